@@ -1,0 +1,168 @@
+"""What a batch-selection method must do, and the registry of those there are.
+
+Vocabulary: a *row* is a training example, an *entry* one (row, label) pair, a *draw* one place in one batch,
+a *plan* the batches of one epoch. Shape letters used everywhere in this room:
+
+    N rows   L labels   T history   B batch size   K neighbours   M batches of an epoch   D draws of an epoch
+
+A selector never sees a model. It is told, for the rows of a batch, what the training forward pass just
+predicted and lost, and says which rows the next epoch's batches hold.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from .errors import SelectionError, did_you_mean
+from .labels import as_label_matrix
+
+# name -> "module:class"; modules are imported on first use. One method a file.
+_REGISTRY: dict[str, str] = {
+    "uniform": "uniform:Uniform",
+    "d2ace": "d2ace:D2ACE",
+}
+
+_COMMON = ("self", "labels", "batch_size", "epochs", "seed", "features", "neighbour_ids")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches of one epoch, as flat arrays that travel without copies.
+
+    Attributes:
+        epoch: the epoch this plan is for, from 0.
+        ids: int64 (D,), row positions 0..N-1, batch after batch.
+        offsets: int64 (M + 1,); batch b is ``ids[offsets[b]:offsets[b + 1]]``.
+        probabilities: float64 (N,), the law the rows were drawn from; None for a permutation.
+        branches: uint8 (D,), which branch of a mixture chose each draw; None without branches.
+        draw_weights: float32 (D,), weight of each draw in the loss; None when all are 1.
+    """
+
+    epoch: int
+    ids: np.ndarray
+    offsets: np.ndarray
+    probabilities: np.ndarray | None = None
+    branches: np.ndarray | None = None
+    draw_weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def batches(self) -> list[np.ndarray]:
+        """The batches, int64 views of ``ids``."""
+        return np.split(self.ids, self.offsets[1:-1])
+
+    @property
+    def weights(self) -> list[np.ndarray] | None:
+        """Per batch the loss weight of each row, float32 views; None when all are 1."""
+        return None if self.draw_weights is None else np.split(self.draw_weights, self.offsets[1:-1])
+
+
+class Selector(ABC):
+    """Decides which rows make the batches of each epoch.
+
+    Call order: ``plan(0)``, ``observe`` for each of its batches, ``end_epoch(0)``, ``plan(1)``, ... A plan is a
+    pure function of (seed, epoch, state at the end of the previous epoch): asking twice gives the same plan.
+
+    Args:
+        labels: (N, L) relevance, dense array or scipy sparse, entries 0 or 1.
+        batch_size: B, rows a batch.
+        epochs: length of the run; schedules end there.
+        seed: the run's seed.
+        features: float (N, d) or None; only for methods with ``uses_neighbours`` when ``neighbour_ids`` is None.
+        neighbour_ids: int64 (N, K + 1) nearest neighbours, the row itself included, or None.
+
+    Raises:
+        SelectionError: for labels that are not 0/1, sizes that do not fit, or settings out of range.
+    """
+
+    name: ClassVar[str]
+    uses_neighbours: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int = 0,
+        features: np.ndarray | None = None,
+        neighbour_ids: np.ndarray | None = None,
+    ) -> None:
+        self.labels = as_label_matrix(labels)
+        self.n_rows, self.n_labels = self.labels.shape
+        for setting, value in (("batch_size", batch_size), ("epochs", epochs)):
+            if int(value) != value or value < 1:
+                raise SelectionError(f"{setting} must be a whole number of at least 1, got {value!r}")
+        if int(seed) != seed or seed < 0:
+            raise SelectionError(f"seed must be a whole number of at least 0, got {seed!r}")
+        self.batch_size, self.epochs, self.seed = int(batch_size), int(epochs), int(seed)
+        for argument, value in (("features", features), ("neighbour_ids", neighbour_ids)):
+            if value is not None and len(value) != self.n_rows:
+                raise SelectionError(f"{argument} has {len(value)} rows, but labels has {self.n_rows}")
+
+    @abstractmethod
+    def plan(self, epoch: int) -> Plan:
+        """Return the batches of an epoch. Cost: O(N log N) at most, no Python loop over rows or batches."""
+
+    @abstractmethod
+    def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
+        """Record what the training forward pass of one batch gave. Cost: O(B L).
+
+        Args:
+            ids: int64 (b,), row positions, no row twice.
+            probabilities: float (b, L), predicted probabilities, any float dtype.
+            losses: float (b, L), loss of each entry, before the step.
+        """
+
+    @abstractmethod
+    def end_epoch(self, epoch: int) -> None:
+        """Recompute scores and the law for the next epoch with the schedule values of ``epoch``."""
+
+    @abstractmethod
+    def diagnostics(self) -> dict[str, Any]:
+        """Return named arrays and numbers that explain the present law (copies, safe to keep)."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that a resumed run needs, as NumPy arrays and plain values, with ``schema``."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore ``state_dict()``; raises SelectionError when it is of another method, size or schema."""
+
+
+def names() -> list[str]:
+    """Return the names of all registered methods, sorted."""
+    return sorted(_REGISTRY)
+
+
+def get(name: str) -> type[Selector]:
+    """Return the class of a registered method; raises SelectionError (with "did you mean") otherwise."""
+    if name not in _REGISTRY:
+        raise SelectionError(f"no selection method is called {name!r}{did_you_mean(name, _REGISTRY)}")
+    module, _, cls = _REGISTRY[name].partition(":")
+    return getattr(import_module(f".{module}", __package__), cls)
+
+
+def options(name: str) -> dict[str, inspect.Parameter]:
+    """Return the method's own settings (those not common to all), by name, with defaults and annotations."""
+    parameters = inspect.signature(get(name).__init__).parameters
+    return {key: p for key, p in parameters.items() if key not in _COMMON and p.kind is not p.VAR_KEYWORD}
+
+
+def create(name: str, **arguments: Any) -> Selector:
+    """Make a selector by name; an unknown setting raises SelectionError with "did you mean"."""
+    factory: Callable[..., Selector] = get(name)
+    known = {*options(name), *_COMMON[1:]}
+    for key in arguments:
+        if key not in known:
+            raise SelectionError(f"method {name!r} has no setting {key!r}{did_you_mean(key, known)}")
+    return factory(**arguments)

@@ -1,0 +1,17 @@
+"""Errors of the selection room, and the one helper that words "did you mean"."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SelectionError(ValueError):
+    """A selector was given something it cannot work with; the message says what, and what to do."""
+
+
+def did_you_mean(got: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for a likely typo, else a list of what is known."""
+    names = sorted(known)
+    close = get_close_matches(got, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names) or 'none'}"
