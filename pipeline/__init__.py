@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .evaluate import evaluate
-    from .predict import predict
+    from .evaluation import evaluate
+    from .prediction import predict
     from .train import fit
 
 __all__ = ["evaluate", "fit", "predict"]
 
-_HOMES = {"fit": "train", "evaluate": "evaluate", "predict": "predict"}
+_HOMES = {"fit": "train", "evaluate": "evaluation", "predict": "prediction"}
 
 
 def __getattr__(name: str) -> Any:
@@ -19,5 +19,5 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value  # the verb shadows the submodule of the same name
+    globals()[name] = value
     return value

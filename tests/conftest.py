@@ -1,0 +1,46 @@
+"""One Ray session for the whole suite, quiet and without authentication."""
+
+import os
+
+for _name, _value in {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}.items():
+    os.environ.setdefault(_name, _value)  # before Ray is imported anywhere
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and specifications beside the project; a user's clone has none."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the real data in {SHARED}, which is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """A local Ray with more logical CPUs than cores, so that three workers and their actor fit."""
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=6,
+        include_dashboard=False,
+        object_store_memory=400_000_000,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+    yield
+    ray.shutdown()
