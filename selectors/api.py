@@ -85,6 +85,7 @@ class Selector(ABC):
 
     name: ClassVar[str]
     uses_neighbours: ClassVar[bool] = False
+    uses_observations: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -129,6 +130,17 @@ class Selector(ABC):
     @abstractmethod
     def diagnostics(self) -> dict[str, Any]:
         """Return named arrays and numbers that explain the present law (copies, safe to keep)."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the few small values worth keeping for every epoch (label weights, mixture, pressure, counts).
+
+        Unlike ``diagnostics`` it never makes an array of N entries, so it is free at any scale.
+        """
+        return {}
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all observations: the state right after construction (neighbours and labels are kept)."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
