@@ -1,0 +1,250 @@
+"""The complete, typed configuration of a run: what ``config.yaml`` in a run folder holds.
+
+Every section refuses unknown keys (with "did you mean") and values out of range when it is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..selectors import api as selectors
+from ..selectors.errors import SelectionError, did_you_mean
+from .errors import ConfigError
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataSection(Section):
+    """Which rows. ``path`` is a folder that ``d2ace prepare`` wrote.
+
+    ``split``: ``given`` takes the source's own split and carves out what is missing by stratification;
+    ``stratified`` ignores it. ``fold`` of ``folds`` picks a cross-validation fold as the test rows.
+    ``scale``: ``auto`` is min-max for tables and per-channel standardisation for images.
+    """
+
+    path: str
+    split: Literal["given", "stratified"] = "given"
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.2
+    fold: NonNegativeInt | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    scale: Literal["auto", "none", "minmax", "standard"] = "auto"
+
+    @model_validator(mode="after")
+    def _fold_within_folds(self) -> "DataSection":
+        if (self.fold is None) != (self.folds is None):
+            raise ValueError("fold and folds go together: give both or neither")
+        if self.fold is not None and self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold counts from 0 and must be below folds={self.folds}, got {self.fold}")
+        return self
+
+
+class ModelSection(Section):
+    """Which network (``d2ace methods`` lists them) and its own options."""
+
+    name: str = "mlp"
+    options: dict[str, Any] = {}
+
+
+class SelectorSection(Section):
+    """Which selection method and its own options."""
+
+    name: str = "d2ace"
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> "SelectorSection":
+        try:
+            known = selectors.options(self.name)
+        except SelectionError as error:
+            raise ValueError(str(error)) from None
+        for key in self.options:
+            if key not in known:
+                raise ValueError(f"method {self.name!r} has no setting {key!r}{did_you_mean(key, known)}")
+        return self
+
+
+class OptimizerSection(Section):
+    """Optimiser and learning-rate schedule; ``warmup_epochs`` of linear warm-up come first."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    momentum: Fraction = 0.9
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+
+
+class TrainSection(Section):
+    """How to train.
+
+    ``micro_batches`` cuts every global batch into a fixed number of parts, whatever the number of workers; with
+    ``reduction="exact"`` their gradients are added exactly, so the run does not depend on the number of workers.
+    ``reduction="ddp"`` is PyTorch's own (faster on GPUs; equal up to rounding). ``auto``: exact on CPU, ddp on GPU.
+    """
+
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 128
+    loss: str = "bce"
+    loss_options: dict[str, Any] = {}
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    grad_clip: Annotated[float, Field(gt=0)] | None = None
+    micro_batches: PositiveInt = 4
+    reduction: Literal["auto", "exact", "ddp"] = "auto"
+    monitor: str = "macro_auc"
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class RunSection(Section):
+    """Where and with what the run happens.
+
+    ``workers=0`` trains inside the driver process (no worker processes; for tests and debugging).
+    ``checkpoint_steps=0`` checkpoints at the end of every epoch, n > 0 also every n steps.
+    ``message_steps``: steps whose observations travel to the actor in one message.
+    ``threads``: intra-operation threads of a CPU worker (the result depends on it, so it is not guessed).
+    """
+
+    name: str | None = None
+    storage: str = "runs"
+    seed: NonNegativeInt = 0
+    workers: NonNegativeInt = 1
+    gpu: bool = False
+    cpus_per_worker: Annotated[float, Field(gt=0)] | None = None
+    threads: PositiveInt = 1
+    checkpoint_steps: NonNegativeInt = 0
+    keep_checkpoints: PositiveInt = 2
+    max_failures: Annotated[int, Field(ge=-1)] = 3
+    message_steps: PositiveInt = 8
+
+
+class Config(Section):
+    """A whole run. ``Config.load`` reads YAML, ``with_overrides`` applies ``section.key=value`` strings."""
+
+    data: DataSection
+    model: ModelSection = ModelSection()
+    selector: SelectorSection = SelectorSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    train: TrainSection = TrainSection()
+    run: RunSection = RunSection()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Config":
+        if self.run.workers > self.train.micro_batches:
+            raise ValueError(
+                f"run.workers={self.run.workers} needs train.micro_batches of at least as many, "
+                f"got {self.train.micro_batches}: each worker computes whole micro-batches"
+            )
+        if self.train.micro_batches > self.train.batch_size:
+            raise ValueError(
+                f"train.micro_batches={self.train.micro_batches} is more than "
+                f"train.batch_size={self.train.batch_size}: a micro-batch needs a row"
+            )
+        if self.train.precision == "fp16" and not self.run.gpu:
+            raise ValueError("train.precision='fp16' needs run.gpu=true; on CPU use bf16 or fp32")
+        return self
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any], source: str = "configuration") -> "Config":
+        """Validate nested plain values; every problem is listed in one ConfigError naming ``source``."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(f"{source}: " + "; ".join(_explain(error))) from None
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Config":
+        """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML)."""
+        try:
+            values = yaml.safe_load(Path(path).read_text())
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f":{mark.line + 1}" if mark else ""
+            raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: expected sections such as 'data:' and 'train:', got {values!r}")
+        return cls.make(apply_overrides(values, overrides), str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the complete configuration, defaults included, as YAML."""
+        Path(path).write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+    def with_overrides(self, overrides: Sequence[str]) -> "Config":
+        """Return a copy with ``section.key=value`` strings applied and everything validated again."""
+        return self.make(apply_overrides(self.model_dump(), overrides), "overrides")
+
+
+def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return ``values`` with each ``a.b.c=value`` set; values are read as YAML (1e-3 is a number too).
+
+    Raises:
+        ConfigError: when an override has no ``=`` or goes through something that is not a section.
+    """
+    result: dict[str, Any] = _copy(values)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"override {override!r}: expected section.key=value, for example train.epochs=20")
+        *parents, last = key.split(".")
+        node = result
+        for parent in parents:
+            child = node.setdefault(parent, {})
+            if not isinstance(child, dict):
+                raise ConfigError(f"override {override!r}: {parent!r} is a value, not a section")
+            node = child
+        node[last] = _parse_scalar(text)
+    return result
+
+
+def _parse_scalar(text: str) -> Any:
+    value = yaml.safe_load(text) if text else ""
+    if isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """Word each pydantic problem as what was got, what was expected and, for a typo, did you mean."""
+    lines = []
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        where = ".".join(location) or "the whole"
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(location[:-1])
+            lines.append(f"unknown key {where!r}{did_you_mean(location[-1], known)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: is required and missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {problem['input']!r})"
+            lines.append(f"{where}: {message}{got}")
+    return lines
+
+
+def _fields_at(location: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        field = model.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type):
+            return []
+        model = field.annotation
+    return list(model.model_fields)

@@ -1,0 +1,76 @@
+"""All rows of a prepared data set as Arrow blocks in Ray's object store, read there once by Ray Data."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from .data.blocks import BlockReader
+from .data.manifest import Manifest
+from .data.scaler import Scaler, ScalerStatistics
+from .errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RowStore:
+    """References to the blocks; cheap to send to workers, which map the blocks without copying them.
+
+    Larger than the object store: Ray spills blocks to disk and reads them back; slower, but it finishes.
+    """
+
+    manifest: Manifest
+    blocks: tuple[ray.ObjectRef, ...]
+    nbytes: int
+
+    def open(self) -> BlockReader:
+        """Return a reader over zero-copy views. The first call on a node pulls all blocks to that node."""
+        return BlockReader(ray.get(list(self.blocks)), self.manifest)
+
+    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
+        """Fit a scaler on the given rows only: one Ray task a block, merged here in block order."""
+        rows = ray.put(row_ids)
+        task = ray.remote(_block_statistics)
+        parts: Sequence[ScalerStatistics] = ray.get([task.remote(b, self.manifest, rows) for b in self.blocks])
+        return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
+
+
+def materialise(manifest: Manifest) -> RowStore:
+    """Read every shard with Ray Data into the object store, in file order, one Arrow chunk a block.
+
+    Raises:
+        DataError: when the shards do not hold the rows that the manifest promises.
+    """
+    context = ray.data.DataContext.get_current()
+    previous = context.execution_options.preserve_order
+    context.execution_options.preserve_order = True
+    try:
+        dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
+        blocks = dataset.map_batches(_one_chunk, batch_size=None, batch_format="pyarrow").materialize()
+    finally:
+        context.execution_options.preserve_order = previous
+    if blocks.count() != manifest.rows:
+        raise DataError(f"{manifest.folder}: the shards hold {blocks.count()} rows, the manifest says {manifest.rows}")
+    size = blocks.size_bytes() or 0
+    capacity = ray.cluster_resources().get("object_store_memory", 0)
+    if size > capacity:
+        log.warning(
+            "the data set takes %.1f GB, more than the object store's %.1f GB: blocks are spilled to disk",
+            size / 1e9,
+            capacity / 1e9,
+        )
+    return RowStore(manifest, tuple(blocks.to_arrow_refs()), int(size))
+
+
+def _one_chunk(table: pa.Table) -> pa.Table:
+    return table.combine_chunks()
+
+
+def _block_statistics(table: pa.Table, manifest: Manifest, row_ids: np.ndarray) -> ScalerStatistics:
+    reader = BlockReader([table], manifest)
+    wanted = np.intersect1d(reader.ids(), row_ids, assume_unique=True)
+    return ScalerStatistics.of(reader, wanted)

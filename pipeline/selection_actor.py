@@ -1,0 +1,273 @@
+"""The Ray actor around a Selector: serves plans, applies observations in step order, each once.
+
+``SelectionService`` is a plain thread-safe class (tested without Ray); ``start`` wraps it as an actor that
+belongs to its run. Workers talk to it with three calls: ``rewind`` once at their start, ``plan`` once an epoch,
+``observe`` every few steps without waiting. The state is a function of the run, not of timing.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Condition
+from typing import Any
+
+import numpy as np
+import ray
+from scipy import sparse
+
+from ..selectors import api as selectors
+from .errors import RunError
+from .selection_log import SelectionLog
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one rank saw in some consecutive steps of one epoch.
+
+    Attributes:
+        attempt: the number that ``rewind`` returned; messages of an earlier attempt are dropped.
+        epoch: epoch of all steps.
+        rank: who sends.
+        first_step: step of the first batch; the others follow without gaps.
+        sizes: int64 (steps,), rows this rank had of each batch.
+        ids: int64 (n,), global ids of the rows that were really fed to the model, step after step.
+        probabilities: float32 (n, L), or None when the method does not observe.
+        losses: float32 (n, L), or None likewise.
+    """
+
+    attempt: int
+    epoch: int
+    rank: int
+    first_step: int
+    sizes: np.ndarray
+    ids: np.ndarray
+    probabilities: np.ndarray | None = None
+    losses: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays that travel."""
+        arrays = (self.sizes, self.ids, self.probabilities, self.losses)
+        return sum(a.nbytes for a in arrays if a is not None)
+
+
+@dataclass
+class _EpochTally:
+    """What the present epoch cost and drew so far."""
+
+    epoch: int
+    consumed: list[np.ndarray] = field(default_factory=list)
+    observe_s: float = 0.0
+    rescore_s: float = 0.0
+    plan_s: float = 0.0
+    received_bytes: int = 0
+
+
+class SelectionService:
+    """A Selector behind a lock, with the bookkeeping that makes delivery order irrelevant.
+
+    Args:
+        method: name of a registered selection method.
+        arguments: constructor arguments of the method.
+        row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
+        log_folder: the run folder for order files and selection records, or None to keep none.
+    """
+
+    def __init__(
+        self, method: str, arguments: dict[str, Any], row_ids: np.ndarray, log_folder: str | None = None
+    ) -> None:
+        arguments = {key: ray.get(v) if isinstance(v, ray.ObjectRef) else v for key, v in arguments.items()}
+        self._selector = selectors.create(method, **arguments)
+        self._row_ids = np.asarray(row_ids, np.int64)
+        self._epochs = int(arguments["epochs"])
+        self._log = SelectionLog(Path(log_folder), self._row_ids) if log_folder else None
+        self._changed = Condition()
+        self._attempt, self._world = 0, 0
+        self._pending: dict[int, dict[int, tuple]] = {}
+        self._step = 0
+        self._plans: dict[int, tuple[selectors.Plan, ray.ObjectRef]] = {}
+        self._records: dict[int, dict[str, Any]] = {}
+        self._tally = _EpochTally(0)
+        self._failure: BaseException | None = None
+
+    def rewind(self, state: dict[str, Any] | None, world: int) -> int:
+        """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
+
+        Called by rank 0 before any other call of a (re)started group of workers, so that what a killed group
+        delivered after its last checkpoint is not counted twice. Cost: one copy of the state.
+        """
+        with self._changed:
+            self._attempt, self._world = self._attempt + 1, world
+            self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
+            epoch, self._step = 0, 0
+            if state is None:
+                self._selector.reset()
+            else:
+                self._selector.load_state_dict(state["selector"])
+                epoch, self._step = int(state["epoch"]), int(state["step"])
+            self._tally = _EpochTally(epoch)
+            if epoch < self._epochs:
+                plan = self._make_plan(epoch)
+                self._tally.consumed = [self._row_ids[plan.ids[: plan.offsets[self._step]]]]
+            self._changed.notify_all()
+            return self._attempt
+
+    @ray.method(concurrency_group="serve")
+    def plan(self, epoch: int, timeout_s: float = 600.0) -> ray.ObjectRef:
+        """Return a reference to ``{"ids", "offsets", "weights"}`` of an epoch, ids global; waits until it is made.
+
+        Raises:
+            RunError: after a restart without ``rewind``, or when it does not come within ``timeout_s``; the
+                message names the ranks whose observations are missing.
+        """
+        with self._changed:
+            self._wait(lambda: epoch in self._plans, timeout_s, f"the plan of epoch {epoch}")
+            return self._plans[epoch][1]
+
+    def observe(self, observation: Observation) -> None:
+        """Take one message; what is old or double is dropped, what is early waits for its turn."""
+        with self._changed:
+            if observation.attempt != self._attempt or observation.epoch != self._tally.epoch:
+                return
+            try:
+                self._store(observation)
+                while len(self._pending.get(self._step, {})) == self._world:
+                    self._apply(self._pending.pop(self._step))
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._changed.notify_all()
+
+    @ray.method(concurrency_group="serve")
+    def state(self, epoch: int, step: int, timeout_s: float = 600.0) -> dict[str, Any]:
+        """Return the selection state right before ``step`` of ``epoch``, waiting until all before it is applied."""
+        with self._changed:
+            self._wait(
+                lambda: (self._tally.epoch, self._step) == (epoch, step),
+                timeout_s,
+                f"the state before step {step} of epoch {epoch}",
+            )
+            return {"epoch": epoch, "step": step, "selector": self._selector.state_dict()}
+
+    @ray.method(concurrency_group="serve")
+    def record(self, epoch: int, timeout_s: float = 600.0) -> dict[str, Any]:
+        """Return the numbers of a finished epoch: seconds by kind, bytes, effective sample size, ..."""
+        with self._changed:
+            self._wait(lambda: epoch in self._records, timeout_s, f"the record of epoch {epoch}")
+            return self._records[epoch]
+
+    def _store(self, observation: Observation) -> None:
+        self._tally.received_bytes += observation.nbytes
+        cuts = np.cumsum(observation.sizes)[:-1]
+        empty = [None] * len(observation.sizes)
+        ids = np.split(observation.ids, cuts)
+        p = empty if observation.probabilities is None else np.split(observation.probabilities, cuts)
+        loss = empty if observation.losses is None else np.split(observation.losses, cuts)
+        for offset, part in enumerate(zip(ids, p, loss, strict=True)):
+            step = observation.first_step + offset
+            if step >= self._step:
+                self._pending.setdefault(step, {})[observation.rank] = part
+
+    def _apply(self, parts: dict[int, tuple]) -> None:
+        """Apply one whole batch, ranks in order: the same call whatever the number of workers."""
+        started = time.perf_counter()
+        ids, probabilities, losses = zip(*(parts[rank] for rank in sorted(parts)), strict=True)
+        consumed = np.concatenate(ids)
+        plan = self._plans[self._tally.epoch][0]
+        positions = plan.ids[plan.offsets[self._step] : plan.offsets[self._step + 1]]
+        if not np.array_equal(self._row_ids[positions], consumed):
+            raise RunError(f"step {self._step} of epoch {plan.epoch}: the workers fed other rows than the plan's")
+        if probabilities[0] is not None:
+            self._selector.observe(positions, np.concatenate(probabilities), np.concatenate(losses))
+        self._tally.consumed.append(consumed)
+        self._step += 1
+        self._tally.observe_s += time.perf_counter() - started
+        if self._step == len(plan):
+            self._finish_epoch()
+
+    def _finish_epoch(self) -> None:
+        tally, plan = self._tally, self._plans[self._tally.epoch][0]
+        started = time.perf_counter()
+        self._selector.end_epoch(tally.epoch)
+        tally.rescore_s = time.perf_counter() - started
+        self._tally, self._step = _EpochTally(tally.epoch + 1), 0
+        if tally.epoch + 1 < self._epochs:
+            self._make_plan(tally.epoch + 1)
+        self._records[tally.epoch] = {
+            "selection_s": tally.observe_s + tally.rescore_s + tally.plan_s,
+            "observe_s": tally.observe_s,
+            "rescore_s": tally.rescore_s,
+            "plan_s": tally.plan_s,
+            "bytes": tally.received_bytes,
+            "effective_sample_size": effective_sample_size(plan),
+        }
+        if self._log is not None:
+            consumed = np.concatenate(tally.consumed)
+            self._log.write(plan, consumed, self._selector.summary(), self._records[tally.epoch])
+
+    def _make_plan(self, epoch: int) -> selectors.Plan:
+        started = time.perf_counter()
+        plan = self._selector.plan(epoch)
+        served = {"ids": self._row_ids[plan.ids], "offsets": plan.offsets, "weights": plan.draw_weights}
+        self._plans = {e: p for e, p in self._plans.items() if e >= epoch - 1}
+        self._plans[epoch] = (plan, ray.put(served))
+        self._tally.plan_s += time.perf_counter() - started
+        return plan
+
+    def _wait(self, ready: Any, timeout_s: float, what: str) -> None:
+        if self._attempt == 0:
+            raise RunError("the selection actor was restarted and lost its state; it must be rewound first")
+        attempt = self._attempt
+        self._changed.wait_for(
+            lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s
+        )
+        if self._failure is not None:
+            raise RunError(f"batch selection failed: {self._failure}") from self._failure
+        if not ready():
+            seen = self._pending.get(self._step, {})
+            missing = sorted(set(range(self._world)) - set(seen))
+            raise RunError(
+                f"waited {timeout_s:g} s for {what}: at step {self._step} of epoch {self._tally.epoch} "
+                f"nothing came from ranks {missing}"
+            )
+
+
+def effective_sample_size(plan: selectors.Plan) -> float:
+    """Return 1 / (N sum P^2) in (0, 1]; 1 for a permutation. Source: [own] use of Kish's formula."""
+    if plan.probabilities is None:
+        return 1.0
+    return float(1.0 / (len(plan.probabilities) * np.square(plan.probabilities).sum()))
+
+
+def start(
+    method: str, arguments: dict[str, Any], row_ids: np.ndarray, log_folder: str | None
+) -> ray.actor.ActorHandle:
+    """Start the actor on the head node and wait until it has built its selector.
+
+    It is not detached: it dies with its creator, and the driver also kills it in ``finally``. Restarted after
+    a crash it has lost its state and says so until it is rewound to a checkpoint.
+
+    Raises:
+        RunError: when the selector refuses its arguments; the message is the selector's own.
+    """
+    actor_class = ray.remote(SelectionService)
+    actor = actor_class.options(
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=-1,
+        max_concurrency=1,
+        concurrency_groups={"serve": 4},
+        scheduling_strategy="DEFAULT",
+        resources={"node:__internal_head__": 0.001},
+    ).remote(method, {k: _by_reference(v) for k, v in arguments.items()}, row_ids, log_folder)
+    try:
+        ray.get(actor.__ray_ready__.remote())
+    except ray.exceptions.RayActorError as error:
+        raise RunError(f"the selection actor could not start: {error}") from None
+    return actor
+
+
+def _by_reference(value: Any) -> Any:
+    """Arrays travel as object references, so that a restarted actor reads them again without the driver."""
+    return ray.put(value) if isinstance(value, np.ndarray) or sparse.issparse(value) else value
