@@ -219,9 +219,7 @@ class SelectionService:
         if self._attempt == 0:
             raise RunError("the selection actor was restarted and lost its state; it must be rewound first")
         attempt = self._attempt
-        self._changed.wait_for(
-            lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s
-        )
+        self._changed.wait_for(lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s)
         if self._failure is not None:
             raise RunError(f"batch selection failed: {self._failure}") from self._failure
         if not ready():
@@ -240,9 +238,7 @@ def effective_sample_size(plan: selectors.Plan) -> float:
     return float(1.0 / (len(plan.probabilities) * np.square(plan.probabilities).sum()))
 
 
-def start(
-    method: str, arguments: dict[str, Any], row_ids: np.ndarray, log_folder: str | None
-) -> ray.actor.ActorHandle:
+def start(method: str, arguments: dict[str, Any], row_ids: np.ndarray, log_folder: str | None) -> ray.actor.ActorHandle:
     """Start the actor on the head node and wait until it has built its selector.
 
     It is not detached: it dies with its creator, and the driver also kills it in ``finally``. Restarted after

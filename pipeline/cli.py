@@ -1,0 +1,130 @@
+"""The ``d2ace`` command: parses, calls one verb, prints. No work of its own."""
+
+import argparse
+import inspect
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..selectors import api as selectors
+from ..selectors.errors import SelectionError
+from .errors import ConfigError, DataError, RunError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, or 2 for an error told in one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.call(options)
+    except (ConfigError, DataError, RunError, SelectionError) as error:
+        print(f"d2ace: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("d2ace: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="d2ace", description="Dynamic batch selection for multi-label learning.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_prepare(verbs)
+    _add_train(verbs)
+    _add_evaluate(verbs)
+    _add_predict(verbs)
+    methods = verbs.add_parser("methods", help="list selection methods and networks with their settings")
+    methods.set_defaults(call=_methods)
+    demo = verbs.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
+    demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")
+    demo.add_argument("overrides", nargs="*", metavar="section.key=value")
+    demo.set_defaults(call=_demo)
+    return parser
+
+
+def _add_prepare(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    pass
+
+
+def _add_train(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    train = verbs.add_parser("train", help="train a model as configured, or go on with a killed run")
+    train.add_argument(
+        "config", nargs="?", help="a YAML file, or the folder of a prepared data set to use the defaults for"
+    )
+    train.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
+    train.add_argument("--resume", metavar="RUN", help="go on with this run folder from its newest checkpoint")
+    train.add_argument("--workers", type=int, help="with --resume: another number of workers")
+    train.set_defaults(call=_train)
+
+
+def _add_evaluate(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = verbs.add_parser("evaluate", help="print the metrics of a finished run as JSON")
+    evaluate.add_argument("run", help="run folder")
+    evaluate.add_argument("--data", help="another prepared data set; default: the run's own")
+    evaluate.add_argument("--split", default="test", choices=("train", "validation", "test", "all"))
+    evaluate.set_defaults(call=_evaluate)
+
+
+def _add_predict(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    predict = verbs.add_parser("predict", help="write probabilities and labels of all rows as Parquet")
+    predict.add_argument("run", help="run folder")
+    predict.add_argument("data", help="prepared data set")
+    predict.add_argument("out", help="folder to write")
+    predict.set_defaults(call=_predict)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from .config import Config
+    from .train import fit, resume
+
+    if options.resume:
+        if options.config:
+            raise ConfigError("train --resume takes the run's own configuration; only --workers may change")
+        result = resume(options.resume, workers=options.workers)
+    elif not options.config:
+        raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
+    elif Path(options.config).is_dir():
+        config = Config.make({"data": {"path": options.config}})
+        result = fit(config.with_overrides(options.overrides))
+    else:
+        result = fit(Config.load(options.config, options.overrides))
+    print(f"best epoch {result.best_epoch + 1} of {len(result.history)}, {result.seconds:.1f} s in all")
+    for name, value in result.test.items():
+        print(f"test {name:<18} {value:.4f}")
+    print(f"run folder: {result.folder}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from .evaluation import evaluate
+
+    print(json.dumps(evaluate(options.run, options.data, split=options.split), indent=2))
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from .prediction import predict
+
+    print(f"predictions: {predict(options.run, options.data, options.out)}")
+
+
+def _methods(_: argparse.Namespace) -> None:
+    from . import models
+
+    for name in selectors.names():
+        print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
+        for key, parameter in selectors.options(name).items():
+            print(f"    selector.options.{key} = {parameter.default!r}")
+    for name in models.names():
+        print(f"{name}: {(inspect.getdoc(models.get(name)) or '').splitlines()[0]}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from .demo import comparison_table, demo
+
+    results = demo(options.data, overrides=options.overrides)
+    print("\n" + comparison_table(results))
+    for method, result in results.items():
+        print(f"run folder of {method}: {result.folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

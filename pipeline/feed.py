@@ -1,0 +1,101 @@
+"""How a worker turns the row ids of its share of a batch into tensors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from .data.blocks import BlockReader
+from .data.images import decode_images
+from .data.scaler import Scaler
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One micro-batch on its device.
+
+    Attributes:
+        ids: int64 (b,) global row ids.
+        features: float32 (b, d) or (b, C, H, W), scaled.
+        labels: float32 (b, L).
+    """
+
+    ids: np.ndarray
+    features: torch.Tensor
+    labels: torch.Tensor
+
+
+class GatherFeed:
+    """Gathers rows from the object store's blocks by id; encoded images are decoded here.
+
+    Every part is gathered into memory of its own, so that its tensors have the same shape and alignment whatever
+    the number of workers: the arithmetic on them is then the same to the last bit.
+    """
+
+    def __init__(self, reader: BlockReader, scaler: Scaler, device: torch.device) -> None:
+        self._reader, self._scaler, self.device = reader, scaler, device
+
+    @property
+    def n_labels(self) -> int:
+        """L, the number of labels of every row."""
+        return len(self._reader.manifest.labels)
+
+    def part(self, ids: np.ndarray) -> Part:
+        """Return the rows of ``ids`` in that order; raises DataError for ids or images that cannot be read."""
+        rows = self._reader.gather(ids)
+        raw = rows.features if rows.images is None else decode_images(rows.images, rows.ids, self._reader.manifest)
+        features = torch.from_numpy(self._scaler.transform(raw))
+        labels = torch.from_numpy(rows.labels)
+        if self.device.type == "cuda":
+            features = features.pin_memory().to(self.device, non_blocking=True)
+            labels = labels.pin_memory().to(self.device, non_blocking=True)
+        return Part(ids, features, labels)
+
+
+def prefetch(make: Callable[[T], R], items: Sequence[T], depth: int = 4) -> Iterator[R]:
+    """Yield ``make(item)`` in order, made up to ``depth`` ahead by one thread; its errors are raised here."""
+    ready: Queue[tuple[R | None, BaseException | None]] = Queue(depth)
+    stop = Event()
+
+    def work() -> None:
+        for item in items:
+            try:
+                result: tuple[R | None, BaseException | None] = (make(item), None)
+            except BaseException as error:
+                result = (None, error)
+            while not stop.is_set():
+                try:
+                    ready.put(result, timeout=0.2)
+                    break
+                except Full:
+                    continue
+            if stop.is_set() or result[1] is not None:
+                return
+
+    thread = Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        for _ in items:
+            value, error = ready.get()
+            if error is not None:
+                raise error
+            yield value  # type: ignore[misc]
+    finally:
+        stop.set()
+        _drain(ready)
+        thread.join()
+
+
+def _drain(queue: Queue) -> None:
+    try:
+        while True:
+            queue.get_nowait()
+    except Empty:
+        return

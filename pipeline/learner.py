@@ -1,0 +1,183 @@
+"""One training step: forward and backward over a rank's micro-batches, reduction over ranks, update."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from ..selectors.randomness import key
+from . import models
+from .config import Config
+from .errors import RunError
+from .feed import Part
+from .gradients import ExactReducer
+from .losses import entry_losses, row_losses
+from .models.api import ModelContext
+from .optim import build_optimizer, build_scheduler
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the forward pass of one micro-batch showed, still on its device, without gradient.
+
+    Attributes:
+        probabilities: float32 (b, L).
+        losses: float32 (b, L), binary cross-entropy of each entry, before the step.
+        loss: float64 scalar, sum of the rows' training losses.
+    """
+
+    probabilities: torch.Tensor
+    losses: torch.Tensor
+    loss: torch.Tensor
+
+
+class Learner:
+    """Model, optimiser and schedule of one worker.
+
+    With the exact reduction a run's weights do not depend on the number of workers (see ``gradients.py``).
+
+    Args:
+        config: the run's configuration.
+        context: what the model is built for.
+        device: where to compute.
+        world: number of workers.
+        steps_per_epoch: batches of an epoch, for the learning-rate schedule.
+    """
+
+    def __init__(
+        self, config: Config, context: ModelContext, device: torch.device, world: int, steps_per_epoch: int
+    ) -> None:
+        train, optimizer = config.train, config.optimizer
+        self._train, self._device, self._world = train, device, world
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(key(config.run.seed, "model weights")[0]))
+            model = models.create(config.model.name, context, **config.model.options)
+        self.model = model.to(device)
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        exact = train.reduction == "exact" or (train.reduction == "auto" and device.type == "cpu")
+        self._reducer = ExactReducer(parameters) if exact else None
+        self._network = self.model if exact or world == 1 else DistributedDataParallel(self.model)
+        self._parameters = parameters
+        self.optimizer = build_optimizer(
+            parameters,
+            name=optimizer.name,
+            lr=optimizer.lr,
+            weight_decay=optimizer.weight_decay,
+            momentum=optimizer.momentum,
+        )
+        self.scheduler = build_scheduler(
+            self.optimizer,
+            kind=optimizer.schedule,
+            warmup_steps=round(optimizer.warmup_epochs * steps_per_epoch),
+            total_steps=config.train.epochs * steps_per_epoch,
+        )
+        self._scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
+
+    @property
+    def exact(self) -> bool:
+        """Whether gradients are reduced exactly, micro-batch by micro-batch."""
+        return self._reducer is not None
+
+    def step(
+        self, parts: Sequence[Part], weights: Sequence[torch.Tensor | None], seeds: Sequence[int], rows: int
+    ) -> list[Seen]:
+        """Train on this rank's share of one global batch of ``rows`` rows.
+
+        Args:
+            parts: this rank's micro-batches; may be empty when the batch has fewer rows than workers.
+            weights: per part the loss weights, float32 (b,), or None.
+            seeds: per part the seed of its noise (dropout, ...).
+            rows: rows of the whole batch over all ranks.
+
+        Raises:
+            RunError: when the gradient is not finite (and no loss scaling is there to react).
+        """
+        self.optimizer.zero_grad(set_to_none=self._reducer is None)
+        if self._reducer is not None:
+            self._reducer.reset()
+        seen = []
+        for part, weight, seed in zip(parts, weights, seeds, strict=True):
+            torch.manual_seed(seed)
+            loss, shown = self._forward(part, weight, rows)
+            self._scaler.scale(loss).backward()
+            if self._reducer is not None:
+                self._reducer.add()
+            seen.append(shown)
+        self._update(self._reducer.reduce() if self._reducer is not None else True)
+        return seen
+
+    def _forward(self, part: Part, weight: torch.Tensor | None, rows: int) -> tuple[torch.Tensor, Seen]:
+        train = self._train
+        with self._autocast():
+            output = self._network(part.features, part.labels)
+        entries = entry_losses(output.logits, part.labels, train.loss, **train.loss_options)
+        per_row = row_losses(entries) if output.row_loss is None else output.row_loss.float()
+        weighted = per_row if weight is None else per_row * weight
+        loss = weighted.sum() / rows
+        if output.penalty is not None:
+            loss = loss + output.penalty.float() * (len(part.ids) / rows)
+        if self._reducer is None:
+            loss = loss * self._world  # DistributedDataParallel averages over ranks; the batch loss is a sum
+        with torch.no_grad():
+            logits = output.logits.detach().float()
+            bce = entries.detach() if train.loss == "bce" else entry_losses(logits, part.labels)
+            return loss, Seen(torch.sigmoid(logits), bce, per_row.detach().double().sum())
+
+    def _update(self, finite: bool) -> None:
+        if not finite and not self._scaler.is_enabled():
+            raise RunError(
+                "the gradient is not finite or absurdly large; lower optimizer.lr, set train.grad_clip, or look "
+                "for wrong values in the features"
+            )
+        self._scaler.unscale_(self.optimizer)
+        if self._train.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._train.grad_clip)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.scheduler.step()
+
+    def _autocast(self) -> AbstractContextManager:
+        if self._train.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._device.type, _DTYPES[self._train.precision])
+
+    @torch.no_grad()
+    def probabilities(self, features: torch.Tensor) -> torch.Tensor:
+        """Return predicted probabilities, float32 (b, L), without the model seeing any label."""
+        with self._autocast():
+            logits = self.model(features).logits
+        return torch.sigmoid(logits.float())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return model, optimiser, schedule, loss scale and torch's random state."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore ``state_dict()``."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self._scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["torch_rng"])
+
+
+def copy_of_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return a real copy of the weights on the CPU: later steps do not change it."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
+
+
+def chunks(total: int, size: int) -> Iterator[slice]:
+    """Yield the slices that cut ``total`` rows into pieces of ``size``."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))

@@ -1,0 +1,120 @@
+"""From workers to the driver: what happens, shown as a bar on a terminal and as plain lines in a job's log."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from queue import Empty
+from threading import Thread
+from typing import Any
+
+from ray.util.queue import Queue
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from .run_folder import RunFolder
+
+_STEP_INTERVAL_S = 0.5
+
+
+class Events:
+    """The worker's end of a queue to the driver; step events are thinned to a few a second."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue, self._last = queue, 0.0
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Tell that ``done`` of ``total`` steps are behind us."""
+        now = time.monotonic()
+        if now - self._last >= _STEP_INTERVAL_S:
+            self._last = now
+            self._queue.put_nowait(("step", (epoch, done, total)))
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """Tell the numbers of a finished, checkpointed epoch."""
+        self._queue.put_nowait(("epoch", dict(record)))
+
+    def resumed(self, epoch: int, step: int, history: Sequence[Mapping[str, Any]]) -> None:
+        """Tell that the workers go on at (epoch, step), and which epochs stand."""
+        self._queue.put_nowait(("resumed", (epoch, step, list(history))))
+
+
+class Progress(AbstractContextManager):
+    """The driver's end: one thread that writes metrics.jsonl and TensorBoard and shows the progress.
+
+    Args:
+        folder: the run's folder.
+        epochs: epochs in all.
+        monitor: the metric to show.
+        quiet: show nothing (files are written all the same).
+    """
+
+    def __init__(self, folder: RunFolder, epochs: int, monitor: str, quiet: bool = False) -> None:
+        self._folder, self._epochs, self._monitor, self._quiet = folder, epochs, monitor, quiet
+        self._queue = Queue(actor_options={"num_cpus": 0})
+        self._history: list[dict[str, Any]] = folder.read_metrics()
+        self._bar = tqdm(unit="step", leave=False, disable=quiet or not sys.stderr.isatty())
+        self._thread = Thread(target=self._work, name="progress", daemon=True)
+
+    @property
+    def events(self) -> Events:
+        """The end to give to the workers."""
+        return Events(self._queue)
+
+    def __enter__(self) -> "Progress":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.put(("end", None))
+        self._thread.join(timeout=10)
+        self._bar.close()
+        self._queue.shutdown()
+
+    def _work(self) -> None:
+        with SummaryWriter(str(self._folder.tensorboard)) as board:
+            while True:
+                try:
+                    kind, value = self._queue.get(timeout=5)
+                except Empty:
+                    continue
+                if kind == "end":
+                    return
+                if kind == "step":
+                    self._show_step(*value)
+                elif kind == "resumed":
+                    self._resume(*value)
+                else:
+                    self._finish_epoch(value, board)
+
+    def _show_step(self, epoch: int, done: int, total: int) -> None:
+        self._bar.total, self._bar.n = total, done
+        self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}")
+
+    def _resume(self, epoch: int, step: int, history: list[dict[str, Any]]) -> None:
+        self._history = history
+        self._folder.write_metrics(history)
+        self._say(f"resumed at epoch {epoch + 1}, step {step + 1}")
+
+    def _finish_epoch(self, record: dict[str, Any], board: SummaryWriter) -> None:
+        self._history.append(record)
+        self._folder.write_metrics(self._history)
+        for name, value in record.items():
+            if isinstance(value, int | float) and name != "epoch":
+                board.add_scalar(name, value, record["epoch"])
+        board.flush()
+        self._say(self._line(record))
+
+    def _line(self, record: Mapping[str, Any]) -> str:
+        line = f"epoch {record['epoch'] + 1:>3}/{self._epochs}  loss {record['train_loss']:.4f}"
+        if self._monitor in record:
+            line += f"  {self._monitor} {record[self._monitor]:.4f}"
+        return (
+            f"{line}  {record['seconds']:.1f} s  selection {record['selection/selection_s']:.3f} s "
+            f"({record['selection/share']:.1%}), {record['selection/bytes'] / 1e6:.2f} MB"
+        )
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            self._bar.write(line, file=sys.stdout)
+            sys.stdout.flush()

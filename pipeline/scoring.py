@@ -1,0 +1,116 @@
+"""A trained run applied to prepared data, as a Ray Data pipeline: what ``evaluate`` and ``predict`` share."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+import torch
+
+from ..selectors.errors import did_you_mean
+from . import models
+from .config import Config
+from .data.blocks import BlockReader
+from .data.manifest import Manifest
+from .errors import RunError
+from .feed import GatherFeed
+from .run_folder import RunData, RunFolder
+
+
+class TrainedModel:
+    """The best weights of a finished run, with everything that turns raw rows into probabilities.
+
+    Args:
+        folder: the run folder.
+        device: where to compute.
+    """
+
+    def __init__(self, folder: str | Path, device: torch.device | None = None) -> None:
+        run, self.config, self.data = open_run(folder)
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._network = models.create(self.config.model.name, self.data.context, **self.config.model.options)
+        self._network.load_state_dict(torch.load(run.weights, map_location="cpu", weights_only=True))
+        self._network.to(self.device).eval()
+
+    @torch.no_grad()
+    def probabilities(self, features: torch.Tensor) -> np.ndarray:
+        """Return float32 (n, L) for scaled features on the model's device."""
+        return torch.sigmoid(self._network(features).logits.float()).cpu().numpy()
+
+
+class _Scorer:
+    """Ray Data worker: prepared rows in, ids with probabilities and labels out."""
+
+    def __init__(self, folder: str, manifest: Manifest, wanted: ray.ObjectRef | None) -> None:
+        self._model, self._manifest = TrainedModel(folder), manifest
+        self._wanted = None if wanted is None else ray.get(wanted)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        ids = table["id"].to_numpy()
+        if self._wanted is not None:
+            ids = ids[np.isin(ids, self._wanted)]
+        if not len(ids):
+            return _scored_table(ids, np.zeros((0, len(self._manifest.labels)), np.float32), 0.5)
+        reader = BlockReader([table.combine_chunks()], self._manifest)
+        part = GatherFeed(reader, self._model.data.scaler, self._model.device).part(ids)
+        threshold = self._model.config.train.threshold
+        return _scored_table(ids, self._model.probabilities(part.features), threshold)
+
+
+def _scored_table(ids: np.ndarray, probabilities: np.ndarray, threshold: float) -> pa.Table:
+    rows, columns = np.nonzero(probabilities >= threshold)
+    offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
+    flat = pa.array(probabilities.ravel())
+    return pa.table(
+        {
+            "id": pa.array(ids),
+            "probabilities": pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1]),
+            "labels": pa.ListArray.from_arrays(pa.array(offsets), pa.array(columns.astype(np.int32))),
+        }
+    )
+
+
+def open_run(folder: str | Path) -> tuple[RunFolder, Config, RunData]:
+    """Open a finished run; raises RunError when it is none, or has no weights yet."""
+    run = RunFolder.open(folder)
+    data = run.load_data()
+    if data is None or not run.weights.is_file():
+        raise RunError(f"{folder}: the run is not finished; go on with it: d2ace train --resume {folder}")
+    return run, Config.load(run.config), data
+
+
+def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, rows: int = 1024) -> Any:
+    """Return a Ray Data set of (id, probabilities, labels), in id order, for ``wanted`` ids or all rows.
+
+    Raises:
+        RunError: when the data's labels or input shape are not those the model was trained for.
+    """
+    run, _, data = open_run(folder)
+    _require_fit(run, data, manifest)
+    reference = None if wanted is None else ray.put(np.sort(wanted))
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    return dataset.map_batches(
+        _Scorer,
+        fn_constructor_args=(os.fspath(run.path), manifest, reference),
+        batch_size=rows,
+        batch_format="pyarrow",
+        num_gpus=1 if gpus else None,
+        concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1)),
+    )
+
+
+def _require_fit(run: RunFolder, data: RunData, manifest: Manifest) -> None:
+    if tuple(manifest.labels) != data.labels:
+        odd = next((name for name in manifest.labels if name not in data.labels), None)
+        hint = f": {odd!r} is not one of its labels{did_you_mean(odd, data.labels)}" if odd else " in this order"
+        raise RunError(f"{manifest.folder}: the model in {run.path} was not trained on these labels{hint}")
+    if tuple(manifest.input_shape()) != tuple(data.context.input_shape):
+        raise RunError(
+            f"{manifest.folder}: rows have shape {tuple(manifest.input_shape())}, the model in {run.path} "
+            f"was trained on {tuple(data.context.input_shape)}"
+        )

@@ -1,0 +1,89 @@
+"""Joining or starting Ray, quietly, with room for the run."""
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .config import RunSection
+from .errors import RunError
+
+# Read by Ray when it is first imported or started, hence set before; a user's own values stay.
+_ENVIRONMENT = {
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+
+@contextmanager
+def ray_session(run: RunSection) -> Iterator[None]:
+    """Use the Ray that is there (RAY_ADDRESS or an initialised one), else a local one for the block's time.
+
+    A local Ray gets as many logical CPUs as the machine has cores, or more if the workers need them.
+    """
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        _start(run)
+    try:
+        _quiet_data()
+        yield
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _start(run: RunSection) -> None:
+    import ray
+
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(logging_level=logging.ERROR)
+        return
+    needed = math.ceil(run.workers * (run.cpus_per_worker or 0.5)) + 1
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, needed),
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
+
+
+def _quiet_data() -> None:
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+
+
+def worker_resources(run: RunSection) -> dict[str, float]:
+    """Return what one worker asks for; by default what is left when one CPU stays free for data tasks.
+
+    Raises:
+        RunError: when the cluster has not enough for all workers, which Ray would wait for without a word.
+    """
+    import ray
+
+    total = ray.cluster_resources()
+    cpus = total.get("CPU", 1.0)
+    wanted = run.cpus_per_worker
+    if wanted is None:
+        wanted = min(1.0, max(cpus - 1, cpus / 2) / max(run.workers, 1))
+        wanted = math.floor(wanted * 100) / 100
+    if wanted * run.workers > cpus:
+        raise RunError(
+            f"{run.workers} workers with {wanted:g} CPUs each need {wanted * run.workers:g} CPUs, the cluster has "
+            f"{cpus:g}; lower run.workers or run.cpus_per_worker"
+        )
+    resources = {"CPU": wanted}
+    if run.gpu:
+        gpus = total.get("GPU", 0.0)
+        if gpus < run.workers:
+            raise RunError(f"run.gpu=true with {run.workers} workers needs as many GPUs, the cluster has {gpus:g}")
+        resources["GPU"] = 1.0
+    return resources

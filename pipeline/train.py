@@ -1,0 +1,217 @@
+"""The driver of a run: data, selection actor, trainer, result."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from scipy import sparse
+
+from ..selectors import api as selectors
+from . import losses, models, selection_actor
+from .config import Config
+from .data.manifest import Manifest
+from .data.shards import read_labels, read_splits
+from .data.splits import Splits, make_splits
+from .errors import ConfigError, RunError
+from .metrics import METRICS
+from .models.api import ModelContext
+from .neighbourhood import selection_features
+from .progress import Progress
+from .row_store import RowStore, materialise
+from .run_folder import RunData, RunFolder
+from .session import ray_session, worker_resources
+from .worker import WorkerSetup, train_loop
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run gives back.
+
+    Attributes:
+        folder: the run folder.
+        history: a record an epoch, as in ``metrics.jsonl``.
+        best_epoch: epoch (from 0) whose weights were kept.
+        test: metrics of those weights on the test rows; empty without test rows.
+        seconds: wall-clock of the whole call.
+    """
+
+    folder: Path
+    history: list[dict[str, Any]]
+    best_epoch: int
+    test: dict[str, float]
+    seconds: float
+
+
+def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False) -> RunResult:
+    """Train a model as configured and return its result; the run folder holds everything else.
+
+    Args:
+        config: a Config, nested plain values, or the path of a YAML file.
+        quiet: print no progress.
+
+    Raises:
+        ConfigError: for settings that do not fit, before anything is started.
+        DataError: for prepared data that cannot be used.
+        RunError: when training fails for good, or the run folder exists already.
+    """
+    if isinstance(config, str | Path):
+        config = Config.load(config)
+    elif not isinstance(config, Config):
+        config = Config.make(config)
+    _check(config)
+    Manifest.load(config.data.path)
+    return _run(config, RunFolder.create(_folder(config), config), quiet)
+
+
+def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = None) -> RunResult:
+    """Go on with a killed run from its newest checkpoint, with the very next batch of its plan.
+
+    Args:
+        folder: the run folder.
+        quiet: print no progress.
+        workers: another number of workers than before; the batches stay the same.
+
+    Raises:
+        RunError: when the folder is no run, or the prepared data is no longer what the run was made from.
+    """
+    run = RunFolder.open(folder)
+    config = Config.load(run.config)
+    if workers is not None:
+        config = config.with_overrides([f"run.workers={workers}"])
+    _check(config)
+    return _run(config, run, quiet)
+
+
+def _check(config: Config) -> None:
+    """Refuse now what would fail in a worker minutes later."""
+    models.check_options(config.model.name, config.model.options)
+    losses.check_options(config.train.loss, config.train.loss_options)
+    if config.train.monitor not in METRICS:
+        hint = selectors.did_you_mean(config.train.monitor, METRICS)
+        raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
+
+
+def _folder(config: Config) -> Path:
+    name = config.run.name
+    if name is None:
+        data = Path(config.data.path).resolve().name
+        name = f"{data}-{config.selector.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path(config.run.storage).resolve() / name
+
+
+def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
+    started = time.perf_counter()
+    with ray_session(config.run):
+        manifest = Manifest.load(config.data.path)
+        labels = read_labels(manifest)
+        rows = materialise(manifest)
+        data = _data(config, folder, labels, rows)
+        with Progress(folder, config.train.epochs, config.train.monitor, quiet) as progress:
+            actor = _start_actor(config, folder, labels, rows, data)
+            try:
+                final = _train(config, folder, WorkerSetup(config, data, rows, actor, folder, progress.events))
+            finally:
+                ray.kill(actor)
+    folder.write_result(final)
+    seconds = time.perf_counter() - started
+    return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
+
+
+def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore) -> RunData:
+    """Split the rows and fit the scaler on the training part, or take the run's own when it goes on."""
+    manifest = rows.manifest
+    known = folder.load_data()
+    if known is not None:
+        if known.fingerprint != manifest.fingerprint():
+            raise RunError(f"{folder.path}: the data in {manifest.folder} is no longer what this run was made from")
+        return known
+    splits = _splits(config, manifest, labels)
+    kind = config.data.scale
+    if kind == "auto":
+        kind = "standard" if manifest.kind == "image" else "minmax"
+    scaler = rows.fit_scaler(kind, splits.train)
+    context = _context(manifest, labels[splits.train])
+    data = RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
+    folder.save_data(data)
+    return data
+
+
+def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Splits:
+    data = config.data
+    return make_splits(
+        labels,
+        read_splits(manifest),
+        validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
+        seed=config.run.seed,
+        mode=data.split,
+        fold=data.fold,
+        folds=data.folds,
+    )
+
+
+def _context(manifest: Manifest, labels: sparse.csr_array) -> ModelContext:
+    counts = np.asarray(labels.sum(axis=0)).ravel().astype(int)
+    relevance = labels.astype(np.float32)
+    return ModelContext(
+        n_labels=labels.shape[1],
+        input_shape=manifest.input_shape(),
+        label_counts=tuple(counts.tolist()),
+        n_rows=labels.shape[0],
+        cooccurrence=(relevance.T @ relevance).toarray(),
+    )
+
+
+def _start_actor(
+    config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData
+) -> ray.actor.ActorHandle:
+    arguments: dict[str, Any] = {
+        "labels": labels[data.splits.train],
+        "batch_size": config.train.batch_size,
+        "epochs": config.train.epochs,
+        "seed": config.run.seed,
+        **config.selector.options,
+    }
+    if selectors.get(config.selector.name).uses_neighbours:
+        arguments["features"] = selection_features(rows, data.scaler, data.splits.train)
+    return selection_actor.start(config.selector.name, arguments, data.splits.train, str(folder.path))
+
+
+def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:
+    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchTrainer
+
+    # Each attempt of a driver gets a Ray name of its own: Ray must not resume from its own bookkeeping, the
+    # run's checkpoints are the only source of truth.
+    attempt = f"attempt-{time.time_ns()}"
+    trainer = TorchTrainer(
+        train_loop,
+        train_loop_config={"setup": setup},
+        scaling_config=ScalingConfig(
+            num_workers=config.run.workers,
+            use_gpu=config.run.gpu,
+            resources_per_worker=worker_resources(config.run) if config.run.workers else None,
+        ),
+        run_config=RunConfig(
+            name=attempt,
+            storage_path=str(folder.path / "ray"),
+            failure_config=FailureConfig(max_failures=config.run.max_failures),
+            logging_config=LoggingConfig(log_level="ERROR"),
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except TrainingFailedError as error:
+        raise RunError(f"training failed: {_root_cause(error)}") from error
+    return result.return_value
+
+
+def _root_cause(error: BaseException) -> str:
+    """The last line of the first worker's error: what a user can act on."""
+    failures = getattr(error, "worker_failures", None) or {}
+    cause: BaseException | None = next(iter(failures.values()), None) or error.__cause__ or error
+    return str(cause).strip().splitlines()[-1] if str(cause).strip() else repr(cause)

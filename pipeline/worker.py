@@ -1,0 +1,252 @@
+"""The loop of one training worker. It knows plans and observations, but not which method selects."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import ray.train
+import torch
+import torch.distributed as dist
+from ray.train.torch import get_device
+
+from ..selectors import api as selectors
+from ..selectors.randomness import generator
+from .checkpoints import Checkpoint, CheckpointStore
+from .config import Config
+from .errors import RunError
+from .feed import GatherFeed, Part, prefetch
+from .gradients import micro_batch_bounds, rank_parts
+from .learner import Learner, Seen, copy_of_weights
+from .metrics import best_of, evaluate_predictions
+from .observer import Observer
+from .progress import Events
+from .row_store import RowStore
+from .run_folder import RunData, RunFolder, save_weights
+from .validation import predict_split
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """Everything a worker is given; small, the rows themselves stay in the object store."""
+
+    config: Config
+    data: RunData
+    rows: RowStore
+    actor: ray.actor.ActorHandle
+    folder: RunFolder
+    events: Events
+
+
+def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
+    """Entry point for TorchTrainer; returns the run's final numbers on rank 0."""
+    setup: WorkerSetup = loop_config["setup"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(setup.config.run.threads)
+    try:
+        return _Worker(setup).run()
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _Worker:
+    def __init__(self, setup: WorkerSetup) -> None:
+        train_context = ray.train.get_context()
+        self._setup, self._config = setup, setup.config
+        self._rank, self._world = train_context.get_world_rank(), train_context.get_world_size()
+        self._device = get_device()
+        train = self._config.train
+        steps = -(-len(setup.data.splits.train) // train.batch_size)
+        self._learner = Learner(self._config, setup.data.context, self._device, self._world, steps)
+        self._feed = GatherFeed(setup.rows.open(), setup.data.scaler, self._device)
+        self._checkpoints = CheckpointStore(setup.folder.checkpoints, self._config.run.keep_checkpoints)
+        self._history: list[dict[str, Any]] = []
+        self._best: dict[str, Any] | None = None
+        self._losses = torch.zeros(0, dtype=torch.float64)
+
+    def run(self) -> dict[str, Any] | None:
+        """Train from the newest checkpoint (or the start) to the end, then test the best weights."""
+        epoch, step, attempt = self._restore()
+        self._observer = Observer(
+            self._setup.actor,
+            attempt,
+            self._rank,
+            self._setup.data.context.n_labels,
+            self._config.run.message_steps,
+            selectors.get(self._config.selector.name).uses_observations,
+        )
+        for current in range(epoch, self._config.train.epochs):
+            self._epoch(current, step)
+            step = 0
+        return self._finish()
+
+    def _restore(self) -> tuple[int, int, int]:
+        """Load the newest checkpoint on every rank and rewind the actor to it once."""
+        self._setup.folder.require_shared()
+        agreed: list[Any] = [None, None]
+        if self._rank == 0:
+            latest = self._checkpoints.latest()
+            state = latest.load()[1] if latest else None
+            agreed = [latest, ray.get(self._setup.actor.rewind.remote(state, self._world))]
+        if self._world > 1:
+            dist.broadcast_object_list(agreed, src=0, device=self._device)
+        checkpoint, attempt = agreed
+        if checkpoint is None:
+            return 0, 0, attempt
+        return *self._load(checkpoint), attempt
+
+    def _load(self, checkpoint: Checkpoint) -> tuple[int, int]:
+        state, _ = checkpoint.load()
+        self._learner.load_state_dict(state["learner"])
+        self._best, self._history = state["best"], state["history"]
+        self._losses = state["losses"] if self._rank == 0 else torch.zeros_like(state["losses"])
+        if self._rank == 0:
+            self._setup.events.resumed(checkpoint.epoch, checkpoint.step, self._history)
+        return checkpoint.epoch, checkpoint.step
+
+    def _epoch(self, epoch: int, first_step: int) -> None:
+        started = time.perf_counter()
+        plan = ray.get(ray.get(self._setup.actor.plan.remote(epoch)))
+        waited = time.perf_counter() - started
+        steps = len(plan["offsets"]) - 1
+        if first_step == 0:
+            self._losses = torch.zeros(steps, self._config.train.micro_batches, dtype=torch.float64)
+        self._observer.begin(epoch, first_step)
+        self._learner.model.train()
+        for step, seen_loss in self._steps(epoch, plan, first_step):
+            self._losses[step] = seen_loss
+            every = self._config.run.checkpoint_steps
+            if every and (step + 1) % every == 0 and step + 1 < steps:
+                self._save(epoch, step + 1)
+            if self._rank == 0:
+                self._setup.events.step(epoch, step + 1, steps)
+        self._observer.drain()
+        train_s = time.perf_counter() - started
+        metrics = self._validate(epoch)
+        times = {"train_s": train_s, "plan_wait_s": waited, "seconds": time.perf_counter() - started}
+        self._report(epoch, {**metrics, **times, "train_loss": self._train_loss(len(plan["ids"]))})
+
+    def _steps(self, epoch: int, plan: dict[str, Any], first: int) -> Iterator[tuple[int, torch.Tensor]]:
+        """Run the steps of an epoch from ``first``; yields each step's row-loss sums by micro-batch."""
+        offsets, count = plan["offsets"], self._config.train.micro_batches
+        seeds = generator(self._config.run.seed, "noise", epoch).integers(2**63, size=(len(offsets) - 1, count))
+
+        def gather(step: int) -> list[tuple[int, Part, torch.Tensor | None]]:
+            return list(self._share(plan, offsets[step], offsets[step + 1]))
+
+        todo = range(first, len(offsets) - 1)
+        for step, share in zip(todo, prefetch(gather, todo), strict=True):
+            rows = int(offsets[step + 1] - offsets[step])
+            numbers, parts, weights = (list(column) for column in zip(*share, strict=True)) if share else ([], [], [])
+            seen = self._learner.step(parts, weights, seeds[step, numbers].tolist(), rows)
+            yield step, self._note(numbers, parts, seen)
+
+    def _share(self, plan: dict[str, Any], start: int, stop: int) -> Iterator[tuple[int, Part, torch.Tensor | None]]:
+        """Yield this rank's micro-batches of one batch: (number, rows, loss weights)."""
+        bounds = start + micro_batch_bounds(stop - start, self._config.train.micro_batches)
+        mine = [n for n in rank_parts(len(bounds) - 1, self._rank, self._world) if bounds[n] < bounds[n + 1]]
+        if not self._learner.exact and mine:  # one forward pass a step: the rank's whole contiguous share
+            bounds, mine = np.array([bounds[mine[0]], bounds[mine[-1] + 1]]), [0]
+        elif not self._learner.exact and self._world > 1:  # DDP wants every rank in every step: a row of weight 0
+            yield -1, self._feed.part(plan["ids"][start : start + 1]), torch.zeros(1, device=self._device)
+            return
+        for n in mine:
+            rows = slice(bounds[n], bounds[n + 1])
+            weights = plan["weights"]
+            tensor = None if weights is None else torch.tensor(weights[rows], device=self._device)
+            yield n, self._feed.part(plan["ids"][rows]), tensor
+
+    def _note(self, numbers: list[int], parts: list[Part], seen: list[Seen]) -> torch.Tensor:
+        losses = torch.zeros(self._config.train.micro_batches, dtype=torch.float64)
+        own = [n >= 0 for n in numbers]  # a number below 0 marks a stand-in row
+        for number, shown in zip(compress(numbers, own), compress(seen, own), strict=True):
+            losses[number] = shown.loss
+        ids = [part.ids for part in compress(parts, own)]
+        self._observer.add(np.concatenate(ids) if ids else np.zeros(0, np.int64), list(compress(seen, own)))
+        return losses
+
+    def _train_loss(self, draws: int) -> float:
+        """Mean training loss over all draws; added in a fixed order, so equal for any number of workers."""
+        losses = self._losses.to(self._device) if self._device.type == "cuda" else self._losses.clone()
+        if self._world > 1:
+            dist.all_reduce(losses)
+        return float(losses.cpu().sum()) / draws
+
+    def _predict(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        batch = self._config.train.batch_size
+        return predict_split(self._learner, self._feed, ids, batch, self._rank, self._world)
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        ids = self._setup.data.splits.validation
+        if not len(ids):
+            return {}
+        probabilities, labels = self._predict(ids)
+        if self._rank != 0:
+            return {}
+        metrics = evaluate_predictions(probabilities, labels, self._config.train.threshold)
+        monitor = self._config.train.monitor
+        if self._best is None or best_of(monitor, metrics[monitor], self._best["value"]):
+            weights = copy_of_weights(self._learner.model)
+            self._best = {"epoch": epoch, "value": metrics[monitor], "weights": weights}
+        return metrics
+
+    def _report(self, epoch: int, metrics: dict[str, float]) -> None:
+        record = {"epoch": epoch, **metrics}
+        if self._rank == 0:
+            selection = ray.get(self._setup.actor.record.remote(epoch))
+            record |= {f"selection/{name}": value for name, value in selection.items()}
+            record["selection/share"] = selection["selection_s"] / metrics["seconds"]
+            self._history.append(record)
+        self._save(epoch + 1, 0)
+        if self._rank == 0:
+            self._setup.events.epoch(record)
+        ray.train.report(record)
+
+    def _save(self, epoch: int, step: int) -> None:
+        """Checkpoint model and selection together; the others go on, they cannot pass the next reduction."""
+        self._observer.drain()
+        losses = self._losses
+        if step and self._world > 1:  # rank 0 keeps the sums of all ranks, the others restart from zero
+            losses = self._losses.to(self._device)
+            dist.all_reduce(losses)
+            losses = losses.cpu()
+            self._losses = losses.clone() if self._rank == 0 else torch.zeros_like(losses)
+        if self._rank != 0:
+            return
+        selection = ray.get(self._setup.actor.state.remote(epoch, step))
+        training = {
+            "learner": self._learner.state_dict(),
+            "best": self._best,
+            "history": self._history,
+            "losses": losses,
+        }
+        self._checkpoints.save(epoch, step, training, selection)
+
+    def _finish(self) -> dict[str, Any] | None:
+        """Write the best weights, test them on all ranks, and return the run's numbers on rank 0."""
+        weights_file = Path(self._setup.folder.weights)
+        if self._rank == 0:
+            best = self._best or {"epoch": self._config.train.epochs - 1, "value": None}
+            save_weights(weights_file, best.get("weights") or copy_of_weights(self._learner.model))
+        if self._world > 1:
+            dist.barrier()
+        self._learner.model.load_state_dict(torch.load(weights_file, map_location=self._device, weights_only=True))
+        ids, test = self._setup.data.splits.test, {}
+        if len(ids):
+            probabilities, labels = self._predict(ids)
+            if self._rank == 0:
+                test = evaluate_predictions(probabilities, labels, self._config.train.threshold)
+        if self._rank != 0:
+            return None
+        if not self._history:
+            raise RunError("the run has no finished epoch")
+        return {
+            "best_epoch": best["epoch"],
+            "best_value": best["value"],
+            "test": test,
+            "epochs": len(self._history),
+        }
