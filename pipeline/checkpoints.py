@@ -79,7 +79,7 @@ class CheckpointStore:
         for path in temporary.iterdir():
             _flush(path)
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
+        temporary.replace(target)
         _flush(self._folder)
         for old in self.complete()[: -self._keep]:
             shutil.rmtree(old.path, ignore_errors=True)

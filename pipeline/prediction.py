@@ -1,7 +1,6 @@
 """``predict``: probabilities and labels of all rows of a prepared data set, as Parquet."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
             score(run, manifest, None).write_parquet(str(temporary))
         about = {"labels": list(known.labels), "threshold": config.train.threshold, "rows": manifest.rows}
         (temporary / "labels.json").write_text(json.dumps(about))
-        os.replace(temporary, target)
+        temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target

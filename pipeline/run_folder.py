@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from .config import Config
 from .data.scaler import Scaler
 from .data.splits import Splits
 from .errors import RunError
+from .files import replacing
 from .models.api import ModelContext
 
 
@@ -89,14 +90,16 @@ class RunFolder:
         context = asdict(data.context)
         together = context.pop("cooccurrence")
         parts = {f"split_{name}": ids for name, ids in asdict(data.splits).items()}
-        _replace(self.path / "data.npz", lambda file: np.savez(file, cooccurrence=together, **parts))
+        with replacing(self.path / "data.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, cooccurrence=together, **parts)
         about = {
             "scaler": data.scaler.to_dict(),
             "labels": list(data.labels),
             "fingerprint": data.fingerprint,
             "context": context,
         }
-        _replace(self.path / "data.json", lambda file: file.write(json.dumps(about).encode()))
+        with replacing(self.path / "data.json") as temporary:
+            temporary.write_text(json.dumps(about))
 
     def load_data(self) -> "RunData | None":
         """Return what ``save_data`` stored, or None when the run never came so far."""
@@ -118,8 +121,8 @@ class RunFolder:
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Replace ``metrics.jsonl``: after a resume the epochs that are run again must not stand there twice."""
-        text = "".join(json.dumps(record) + "\n" for record in history)
-        _replace(self.metrics, lambda file: file.write(text.encode()))
+        with replacing(self.metrics) as temporary:
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in history))
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the records of all finished epochs."""
@@ -153,11 +156,5 @@ class RunData:
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
     """Write weights whole or not at all."""
-    _replace(path, lambda file: torch.save(dict(weights), file))
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        write(file)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        torch.save(dict(weights), temporary)

@@ -1,7 +1,6 @@
 """What selection did, on disk: one order file and one record an epoch, each written whole or not at all."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..selectors.api import Plan
+from .files import replacing
 
 
 class SelectionLog:
@@ -44,9 +44,9 @@ class SelectionLog:
         }
         table = pa.table({key: _column(value) for key, value in row.items()})
         stem = f"epoch-{plan.epoch:05d}"
-        with _replacing(self._order / f"{stem}.npy") as temporary, temporary.open("wb") as file:
+        with replacing(self._order / f"{stem}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, consumed)
-        with _replacing(self._table / f"{stem}.parquet") as temporary:
+        with replacing(self._table / f"{stem}.parquet") as temporary:
             pq.write_table(table, temporary, compression="zstd")
 
 
@@ -57,19 +57,3 @@ def _column(value: Any) -> pa.Array:
     if isinstance(value, dict):
         return pa.array([json.dumps(value)])
     return pa.array([value.item() if isinstance(value, np.generic) else value])
-
-
-class _replacing:
-    """Gives a temporary sibling path and renames it onto the target when the block succeeds."""
-
-    def __init__(self, target: Path) -> None:
-        self._target, self._temporary = target, target.with_name(f".{target.name}.tmp")
-
-    def __enter__(self) -> Path:
-        return self._temporary
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            os.replace(self._temporary, self._target)
-        else:
-            self._temporary.unlink(missing_ok=True)
