@@ -1,0 +1,164 @@
+"""The manifest of a prepared data set: what its shards hold, checked when it is made and when it is read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ..errors import DataError
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+SPLITS = ("", "train", "validation", "test")
+"""Names of the source's splits; a split code (int8) is an index into this tuple, "" means none given."""
+
+Kind = Literal["dense", "sparse", "image"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One Parquet file of a prepared data set: its name in the folder, its rows, its SHA-256 in hexadecimal."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ImageHint:
+    """How encoded images decode: ``mode`` "L" (grey) or "RGB"; sizes in pixels, None where they vary."""
+
+    mode: str
+    height: int | None = None
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("L", "RGB"):
+            raise DataError(f"image mode must be 'L' or 'RGB', got {self.mode!r}")
+        if (self.height is None) != (self.width is None):
+            raise DataError("image height and width go together: give both or neither")
+
+    @property
+    def channels(self) -> int:
+        """Colour channels of a decoded image: 1 or 3."""
+        return 1 if self.mode == "L" else 3
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared data set holds. Row ids are positions: 0 .. rows - 1 in shard order.
+
+    Attributes:
+        kind: "dense" or "sparse" features, or encoded "image".
+        rows: number of rows N.
+        labels: names of the L labels.
+        label_counts: positives of each label, over all rows.
+        n_features: number of features d; None for images.
+        feature_names: names of the features, or None.
+        image: how to decode; None for tables.
+        splits: rows in each split that the source gave; keys are ``SPLITS``.
+        shards: the files in id order.
+        source: where the data came from, in words.
+        filters: which filters were applied and what they removed; empty when none were.
+        folder: where the data set lies (not stored in the file).
+    """
+
+    kind: Kind
+    rows: int
+    labels: tuple[str, ...]
+    label_counts: tuple[int, ...]
+    splits: Mapping[str, int]
+    shards: tuple[Shard, ...]
+    n_features: int | None = None
+    feature_names: tuple[str, ...] | None = None
+    image: ImageHint | None = None
+    source: str = ""
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+    folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise DataError(f"{self.folder / MANIFEST_FILE}: {problem}")
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels L."""
+        return len(self.labels)
+
+    @property
+    def cardinality(self) -> float:
+        """Mean number of positive labels a row."""
+        return sum(self.label_counts) / self.rows if self.rows else 0.0
+
+    def shard_paths(self) -> list[Path]:
+        """Return the shard files in id order."""
+        return [self.folder / shard.file for shard in self.shards]
+
+    def save(self) -> None:
+        """Write ``manifest.json`` into ``folder``."""
+        values = asdict(self)
+        del values["folder"]
+        (self.folder / MANIFEST_FILE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Manifest":
+        """Read the manifest of a prepared folder.
+
+        Raises:
+            DataError: when the folder holds no manifest, or one that is damaged or of another schema version.
+        """
+        path = Path(folder) / MANIFEST_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            hint = "; is it a folder that `d2ace prepare` wrote?"
+            raise DataError(f"{path}: cannot be read: {error.strerror}{hint}") from None
+        except ValueError as error:
+            line = getattr(error, "lineno", None)
+            raise DataError.at(path, line, f"not valid JSON: {error}") from None
+        return _from_plain(values, path)
+
+    def _problems(self) -> list[str]:
+        found = []
+        if self.schema_version != SCHEMA_VERSION:
+            found.append(f"schema version {self.schema_version}, this d2ace reads {SCHEMA_VERSION}: prepare again")
+        if self.kind not in get_args(Kind):
+            found.append(f"kind must be one of {get_args(Kind)}, got {self.kind!r}")
+        if (self.kind == "image") != (self.image is not None) or (self.kind == "image") == (
+            self.n_features is not None
+        ):
+            found.append("kind 'image' needs 'image' and no 'n_features'; other kinds the reverse")
+        if len(self.labels) != len(self.label_counts):
+            found.append(f"{len(self.labels)} labels but {len(self.label_counts)} label_counts")
+        if len(set(self.labels)) != len(self.labels):
+            found.append("duplicate label names")
+        if self.feature_names is not None and len(self.feature_names) != self.n_features:
+            found.append(f"{self.n_features} features but {len(self.feature_names)} feature_names")
+        if set(self.splits) - set(SPLITS) or sum(self.splits.values()) != self.rows:
+            found.append(f"splits {dict(self.splits)} do not add up to {self.rows} rows of {SPLITS}")
+        if sum(shard.rows for shard in self.shards) != self.rows:
+            found.append(f"the shards' rows do not add up to {self.rows}")
+        return found
+
+
+def _from_plain(values: Any, path: Path) -> Manifest:
+    """Build a manifest from parsed JSON; unknown, missing or ill-typed fields give one DataError."""
+    if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        raise DataError(f"{path}: schema version {version}, this d2ace reads {SCHEMA_VERSION}: prepare again")
+    names = {f.name for f in fields(Manifest)} - {"folder"}
+    if set(values) != names:
+        raise DataError(f"{path}: missing {sorted(names - set(values))}, unknown {sorted(set(values) - names)}")
+    try:
+        plain = dict(values)
+        plain["labels"] = tuple(plain["labels"])
+        plain["label_counts"] = tuple(int(count) for count in plain["label_counts"])
+        plain["shards"] = tuple(Shard(**shard) for shard in plain["shards"])
+        plain["image"] = None if plain["image"] is None else ImageHint(**plain["image"])
+        if plain["feature_names"] is not None:
+            plain["feature_names"] = tuple(plain["feature_names"])
+        return Manifest(**plain, folder=path.parent)
+    except (TypeError, AttributeError) as error:
+        raise DataError(f"{path}: damaged: {error}") from None

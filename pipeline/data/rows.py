@@ -1,0 +1,96 @@
+"""A chunk of rows on its way from a source into shards, and its Arrow form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import csr_array
+
+from ..errors import DataError
+from .manifest import SPLITS, Kind
+
+Features: TypeAlias = np.ndarray | csr_array | Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows.
+
+    Attributes:
+        features: float32 (n, d), or CSR of float32 (n, d), or n encoded images.
+        labels: CSR (n, L); every stored element is a positive.
+        split: int8 (n,) indices into ``SPLITS``.
+    """
+
+    features: Features
+    labels: csr_array
+    split: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.labels.shape[0])
+
+    def take(self, index: np.ndarray) -> "Rows":
+        """Return the rows at int64 positions ``index``."""
+        if isinstance(self.features, np.ndarray | csr_array):
+            features: Features = self.features[index]
+        else:
+            features = [self.features[i] for i in index]
+        return Rows(features, self.labels[index], self.split[index])
+
+
+def concatenate(parts: Sequence[Rows]) -> Rows:
+    """Return one chunk that holds the rows of all parts in order; every part has the same kind of features."""
+    from scipy.sparse import vstack
+
+    first = parts[0].features
+    if isinstance(first, np.ndarray):
+        features: Features = np.concatenate([part.features for part in parts])
+    elif isinstance(first, csr_array):
+        features = vstack([part.features for part in parts], format="csr")
+    else:
+        features = [image for part in parts for image in part.features]
+    labels = vstack([part.labels for part in parts], format="csr")
+    return Rows(features, labels, np.concatenate([part.split for part in parts]))
+
+
+def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
+    """Return the shard columns of a chunk whose first row has id ``first_id``.
+
+    Raises:
+        DataError: when a feature is NaN or infinite (formats report these earlier, with their line).
+    """
+    n = len(rows)
+    labels = csr_array(rows.labels)
+    labels.sort_indices()
+    columns: dict[str, Any] = {
+        "id": pa.array(np.arange(first_id, first_id + n, dtype=np.int64)),
+        "labels": _lists(labels.indptr, pa.array(labels.indices.astype(np.int32))),
+        "split": pa.DictionaryArray.from_arrays(pa.array(rows.split.astype(np.int8)), pa.array(SPLITS)),
+    }
+    if kind == "image":
+        columns["image"] = pa.array(list(rows.features), type=pa.binary())
+    elif kind == "sparse":
+        features = csr_array(rows.features, dtype=np.float32)
+        features.sort_indices()
+        _check_finite(features.data, lambda at: int(np.searchsorted(features.indptr, at, "right")) - 1 + first_id)
+        columns["feature_indices"] = _lists(features.indptr, pa.array(features.indices.astype(np.int32)))
+        columns["feature_values"] = _lists(features.indptr, pa.array(features.data))
+    else:
+        dense = rows.features.toarray() if isinstance(rows.features, csr_array) else rows.features
+        flat = np.ascontiguousarray(dense, dtype=np.float32).ravel()
+        width = int(np.shape(dense)[1])
+        _check_finite(flat, lambda at: at // width + first_id)
+        columns["features"] = pa.FixedSizeListArray.from_arrays(pa.array(flat), width)
+    return pa.table(columns)
+
+
+def _lists(indptr: np.ndarray, values: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), values)
+
+
+def _check_finite(values: np.ndarray, row_of: Any) -> None:
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise DataError(f"row {row_of(int(bad[0]))}: a feature is {values[bad[0]]}; features must be finite numbers")

@@ -1,0 +1,190 @@
+"""Scaling of features with statistics of the training rows only.
+
+The statistics merge exactly over disjoint rows, so each block is summarised where it lies and the driver merges.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..errors import DataError, did_you_mean
+from .blocks import BlockReader
+from .images import decode_images
+
+Kind = Literal["none", "minmax", "standard"]
+
+CHUNK_VALUES = 1 << 22
+"""Values of a table looked at in one go: bounds the memory of fitting."""
+CHUNK_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class ScalerStatistics:
+    """Counts and moments of some rows, for each feature (or for each colour channel of x / 255).
+
+    Attributes:
+        count: values seen for each feature: rows, or pixels.
+        minimum, maximum: float64 (d,).
+        mean: float64 (d,).
+        squares: float64 (d,), sum of squared deviations from the mean.
+        image: whether d counts colour channels.
+    """
+
+    count: int
+    minimum: np.ndarray
+    maximum: np.ndarray
+    mean: np.ndarray
+    squares: np.ndarray
+    image: bool = False
+
+    @classmethod
+    def of(cls, reader: BlockReader, ids: np.ndarray) -> "ScalerStatistics":
+        """Summarise rows by id, chunk by chunk; memory about ``CHUNK_VALUES`` floats, or 256 decoded images."""
+        manifest = reader.manifest
+        if manifest.image is not None:
+            width, step = manifest.image.channels, CHUNK_IMAGES
+        else:
+            width = int(manifest.n_features or 0)
+            step = max(1, CHUNK_VALUES // max(width, 1))
+        parts = [_empty(width, manifest.image is not None)]
+        for start in range(0, len(ids), step):
+            rows = reader.gather(ids[start : start + step])
+            if rows.images is None:
+                assert rows.features is not None
+                parts.append(of_array(rows.features))
+            else:
+                parts += [
+                    of_array(decode_images([i], ids[k : k + 1], manifest)) for k, i in enumerate(rows.images, start)
+                ]
+        return cls.merge(parts)
+
+    @classmethod
+    def merge(cls, parts: Sequence["ScalerStatistics"]) -> "ScalerStatistics":
+        """Combine the statistics of disjoint rows, in the order given.
+
+        Source: pairwise update of mean and squares, Chan, Golub and LeVeque 1983 [paper].
+        """
+        if not parts:
+            raise DataError("no statistics to merge: the data set has no blocks")
+        return reduce(_merge, parts)
+
+
+def of_array(x: np.ndarray) -> ScalerStatistics:
+    """Summarise float (n, d) rows, or uint8 (n, C, H, W) images as x / 255 with integer sums."""
+    if x.ndim == 4:
+        return _of_images(x)
+    values = x.astype(np.float64)
+    if not len(values):
+        return _empty(values.shape[1], False)
+    mean = values.mean(axis=0)
+    low, high = values.min(axis=0), values.max(axis=0)
+    values -= mean
+    return ScalerStatistics(len(values), low, high, mean, np.einsum("nd,nd->d", values, values))
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """A fitted, affine scaling: ``(x - offset) * factor`` for each feature or colour channel.
+
+    Tables: ``none`` leaves values as they are, ``minmax`` maps the training range to [0, 1] (other rows may fall
+    outside), ``standard`` gives the training rows mean 0 and variance 1. Images are divided by 255 first, and the
+    same is done for each colour channel. A feature that is constant on the training rows becomes 0.
+    """
+
+    kind: Kind
+    offset: np.ndarray
+    factor: np.ndarray
+    image: bool = False
+
+    @classmethod
+    def from_statistics(cls, kind: str, statistics: ScalerStatistics) -> "Scaler":
+        """Make a scaler from statistics of the training rows.
+
+        Raises:
+            DataError: when the kind is unknown, or there were no rows.
+        """
+        if kind not in get_args(Kind):
+            raise DataError(f"unknown scaler {kind!r}{did_you_mean(kind, get_args(Kind))}")
+        if not statistics.count:
+            raise DataError("no training rows to fit the scaler on")
+        width = len(statistics.mean)
+        if kind == "none":
+            offset, spread = np.zeros(width), np.ones(width)
+        elif kind == "minmax":
+            offset, spread = statistics.minimum, statistics.maximum - statistics.minimum
+        else:
+            offset, spread = statistics.mean, np.sqrt(statistics.squares / statistics.count)
+        constant = statistics.maximum == statistics.minimum
+        varies = (spread > 0) & ~(constant & (kind != "none"))
+        factor = np.divide(1.0, spread, out=np.zeros(width), where=varies)
+        return cls(kind, offset, factor, statistics.image)  # type: ignore[arg-type]
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        """Scale float32 (n, d) or uint8 (n, C, H, W); returns a new float32 array of that shape.
+
+        Raises:
+            DataError: when the width is not the one the scaler was fitted on.
+        """
+        if x.ndim != (4 if self.image else 2) or x.shape[1] != len(self.offset):
+            what = f"images (n, {len(self.offset)}, H, W)" if self.image else f"features (n, {len(self.offset)})"
+            raise DataError(f"the scaler was fitted on {what}, got {x.shape}")
+        offset, factor = self.offset, self.factor
+        if self.image:
+            offset, factor = (offset * 255.0)[:, None, None], (factor / 255.0)[:, None, None]
+        result = np.subtract(x, offset.astype(np.float32), dtype=np.float32)
+        result *= factor.astype(np.float32)
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; ``from_dict`` gives the same scaler, bit for bit."""
+        return {
+            "kind": self.kind,
+            "image": self.image,
+            "offset": self.offset.tolist(),
+            "factor": self.factor.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Scaler":
+        """Make the scaler of ``to_dict``; raises DataError when something is missing."""
+        try:
+            offset, factor = (np.asarray(values[name], np.float64) for name in ("offset", "factor"))
+            return cls(values["kind"], offset, factor, bool(values["image"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"not a stored scaler: {error!r}") from None
+
+
+def _empty(width: int, image: bool) -> ScalerStatistics:
+    high = np.full(width, np.inf)
+    return ScalerStatistics(0, high, -high, np.zeros(width), np.zeros(width), image)
+
+
+def _merge(a: ScalerStatistics, b: ScalerStatistics) -> ScalerStatistics:
+    if len(a.mean) != len(b.mean) or a.image != b.image:
+        raise DataError(f"statistics of {len(a.mean)} and {len(b.mean)} features do not merge")
+    count = a.count + b.count
+    if not a.count or not b.count:
+        return a if a.count else b
+    gap = b.mean - a.mean
+    mean = a.mean + gap * (b.count / count)
+    squares = a.squares + b.squares + gap * gap * (a.count * b.count / count)
+    low, high = np.minimum(a.minimum, b.minimum), np.maximum(a.maximum, b.maximum)
+    return ScalerStatistics(count, low, high, mean, squares, a.image)
+
+
+def _of_images(x: np.ndarray) -> ScalerStatistics:
+    n, channels, height, width = x.shape
+    count = n * height * width
+    if not count:
+        return _empty(channels, True)
+    levels = np.arange(256.0) / 255.0
+    counts = np.stack([np.bincount(x[:, c].ravel(), minlength=256) for c in range(channels)])
+    mean = counts @ levels / count
+    squares = np.einsum("cv,cv->c", counts, (levels - mean[:, None]) ** 2)
+    seen = counts > 0
+    low = levels[seen.argmax(axis=1)]
+    high = levels[255 - seen[:, ::-1].argmax(axis=1)]
+    return ScalerStatistics(count, low, high, mean, squares, True)

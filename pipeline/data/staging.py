@@ -1,0 +1,73 @@
+"""A folder that appears whole or not at all: written beside its place, then renamed."""
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import DataError
+from .manifest import MANIFEST_FILE
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary sibling of ``target``; on success it takes the target's place, on failure it is removed.
+
+    What an earlier, killed process left beside the target is removed first (its lock is free, a living one's is not).
+
+    Raises:
+        DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
+    """
+    target = Path(target)
+    _check_replaceable(target, overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(target)
+    staging = target.with_name(f".{target.name}.tmp-{secrets.token_hex(4)}")
+    staging.mkdir()
+    lock = (staging / LOCK_FILE).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield staging
+        (staging / LOCK_FILE).unlink()
+        _check_replaceable(target, overwrite)
+        _put_in_place(staging, target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    finally:
+        lock.close()
+
+
+def _check_replaceable(target: Path, overwrite: bool) -> None:
+    if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise DataError(f"{target}: exists already; choose another folder, or overwrite=True to replace it")
+    if not (target / MANIFEST_FILE).is_file():
+        raise DataError(f"{target}: exists and holds no {MANIFEST_FILE}, so it is not replaced: choose another folder")
+
+
+def _put_in_place(staging: Path, target: Path) -> None:
+    if not target.exists():
+        staging.rename(target)
+        return
+    old = target.with_name(f".{target.name}.old-{secrets.token_hex(4)}")
+    target.rename(old)  # a non-empty folder cannot be renamed over: two renames, the second undone on failure
+    try:
+        staging.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_stale(target: Path) -> None:
+    for left in target.parent.glob(f".{target.name}.tmp-*"):
+        with suppress(OSError), (left / LOCK_FILE).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
