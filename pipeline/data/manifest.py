@@ -1,5 +1,6 @@
 """The manifest of a prepared data set: what its shards hold, checked when it is made and when it is read."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -95,6 +96,23 @@ class Manifest:
     def shard_paths(self) -> list[Path]:
         """Return the shard files in id order."""
         return [self.folder / shard.file for shard in self.shards]
+
+    def input_shape(self) -> tuple[int, ...]:
+        """Return the shape of one row as a model sees it: (d,), or (C, H, W).
+
+        Raises:
+            DataError: when images have no common size.
+        """
+        if self.image is None:
+            return (int(self.n_features or 0),)
+        if self.image.height is None or self.image.width is None:
+            raise DataError(f"{self.folder}: the images have no common size; prepare them with one")
+        return (self.image.channels, self.image.height, self.image.width)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the shards' checksums and the labels: equal means the same data."""
+        content = json.dumps([self.kind, self.labels, [shard.sha256 for shard in self.shards]])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def save(self) -> None:
         """Write ``manifest.json`` into ``folder``."""
