@@ -1,6 +1,6 @@
-"""Label correlations of relevant entries, and what a row's surroundings add to them. Costs follow the labels.
+"""Label correlations from the relevant entries alone: pairs of labels of the same row.
 
-N rows, L labels, E relevant entries (CSR order), c labels of a row. Neither N x L nor N x L^2 work is done here.
+N rows, L labels, E relevant entries (CSR order), c labels of a row. Costs follow N c^2, never N L^2.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from scipy import sparse
 from .labels import entry_positions, entry_rows
 
 _EPS = 1e-8
-_PAIRS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,32 +86,3 @@ def correlations(products: np.ndarray) -> np.ndarray:
     cosine *= inverse[:, None]
     cosine *= inverse
     return cosine / (cosine.sum(axis=1, keepdims=True) + _EPS)
-
-
-def context_support(
-    correlation: tuple[np.ndarray, ...], entries: RelevantEntries, context: sparse.csr_array
-) -> tuple[np.ndarray, ...]:
-    """Return S = Z C^T at the relevant entries only, float64 (E,) for each C (L, L). Cost O(sum of c_i |Z_i|).
-
-    Source: D2ACE [released]; the restriction to relevant entries is exact, no other S enters a score.
-    """
-    n_labels = entries.labels.shape[1]
-    tables = [np.ascontiguousarray(c).reshape(-1) for c in correlation]
-    supports = tuple(np.zeros(len(entries.rows)) for _ in correlation)
-    if not len(entries.rows):
-        return supports
-    sizes = np.diff(context.indptr)[entries.rows]  # at least 1: a row's context holds its own labels
-    ends = np.cumsum(sizes, dtype=np.int64)
-    cuts = np.searchsorted(ends, np.arange(0, ends[-1], _PAIRS_AT_ONCE))
-    for start, stop in zip(cuts, [*cuts[1:], len(ends)], strict=True):
-        size, part = sizes[start:stop], slice(start, stop)
-        if not size.size:
-            continue
-        begin = np.cumsum(size) - size
-        # pair p of entry e reads C[label of e, p-th label around the row of e]
-        offset = context.indptr[entries.rows[part]] - begin
-        around = context.indices[np.repeat(offset, size) + np.arange(size.sum())]
-        pairs = np.repeat(entries.labels.indices[part].astype(np.int64) * n_labels, size) + around
-        for table, support in zip(tables, supports, strict=True):
-            support[part] = np.add.reduceat(table[pairs], begin)
-    return supports

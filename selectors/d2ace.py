@@ -14,7 +14,8 @@ from scipy import sparse
 
 from . import law, rescoring
 from .api import Plan, Selector
-from .correlation import RelevantEntries, context_support, correlations, gram, label_peaks
+from .context import ContextSupport
+from .correlation import RelevantEntries, correlations, gram, label_peaks
 from .draw import permutation_plan, weighted_plan
 from .errors import SelectionError
 from .history import History
@@ -136,6 +137,7 @@ class D2ACE(Selector):
         self._entries = RelevantEntries.of(self.labels)
         ids = self._neighbour_ids(features, neighbour_ids, whole("neighbours", neighbours))
         self._context = local_context(self.labels, ids)
+        self._support = ContextSupport(self._entries, self._context)
         self._rescore(0)
 
     def reset(self) -> None:
@@ -228,7 +230,7 @@ class D2ACE(Selector):
         relevant_e = history.uncertainty.reshape(-1)[at]
         relevant_h = rescoring.hardness(history.last_loss.reshape(-1)[at], history.flip.reshape(-1)[at], self._floor)
         correlation_e, correlation_h = (self._correlation(values) for values in (relevant_e, relevant_h))
-        support = context_support((correlation_e, correlation_h), entries, self._context)
+        support = self._support(correlation_e, correlation_h)
         score_e, score_h = rescoring.row_sums(history, self._floor, weight_e, weight_h)
         score_e += self._enhancement(weight_e, relevant_e, support[0])
         score_h += self._enhancement(weight_h, relevant_h, support[1])

@@ -87,16 +87,16 @@ class History:
             return
         new, loss = self._usable_probabilities(ids, new), self._usable_losses(ids, loss)
         visits = self.visits[ids]
-        self._ring[ids * self.slots + visits % self.slots] = new
+        _put(self._ring, ids * self.slots + visits % self.slots, new)
         if not visits.all():  # a first visit fills the ring: then no later difference sees an unused slot
             first = visits == 0
             self.predictions[ids[first]] = new[first, None]
         visits += 1
         self.visits[ids] = visits
-        self.last_loss[ids] = loss
+        _put(self.last_loss, ids, loss)
         window = self.window(ids)
-        change = np.abs(np.subtract(window[1:], window[:-1]))
-        self.uncertainty[ids] = self._uncertainty(window[-1], change, visits)
+        change = _changes(window)
+        _put(self.uncertainty, ids, self._uncertainty(window[-1], change, visits))
         self._update_flip(ids, change[-1])
 
     def window(self, ids: np.ndarray) -> np.ndarray:
@@ -152,7 +152,7 @@ class History:
         entropy = binary_entropy(newest)
         entropy *= 1 - self.fluctuation_weight
         if self.length > 1:
-            fluctuation = change[1 - self.length :].sum(axis=0)
+            fluctuation = np.add.reduce(change[1 - self.length :], axis=0)
             pairs = np.maximum(np.minimum(visits, self.length) - 1, 1)
             fluctuation *= (self.fluctuation_weight / pairs).astype(np.float32)[:, None]
             entropy += fluctuation
@@ -160,16 +160,16 @@ class History:
 
     def _update_flip(self, ids: np.ndarray, change: np.ndarray) -> None:
         """F <- alpha * |p_new - p_prev| + (1 - alpha) * F, 0 on the first visit. Source: D2ACE [released]."""
-        flip = self.flip[ids]
+        flip = self.flip.take(ids, axis=0)
         flip *= 1 - self.flip_alpha
         flip += self.flip_alpha * change
-        self.flip[ids] = flip
+        _put(self.flip, ids, flip)
 
     def _derive(self) -> None:
         for start in range(0, len(self.visits), _LOAD_ROWS):
             rows = np.arange(start, min(start + _LOAD_ROWS, len(self.visits)))
             window = self.window(rows)
-            change = np.abs(np.subtract(window[1:], window[:-1]))
+            change = _changes(window)
             self.uncertainty[rows] = self._uncertainty(window[-1], change, self.visits[rows])
 
     def _checked(
@@ -212,6 +212,18 @@ class History:
         usable = (loss >= 0) & (loss < np.inf)
         self.unusable["losses"] += usable.size - int(usable.sum())
         return np.where(usable, loss, self.last_loss[ids])
+
+
+def _changes(window: np.ndarray) -> np.ndarray:
+    change = window[1:] - window[:-1]
+    return np.abs(change, out=change)
+
+
+def _put(target: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    """Assign whole rows of a contiguous matrix; one opaque item a row is twice as fast as ``target[rows] =``."""
+    item = f"V{target.itemsize * target.shape[1]}"
+    values = np.ascontiguousarray(values, target.dtype)
+    target.view(item).reshape(-1)[rows] = values.view(item).reshape(-1)
 
 
 def binary_entropy(probabilities: np.ndarray) -> np.ndarray:

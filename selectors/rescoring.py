@@ -35,8 +35,8 @@ def label_moments(history: History, floor: float) -> np.ndarray:
     """Return sums over the rows of each block of E, E^2, h and h^2, float64 (blocks, 4, L). Cost O(N L)."""
     sums = []
     for _, uncertain, hard in _blocks(history, floor):
-        parts = [uncertain.sum(axis=0), np.einsum("ij,ij->j", uncertain, uncertain)]
-        parts += [hard.sum(axis=0), np.einsum("ij,ij->j", hard, hard)]
+        parts = [np.einsum("ij->j", uncertain), np.einsum("ij,ij->j", uncertain, uncertain)]
+        parts += [np.einsum("ij->j", hard), np.einsum("ij,ij->j", hard, hard)]
         sums.append(parts)
     return np.array(sums)
 
