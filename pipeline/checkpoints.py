@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class Checkpoint:
         try:
             training = torch.load(self.path / "training.pt", map_location="cpu", weights_only=True)
             selection = load_selection_state(self.path / "selection.npz")
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
         if training.get("schema") != SCHEMA:
             raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")

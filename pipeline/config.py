@@ -132,11 +132,11 @@ class Config(Section):
     """A whole run. ``Config.load`` reads YAML, ``with_overrides`` applies ``section.key=value`` strings."""
 
     data: DataSection
-    model: ModelSection = ModelSection()
-    selector: SelectorSection = SelectorSection()
-    optimizer: OptimizerSection = OptimizerSection()
-    train: TrainSection = TrainSection()
-    run: RunSection = RunSection()
+    model: ModelSection = Field(default_factory=ModelSection)
+    selector: SelectorSection = Field(default_factory=SelectorSection)
+    optimizer: OptimizerSection = Field(default_factory=OptimizerSection)
+    train: TrainSection = Field(default_factory=TrainSection)
+    run: RunSection = Field(default_factory=RunSection)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .data.manifest import Manifest
+from .data.manifest import SPLITS, Manifest
 from .data.shards import read_labels, read_splits
 from .errors import DataError
 from .metrics import evaluate_predictions
@@ -28,13 +28,13 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
         RunError: when the run is not finished or does not fit the data.
     """
     _, config, known = open_run(run)
-    manifest = Manifest.load(data or config.data.path)
+    manifest = Manifest.load(Path(data or config.data.path).resolve())
     if split == "all":
         wanted = np.arange(manifest.rows)
     elif data is None:
         wanted = getattr(known.splits, split)
     else:
-        wanted = np.flatnonzero(np.asarray(read_splits(manifest)) == split)
+        wanted = np.flatnonzero(read_splits(manifest) == SPLITS.index(split))
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)

@@ -45,7 +45,7 @@ class GatherFeed:
     @property
     def n_labels(self) -> int:
         """L, the number of labels of every row."""
-        return len(self._reader.manifest.labels)
+        return self._reader.manifest.n_labels
 
     def part(self, ids: np.ndarray) -> Part:
         """Return the rows of ``ids`` in that order; raises DataError for ids or images that cannot be read."""

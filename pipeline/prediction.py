@@ -28,7 +28,7 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     if target.exists():
         raise RunError(f"{target}: exists already; predictions are not mixed with what is there")
     _, config, known = open_run(run)
-    manifest = Manifest.load(data)
+    manifest = Manifest.load(Path(data).resolve())
     temporary = target.with_name(f".{target.name}.tmp").absolute()
     shutil.rmtree(temporary, ignore_errors=True)
     try:

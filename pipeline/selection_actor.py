@@ -1,12 +1,14 @@
 """The Ray actor around a Selector: serves plans, applies observations in step order, each once.
 
-``SelectionService`` is a plain thread-safe class (tested without Ray); ``start`` wraps it as an actor that
+``SelectionService`` is a plain thread-safe class (tested without workers); ``running`` wraps it as an actor that
 belongs to its run. Workers talk to it with three calls: ``rewind`` once at their start, ``plan`` once an epoch,
 ``observe`` every few steps without waiting. The state is a function of the run, not of timing.
 """
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -63,24 +65,36 @@ class _EpochTally:
     received_bytes: int = 0
 
 
-class SelectionService:
-    """A Selector behind a lock, with the bookkeeping that makes delivery order irrelevant.
+@dataclass(frozen=True)
+class Blueprint:
+    """What a service is built from; values may be object references, so it is cheap to keep and to send.
 
-    Args:
+    Attributes:
         method: name of a registered selection method.
         arguments: constructor arguments of the method.
         row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
         log_folder: the run folder for order files and selection records, or None to keep none.
     """
 
-    def __init__(
-        self, method: str, arguments: dict[str, Any], row_ids: np.ndarray, log_folder: str | None = None
-    ) -> None:
-        arguments = {key: ray.get(v) if isinstance(v, ray.ObjectRef) else v for key, v in arguments.items()}
-        self._selector = selectors.create(method, **arguments)
-        self._row_ids = np.asarray(row_ids, np.int64)
-        self._epochs = int(arguments["epochs"])
-        self._log = SelectionLog(Path(log_folder), self._row_ids) if log_folder else None
+    method: str
+    arguments: dict[str, Any]
+    row_ids: np.ndarray | ray.ObjectRef
+    log_folder: str | None = None
+
+    def by_reference(self) -> "Blueprint":
+        """Return it with all arrays in the object store."""
+        arguments = {key: _put_array(value) for key, value in self.arguments.items()}
+        return replace(self, arguments=arguments, row_ids=_put_array(self.row_ids))
+
+
+class SelectionService:
+    """A Selector behind a lock, with the bookkeeping that makes delivery order irrelevant.
+
+    It is empty until ``build``, and again when Ray has restarted its actor; ``rewind`` then builds it anew.
+    """
+
+    def __init__(self) -> None:
+        self._selector: selectors.Selector | None = None
         self._changed = Condition()
         self._attempt, self._world = 0, 0
         self._pending: dict[int, dict[int, tuple]] = {}
@@ -90,13 +104,24 @@ class SelectionService:
         self._tally = _EpochTally(0)
         self._failure: BaseException | None = None
 
-    def rewind(self, state: dict[str, Any] | None, world: int) -> int:
+    def build(self, blueprint: Blueprint) -> None:
+        """Make the selector; raises SelectionError when the method refuses its arguments."""
+        arguments = {key: _fetch(value) for key, value in blueprint.arguments.items()}
+        self._row_ids = np.asarray(_fetch(blueprint.row_ids), np.int64)
+        self._epochs = int(arguments["epochs"])
+        self._log = SelectionLog(Path(blueprint.log_folder), self._row_ids) if blueprint.log_folder else None
+        self._selector = selectors.create(blueprint.method, **arguments)
+
+    def rewind(self, blueprint: Blueprint, state: dict[str, Any] | None, world: int) -> int:
         """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
 
         Called by rank 0 before any other call of a (re)started group of workers, so that what a killed group
         delivered after its last checkpoint is not counted twice. Cost: one copy of the state.
         """
         with self._changed:
+            if self._selector is None:
+                self.build(blueprint)
+            assert self._selector is not None
             self._attempt, self._world = self._attempt + 1, world
             self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
             epoch, self._step = 0, 0
@@ -216,7 +241,7 @@ class SelectionService:
         return plan
 
     def _wait(self, ready: Any, timeout_s: float, what: str) -> None:
-        if self._attempt == 0:
+        if self._selector is None or self._attempt == 0:
             raise RunError("the selection actor was restarted and lost its state; it must be rewound first")
         attempt = self._attempt
         self._changed.wait_for(lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s)
@@ -238,32 +263,36 @@ def effective_sample_size(plan: selectors.Plan) -> float:
     return float(1.0 / (len(plan.probabilities) * np.square(plan.probabilities).sum()))
 
 
-def start(method: str, arguments: dict[str, Any], row_ids: np.ndarray, log_folder: str | None) -> ray.actor.ActorHandle:
-    """Start the actor on the head node and wait until it has built its selector.
-
-    It is not detached: it dies with its creator, and the driver also kills it in ``finally``. Restarted after
-    a crash it has lost its state and says so until it is rewound to a checkpoint.
+@contextmanager
+def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
+    """Run the actor on the head node for the block's time; it is never detached and never outlives the block.
 
     Raises:
-        RunError: when the selector refuses its arguments; the message is the selector's own.
+        SelectionError: when the selector refuses its arguments.
     """
-    actor_class = ray.remote(SelectionService)
-    actor = actor_class.options(
-        num_cpus=0,
-        max_restarts=-1,
-        max_task_retries=-1,
-        max_concurrency=1,
-        concurrency_groups={"serve": 4},
-        scheduling_strategy="DEFAULT",
-        resources={"node:__internal_head__": 0.001},
-    ).remote(method, {k: _by_reference(v) for k, v in arguments.items()}, row_ids, log_folder)
+    actor = (
+        ray.remote(concurrency_groups={"serve": 4}, num_cpus=0)(SelectionService)
+        .options(
+            max_restarts=-1,
+            max_task_retries=-1,
+            scheduling_strategy="DEFAULT",
+            resources={"node:__internal_head__": 0.001},
+        )
+        .remote()
+    )
     try:
-        ray.get(actor.__ray_ready__.remote())
-    except ray.exceptions.RayActorError as error:
-        raise RunError(f"the selection actor could not start: {error}") from None
-    return actor
+        try:
+            ray.get(actor.build.remote(blueprint))
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        yield actor
+    finally:
+        ray.kill(actor)
 
 
-def _by_reference(value: Any) -> Any:
-    """Arrays travel as object references, so that a restarted actor reads them again without the driver."""
+def _put_array(value: Any) -> Any:
     return ray.put(value) if isinstance(value, np.ndarray) or sparse.issparse(value) else value
+
+
+def _fetch(value: Any) -> Any:
+    return ray.get(value) if isinstance(value, ray.ObjectRef) else value

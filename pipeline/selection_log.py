@@ -51,6 +51,8 @@ class SelectionLog:
 
 
 def _column(value: Any) -> pa.Array:
+    if value is None:  # only branches may be missing; typed, so that the epochs' files make one table
+        return pa.array([None], pa.list_(pa.uint8()))
     if isinstance(value, np.ndarray) and value.ndim:
         offsets = pa.array([0, value.size], pa.int32())
         return pa.ListArray.from_arrays(offsets, pa.array(value.ravel()))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 from scipy import sparse
 
 from ..selectors import api as selectors
@@ -16,13 +15,14 @@ from .config import Config
 from .data.manifest import Manifest
 from .data.shards import read_labels, read_splits
 from .data.splits import Splits, make_splits
-from .errors import ConfigError, RunError
+from .errors import ConfigError, RunError, did_you_mean
 from .metrics import METRICS
 from .models.api import ModelContext
 from .neighbourhood import selection_features
 from .progress import Progress
 from .row_store import RowStore, materialise
 from .run_folder import RunData, RunFolder
+from .selection_actor import Blueprint
 from .session import ray_session, worker_resources
 from .worker import WorkerSetup, train_loop
 
@@ -63,7 +63,9 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
     elif not isinstance(config, Config):
         config = Config.make(config)
     _check(config)
-    Manifest.load(config.data.path)
+    manifest = Manifest.load(Path(config.data.path).resolve())  # workers run in another folder
+    data = config.data.model_copy(update={"path": str(manifest.folder)})
+    config = config.model_copy(update={"data": data})
     return _run(config, RunFolder.create(_folder(config), config), quiet)
 
 
@@ -91,7 +93,7 @@ def _check(config: Config) -> None:
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
     if config.train.monitor not in METRICS:
-        hint = selectors.did_you_mean(config.train.monitor, METRICS)
+        hint = did_you_mean(config.train.monitor, METRICS)
         raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
 
 
@@ -111,11 +113,10 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
         rows = materialise(manifest)
         data = _data(config, folder, labels, rows)
         with Progress(folder, config.train.epochs, config.train.monitor, quiet) as progress:
-            actor = _start_actor(config, folder, labels, rows, data)
-            try:
-                final = _train(config, folder, WorkerSetup(config, data, rows, actor, folder, progress.events))
-            finally:
-                ray.kill(actor)
+            blueprint = _blueprint(config, folder, labels, rows, data).by_reference()
+            with selection_actor.running(blueprint) as actor:
+                setup = WorkerSetup(config, data, rows, actor, blueprint, folder, progress.events)
+                final = _train(config, folder, setup)
     folder.write_result(final)
     seconds = time.perf_counter() - started
     return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
@@ -166,9 +167,7 @@ def _context(manifest: Manifest, labels: sparse.csr_array) -> ModelContext:
     )
 
 
-def _start_actor(
-    config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData
-) -> ray.actor.ActorHandle:
+def _blueprint(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData) -> Blueprint:
     arguments: dict[str, Any] = {
         "labels": labels[data.splits.train],
         "batch_size": config.train.batch_size,
@@ -178,7 +177,7 @@ def _start_actor(
     }
     if selectors.get(config.selector.name).uses_neighbours:
         arguments["features"] = selection_features(rows, data.scaler, data.splits.train)
-    return selection_actor.start(config.selector.name, arguments, data.splits.train, str(folder.path))
+    return Blueprint(config.selector.name, arguments, data.splits.train, str(folder.path))
 
 
 def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from .observer import Observer
 from .progress import Events
 from .row_store import RowStore
 from .run_folder import RunData, RunFolder, save_weights
+from .selection_actor import Blueprint
 from .validation import predict_split
 
 
@@ -38,6 +39,7 @@ class WorkerSetup:
     data: RunData
     rows: RowStore
     actor: ray.actor.ActorHandle
+    blueprint: Blueprint
     folder: RunFolder
     events: Events
 
@@ -91,7 +93,7 @@ class _Worker:
         if self._rank == 0:
             latest = self._checkpoints.latest()
             state = latest.load()[1] if latest else None
-            agreed = [latest, ray.get(self._setup.actor.rewind.remote(state, self._world))]
+            agreed = [latest, ray.get(self._setup.actor.rewind.remote(self._setup.blueprint, state, self._world))]
         if self._world > 1:
             dist.broadcast_object_list(agreed, src=0, device=self._device)
         checkpoint, attempt = agreed
