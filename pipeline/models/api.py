@@ -1,0 +1,176 @@
+"""What a base network must do, and the registry of those there are.
+
+    B rows of a batch   L labels   d features   C, H, W channels, height and width of an image
+
+Rules for every network, so that a run does not depend on how its batches are cut over workers:
+no statistics over the rows of a batch (no batch normalisation over rows), no state that a forward pass changes, and
+noise from torch's global generator only, which the worker seeds for each micro-batch.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError, did_you_mean
+
+# name -> "module:class"; modules are imported on first use. One network a file.
+_REGISTRY: dict[str, str] = {
+    "mlp": "mlp:MLP",
+    "small-cnn": "small_cnn:SmallCNN",
+}
+
+
+@dataclass(frozen=True)
+class ModelContext:
+    """What a network is built for.
+
+    Attributes:
+        n_labels: L.
+        input_shape: ``(d,)`` for tables, ``(C, H, W)`` for images.
+        label_counts: positives of each label among the training rows, L numbers.
+        n_rows: training rows.
+        cooccurrence: float (L, L), training rows that have both labels (the diagonal: ``label_counts``), or None.
+    """
+
+    n_labels: int
+    input_shape: tuple[int, ...]
+    label_counts: tuple[int, ...]
+    n_rows: int
+    cooccurrence: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_labels < 1 or self.n_rows < 1 or not self.input_shape or min(self.input_shape) < 1:
+            raise ConfigError(
+                f"a network needs at least one label, row and input, got {self.n_labels} labels, {self.n_rows} rows "
+                f"and inputs of shape {self.input_shape}"
+            )
+        if len(self.label_counts) != self.n_labels:
+            raise ConfigError(f"got {len(self.label_counts)} label counts for {self.n_labels} labels")
+        square = (self.n_labels, self.n_labels)
+        if self.cooccurrence is not None and self.cooccurrence.shape != square:
+            raise ConfigError(f"expected label co-occurrence of shape {square}, got {self.cooccurrence.shape}")
+
+
+class Output(NamedTuple):
+    """What a forward pass returns.
+
+    Attributes:
+        logits: float (B, L); their sigmoid is the prediction and feeds the selector. They come from the branch that
+            does not see the labels, in training too.
+        row_loss: float (B,), the network's own training loss of each row; None uses the configured criterion on
+            the logits.
+        penalty: scalar, a regulariser that is a mean over the batch's rows, or None.
+    """
+
+    logits: Tensor
+    row_loss: Tensor | None = None
+    penalty: Tensor | None = None
+
+
+class MultiLabelModel(nn.Module, ABC):
+    """A network with one logit per label.
+
+    Args of every subclass: ``context``, then its own settings as keyword arguments with defaults. A subclass raises
+    ConfigError for settings out of range.
+
+    Attributes:
+        inputs: ``table`` for rows of shape (d,), ``image`` for (C, H, W).
+    """
+
+    name: ClassVar[str]
+    inputs: ClassVar[Literal["table", "image"]] = "table"
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__()
+        expected = {"table": 1, "image": 3}[self.inputs]
+        if len(context.input_shape) != expected:
+            kinds = {1: "a table row (d,)", 3: "an image (C, H, W)"}
+            raise ConfigError(
+                f"network {self.name!r} takes {kinds[expected]}, but the data has rows of shape {context.input_shape}"
+            )
+
+    @abstractmethod
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
+        """Predict; with labels also compute what the network's own loss needs.
+
+        Args:
+            features: float (B, *input_shape).
+            labels: float (B, L), 0 or 1, in training only; None in evaluation and prediction.
+        """
+
+
+def names() -> list[str]:
+    """Return the names of all registered networks, sorted."""
+    return sorted(_REGISTRY)
+
+
+def get(name: str) -> type[MultiLabelModel]:
+    """Return the class of a registered network; raises ConfigError (with "did you mean") otherwise."""
+    if name not in _REGISTRY:
+        raise ConfigError(f"no network is called {name!r}{did_you_mean(name, _REGISTRY)}")
+    module, _, cls = _REGISTRY[name].partition(":")
+    return getattr(import_module(f".{module}", __package__), cls)
+
+
+def options(name: str) -> dict[str, inspect.Parameter]:
+    """Return the network's own settings by name, with defaults and annotations."""
+    parameters = inspect.signature(get(name).__init__).parameters
+    return {key: p for key, p in parameters.items() if key not in ("self", "context")}
+
+
+def check_options(name: str, chosen: Mapping[str, Any]) -> None:
+    """Raise ConfigError (with "did you mean") for an unknown network or a setting it does not have."""
+    known = options(name)
+    for key in chosen:
+        if key not in known:
+            raise ConfigError(f"network {name!r} has no setting {key!r}{did_you_mean(key, known)}")
+
+
+def create(name: str, context: ModelContext, **chosen: Any) -> MultiLabelModel:
+    """Make a network by name; initial weights come from torch's global generator.
+
+    Raises:
+        ConfigError: for an unknown name or setting, a setting out of range, or inputs it cannot take.
+    """
+    check_options(name, chosen)
+    return get(name)(context, **chosen)
+
+
+def check_number(name: str, key: str, value: Any, low: float, high: float = float("inf")) -> float:
+    """Return ``value`` if it is a number with ``low <= value < high``, else raise ConfigError naming the setting."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
+        below = "" if high == float("inf") else f" and below {high:g}"
+        raise ConfigError(f"{key} of network {name!r} must be a number of at least {low:g}{below}, got {value!r}")
+    return value
+
+
+def check_widths(name: str, key: str, value: Any, *, empty: bool = False) -> tuple[int, ...]:
+    """Return layer widths as a tuple of positive whole numbers, else raise ConfigError naming the setting."""
+    listed = isinstance(value, list | tuple) and (value or empty)
+    if listed and all(isinstance(width, int) and not isinstance(width, bool) and width > 0 for width in value):
+        return tuple(value)
+    raise ConfigError(f"{key} of network {name!r} must be a list of positive whole numbers, got {value!r}")
+
+
+def check_choice(name: str, key: str, value: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``known``, else raise ConfigError with "did you mean"."""
+    if value not in known:
+        raise ConfigError(f"{key} of network {name!r} is {value!r}{did_you_mean(str(value), known)}")
+    return value
+
+
+def prior_logits(context: ModelContext) -> Tensor:
+    """Return the logit of each label's smoothed training frequency, (c + 1) / (n + 2); float32 (L,).
+
+    As biases of the last layer they start a network at the label frequencies, so that the first epochs are not
+    spent on learning that most labels are rare. [own; Lin et al. 2017, section 3.3, for the idea]
+    """
+    counts = torch.tensor(context.label_counts, dtype=torch.float64)
+    return torch.log((counts + 1) / (context.n_rows - counts + 1)).float()
