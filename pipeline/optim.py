@@ -54,8 +54,8 @@ def build_optimizer(
 class Schedule:
     """Factor on the learning rate as a pure function of the step: picklable, the same after any resumption.
 
-    ``kind`` is one of ``SCHEDULES``. Step s of ``warmup_steps`` uses (s + 1) / warmup_steps; then 1, or a half cosine that ends at 0 after
-    ``total_steps``.
+    ``kind`` is one of ``SCHEDULES``. Step s of ``warmup_steps`` uses (s + 1) / warmup_steps; then 1, or a half cosine
+    that ends at 0 after ``total_steps``.
     """
 
     kind: str
