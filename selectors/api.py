@@ -105,9 +105,9 @@ class Selector(ABC):
         if int(seed) != seed or seed < 0:
             raise SelectionError(f"seed must be a whole number of at least 0, got {seed!r}")
         self.batch_size, self.epochs, self.seed = int(batch_size), int(epochs), int(seed)
-        for argument, value in (("features", features), ("neighbour_ids", neighbour_ids)):
-            if value is not None and len(value) != self.n_rows:
-                raise SelectionError(f"{argument} has {len(value)} rows, but labels has {self.n_rows}")
+        for argument, array in (("features", features), ("neighbour_ids", neighbour_ids)):
+            if array is not None and len(array) != self.n_rows:
+                raise SelectionError(f"{argument} has {len(array)} rows, but labels has {self.n_rows}")
 
     @abstractmethod
     def plan(self, epoch: int) -> Plan:

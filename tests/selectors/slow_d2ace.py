@@ -50,10 +50,7 @@ class SlowD2ACE:
 
     def hardness(self):
         return [
-            [
-                (self.floor + 1 - math.exp(-self.loss[row][j])) * (1 - self.flip[row][j])
-                for j in range(self.n_labels)
-            ]
+            [(self.floor + 1 - math.exp(-self.loss[row][j])) * (1 - self.flip[row][j]) for j in range(self.n_labels)]
             for row in range(self.n_rows)
         ]
 
@@ -65,8 +62,7 @@ class SlowD2ACE:
     def _branch(self, values):
         weights = self.label_weights(values)
         masked = [
-            [v * y for v, y in zip(row, labels, strict=True)]
-            for row, labels in zip(values, self.labels, strict=True)
+            [v * y for v, y in zip(row, labels, strict=True)] for row, labels in zip(values, self.labels, strict=True)
         ]
         correlation = self.correlation(masked)
         return weights, correlation, self.row_scores(values, weights, correlation)

@@ -1,0 +1,83 @@
+"""Correlations and context support from relevant entries, against the dense formulas."""
+
+import numpy as np
+import pytest
+
+from d2ace.selectors import context as context_module
+from d2ace.selectors.context import ContextSupport
+from d2ace.selectors.correlation import RelevantEntries, correlations, gram, label_peaks
+from d2ace.selectors.labels import as_label_matrix
+from d2ace.selectors.neighbours import local_context
+
+
+@pytest.fixture
+def case():
+    rng = np.random.default_rng(4)
+    labels = (rng.random((80, 9)) < 0.25).astype(np.uint8)
+    labels[:, 4] = 0
+    labels[:3] = 0
+    values = rng.random(labels.shape) * 10.0 ** rng.integers(-6, 1, 9)  # columns of very different size
+    return labels, values * labels, rng
+
+
+def sparse_gram(labels, masked, peaks, n_rows):
+    entries = RelevantEntries.of(as_label_matrix(labels))
+    return gram(masked.reshape(-1)[entries.positions], peaks, entries, n_rows)
+
+
+def peaks_of(labels, masked):
+    entries = RelevantEntries.of(as_label_matrix(labels))
+    return label_peaks(masked.reshape(-1)[entries.positions], entries)
+
+
+def test_cosines_match_the_dense_formula(case):
+    labels, masked, _ = case
+    peaks = peaks_of(labels, masked)
+    np.testing.assert_allclose(peaks, masked.max(axis=0))
+    found = correlations(sparse_gram(labels, masked, peaks, 80))
+    norm = np.linalg.norm(masked, axis=0)
+    norm[4] = 1
+    cosine = (masked / norm).T @ (masked / norm)
+    want = cosine / np.maximum(cosine.sum(axis=1, keepdims=True), 1e-8)
+    np.testing.assert_allclose(found, want, atol=1e-7)
+    assert not found[4].any()
+    assert not found[:, 4].any()
+
+
+def test_parts_of_the_rows_add_up_exactly(case):
+    labels, masked, _ = case
+    peaks = peaks_of(labels, masked)
+    whole = sparse_gram(labels, masked, peaks, 80)
+    parts = [sparse_gram(labels[rows], masked[rows], peaks, 80) for rows in (slice(0, 31), slice(31, 80))]
+    np.testing.assert_array_equal(parts[0] + parts[1], whole)
+
+
+@pytest.mark.parametrize("pairs_at_once", [1, 50, 1 << 19])
+def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pairs_at_once):
+    labels, _, rng = case
+    monkeypatch.setattr(context_module, "_PAIRS_AT_ONCE", pairs_at_once)
+    matrix = as_label_matrix(labels)
+    context = local_context(matrix, rng.integers(0, 80, (80, 3)))
+    entries = RelevantEntries.of(matrix)
+    first, second = rng.random((2, 9, 9))
+    support = ContextSupport(entries, context)
+    dense = context.toarray().astype(float)
+    for found, correlation in zip(support(first, second), (first, second), strict=True):
+        np.testing.assert_allclose(found, (dense @ correlation.T)[labels > 0])
+
+
+def test_support_lists_pairs_anew_when_they_are_many(case):
+    labels = np.ones((6, 40), np.uint8)
+    matrix = as_label_matrix(labels)
+    support = ContextSupport(RelevantEntries.of(matrix), matrix)
+    assert support._kept is None
+    correlation = np.random.default_rng(0).random((40, 40))
+    found, _ = support(correlation, correlation)
+    np.testing.assert_allclose(found.reshape(6, 40), labels @ correlation.T)
+
+
+def test_no_relevant_entry_at_all():
+    matrix = as_label_matrix(np.zeros((4, 3)))
+    entries = RelevantEntries.of(matrix)
+    assert not correlations(gram(np.empty(0), label_peaks(np.empty(0), entries), entries, 4)).any()
+    assert [len(part) for part in ContextSupport(entries, matrix)(np.eye(3), np.eye(3))] == [0, 0]

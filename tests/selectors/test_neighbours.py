@@ -1,0 +1,65 @@
+"""Exact neighbours against a brute-force oracle, and the local context."""
+
+import numpy as np
+import pytest
+
+from d2ace.selectors import neighbours
+from d2ace.selectors.errors import SelectionError
+from d2ace.selectors.labels import as_label_matrix
+from d2ace.selectors.neighbours import as_neighbour_ids, local_context, nearest_neighbours
+
+
+def brute_force(features, k):
+    features = np.asarray(features, np.float64)
+    found = []
+    for row, point in enumerate(features):
+        distance = ((features - point) ** 2).sum(axis=1)
+        distance[row] = -1
+        found.append(np.argsort(distance, kind="stable")[: k + 1])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("block", [1, 700, 1 << 24])
+def test_matches_brute_force(monkeypatch, dtype, block):
+    monkeypatch.setattr(neighbours, "_BLOCK_ENTRIES", block)
+    features = np.random.default_rng(0).normal(size=(150, 8)).astype(dtype) + 1000
+    np.testing.assert_array_equal(nearest_neighbours(features, 6), brute_force(features, 6))
+
+
+def test_the_row_itself_is_always_first_among_its_duplicates():
+    features = np.zeros((20, 3))
+    found = nearest_neighbours(features, 4)
+    np.testing.assert_array_equal(found[:, 0], np.arange(20))
+    assert all(len(set(line.tolist())) == 5 for line in found)
+
+
+@pytest.mark.parametrize("k", [0, 3, 4, 5, 50])
+def test_more_neighbours_than_rows_lists_all_rows(k):
+    found = nearest_neighbours(np.arange(5.0)[:, None], k)
+    assert found.shape == (5, min(k, 4) + 1)
+    if k >= 4:
+        assert all(sorted(line) == [0, 1, 2, 3, 4] for line in found)
+
+
+def test_one_row_alone():
+    assert nearest_neighbours(np.ones((1, 2)), 3).tolist() == [[0]]
+
+
+@pytest.mark.parametrize("features", [np.array([[1.0], [np.nan]]), np.array([[1.0], [np.inf]]), np.ones(4)])
+def test_unusable_features_are_refused(features):
+    with pytest.raises(SelectionError, match="finite matrix"):
+        nearest_neighbours(features, 1)
+
+
+@pytest.mark.parametrize("ids", [np.zeros((3, 2)), np.zeros((2, 2), int), np.zeros(3, int), np.full((3, 1), -1)])
+def test_unusable_neighbour_ids_are_refused(ids):
+    with pytest.raises(SelectionError, match="neighbour_ids"):
+        as_neighbour_ids(ids, 3)
+
+
+def test_local_context_joins_the_labels_around_a_row():
+    labels = as_label_matrix(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 1, 0]]))
+    found = local_context(labels, np.array([[1], [3], [2], [0]]))  # the row itself counts though not listed
+    np.testing.assert_array_equal(found.toarray(), [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]])
+    assert found.has_sorted_indices
