@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from .correlation import RelevantEntries
+from .correlation import PAIRS_AT_ONCE, RelevantEntries, worth_keeping
+from .labels import blocks_of, spans
 
-_PAIRS_AT_ONCE = 1 << 19
 _Block = tuple[slice, np.ndarray, np.ndarray]
 
 
@@ -27,9 +27,7 @@ class ContextSupport:
     def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
         self._entries, self._context = entries, context
         self._sizes = np.diff(context.indptr)[entries.rows]  # at least 1: a context holds the row's own labels
-        n_rows, n_labels = context.shape
-        few = int(self._sizes.sum(dtype=np.int64)) <= 2 * n_rows * n_labels
-        self._kept = list(self._blocks()) if few else None
+        self._kept = list(self._blocks()) if worth_keeping(self._sizes, context.shape) else None
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return S at the relevant entries, float64 (E,), for two correlations C (L, L). Cost O(P).
@@ -45,18 +43,11 @@ class ContextSupport:
 
     def _blocks(self) -> Iterator[_Block]:
         """Yield entries, their pairs as positions in a flat (L, L) table, and where each entry's pairs begin."""
-        if not len(self._sizes):
-            return
-        ends = np.cumsum(self._sizes, dtype=np.int64)
-        cuts = np.unique(np.searchsorted(ends, np.arange(0, ends[-1], _PAIRS_AT_ONCE)))
-        for start, stop in zip(cuts, [*cuts[1:], len(ends)], strict=True):
-            yield self._block(slice(int(start), int(stop)))
-
-    def _block(self, part: slice) -> _Block:
         n_labels = self._context.shape[1]
-        sizes, rows = self._sizes[part], self._entries.rows[part]
-        begins = np.cumsum(sizes, dtype=np.int64) - sizes
-        places = np.repeat(self._context.indptr[rows] - begins, sizes) + np.arange(sizes.sum())
-        own = self._entries.labels.indices[part].astype(np.int64) * n_labels
-        pairs = np.repeat(own, sizes) + self._context.indices[places]
-        return part, pairs.astype(np.int32 if n_labels < 46341 else np.int64), begins
+        for part in blocks_of(self._sizes, PAIRS_AT_ONCE):
+            sizes = self._sizes[part]
+            around = self._context.indices[spans(self._context.indptr[self._entries.rows[part]], sizes)]
+            own = self._entries.labels.indices[part].astype(np.int64) * n_labels
+            pairs = np.repeat(own, sizes) + around
+            begins = np.cumsum(sizes, dtype=np.int64) - sizes
+            yield part, pairs.astype(np.int32 if n_labels**2 < 2**31 else np.int64), begins

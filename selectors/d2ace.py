@@ -15,7 +15,7 @@ from scipy import sparse
 from . import law, rescoring
 from .api import Plan, Selector
 from .context import ContextSupport
-from .correlation import RelevantEntries, correlations, gram, label_peaks
+from .correlation import PairProducts, RelevantEntries, correlations, label_peaks
 from .draw import permutation_plan, weighted_plan
 from .errors import SelectionError
 from .history import History
@@ -137,6 +137,7 @@ class D2ACE(Selector):
         self._entries = RelevantEntries.of(self.labels)
         ids = self._neighbour_ids(features, neighbour_ids, whole("neighbours", neighbours))
         self._context = local_context(self.labels, ids)
+        self._products = PairProducts(self._entries)
         self._support = ContextSupport(self._entries, self._context)
         self._rescore(0)
 
@@ -227,8 +228,8 @@ class D2ACE(Selector):
         moments = rescoring.label_moments(history, self._floor)
         weight_e, weight_h = rescoring.label_weights(moments, self.n_rows, self._mean_weight, self._std_weight)
         at = entries.positions
-        relevant_e = history.uncertainty.reshape(-1)[at]
-        relevant_h = rescoring.hardness(history.last_loss.reshape(-1)[at], history.flip.reshape(-1)[at], self._floor)
+        relevant_e = history.uncertainty.take(at)
+        relevant_h = rescoring.hardness(history.last_loss.take(at), history.flip.take(at), self._floor)
         correlation_e, correlation_h = (self._correlation(values) for values in (relevant_e, relevant_h))
         support = self._support(correlation_e, correlation_h)
         score_e, score_h = rescoring.row_sums(history, self._floor, weight_e, weight_h)
@@ -247,7 +248,7 @@ class D2ACE(Selector):
 
     def _correlation(self, values: np.ndarray) -> np.ndarray:
         peaks = label_peaks(values, self._entries)
-        return correlations(gram(values, peaks, self._entries, self.n_rows))
+        return correlations(self._products(values, peaks, self.n_rows))
 
     def _enhancement(self, weight: np.ndarray, values: np.ndarray, support: np.ndarray) -> np.ndarray:
         """Return sum_j y_ij v_j E_ij S_ij, float64 (N,)."""

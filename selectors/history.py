@@ -194,7 +194,7 @@ class History:
         return ids.astype(np.int64, copy=False), new, loss
 
     def _usable_probabilities(self, ids: np.ndarray, new: np.ndarray) -> np.ndarray:
-        low, high = new.min(), new.max()
+        low, high = np.minimum.reduce(new, axis=None), np.maximum.reduce(new, axis=None)
         if low >= EPS and high <= 1 - EPS:  # the usual case; False for NaN
             return new
         usable = (new >= 0) & (new <= 1)
@@ -207,7 +207,8 @@ class History:
         return np.where(usable, new, previous.astype(np.float32))
 
     def _usable_losses(self, ids: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        if loss.min() >= 0 and loss.max() < np.inf:
+        low, high = np.minimum.reduce(loss, axis=None), np.maximum.reduce(loss, axis=None)
+        if low >= 0 and high < np.inf:
             return loss
         usable = (loss >= 0) & (loss < np.inf)
         self.unusable["losses"] += usable.size - int(usable.sum())
@@ -228,7 +229,7 @@ def _put(target: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
 
 def binary_entropy(probabilities: np.ndarray) -> np.ndarray:
     """Return the entropy of each probability in bits, same shape and dtype, after clamping to [EPS, 1 - EPS]."""
-    yes = np.clip(probabilities, EPS, 1 - EPS)
+    yes = np.minimum(np.maximum(probabilities, EPS), 1 - EPS)
     no = 1 - yes
     yes *= np.log2(yes)
     no *= np.log2(no)

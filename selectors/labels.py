@@ -72,6 +72,21 @@ def entry_positions(labels: sparse.csr_array) -> np.ndarray:
     return entry_rows(labels) * labels.shape[1] + labels.indices
 
 
+def spans(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the positions start, start + 1, ... of every span, one span after the other, int64 (sum of sizes,)."""
+    begins = np.cumsum(sizes, dtype=np.int64) - sizes
+    return np.repeat(starts - begins, sizes) + np.arange(int(sizes.sum()), dtype=np.int64)
+
+
+def blocks_of(sizes: np.ndarray, most: int) -> list[slice]:
+    """Return slices of consecutive items whose sizes (each at least 1) sum to about ``most``."""
+    if not len(sizes):
+        return []
+    ends = np.cumsum(sizes, dtype=np.int64)
+    cuts = np.unique(np.searchsorted(ends, np.arange(0, ends[-1], most))).tolist()
+    return [slice(start, stop) for start, stop in zip(cuts, [*cuts[1:], len(ends)], strict=True)]
+
+
 def cooccurrence(labels: sparse.csr_array) -> np.ndarray:
     """Return how many rows have both labels, int64 (L, L); the diagonal counts positives. Cost O(N c^2)."""
     wide = labels.astype(np.int64)

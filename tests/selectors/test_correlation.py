@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from d2ace.selectors import context as context_module
+from d2ace.selectors import correlation as correlation_module
 from d2ace.selectors.context import ContextSupport
-from d2ace.selectors.correlation import RelevantEntries, correlations, gram, label_peaks
+from d2ace.selectors.correlation import PairProducts, RelevantEntries, correlations, label_peaks
 from d2ace.selectors.labels import as_label_matrix
 from d2ace.selectors.neighbours import local_context
 
@@ -22,7 +23,7 @@ def case():
 
 def sparse_gram(labels, masked, peaks, n_rows):
     entries = RelevantEntries.of(as_label_matrix(labels))
-    return gram(masked.reshape(-1)[entries.positions], peaks, entries, n_rows)
+    return PairProducts(entries)(masked.reshape(-1)[entries.positions], peaks, n_rows)
 
 
 def peaks_of(labels, masked):
@@ -55,7 +56,7 @@ def test_parts_of_the_rows_add_up_exactly(case):
 @pytest.mark.parametrize("pairs_at_once", [1, 50, 1 << 19])
 def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pairs_at_once):
     labels, _, rng = case
-    monkeypatch.setattr(context_module, "_PAIRS_AT_ONCE", pairs_at_once)
+    monkeypatch.setattr(context_module, "PAIRS_AT_ONCE", pairs_at_once)
     matrix = as_label_matrix(labels)
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     entries = RelevantEntries.of(matrix)
@@ -66,18 +67,26 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
         np.testing.assert_allclose(found, (dense @ correlation.T)[labels > 0])
 
 
-def test_support_lists_pairs_anew_when_they_are_many(case):
-    labels = np.ones((6, 40), np.uint8)
+def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
+    labels, masked, rng = case
     matrix = as_label_matrix(labels)
-    support = ContextSupport(RelevantEntries.of(matrix), matrix)
-    assert support._kept is None
-    correlation = np.random.default_rng(0).random((40, 40))
-    found, _ = support(correlation, correlation)
-    np.testing.assert_allclose(found.reshape(6, 40), labels @ correlation.T)
+    entries, context = RelevantEntries.of(matrix), local_context(matrix, rng.integers(0, 80, (80, 3)))
+    first, second = rng.random((2, 9, 9))
+    results = []
+    for keep in (True, False):
+        for module in (correlation_module, context_module):
+            monkeypatch.setattr(module, "worth_keeping", lambda *_, keep=keep: keep)
+        values, peaks = masked.reshape(-1)[entries.positions], masked.max(axis=0)
+        products = PairProducts(entries)
+        support = ContextSupport(entries, context)
+        assert (products._kept is None) == (support._kept is None) == (not keep)
+        results.append([products(values, peaks, 80), *support(first, second)])
+    for kept, anew in zip(*results, strict=True):
+        np.testing.assert_array_equal(kept, anew)
 
 
 def test_no_relevant_entry_at_all():
     matrix = as_label_matrix(np.zeros((4, 3)))
     entries = RelevantEntries.of(matrix)
-    assert not correlations(gram(np.empty(0), label_peaks(np.empty(0), entries), entries, 4)).any()
+    assert not correlations(PairProducts(entries)(np.empty(0), label_peaks(np.empty(0), entries), 4)).any()
     assert [len(part) for part in ContextSupport(entries, matrix)(np.eye(3), np.eye(3))] == [0, 0]

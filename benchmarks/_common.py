@@ -1,0 +1,86 @@
+"""What every benchmark prints: the machine, the commit, and the spread over repeats."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]  # so that a script also runs where d2ace is not installed
+
+
+def one_thread() -> None:
+    """Keep BLAS to one thread; call it before NumPy is imported."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def machine() -> dict[str, Any]:
+    """Return processor, cores, load, Python and the versions that matter."""
+    cpu = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        cpu = models[0] if models else cpu
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+    }
+
+
+def commit() -> str:
+    """Return the commit, marked "+changes" when the working tree differs from it, or "unknown"."""
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def repeat(work: Callable[[], Any], times: int) -> list[float]:
+    """Return the seconds of each of ``times`` runs of ``work``."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return minimum, median and maximum."""
+    ordered = sorted(values)
+    return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]}
+
+
+def shown(values: list[float], scale: float = 1.0, unit: str = "s") -> str:
+    """Return "median unit (min .. max)"."""
+    s = spread(values)
+    return f"{s['median'] * scale:.3g} {unit} ({s['min'] * scale:.3g} .. {s['max'] * scale:.3g})"
+
+
+def record(name: str, results: dict[str, Any]) -> Path:
+    """Print where it was measured and write ``benchmarks/results/NAME.json``."""
+    out = {"benchmark": name, "date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
+    out |= {"machine": machine(), "results": results}
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(out, indent=1) + "\n")
+    facts = ", ".join(f"{key} {value}" for key, value in out["machine"].items())
+    print(f"\ncommit {out['commit']} | {facts}\nwritten to {path.relative_to(ROOT)}")
+    return path
