@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from ..errors import DataError, did_you_mean
 from .arff_header import Attribute, Header, split_fields
-from .source import CHUNK_VALUES
+from .source import CHUNK_VALUES, unusable
 
 Codes: TypeAlias = np.ndarray | csr_array
 
@@ -49,6 +49,7 @@ class RowParser:
         places: list[int] = []
         lengths: list[int] = []
         sparse: bool | None = None
+        most_rows = max(1, 8 * CHUNK_VALUES // len(self._convert))  # a chunk stays small as a dense array too
         for number, raw in lines:
             line = raw.strip()
             if not line or line[0] == "%":
@@ -64,7 +65,7 @@ class RowParser:
             values += row_values
             lengths.append(len(row_values))
             numbers.append(number)
-            if len(values) >= CHUNK_VALUES:
+            if len(values) >= CHUNK_VALUES or len(numbers) >= most_rows:
                 yield self._chunk(numbers, values, places, lengths, sparse)
                 numbers, values, places, lengths = [], [], [], []
         if numbers:
@@ -143,7 +144,7 @@ class RowParser:
         flat = np.array(values, np.float64)
         if not sparse:
             flat = flat.reshape(len(lines), width)
-            bad = np.argwhere(~np.isfinite(flat))
+            bad = np.argwhere(unusable(flat))
             if len(bad):
                 raise self._not_finite(int(lines[bad[0, 0]]), int(bad[0, 1]), flat[tuple(bad[0])])
             return CodedRows(flat, lines)
@@ -158,7 +159,7 @@ class RowParser:
     def _check_pairs(self, lines: np.ndarray, owner: np.ndarray, columns: np.ndarray, flat: np.ndarray) -> None:
         for at in np.flatnonzero(columns < 0)[:1]:
             raise self._error(int(lines[owner[at]]), f"attribute index {columns[at]}, expected 0 or more")
-        for at in np.flatnonzero(~np.isfinite(flat))[:1]:
+        for at in np.flatnonzero(unusable(flat))[:1]:
             raise self._not_finite(int(lines[owner[at]]), int(columns[at]), flat[at])
         keys = np.sort(owner * len(self._header.attributes) + columns)
         for at in np.flatnonzero(keys[1:] == keys[:-1])[:1]:
@@ -167,7 +168,7 @@ class RowParser:
 
     def _not_finite(self, number: int, column: int, value: float) -> DataError:
         name = self._header.attributes[column].name
-        return self._error(number, f"attribute {name!r} is {value}, expected a finite number")
+        return self._error(number, f"attribute {name!r} is {value}, expected a finite float32 number")
 
     def _error(self, number: int, message: str) -> DataError:
         return DataError.at(self._header.path, number, message)

@@ -36,7 +36,6 @@ class ShardWriter:
         feature_names: their names, if known.
         image: how images decode.
         source: where the rows come from, in words.
-        filters: which filters were applied, and their effect.
         overwrite: replace a prepared data set of the same name.
         shard_rows: most rows in a shard.
         shard_bytes: about the most bytes in a shard, before compression.
@@ -54,7 +53,6 @@ class ShardWriter:
         feature_names: Sequence[str] | None = None,
         image: ImageHint | None = None,
         source: str = "",
-        filters: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         shard_rows: int = SHARD_ROWS,
         shard_bytes: int = SHARD_BYTES,
@@ -68,7 +66,7 @@ class ShardWriter:
             "feature_names": None if feature_names is None else tuple(feature_names),
             "image": image,
             "source": source,
-            "filters": dict(filters or {}),
+            "filters": {},
         }
         self._rows = 0
         self._label_counts = np.zeros(len(labels), np.int64)
@@ -114,6 +112,10 @@ class ShardWriter:
                 room = limit
             self._pending.append(table.slice(0, room))
             table = table.slice(room)
+
+    def record_filters(self, filters: Mapping[str, Any]) -> None:
+        """Say in the manifest which filters were applied, and what they removed."""
+        self._facts["filters"] = dict(filters)
 
     def _check(self, rows: Rows) -> None:
         if rows.labels.shape[1] != len(self._label_counts):

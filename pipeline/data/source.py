@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from ..errors import DataError
 from .rows import Rows
 
@@ -51,3 +53,8 @@ def joined(parts: Sequence[Source]) -> Source:
     kind = "sparse" if any(part.kind == "sparse" for part in parts) else "dense"
     description = " + ".join(part.description for part in parts)
     return Source(kind, first.labels, first.feature_names, first.n_features, chunks, description)  # type: ignore[arg-type]
+
+
+def unusable(values: np.ndarray) -> np.ndarray:
+    """Return a mask of the values that are NaN, infinite, or too large for float32."""
+    return ~(np.abs(values) <= np.finfo(np.float32).max)
