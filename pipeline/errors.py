@@ -1,11 +1,13 @@
 """Errors of the pipeline room: what a user meets, worded with what was got and what to do."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from ..selectors.errors import did_you_mean
+from ..selectors import errors as selection_errors
 
-__all__ = ["ConfigError", "DataError", "RunError", "did_you_mean"]
+SHOWN = 10
+"""Most names that a message lists."""
 
 
 class DataError(ValueError):
@@ -23,3 +25,12 @@ class ConfigError(ValueError):
 
 class RunError(RuntimeError):
     """A run that cannot start, continue or be read."""
+
+
+def did_you_mean(got: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for a likely typo, else what is known: a data set may have 1,000 columns."""
+    names = sorted(known)
+    hint = selection_errors.did_you_mean(got, names)
+    if len(names) <= SHOWN or not hint.startswith("; known"):
+        return hint
+    return f"; known: {', '.join(names[:SHOWN])}, ... ({len(names)} in all)"
