@@ -1,6 +1,6 @@
-"""What the labels around a row say about its own: S = Z C^T, only where it enters a score.
+"""The labels around each row, and what they say about its own: S = Z C^T, only where it enters a score.
 
-N rows, L labels, E relevant entries (CSR order), P pairs (relevant entry, label in that row's context).
+N rows, L labels, K neighbours, E relevant entries (CSR order), P pairs (relevant entry, label in that row's context).
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,41 @@ import numpy as np
 from scipy import sparse
 
 from .correlation import PAIRS_AT_ONCE, RelevantEntries, worth_keeping
+from .errors import SelectionError
 from .labels import blocks_of, spans
 
 _Block = tuple[slice, np.ndarray, np.ndarray]
+
+
+def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return neighbour_ids as int64 (N, K + 1) after checking shape and range.
+
+    Raises:
+        SelectionError: if it is not a matrix of row positions with one line a row.
+    """
+    ids = np.asarray(neighbour_ids)
+    if ids.ndim != 2 or len(ids) != n_rows or ids.dtype.kind not in "iu":
+        raise SelectionError(
+            f"neighbour_ids must be whole numbers (rows, K + 1) with {n_rows} rows, got {ids.dtype} {ids.shape}"
+        )
+    if ids.size and (ids.min() < 0 or ids.max() >= n_rows):
+        raise SelectionError(f"neighbour_ids must lie in 0..{n_rows - 1}, got {ids.min()}..{ids.max()}")
+    return ids.astype(np.int64, copy=False)
+
+
+def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray) -> sparse.csr_array:
+    """Return Z: 1 where the row or one of its neighbours has the label, CSR uint8 (N, L).
+
+    Source: D2ACE [released]; that the row itself counts even if its list lacks it is [own].
+    """
+    n_rows = labels.shape[0]
+    lists = np.column_stack([np.arange(n_rows), neighbour_ids])
+    pointers = np.arange(n_rows + 1, dtype=np.int64) * lists.shape[1]
+    near = sparse.csr_array((np.ones(lists.size, np.int32), lists.reshape(-1), pointers), shape=(n_rows,) * 2)
+    context = sparse.csr_array(near @ labels.astype(np.int32))
+    context.sort_indices()
+    ones = np.ones(context.nnz, np.uint8)
+    return sparse.csr_array((ones, context.indices, context.indptr), shape=labels.shape)
 
 
 class ContextSupport:

@@ -14,12 +14,12 @@ from scipy import sparse
 
 from . import law, rescoring
 from .api import Plan, Selector
-from .context import ContextSupport
+from .context import ContextSupport, as_neighbour_ids, local_context
 from .correlation import PairProducts, RelevantEntries, correlations, label_peaks
 from .draw import permutation_plan, weighted_plan
 from .errors import SelectionError
 from .history import History
-from .neighbours import as_neighbour_ids, local_context, nearest_neighbours
+from .neighbours import nearest_neighbours
 from .randomness import generator
 from .settings import choice, number, whole
 from .state import check_header, header, need

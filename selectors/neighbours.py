@@ -1,11 +1,18 @@
-"""Exact k-nearest neighbours, and the labels around each row. N rows, d features, K neighbours, L labels."""
+"""Exact k-nearest neighbours by tiles of a matrix product. N rows, d features, K neighbours, M candidates kept.
+
+Distances are symmetric, so each tile serves its rows and its columns, and an entry is looked at closely only when
+it beats the row's M-th best so far. Tiles are float32; the M candidates of a row are then ranked in float64, and
+a row whose result the rounding of float32 could have changed is searched again in float64.
+"""
 
 import numpy as np
-from scipy import sparse
 
 from .errors import SelectionError
 
-_BLOCK_ENTRIES = 1 << 24
+_TILE = 1024
+_SPARE = 6
+_EXACT_BLOCK_ENTRIES = 1 << 24
+_UNIT = 2.0**-24
 
 
 def nearest_neighbours(features: np.ndarray, k: int) -> np.ndarray:
@@ -24,58 +31,127 @@ def nearest_neighbours(features: np.ndarray, k: int) -> np.ndarray:
     Raises:
         SelectionError: if features are not a finite matrix.
     """
-    points = np.asarray(features, np.float64)
-    if points.ndim != 2 or not np.isfinite(points).all():
-        raise SelectionError(f"features must be a finite matrix (rows, features), got shape {points.shape}")
+    points = np.asarray(features)
+    if points.ndim != 2 or points.dtype.kind not in "biuf" or not np.isfinite(points).all():
+        raise SelectionError(
+            f"features must be a finite matrix (rows, features), got {points.dtype} of shape {points.shape}"
+        )
     n_rows, k = len(points), min(k, len(points) - 1)
     found = np.empty((n_rows, k + 1), np.int64)
     found[:, 0] = np.arange(n_rows)
     if k == 0:
         return found
-    points = points - points.mean(axis=0)  # smaller norms, smaller rounding errors below
+    points = points.astype(np.float64)
     norms = np.einsum("ij,ij->i", points, points)
-    block = max(1, _BLOCK_ENTRIES // n_rows)
-    for start in range(0, n_rows, block):
-        rows = np.arange(start, min(start + block, n_rows))
-        distance = norms - 2 * (points[rows] @ points.T)  # the row's own norm does not change its order
-        distance[np.arange(len(rows)), rows] = np.inf
-        found[rows, 1:] = _smallest(distance, k)
+    if not _is_exact(points, norms):
+        points -= points.mean(axis=0)  # smaller norms, smaller rounding errors
+        norms = np.einsum("ij,ij->i", points, points)
+    best = _Best(n_rows, min(k + _SPARE, n_rows - 1))
+    _search(points, norms, best)
+    found[:, 1:], doubtful = _ranked(points, norms, best, k)
+    block = max(1, _EXACT_BLOCK_ENTRIES // n_rows)
+    for start in range(0, len(doubtful), block):
+        rows = doubtful[start : start + block]
+        found[rows, 1:] = _search_again(points, norms, rows, k)
     return found
 
 
-def _smallest(distance: np.ndarray, k: int) -> np.ndarray:
-    """Return the columns of the k smallest values of each row, nearest first, ties by column."""
-    columns = np.sort(np.argpartition(distance, k - 1, axis=1)[:, :k], axis=1)
-    order = np.argsort(np.take_along_axis(distance, columns, 1), axis=1, kind="stable")
-    return np.take_along_axis(columns, order, 1)
+class _Best:
+    """The M nearest rows each row has met so far, nearest first, ties in the order they came."""
+
+    def __init__(self, n_rows: int, size: int) -> None:
+        self.distance = np.full((n_rows, size), np.inf, np.float32)
+        self.ids = np.full((n_rows, size), -1, np.int64)
+
+    def offer(self, distance: np.ndarray, first_row: int, first_id: int) -> None:
+        """Merge a tile: ``distance[i, j]`` of row ``first_row + i`` to row ``first_id + j``."""
+        limit = self.distance[first_row : first_row + len(distance), -1]
+        if np.isinf(limit).any():
+            kth = min(self.ids.shape[1], distance.shape[1]) - 1
+            nearest = np.partition(distance, kth, axis=1)[:, kth]
+            passed = distance <= np.where(np.isinf(limit), nearest, limit)[:, None]
+        else:
+            passed = distance < limit[:, None]
+        rows, columns = np.divmod(np.flatnonzero(passed), distance.shape[1])
+        self._merge(first_row + rows, first_id + columns, distance[rows, columns])
+
+    def offer_columns(self, distance: np.ndarray, first_row: int, first_id: int) -> None:
+        """Merge a tile seen from its columns: ``distance[j, i]``."""
+        limit = self.distance[first_row : first_row + distance.shape[1], -1]
+        if np.isinf(limit).any():
+            self.offer(np.ascontiguousarray(distance.T), first_row, first_id)
+            return
+        ids, rows = np.divmod(np.flatnonzero(distance < limit), distance.shape[1])
+        order = np.argsort(rows, kind="stable")
+        ids, rows = ids[order], rows[order]
+        self._merge(first_row + rows, first_id + ids, distance[ids, rows])
+
+    def _merge(self, rows: np.ndarray, ids: np.ndarray, distance: np.ndarray) -> None:
+        """Merge candidates that are grouped by row."""
+        if not len(rows):
+            return
+        size = self.ids.shape[1]
+        begins = np.flatnonzero(np.diff(rows, prepend=-1))
+        counts = np.diff(begins, append=len(rows))
+        group = np.repeat(np.arange(len(begins)), counts)
+        place = size + np.arange(len(rows)) - begins[group]
+        touched = rows[begins]
+        wide_distance = np.full((len(touched), size + counts.max()), np.inf, np.float32)
+        wide_ids = np.full(wide_distance.shape, -1, np.int64)
+        wide_distance[:, :size], wide_ids[:, :size] = self.distance[touched], self.ids[touched]
+        wide_distance[group, place], wide_ids[group, place] = distance, ids
+        order = np.argsort(wide_distance, axis=1, kind="stable")[:, :size]
+        self.distance[touched] = np.take_along_axis(wide_distance, order, 1)
+        self.ids[touched] = np.take_along_axis(wide_ids, order, 1)
 
 
-def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
-    """Return neighbour_ids as int64 (N, K + 1) after checking shape and range.
+def _search(points: np.ndarray, norms: np.ndarray, best: _Best) -> None:
+    """Offer every pair of rows once to both; a row meets the others in the order of their numbers."""
+    ones, norm = np.ones((len(points), 1), np.float32), norms[:, None].astype(np.float32)
+    narrow = points.astype(np.float32)
+    left, right = np.hstack([-2 * narrow, norm, ones]), np.hstack([narrow, ones, norm])  # product: squared distance
+    for top in range(0, len(points), _TILE):
+        for side in range(top, len(points), _TILE):
+            distance = left[top : top + _TILE] @ right[side : side + _TILE].T
+            if top == side:
+                np.fill_diagonal(distance, np.inf)
+            best.offer(distance, top, side)
+            if top != side:
+                best.offer_columns(distance, side, top)
 
-    Raises:
-        SelectionError: if it is not a matrix of row positions with one line a row.
-    """
-    ids = np.asarray(neighbour_ids)
-    if ids.ndim != 2 or len(ids) != n_rows or ids.dtype.kind not in "iu":
-        raise SelectionError(
-            f"neighbour_ids must be whole numbers (rows, K + 1) with {n_rows} rows, got {ids.dtype} {ids.shape}"
-        )
-    if ids.size and (ids.min() < 0 or ids.max() >= n_rows):
-        raise SelectionError(f"neighbour_ids must lie in 0..{n_rows - 1}, got {ids.min()}..{ids.max()}")
-    return ids.astype(np.int64, copy=False)
+
+def _ranked(points: np.ndarray, norms: np.ndarray, best: _Best, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rank candidates in float64; return (N, k) ids, and the rows whose result float32 leaves in doubt."""
+    found, kth = np.empty((len(points), k), np.int64), np.empty(len(points))
+    block = max(1, _EXACT_BLOCK_ENTRIES // (best.ids.shape[1] * points.shape[1] or 1))
+    for start in range(0, len(points), block):
+        part = slice(start, start + block)
+        apart = points[best.ids[part]] - points[part, None]
+        distance = np.einsum("ijk,ijk->ij", apart, apart)
+        order = np.lexsort((best.ids[part], distance), axis=1)[:, :k]
+        found[part] = np.take_along_axis(best.ids[part], order, 1)
+        kth[part] = np.take_along_axis(distance, order[:, -1:], 1)[:, 0]
+    if best.ids.shape[1] == len(points) - 1 or _is_exact(points, norms):
+        return found, np.empty(0, np.int64)
+    # |float32 - exact| of a squared distance: products of d + 2 terms, and the rounding of the points themselves
+    error = (points.shape[1] + 8) * 2 * _UNIT * (norms + norms.max())
+    return found, np.flatnonzero(kth >= best.distance[:, -1] - error)
 
 
-def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray) -> sparse.csr_array:
-    """Return Z: 1 where the row or one of its neighbours has the label, CSR uint8 (N, L).
+def _is_exact(points: np.ndarray, norms: np.ndarray) -> bool:
+    """Tell whether float32 makes no error at all: small whole numbers, as in bags of words."""
+    return bool(4 * norms.max() < 1 / _UNIT and (points == np.rint(points)).all())
 
-    Source: D2ACE [released]; that the row itself counts even if its list lacks it is [own].
-    """
-    n_rows = labels.shape[0]
-    lists = np.column_stack([np.arange(n_rows), neighbour_ids])
-    pointers = np.arange(n_rows + 1, dtype=np.int64) * lists.shape[1]
-    near = sparse.csr_array((np.ones(lists.size, np.int32), lists.reshape(-1), pointers), shape=(n_rows,) * 2)
-    context = sparse.csr_array(near @ labels.astype(np.int32))
-    context.sort_indices()
-    ones = np.ones(context.nnz, np.uint8)
-    return sparse.csr_array((ones, context.indices, context.indptr), shape=labels.shape)
+
+def _search_again(points: np.ndarray, norms: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Return the k nearest other rows of some rows: all within rounding of the k-th, ranked by differences."""
+    squared = norms[rows, None] + norms - 2 * (points[rows] @ points.T)
+    squared[np.arange(len(rows)), rows] = np.inf
+    limit = np.partition(squared, k - 1, axis=1)[:, k - 1]
+    limit += (points.shape[1] + 8) * 2**-51 * (norms[rows] + norms.max())
+    found = np.empty((len(rows), k), np.int64)
+    for line, row in enumerate(rows):
+        near = np.flatnonzero(squared[line] <= limit[line])
+        exact = np.square(points[near] - points[row]).sum(axis=1)
+        found[line] = near[np.argsort(exact, kind="stable")[:k]]
+    return found

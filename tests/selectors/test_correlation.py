@@ -5,10 +5,9 @@ import pytest
 
 from d2ace.selectors import context as context_module
 from d2ace.selectors import correlation as correlation_module
-from d2ace.selectors.context import ContextSupport
+from d2ace.selectors.context import ContextSupport, local_context
 from d2ace.selectors.correlation import PairProducts, RelevantEntries, correlations, label_peaks
 from d2ace.selectors.labels import as_label_matrix
-from d2ace.selectors.neighbours import local_context
 
 
 @pytest.fixture

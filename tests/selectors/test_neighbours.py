@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from d2ace.selectors import neighbours
+from d2ace.selectors.context import as_neighbour_ids, local_context
 from d2ace.selectors.errors import SelectionError
 from d2ace.selectors.labels import as_label_matrix
-from d2ace.selectors.neighbours import as_neighbour_ids, local_context, nearest_neighbours
+from d2ace.selectors.neighbours import nearest_neighbours
 
 
 def brute_force(features, k):
@@ -20,11 +21,25 @@ def brute_force(features, k):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("block", [1, 700, 1 << 24])
-def test_matches_brute_force(monkeypatch, dtype, block):
-    monkeypatch.setattr(neighbours, "_BLOCK_ENTRIES", block)
+@pytest.mark.parametrize("tile", [4, 64, 1024])
+def test_matches_brute_force(monkeypatch, dtype, tile):
+    monkeypatch.setattr(neighbours, "_TILE", tile)
     features = np.random.default_rng(0).normal(size=(150, 8)).astype(dtype) + 1000
     np.testing.assert_array_equal(nearest_neighbours(features, 6), brute_force(features, 6))
+
+
+@pytest.mark.parametrize("tile", [16, 50])
+def test_equal_distances_go_to_the_smaller_row_number(monkeypatch, tile):
+    monkeypatch.setattr(neighbours, "_TILE", tile)
+    features = np.random.default_rng(0).integers(0, 2, (200, 5)).astype(float)  # 32 points, each many times
+    np.testing.assert_array_equal(nearest_neighbours(features, 7), brute_force(features, 7))
+
+
+def test_differences_below_the_rounding_of_float32_are_seen():
+    features = np.zeros((60, 2))
+    features[:, 0] = 1000.0 * (np.arange(60) // 30)
+    features[:, 1] = np.random.default_rng(0).random(60) * 1e-3
+    np.testing.assert_array_equal(nearest_neighbours(features, 4), brute_force(features, 4))
 
 
 def test_the_row_itself_is_always_first_among_its_duplicates():
