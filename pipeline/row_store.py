@@ -12,6 +12,7 @@ from .data.blocks import BlockReader
 from .data.manifest import Manifest
 from .data.scaler import Scaler, ScalerStatistics
 from .errors import DataError
+from .session import data_context
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +46,9 @@ def materialise(manifest: Manifest) -> RowStore:
     Raises:
         DataError: when the shards do not hold the rows that the manifest promises.
     """
-    context = ray.data.DataContext.get_current()
-    previous = context.execution_options.preserve_order
-    context.execution_options.preserve_order = True
-    try:
+    with data_context():
         dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
         blocks = dataset.map_batches(_one_chunk, batch_size=None, batch_format="pyarrow").materialize()
-    finally:
-        context.execution_options.preserve_order = previous
     if blocks.count() != manifest.rows:
         raise DataError(f"{manifest.folder}: the shards hold {blocks.count()} rows, the manifest says {manifest.rows}")
     size = blocks.size_bytes() or 0

@@ -17,6 +17,7 @@ from .data.manifest import Manifest
 from .errors import RunError
 from .feed import GatherFeed
 from .run_folder import RunData, RunFolder
+from .session import data_context
 
 
 class TrainedModel:
@@ -90,8 +91,8 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
     run, _, data = open_run(folder)
     _require_fit(run, data, manifest)
     reference = None if wanted is None else ray.put(np.sort(wanted))
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
+    with data_context():  # the data set keeps the settings that it is made with
+        dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
     cpus = int(ray.cluster_resources().get("CPU", 1))
     gpus = int(ray.cluster_resources().get("GPU", 0))
     return dataset.map_batches(

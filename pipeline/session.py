@@ -32,7 +32,6 @@ def ray_session(run: RunSection) -> Iterator[None]:
     if started:
         _start(run)
     try:
-        _quiet_data()
         yield
     finally:
         if started:
@@ -55,10 +54,20 @@ def _start(run: RunSection) -> None:
     )
 
 
-def _quiet_data() -> None:
-    import ray.data
+@contextmanager
+def data_context() -> Iterator[None]:
+    """Run Ray Data in file order, quietly, and with its first Parquet reader, inside the block only.
 
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    The newer reader starts a pool of actors for every read: 9 s against 0.5 s for a small data set (Ray 2.60).
+    """
+    from ray.data import DataContext
+
+    context = DataContext.get_current().copy()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    context.use_datasource_v2 = False
+    with DataContext.current(context):
+        yield
 
 
 def worker_resources(run: RunSection) -> dict[str, float]:
