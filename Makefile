@@ -1,0 +1,62 @@
+# make train | test | lint | bench | clean: a bare clone, python3 and make are all it takes.
+# ARGS reaches the command:  make train ARGS=train.epochs=5   make test ARGS="-k history"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-in
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+export RAY_USAGE_STATS_ENABLED ?= 0
+
+# An editable installation knows the folders by their absolute path: in a moved or copied clone it is made anew.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(shell rm -f $(STAMP))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test lint types bench clean
+
+help:
+	@echo "make train   train uniform and D2ACE on the embedded digit-scenes and compare them"
+	@echo "make test    run the whole test suite"
+	@echo "make lint    check style, docstrings, formatting and types"
+	@echo "make bench   run every benchmark"
+	@echo "make clean   remove .venv and what tools left behind; data/ and runs/ stay"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	  "make: d2ace needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12" % v)'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+	  rm -rf $(VENV); echo "make: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "installing into $(VENV) (minutes, the first time)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@echo '$(CURDIR)' > $@
+
+train: $(STAMP)
+	@$(BIN)/d2ace demo $(ARGS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP) types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy -p d2ace
+
+# Type checkers do not follow setuptools' package-dir: show them the folders as one package.
+types:
+	@mkdir -p .types/d2ace
+	@cp d2ace/__init__.py d2ace/py.typed .types/d2ace/
+	@for room in pipeline selectors tune_spaces; do ln -sfn ../../$$room .types/d2ace/$$room; done
+
+bench: $(STAMP)
+	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

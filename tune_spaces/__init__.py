@@ -1,0 +1,1 @@
+"""What to search: one file a method, each a named space of its settings."""
