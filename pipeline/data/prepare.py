@@ -78,6 +78,9 @@ def prepare(
     """
     if kind not in get_args(StoredKind):
         raise DataError(f"unknown kind {kind!r}{did_you_mean(kind, get_args(StoredKind))}")
+    for option, names in (("labels", labels), ("exclude", exclude)):
+        if isinstance(names, str):
+            raise DataError(f"{option} must be a list of names, got the text {names!r}")
     filters = Filters(min_positives, drop_unlabelled, top_features)
     columns = ColumnOptions(labels, label_prefix, label_column, label_delimiter, split_column, exclude)
     parts = _parts(Path(source), validation, test)

@@ -126,6 +126,7 @@ def test_filters_are_in_the_file(pair, out):
         ({"top_features": 1.5}, r"share in \(0, 1\], got 1.5"),
         ({"kind": "sprase"}, "unknown kind 'sprase'; did you mean 'sparse'"),
         ({"format": "arf"}, "unknown format 'arf'; did you mean 'arff'"),
+        ({"labels": "y1,y2"}, "labels must be a list of names, got the text 'y1,y2'"),
         ({"label_prefix": "y"}, "label_prefix does not apply to arff files"),
         ({"split_column": "y"}, "split_column does not apply to arff files"),
         ({"labels": ["y1"], "label_file": "x.xml"}, r"give one of \['label_file', 'labels'\]"),

@@ -198,3 +198,9 @@ def test_parquet_labels_and_files_are_checked(tmp_path):
     path.unlink()
     with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet"):
         read(path, labels=["y"])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\xef\xbb\xbfy,x\r\n1,2\r\n")
+    assert read(path, labels=["y"])[0].labels == ("y",)
