@@ -6,10 +6,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from ..selectors import api as selectors
 from ..selectors.errors import SelectionError
 from .errors import ConfigError, DataError, RunError
+
+_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,11 +45,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_prepare(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    pass
+def _add_prepare(verbs: _Verbs) -> None:
+    prepare = verbs.add_parser("prepare", help="turn data into sharded Parquet with a manifest")
+    prepare.add_argument("source", help="a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes")
+    prepare.add_argument("out", help="folder to write")
+    formats = ("auto", "arff", "csv", "tsv", "parquet", "npz")
+    add = prepare.add_argument
+    add("--format", choices=formats, help="default: by the file's name")
+    add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
+    add("--test", metavar="FILE", help="test rows, likewise")
+    add("--labels", type=_names, metavar="A,B,...", help="names of the label columns")
+    add("--label-file", metavar="XML", help="Mulan's label list; default: STEM.xml")
+    add("--label-prefix", help="columns whose names start like this are labels")
+    add("--label-column", help="the column that lists each row's labels")
+    add("--label-delimiter", help="what separates labels there; default ;")
+    add("--split-column", help="the column that says train, validation or test")
+    add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
+    add("--encoding", help="of text files; default utf-8")
+    add("--kind", choices=("auto", "dense", "sparse"), help="how to store features")
+    add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
+    add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
+    add("--top-features", type=float, metavar="SHARE", help="keep this share of the features, by column sum")
+    add("--overwrite", action="store_true", default=None, help="replace a prepared data set at OUT")
+    prepare.set_defaults(call=_prepare)
 
 
-def _add_train(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_train(verbs: _Verbs) -> None:
     train = verbs.add_parser("train", help="train a model as configured, or go on with a killed run")
     train.add_argument(
         "config", nargs="?", help="a YAML file, or the folder of a prepared data set to use the defaults for"
@@ -57,7 +81,7 @@ def _add_train(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     train.set_defaults(call=_train)
 
 
-def _add_evaluate(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_evaluate(verbs: _Verbs) -> None:
     evaluate = verbs.add_parser("evaluate", help="print the metrics of a finished run as JSON")
     evaluate.add_argument("run", help="run folder")
     evaluate.add_argument("--data", help="another prepared data set; default: the run's own")
@@ -65,12 +89,35 @@ def _add_evaluate(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     evaluate.set_defaults(call=_evaluate)
 
 
-def _add_predict(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_predict(verbs: _Verbs) -> None:
     predict = verbs.add_parser("predict", help="write probabilities and labels of all rows as Parquet")
     predict.add_argument("run", help="run folder")
     predict.add_argument("data", help="prepared data set")
     predict.add_argument("out", help="folder to write")
     predict.set_defaults(call=_predict)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from .data import digit_scenes
+    from .data.prepare import prepare
+
+    known = set(inspect.signature(prepare).parameters) - {"source", "out"}
+    chosen = {key: value for key, value in vars(options).items() if key in known and value is not None}
+    if options.source == "digit-scenes":
+        if surplus := set(chosen) - {"overwrite"}:
+            raise DataError(f"digit-scenes is made, not read: it takes no --{min(surplus).replace('_', '-')}")
+        manifest = digit_scenes.build(options.out, **chosen)
+    else:
+        manifest = prepare(options.source, options.out, **chosen)
+    splits = ", ".join(f"{name or 'no split'} {rows}" for name, rows in manifest.splits.items() if rows)
+    print(f"{manifest.rows} rows ({splits}), {manifest.n_labels} labels, {manifest.cardinality:.3f} labels a row")
+    for name, effect in manifest.filters.items():
+        print(f"filter {name}: {effect}")
+    print(f"prepared data set: {options.out}")
 
 
 def _train(options: argparse.Namespace) -> None:
