@@ -1,4 +1,4 @@
-# make train | test | lint | bench | clean: a bare clone, python3 and make are all it takes.
+# make train | test | lint | bench | wheel | clean: a bare clone, python3 and make are all it takes.
 # ARGS reaches the command:  make train ARGS=train.epochs=5   make test ARGS="-k history"
 
 PYTHON ?= python3
@@ -16,13 +16,14 @@ $(shell rm -f $(STAMP))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint types bench clean
+.PHONY: help install train test lint types bench wheel clean
 
 help:
 	@echo "make train   train uniform and D2ACE on the embedded digit-scenes and compare them"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings, formatting and types"
 	@echo "make bench   run every benchmark"
+	@echo "make wheel   write dist/, what cluster.yaml copies to the nodes"
 	@echo "make clean   remove .venv and what tools left behind; data/ and runs/ stay"
 
 install: $(STAMP)
@@ -56,6 +57,11 @@ types:
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+wheel: $(STAMP)
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@cp constraints.txt dist/
 
 clean:
 	rm -rf $(VENV) .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
