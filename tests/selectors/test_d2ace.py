@@ -283,6 +283,23 @@ def test_observe_refuses_what_does_not_fit(ids, shape, message):
         make().observe(np.array(ids), np.full(shape, 0.5), np.full(shape, 0.5))
 
 
+def test_inputs_may_be_read_only_and_stay_as_they_are():
+    ids, values = np.arange(4), np.full((4, 7), 0.25, np.float32)
+    values[1, 1] = np.nan
+    for array in (ids, values):
+        array.setflags(write=False)
+    selector = make()
+    selector.observe(ids, values, values)
+    state = selector.state_dict()
+    for array in state.values():
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    resumed = make()
+    resumed.load_state_dict(state)
+    observe(resumed, ids, (1,))
+    assert np.isnan(values[1, 1])
+
+
 def test_observing_nothing_is_fine():
     selector = make()
     before = selector.state_dict()

@@ -58,6 +58,10 @@ def test_totals_never_overflow():
     assert 0 < sum(whole.tolist()) < 2**62
 
 
+def test_every_row_keeps_some_weight_at_any_pressure():
+    assert weights(np.array([1, 1000], np.int32), 1e300, 1000).min() == 1
+
+
 def test_pressure_falls_from_start_to_end():
     schedule = PressureSchedule(8.0, 10, 100)
     assert [schedule.at(epoch) for epoch in (0, 9, 10)] == [8.0, 8.0, 8.0]
