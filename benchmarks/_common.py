@@ -43,7 +43,7 @@ def commit() -> str:
     """Return the commit, marked "+changes" when the working tree differs from it, or "unknown"."""
     try:
         head = _git("rev-parse", "--short", "HEAD")
-        return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        return head + ("+changes" if _git("status", "--porcelain", "-uno", "--", ".", ":!benchmarks/results") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
