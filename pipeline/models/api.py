@@ -22,7 +22,12 @@ from ..errors import ConfigError, did_you_mean
 
 # name -> "module:class"; modules are imported on first use. One network a file.
 _REGISTRY: dict[str, str] = {
+    "c2ae": "c2ae:C2AE",
+    "clif": "clif:CLIF",
+    "dela": "dela:DELA",
     "mlp": "mlp:MLP",
+    "mpvae": "mpvae:MPVAE",
+    "paca": "paca:PACA",
     "small-cnn": "small_cnn:SmallCNN",
 }
 

@@ -13,9 +13,15 @@ from d2ace.pipeline.models.api import ModelContext
 LABELS = 5
 # Small, and without dropout or the like where that would hide what a test looks for.
 SMALL = {
+    "c2ae": {"hidden": (32, 32)},
+    "clif": {"hidden": 32},
+    "dela": {},
     "mlp": {"hidden": (32, 32)},
+    "mpvae": {"samples": 20},
+    "paca": {},
     "small-cnn": {"widths": (8, 16, 16)},
 }
+RATE = {"mpvae": 1e-3}  # its ranking loss weighs 200
 NAMES = models.names()
 
 
@@ -49,21 +55,27 @@ def test_every_registered_network_is_in_this_suite():
     assert set(SMALL) == set(NAMES)
 
 
+def wrong_entries(model, features, labels):
+    model.eval()
+    with torch.no_grad():
+        predicted = model(features).logits > 0
+    model.train()
+    return (predicted != labels.bool()).float().mean().item()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_overfits_a_tiny_set(name):
     features, labels, _ = data(name)
     model = build(name)
-    optimizer = Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
-    for step in range(400):
+    optimizer = Adam([p for p in model.parameters() if p.requires_grad], lr=RATE.get(name, 3e-3))
+    for step in range(1000):
         torch.manual_seed(step)
         optimizer.zero_grad()
         training_loss(model, features, labels).backward()
         optimizer.step()
-    model.eval()
-    with torch.no_grad():
-        predicted = model(features).logits > 0
-    wrong = (predicted != labels.bool()).float().mean().item()
-    assert wrong <= 0.02, f"{wrong:.1%} of the entries are still wrong"
+        if step % 50 == 49 and wrong_entries(model, features, labels) <= 0.01:
+            return
+    pytest.fail(f"{wrong_entries(model, features, labels):.1%} of the entries are still wrong")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -130,7 +142,7 @@ def test_the_same_seed_gives_the_same_network_and_the_same_step(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_mean_loss_does_not_depend_on_how_a_batch_is_cut(name):
-    """In evaluation mode (no noise): the loss of a batch is the row-weighted mean of its parts'."""
+    """In evaluation mode: the loss of a batch is the row-weighted mean of its parts', so no row sees another."""
     features, labels, _ = data(name)
     model = build(name).eval()
     losses = []
@@ -140,7 +152,8 @@ def test_the_mean_loss_does_not_depend_on_how_a_batch_is_cut(name):
             torch.manual_seed(0)
             total = total + training_loss(model, part, truth).detach() * len(part) / len(features)
         losses.append(total)
-    torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-6)
+    sampled = name == "mpvae"  # its likelihood is an average over draws, other draws for another cut
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-2 if sampled else 1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
