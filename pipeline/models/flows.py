@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import elu, linear, log_softmax, logsigmoid, softplus
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+_FLATTEST = 1e-6
+"""Least slope of a unit: its logarithm stays finite."""
 
 
 class LabelDensity(nn.Module):
@@ -67,7 +69,7 @@ def _sigmoidal_flow(code: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         parameters: (B, l, D, 3 U): a before softplus, b, w before softmax.
     """
     raw_slopes, offsets, raw_weights = parameters.chunk(3, dim=-1)
-    slopes = softplus(raw_slopes)
+    slopes = softplus(raw_slopes) + _FLATTEST
     log_weights = log_softmax(raw_weights, dim=-1)
     inside = slopes * code + offsets
     log_up, log_down = logsigmoid(inside), logsigmoid(-inside)
