@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..selectors import api as selectors
-from ..selectors.errors import SelectionError, did_you_mean
-from .errors import ConfigError
+from ..selectors.errors import SelectionError
+from .errors import ConfigError, did_you_mean
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]

@@ -14,7 +14,7 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     """Write predictions for every row of ``data`` into the folder ``out`` and return its path.
 
     The folder holds Parquet files with ``id`` int64, ``probabilities`` float32[L] and ``labels`` (indices of the
-    labels at or above the run's threshold), and ``labels.json`` with the label names and the threshold.
+    labels at or above the run's threshold), and ``_labels.json`` with the label names and the threshold.
 
     Args:
         run: a finished run's folder.
@@ -35,7 +35,7 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
         with ray_session(config.run):
             score(run, manifest, None).write_parquet(str(temporary))
         about = {"labels": list(known.labels), "threshold": config.train.threshold, "rows": manifest.rows}
-        (temporary / "labels.json").write_text(json.dumps(about))
+        (temporary / "_labels.json").write_text(json.dumps(about))
         temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -9,12 +9,11 @@ import pyarrow as pa
 import ray
 import torch
 
-from ..selectors.errors import did_you_mean
 from . import models
 from .config import Config
 from .data.blocks import BlockReader
 from .data.manifest import Manifest
-from .errors import RunError
+from .errors import RunError, did_you_mean
 from .feed import GatherFeed
 from .run_folder import RunData, RunFolder
 from .session import data_context

@@ -1,0 +1,59 @@
+"""The command line: every verb once, and errors in one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from d2ace.pipeline.cli import main
+
+
+def write_csv(path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 4)).astype(np.float32)
+    lines = ["a,b,c,d,tag_hot,tag_cold"]
+    lines += [",".join(f"{v:.4f}" for v in row) + f",{int(row[0] > 0)},{int(row[1] > 0)}" for row in x]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_prepare_train_evaluate_predict(tmp_path, capsys, ray_session):
+    prepared = tmp_path / "data"
+    write_csv(tmp_path / "rows.csv")
+    assert main(["prepare", str(tmp_path / "rows.csv"), str(prepared), "--label-prefix", "tag_"]) == 0
+    assert "120 rows (no split 120), 2 labels" in capsys.readouterr().out
+    run = [f"run.storage={tmp_path}", "run.name=a", "run.workers=0", "train.epochs=2", "train.batch_size=32"]
+    assert main(["train", str(prepared), "selector.options.warmup=1", *run]) == 0
+    shown = capsys.readouterr().out
+    assert "epoch   2/2" in shown
+    assert f"run folder: {tmp_path / 'a'}" in shown
+    assert main(["evaluate", str(tmp_path / "a")]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["macro_auc"] <= 1
+    assert main(["predict", str(tmp_path / "a"), str(prepared), str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "_labels.json").is_file()
+    assert main(["train", "--resume", str(tmp_path / "a")]) == 0
+
+
+def test_methods_lists_all_methods_and_settings(capsys):
+    assert main(["methods"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("d2ace:", "uniform:", "selector.options.pressure", "mlp:", "small-cnn:"):
+        assert word in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "nothing.yaml"], "cannot be read"),
+        (["train"], "needs a YAML file"),
+        (["train", "x.yaml", "--resume", "y"], "takes the run's own configuration"),
+        (["evaluate", "nowhere"], "not a run folder"),
+        (["prepare", "nothing.csv", "out"], "there is no such file"),
+        (["prepare", "digit-scenes", "out", "--min-positives", "3"], "takes no --min-positives"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_2(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("d2ace: error: ") and words in message
+    assert message.count("\n") == 1
