@@ -45,9 +45,9 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(STAMP) types
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy -p d2ace
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy -p d2ace
 
 # Type checkers do not follow setuptools' package-dir: show them the folders as one package.
 types:
