@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]  # so that a script also runs where d2ace is not installed
+# So that a script, and the Ray workers it starts, also run where d2ace is not installed.
+sys.path[:0] = [str(ROOT)]
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def one_thread() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config
-from .data import digit_scenes
+from .data.digit_scenes import build as build_digit_scenes
 from .data.manifest import Manifest
 from .session import ray_session
 from .train import RunResult, fit
@@ -38,7 +38,7 @@ def demo(
     folder = Path(data)
     if not (folder / "manifest.json").is_file():
         print(f"building digit-scenes in {folder}", flush=True)
-        digit_scenes.build(folder)
+        build_digit_scenes(folder)
     manifest = Manifest.load(folder)
     print(f"{manifest.rows} images, labels: {', '.join(manifest.labels)}", flush=True)
     configs = {method: demo_config(folder, method).with_overrides(overrides) for method in methods}

@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from .data.blocks import BlockReader
+from .data.blocks import BlockReader, RowBatch
 from .data.images import decode_images
+from .data.manifest import Manifest
 from .data.scaler import Scaler
 
 T = TypeVar("T")
@@ -32,6 +33,14 @@ class Part:
     labels: torch.Tensor
 
 
+def raw_features(rows: RowBatch, manifest: Manifest) -> np.ndarray:
+    """Return rows before scaling: float32 (n, d) of a table, or decoded images uint8 (n, C, H, W)."""
+    if rows.images is not None:
+        return decode_images(rows.images, rows.ids, manifest)
+    assert rows.features is not None
+    return rows.features
+
+
 class GatherFeed:
     """Gathers rows from the object store's blocks by id; encoded images are decoded here.
 
@@ -50,8 +59,7 @@ class GatherFeed:
     def part(self, ids: np.ndarray) -> Part:
         """Return the rows of ``ids`` in that order; raises DataError for ids or images that cannot be read."""
         rows = self._reader.gather(ids)
-        raw = rows.features if rows.images is None else decode_images(rows.images, rows.ids, self._reader.manifest)
-        features = torch.from_numpy(self._scaler.transform(raw))
+        features = torch.from_numpy(self._scaler.transform(raw_features(rows, self._reader.manifest)))
         labels = torch.from_numpy(rows.labels)
         if self.device.type == "cuda":
             features = features.pin_memory().to(self.device, non_blocking=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .data.images import decode_images
 from .data.scaler import Scaler
+from .feed import raw_features
 from .learner import chunks
 from .row_store import RowStore
 
@@ -19,11 +19,8 @@ def selection_features(rows: RowStore, scaler: Scaler, row_ids: np.ndarray) -> n
     reader = rows.open()
     pieces = []
     for piece in chunks(len(row_ids), _CHUNK_ROWS):
-        batch = reader.gather(row_ids[piece])
-        if batch.images is None:
-            pieces.append(scaler.transform(batch.features))
-        else:
-            pieces.append(_thumbnails(scaler.transform(decode_images(batch.images, batch.ids, rows.manifest))))
+        scaled = scaler.transform(raw_features(reader.gather(row_ids[piece]), rows.manifest))
+        pieces.append(scaled if scaled.ndim == 2 else _thumbnails(scaled))
     return np.concatenate(pieces)
 
 

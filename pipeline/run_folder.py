@@ -110,7 +110,7 @@ class RunFolder:
             names = [field.name for field in fields(Splits)]
             splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
             together = arrays["cooccurrence"]
-        context = {key: tuple(v) if isinstance(v, list) else v for key, v in about["context"].items()}
+        context: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in about["context"].items()}
         return RunData(
             Scaler.from_dict(about["scaler"]),
             tuple(about["labels"]),

@@ -94,7 +94,7 @@ class SelectionService:
     """
 
     def __init__(self) -> None:
-        self._selector: selectors.Selector | None = None
+        self._built: selectors.Selector | None = None
         self._changed = Condition()
         self._attempt, self._world = 0, 0
         self._pending: dict[int, dict[int, tuple]] = {}
@@ -110,7 +110,7 @@ class SelectionService:
         self._row_ids = np.asarray(_fetch(blueprint.row_ids), np.int64)
         self._epochs = int(arguments["epochs"])
         self._log = SelectionLog(Path(blueprint.log_folder), self._row_ids) if blueprint.log_folder else None
-        self._selector = selectors.create(blueprint.method, **arguments)
+        self._built = selectors.create(blueprint.method, **arguments)
 
     def rewind(self, blueprint: Blueprint, state: dict[str, Any] | None, world: int) -> int:
         """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
@@ -119,9 +119,8 @@ class SelectionService:
         delivered after its last checkpoint is not counted twice. Cost: one copy of the state.
         """
         with self._changed:
-            if self._selector is None:
+            if self._built is None:
                 self.build(blueprint)
-            assert self._selector is not None
             self._attempt, self._world = self._attempt + 1, world
             self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
             epoch, self._step = 0, 0
@@ -182,6 +181,11 @@ class SelectionService:
             self._wait(lambda: epoch in self._records, timeout_s, f"the record of epoch {epoch}")
             return self._records[epoch]
 
+    @property
+    def _selector(self) -> selectors.Selector:
+        assert self._built is not None, "build comes first"
+        return self._built
+
     def _store(self, observation: Observation) -> None:
         self._tally.received_bytes += observation.nbytes
         cuts = np.cumsum(observation.sizes)[:-1]
@@ -241,7 +245,7 @@ class SelectionService:
         return plan
 
     def _wait(self, ready: Any, timeout_s: float, what: str) -> None:
-        if self._selector is None or self._attempt == 0:
+        if self._built is None or self._attempt == 0:
             raise RunError("the selection actor was restarted and lost its state; it must be rewound first")
         attempt = self._attempt
         self._changed.wait_for(lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s)
@@ -270,16 +274,15 @@ def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
     Raises:
         SelectionError: when the selector refuses its arguments.
     """
-    actor = (
-        ray.remote(concurrency_groups={"serve": 4}, num_cpus=0)(SelectionService)
-        .options(
-            max_restarts=-1,
-            max_task_retries=-1,
-            scheduling_strategy="DEFAULT",
-            resources={"node:__internal_head__": 0.001},
-        )
-        .remote()
-    )
+    options: dict[str, Any] = {
+        "num_cpus": 0,
+        "concurrency_groups": {"serve": 4},
+        "max_restarts": -1,
+        "max_task_retries": -1,
+        "scheduling_strategy": "DEFAULT",  # not inside a Tune trial's placement group
+        "resources": {"node:__internal_head__": 0.001},
+    }
+    actor = ray.remote(**options)(SelectionService).remote()
     try:
         try:
             ray.get(actor.build.remote(blueprint))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -186,24 +186,24 @@ def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, A
 
     # Each attempt of a driver gets a Ray name of its own: Ray must not resume from its own bookkeeping, the
     # run's checkpoints are the only source of truth.
-    attempt = f"attempt-{time.time_ns()}"
+    run_config: dict[str, Any] = {
+        "name": f"attempt-{time.time_ns()}",
+        "storage_path": str(folder.path / "ray"),
+        "failure_config": FailureConfig(max_failures=config.run.max_failures),
+        "logging_config": LoggingConfig(log_level="ERROR"),
+    }
     trainer = TorchTrainer(
-        train_loop,
+        cast(Any, train_loop),
         train_loop_config={"setup": setup},
         scaling_config=ScalingConfig(
             num_workers=config.run.workers,
             use_gpu=config.run.gpu,
             resources_per_worker=worker_resources(config.run) if config.run.workers else None,
         ),
-        run_config=RunConfig(
-            name=attempt,
-            storage_path=str(folder.path / "ray"),
-            failure_config=FailureConfig(max_failures=config.run.max_failures),
-            logging_config=LoggingConfig(log_level="ERROR"),
-        ),
+        run_config=RunConfig(**run_config),
     )
     try:
-        result = trainer.fit()
+        result: Any = trainer.fit()
     except TrainingFailedError as error:
         raise RunError(f"training failed: {_root_cause(error)}") from error
     return result.return_value

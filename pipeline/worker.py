@@ -112,7 +112,7 @@ class _Worker:
 
     def _epoch(self, epoch: int, first_step: int) -> None:
         started = time.perf_counter()
-        plan = ray.get(ray.get(self._setup.actor.plan.remote(epoch)))
+        plan: dict[str, Any] = ray.get(ray.get(self._setup.actor.plan.remote(epoch)))
         waited = time.perf_counter() - started
         steps = len(plan["offsets"]) - 1
         if first_step == 0:
@@ -199,7 +199,7 @@ class _Worker:
     def _report(self, epoch: int, metrics: dict[str, float]) -> None:
         record = {"epoch": epoch, **metrics}
         if self._rank == 0:
-            selection = ray.get(self._setup.actor.record.remote(epoch))
+            selection: dict[str, Any] = ray.get(self._setup.actor.record.remote(epoch))
             record |= {f"selection/{name}": value for name, value in selection.items()}
             record["selection/share"] = selection["selection_s"] / metrics["seconds"]
             self._history.append(record)
@@ -219,7 +219,7 @@ class _Worker:
             self._losses = losses.clone() if self._rank == 0 else torch.zeros_like(losses)
         if self._rank != 0:
             return
-        selection = ray.get(self._setup.actor.state.remote(epoch, step))
+        selection: dict[str, Any] = ray.get(self._setup.actor.state.remote(epoch, step))
         training = {
             "learner": self._learner.state_dict(),
             "best": self._best,
