@@ -11,6 +11,7 @@ from scipy import sparse
 from .correlation import PAIRS_AT_ONCE, RelevantEntries, worth_keeping
 from .errors import SelectionError
 from .labels import blocks_of, spans
+from .neighbours import nearest_neighbours
 
 _Block = tuple[slice, np.ndarray, np.ndarray]
 
@@ -29,6 +30,23 @@ def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
     if ids.size and (ids.min() < 0 or ids.max() >= n_rows):
         raise SelectionError(f"neighbour_ids must lie in 0..{n_rows - 1}, got {ids.min()}..{ids.max()}")
     return ids.astype(np.int64, copy=False)
+
+
+def given_or_found_neighbours(
+    method: str, features: np.ndarray | None, neighbour_ids: np.ndarray | None, k: int, n_rows: int
+) -> np.ndarray:
+    """Return neighbour ids int64 (N, K + 1): those given, or the nearest by features; (N, 0) for k = 0.
+
+    Raises:
+        SelectionError: if neither is given, or they cannot be used.
+    """
+    if neighbour_ids is not None:
+        return as_neighbour_ids(neighbour_ids, n_rows)
+    if k == 0:
+        return np.empty((n_rows, 0), np.int64)
+    if features is None:
+        raise SelectionError(f"{method} needs features (N, d) or neighbour_ids (N, K + 1), or neighbours=0")
+    return nearest_neighbours(features, k)
 
 
 def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray) -> sparse.csr_array:

@@ -4,7 +4,6 @@ Source: *Multi-Label Batch Selection Guided by Dual Dynamics and Adaptive Correl
 2026, arXiv 2605.09400; formulas as in its authors' released program [released] where not marked [own].
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,14 +13,12 @@ from scipy import sparse
 
 from . import law, rescoring
 from .api import Plan, Selector
-from .context import ContextSupport, as_neighbour_ids, local_context
+from .context import ContextSupport, given_or_found_neighbours, local_context
 from .correlation import PairProducts, RelevantEntries, correlations, label_peaks
 from .draw import permutation_plan, weighted_plan
-from .errors import SelectionError
 from .history import History
-from .neighbours import nearest_neighbours
 from .randomness import generator
-from .settings import choice, number, whole
+from .settings import choice, flag, number, warm_up, whole
 from .state import check_header, header, need
 
 _SCHEMA = 1
@@ -54,7 +51,8 @@ class D2ACE(Selector):
         batch_size: B.
         epochs: length of the run.
         seed: the run's seed.
-        features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids`` or 0 neighbours.
+        features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids``, 0 neighbours, or
+            without ``correlation``.
         neighbour_ids: int (N, K + 1), the row itself included, instead of ``features``.
         neighbours: K; ignored when ``neighbour_ids`` is given.
         warmup: epochs of plain permutations.
@@ -63,6 +61,10 @@ class D2ACE(Selector):
         flip_alpha: weight of the newest change in the flip average.
         label_weight_mean: coefficient of the mean in the label weights.
         label_weight_std: coefficient of the standard deviation in the label weights.
+        label_weights: False leaves every label's weight at 1 (the paper's ablation).
+        correlation: False leaves out what correlated labels around a row add to its scores (the paper's ablation).
+        mixture: "schedule", "uncertainty" or "hardness" for that branch only, or a fixed share of the uncertainty
+            branch; the four settings below count only with "schedule".
         mixture_initial: share of the uncertainty branch up to ``mixture_start``.
         mixture_final: its share from ``mixture_end`` on.
         mixture_start: epoch; None: ``warmup``.
@@ -96,6 +98,9 @@ class D2ACE(Selector):
         flip_alpha: float = 0.7,
         label_weight_mean: float = 0.5,
         label_weight_std: float = 0.5,
+        label_weights: bool = True,
+        correlation: bool = True,
+        mixture: str | float = "schedule",
         mixture_initial: float = 0.7,
         mixture_final: float = 0.3,
         mixture_start: int | None = None,
@@ -114,16 +119,14 @@ class D2ACE(Selector):
             features=features,
             neighbour_ids=neighbour_ids,
         )
-        self.warmup = whole("warmup", warmup)
-        if self.warmup >= self.epochs:
-            warnings.warn(
-                f"warmup ({self.warmup}) is not shorter than epochs ({self.epochs}): no batch will be selected",
-                stacklevel=2,
-            )
-        self._mixture = self._mixture_schedule(mixture_initial, mixture_final, mixture_start, mixture_end)
-        self._pressure = self._pressure_schedule(pressure, pressure_start, pressure_end)
-        self._mean_weight = number("label_weight_mean", label_weight_mean)
-        self._std_weight = number("label_weight_std", label_weight_std)
+        self.warmup = warm_up(warmup, self.epochs)
+        run = {"warmup": self.warmup, "epochs": self.epochs}
+        self._mixture = law.mixture_schedule(mixture, mixture_initial, mixture_final, mixture_start, mixture_end, **run)
+        self._pressure = law.pressure_schedule(pressure, pressure_start, pressure_end, **run)
+        weighted = flag("label_weights", label_weights)
+        self._mean_weight = number("label_weight_mean", label_weight_mean) if weighted else 0.0
+        self._std_weight = number("label_weight_std", label_weight_std) if weighted else 0.0
+        self._correlated = flag("correlation", correlation)
         self.variant = choice("variant", variant, ("corrected", "released"))
         self._floor = 1.0 if self.variant == "released" else 0.0
         self._history = History(
@@ -135,7 +138,8 @@ class D2ACE(Selector):
             dtype=choice("history_dtype", history_dtype, ("float32", "float16")),
         )
         self._entries = RelevantEntries.of(self.labels)
-        ids = self._neighbour_ids(features, neighbour_ids, whole("neighbours", neighbours))
+        k = whole("neighbours", neighbours) if self._correlated else 0
+        ids = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
         self._context = local_context(self.labels, ids)
         self._products = PairProducts(self._entries)
         self._support = ContextSupport(self._entries, self._context)
@@ -190,16 +194,13 @@ class D2ACE(Selector):
 
     def summary(self) -> dict[str, Any]:
         """Return the values of ``diagnostics`` that do not grow with N or L^2. Cost O(L)."""
-        unusable = self._history.unusable
         return {
             "label_weight_uncertainty": self._scores.label_weight_uncertainty.copy(),
             "label_weight_hardness": self._scores.label_weight_hardness.copy(),
             "beta": self._beta,
             "pressure": self._s,
             "effective_sample_size": self._effective_sample_size,
-            "unusable_probabilities": unusable["probabilities"],
-            "unusable_losses": unusable["losses"],
-            "saturated_probabilities": unusable["saturated"],
+            **self._history.counts(),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -231,10 +232,11 @@ class D2ACE(Selector):
         relevant_e = history.uncertainty.take(at)
         relevant_h = rescoring.hardness(history.last_loss.take(at), history.flip.take(at), self._floor)
         correlation_e, correlation_h = (self._correlation(values) for values in (relevant_e, relevant_h))
-        support = self._support(correlation_e, correlation_h)
         score_e, score_h = rescoring.row_sums(history, self._floor, weight_e, weight_h)
-        score_e += self._enhancement(weight_e, relevant_e, support[0])
-        score_h += self._enhancement(weight_h, relevant_h, support[1])
+        if self._correlated:
+            support = self._support(correlation_e, correlation_h)
+            score_e += self._enhancement(weight_e, relevant_e, support[0])
+            score_h += self._enhancement(weight_h, relevant_h, support[1])
         self._scores = _Scores(weight_e, weight_h, correlation_e, correlation_h, score_e, score_h)
         levels = (self._levels_of(score_e), self._levels_of(score_h))
         self._freeze(levels, self._pressure.at(epoch), self._mixture.at(epoch))
@@ -257,24 +259,3 @@ class D2ACE(Selector):
 
     def _levels_of(self, score: np.ndarray) -> np.ndarray:
         return law.levels(score, float(score.min()), float(score.max()), self.n_rows)
-
-    def _mixture_schedule(
-        self, initial: float, final: float, start: int | None, end: int | None
-    ) -> law.MixtureSchedule:
-        begin = self.warmup if start is None else whole("mixture_start", start)
-        stop = max(round(0.7 * self.epochs), begin + 1) if end is None else whole("mixture_end", end)
-        return law.MixtureSchedule(initial, final, begin, stop)
-
-    def _pressure_schedule(self, initial: float, start: int | None, end: int | None) -> law.PressureSchedule:
-        begin = self.warmup if start is None else whole("pressure_start", start)
-        stop = max(self.epochs, begin + 1) if end is None else whole("pressure_end", end)
-        return law.PressureSchedule(initial, begin, stop)
-
-    def _neighbour_ids(self, features: np.ndarray | None, neighbour_ids: np.ndarray | None, k: int) -> np.ndarray:
-        if neighbour_ids is not None:
-            return as_neighbour_ids(neighbour_ids, self.n_rows)
-        if k == 0:
-            return np.empty((self.n_rows, 0), np.int64)
-        if features is None:
-            raise SelectionError("d2ace needs features (N, d) or neighbour_ids (N, K + 1), or neighbours=0")
-        return nearest_neighbours(features, k)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .settings import number, stage
+from .settings import choice, number, stage, whole
 
+MIXTURES = ("schedule", "uncertainty", "hardness")
 _TOTAL_BITS = 62
 _LARGEST_WEIGHT_BITS = 44
 
@@ -39,6 +40,15 @@ class PressureSchedule:
         return float(max(1.0, self.initial ** (1 - (epoch - self.start) / (self.end - self.start))))
 
 
+def pressure_schedule(
+    initial: float, start: int | None, end: int | None, *, warmup: int, epochs: int
+) -> PressureSchedule:
+    """Return the schedule of a method's settings; None: it starts after ``warmup`` and ends with the run."""
+    begin = warmup if start is None else whole("pressure_start", start)
+    stop = max(epochs, begin + 1) if end is None else whole("pressure_end", end)
+    return PressureSchedule(initial, begin, stop)
+
+
 @dataclass(frozen=True)
 class MixtureSchedule:
     """The share beta of the first branch: linear from ``initial`` at ``start`` to ``final`` at ``end``.
@@ -63,6 +73,36 @@ class MixtureSchedule:
         """Return beta_t."""
         done = min(max((epoch - self.start) / (self.end - self.start), 0.0), 1.0)
         return float(self.initial + (self.final - self.initial) * done)
+
+
+def mixture_schedule(
+    mixture: str | float,
+    initial: float,
+    final: float,
+    start: int | None,
+    end: int | None,
+    *,
+    warmup: int,
+    epochs: int,
+) -> MixtureSchedule:
+    """Return the schedule of a method's settings: "schedule", or one share throughout.
+
+    Args:
+        mixture: "schedule", "uncertainty" (share 1), "hardness" (share 0), or a share; only the first uses the rest.
+        initial: share up to ``start``.
+        final: share from ``end`` on.
+        start: epoch; None: ``warmup``.
+        end: epoch; None: 70 % of ``epochs``, but after ``start``.
+        warmup: epochs of plain permutations.
+        epochs: length of the run.
+    """
+    if isinstance(mixture, str) and choice("mixture", mixture, MIXTURES) == "schedule":
+        begin = warmup if start is None else whole("mixture_start", start)
+        stop = max(round(0.7 * epochs), begin + 1) if end is None else whole("mixture_end", end)
+        return MixtureSchedule(initial, final, begin, stop)
+    share = {"uncertainty": 1.0, "hardness": 0.0}.get(str(mixture), mixture)
+    share = number("mixture", share, low=0.0, high=1.0)
+    return MixtureSchedule(share, share, 0, 1)
 
 
 def levels(scores: np.ndarray, low: float, high: float, n_rows: int) -> np.ndarray:
