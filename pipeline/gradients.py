@@ -4,7 +4,7 @@ A global batch is cut into a fixed number of micro-batches and every rank comput
 gradient is the same float32 numbers whoever computes it. Floating-point sums depend on their order; integer sums do
 not: each gradient is rounded to 64-bit fixed point, and the integers are added locally and across ranks. [own]
 
-Kernels choose code paths by memory alignment too: give every micro-batch its own tensors, not slices of a batch.
+Kernels may choose code paths by memory alignment: give every micro-batch its own tensors, not slices of a batch.
 """
 
 from collections.abc import Iterable
