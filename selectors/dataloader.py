@@ -1,0 +1,288 @@
+"""Any selector as the batch sampler of a plain PyTorch ``DataLoader``, on one process or on the ranks of DDP.
+
+N rows, L labels, B batch size, M batches of an epoch, b rows of a batch that one rank has. Torch is imported only
+where it is there already: when ranks exchange observations, or when weights are wanted as a tensor.
+"""
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .api import Plan, Selector
+from .errors import SelectionError
+
+_SCHEMA = 1
+
+
+class WithIndex:
+    """A map-style data set that yields ``(index, item)``, so that the loop knows which rows a batch holds.
+
+    Args:
+        dataset: anything with ``__getitem__`` and ``__len__``.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[int, Any]:
+        return index, self.dataset[index]
+
+
+class SelectorBatchSampler:
+    """``DataLoader(data, batch_sampler=SelectorBatchSampler(selector))``: the selector decides every batch.
+
+    An epoch is ``set_epoch(e)``, one iteration with one ``observe`` a batch, in order, and ``end_epoch()``. Loader
+    processes may fetch ahead as they like: what counts as done is what was observed.
+
+    On several ranks each makes the same selector and takes a contiguous part of every batch; ``observe`` gathers what
+    all ranks saw, so that their selectors stay equal. Where a batch has fewer rows than there are ranks, a rank
+    without a row repeats the batch's first one: its weight is 0 and what it showed is dropped.
+
+    Args:
+        selector: any selection method; positions 0..N-1 are the data set's indices.
+        rank: this process among ``world_size``.
+        world_size: number of processes that train together.
+
+    Raises:
+        SelectionError: when the rank is not one of the world.
+    """
+
+    def __init__(self, selector: Selector, *, rank: int = 0, world_size: int = 1) -> None:
+        if not 0 <= rank < world_size:
+            raise SelectionError(f"rank must be 0..{world_size - 1} for world_size={world_size}, got {rank}")
+        self.selector, self.rank, self.world_size = selector, rank, world_size
+        self._epoch, self._first, self._done = 0, 0, 0
+        self._plan: Plan | None = None
+        self._iterated = False
+
+    def __len__(self) -> int:
+        """Return how many batches iterating gives: those of the plan, or ceil(N / B) before ``set_epoch``."""
+        if self._plan is None:
+            return -(-self.selector.n_rows // self.selector.batch_size) - self._first
+        return len(self._plan) - self._first
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the plan of an epoch; again for the same epoch does nothing. Cost: that of ``Selector.plan``.
+
+        Raises:
+            SelectionError: when the epoch is not the next one, or the one before was not ended.
+        """
+        if epoch != self._epoch:
+            if self._iterated:
+                raise SelectionError(
+                    f"set_epoch({epoch}), but epoch {self._epoch} is still open: call end_epoch() after its last batch"
+                )
+            raise SelectionError(f"epochs follow one another: expected set_epoch({self._epoch}), got {epoch}")
+        if self._plan is None:
+            self._plan = self.selector.plan(epoch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield this rank's rows of each batch, from the first batch not yet observed when a state was loaded.
+
+        Raises:
+            SelectionError: without ``set_epoch``, or when the epoch was iterated already.
+        """
+        self._refuse_second_iteration()
+        return self._batches(self._current("iterating"))
+
+    def observe(self, ids: Any, probabilities: Any, losses: Any) -> None:
+        """Tell what the training forward pass of the next batch gave; call it once for every batch, in order.
+
+        Under DDP every rank calls it with its own rows; the cost is then one all-gather of 8 L bytes a row.
+
+        Args:
+            ids: int (b,), the rows as the loader gave them.
+            probabilities: float (b, L), predicted probabilities; a tensor on any device, or an array.
+            losses: float (b, L), loss of each entry, before the step; likewise.
+
+        Raises:
+            SelectionError: when the rows are not those of the next batch, or the shapes do not fit.
+        """
+        plan, step = self._current("observe()"), self._done
+        self._check_rows(ids)
+        values = [_array(probabilities), _array(losses)]
+        shape = (len(self._rows(step)), self.selector.n_labels)
+        for name, value in zip(("probabilities", "losses"), values, strict=True):
+            if value.shape != shape:
+                raise SelectionError(f"{name} must be (rows of the batch, labels) = {shape}, got {value.shape}")
+        if self.world_size > 1 or _distributed():
+            values = self._gather(*values)
+        self.selector.observe(plan.ids[plan.offsets[step] : plan.offsets[step + 1]], *values)
+        self._done += 1
+
+    def observe_logits(self, ids: Any, logits: Any) -> None:
+        """``observe`` for a network trained with binary cross-entropy: both arguments follow from its logits.
+
+        Args:
+            ids: int (b,), the rows as the loader gave them.
+            logits: float (b, L), a tensor on any device, or an array.
+        """
+        z = _array(logits)
+        y = self.selector.labels[_integers(ids)].toarray()
+        small = np.exp(-np.abs(z))  # never overflows
+        losses = np.maximum(z, 0) - z * y + np.log1p(small)
+        self.observe(ids, np.where(z >= 0, 1, small) / (1 + small), losses)
+
+    def weights_of(self, ids: Any) -> Any:
+        """Return the loss weight of each row of the next batch to be observed, float32 (b,); 1 without weights.
+
+        A tensor on the device of ``ids`` when that is a tensor, else an array.
+
+        Raises:
+            SelectionError: when the rows are not those of that batch.
+        """
+        plan = self._current("weights_of()")
+        self._check_rows(ids)
+        start, stop = self._bounds(self._done)
+        if start == stop:
+            weights = np.zeros(1, np.float32)
+        elif plan.draw_weights is None:
+            weights = np.ones(stop - start, np.float32)
+        else:
+            weights = plan.draw_weights[start:stop].astype(np.float32)
+        if not hasattr(ids, "detach"):
+            return weights
+        import torch
+
+        return torch.from_numpy(weights).to(ids.device)
+
+    def end_epoch(self) -> None:
+        """Let the selector recompute its law; the next epoch can then be set.
+
+        Raises:
+            SelectionError: when the epoch was not iterated, or nothing of it was observed by a method that learns.
+        """
+        total = len(self._current("end_epoch()"))
+        if not self._iterated:
+            raise SelectionError(f"end_epoch() before epoch {self._epoch} was iterated")
+        if self._done < total and self.selector.uses_observations:
+            told = f"{self._done} of the {total} batches of epoch {self._epoch} were observed"
+            if self._done == 0:
+                raise SelectionError(f"{told}: call observe(ids, probabilities, losses) once a batch")
+            warnings.warn(f"{told}; the rows of the others keep their last statistics", stacklevel=2)
+        self.selector.end_epoch(self._epoch)
+        self._restart(self._epoch + 1, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the selector's state, the epoch, and how many of its batches were observed (equal on all ranks)."""
+        return {
+            "schema": _SCHEMA,
+            "epoch": self._epoch,
+            "observed_batches": self._done,
+            "selector": self.selector.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore ``state_dict()``; after ``set_epoch(state["epoch"])`` iterating goes on with the very next batch.
+
+        Raises:
+            SelectionError: when the state is of another method, size or schema.
+        """
+        if state.get("schema") != _SCHEMA:
+            raise SelectionError(f"the sampler's state has schema {state.get('schema')!r}, expected {_SCHEMA}")
+        self.selector.load_state_dict(state["selector"])
+        self._restart(int(state["epoch"]), int(state["observed_batches"]))
+
+    def _restart(self, epoch: int, step: int) -> None:
+        self._epoch, self._first, self._done = epoch, step, step
+        self._plan, self._iterated = None, False
+
+    def _current(self, doing: str) -> Plan:
+        if self._plan is None:
+            raise SelectionError(f"{doing} needs set_epoch({self._epoch}) first")
+        return self._plan
+
+    def _batches(self, plan: Plan) -> Iterator[list[int]]:
+        # The first batch taken counts as the beginning: a loader with processes asks for two iterators and uses one.
+        self._refuse_second_iteration()
+        self._iterated = True
+        for step in range(self._first, len(plan)):
+            yield self._rows(step).tolist()
+
+    def _refuse_second_iteration(self) -> None:
+        if self._iterated:
+            raise SelectionError(
+                f"epoch {self._epoch} was iterated already: call end_epoch(), then set_epoch({self._epoch + 1})"
+            )
+
+    def _bounds(self, step: int) -> tuple[int, int]:
+        """Return where this rank's part of a batch lies in the plan; parts of one batch differ by at most one row."""
+        assert self._plan is not None
+        start, rows = self._plan.offsets[step], self._plan.offsets[step + 1] - self._plan.offsets[step]
+        first, last = (rows * part // self.world_size for part in (self.rank, self.rank + 1))
+        return int(start + first), int(start + last)
+
+    def _rows(self, step: int) -> np.ndarray:
+        """Return this rank's rows of a batch, int64 (b,), or the stand-in row."""
+        assert self._plan is not None
+        start, stop = self._bounds(step)
+        if start == stop:
+            start = int(self._plan.offsets[step])
+            stop = start + 1
+        return self._plan.ids[start:stop]
+
+    def _check_rows(self, ids: Any) -> None:
+        """Refuse rows that are not the next batch's, so that a wrong index never reaches the statistics."""
+        if self._done == len(self._current("observe()")):
+            raise SelectionError(f"all {self._done} batches of epoch {self._epoch} were observed already")
+        got, expected = _integers(ids), self._rows(self._done)
+        if not np.array_equal(got, expected):
+            raise SelectionError(
+                f"batch {self._done} of epoch {self._epoch} has rows {_some(expected)}, got {_some(got)}: give the "
+                "data set's indices (WithIndex yields them), every batch once and in order"
+            )
+
+    def _gather(self, probabilities: np.ndarray, losses: np.ndarray) -> list[np.ndarray]:
+        """Return both for all rows of the batch; every rank sends one float32 tensor of equal size."""
+        import torch
+        import torch.distributed as dist
+
+        world = dist.get_world_size() if _distributed() else 1
+        if world != self.world_size:
+            raise SelectionError(
+                f"torch.distributed has {world} ranks, the sampler has world_size={self.world_size}: every rank must "
+                "observe the same, so initialise the process group and make the sampler with its rank and world size"
+            )
+        plan, step = self._current("observe()"), self._done
+        rows = int(plan.offsets[step + 1] - plan.offsets[step])
+        widest = -(-rows // world)
+        start, stop = self._bounds(step)
+        mine = np.zeros((widest, 2 * self.selector.n_labels), np.float32)
+        mine[: stop - start] = np.concatenate([probabilities, losses], axis=1)[: stop - start]
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        sent = torch.from_numpy(mine).to(device)
+        received = [torch.empty_like(sent) for _ in range(world)]
+        dist.all_gather(received, sent)
+        sizes = np.diff(np.arange(world + 1) * rows // world)
+        parts = [part.cpu().numpy()[:size] for part, size in zip(received, sizes, strict=True)]
+        return np.split(np.concatenate(parts), 2, axis=1)
+
+
+def _distributed() -> bool:
+    """Tell whether torch.distributed is initialised, without importing torch where nobody else did."""
+    dist = sys.modules.get("torch.distributed")
+    return dist is not None and dist.is_available() and dist.is_initialized()
+
+
+def _array(values: Any) -> np.ndarray:
+    """Return float32 values of a tensor (any device, any float dtype) or an array."""
+    if hasattr(values, "detach"):
+        values = values.detach().float().cpu().numpy()
+    return np.asarray(values, np.float32)
+
+
+def _integers(ids: Any) -> np.ndarray:
+    if hasattr(ids, "detach"):
+        ids = ids.detach().cpu().numpy()
+    return np.asarray(ids)
+
+
+def _some(ids: np.ndarray) -> str:
+    shown = ", ".join(str(i) for i in ids.reshape(-1)[:5].tolist())
+    return f"[{shown}, ...]" if ids.size > 5 else f"[{shown}]"
