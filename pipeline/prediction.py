@@ -14,7 +14,7 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     """Write predictions for every row of ``data`` into the folder ``out`` and return its path.
 
     The folder holds Parquet files with ``id`` int64, ``probabilities`` float32[L] and ``labels`` (indices of the
-    labels at or above the run's threshold), and ``_labels.json`` with the label names and the threshold.
+    labels above the run's threshold), and ``_labels.json`` with the label names and the threshold.
 
     Args:
         run: a finished run's folder.

@@ -60,7 +60,7 @@ class _Scorer:
 
 
 def _scored_table(ids: np.ndarray, probabilities: np.ndarray, threshold: float) -> pa.Table:
-    rows, columns = np.nonzero(probabilities >= threshold)
+    rows, columns = np.nonzero(probabilities > threshold)
     offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
     flat = pa.array(probabilities.ravel())
     return pa.table(
