@@ -20,6 +20,7 @@ import numpy as np
 from scipy import sparse
 
 from .errors import SelectionError, did_you_mean
+from .explain import checked_row, row_values
 from .labels import as_label_matrix
 
 # name -> "module:class"; modules are imported on first use. One method a file.
@@ -86,6 +87,8 @@ class Selector(ABC):
     name: ClassVar[str]
     uses_neighbours: ClassVar[bool] = False
     uses_observations: ClassVar[bool] = True
+    branch_names: ClassVar[tuple[str, ...]] = ()
+    """Names of the branches that ``Plan.branches`` counts."""
 
     def __init__(
         self,
@@ -130,6 +133,16 @@ class Selector(ABC):
     @abstractmethod
     def diagnostics(self) -> dict[str, Any]:
         """Return named arrays and numbers that explain the present law (copies, safe to keep)."""
+
+    def explain(self, row: int) -> dict[str, Any]:
+        """Return what makes the present law treat one row as it does: numbers, and arrays (L,) with a value a label.
+
+        By default the row's part of ``diagnostics``, at the cost of that.
+
+        Raises:
+            SelectionError: for a row that is not 0..N-1.
+        """
+        return row_values(self.diagnostics(), checked_row(row, self.n_rows), self.n_rows, self.n_labels)
 
     def summary(self) -> dict[str, Any]:
         """Return the few small values worth keeping for every epoch (label weights, mixture, pressure, counts).

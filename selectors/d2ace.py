@@ -16,6 +16,7 @@ from .api import Plan, Selector
 from .context import ContextSupport, given_or_found_neighbours, local_context
 from .correlation import PairProducts, RelevantEntries, correlations, label_peaks
 from .draw import permutation_plan, weighted_plan
+from .explain import checked_row, enhancement
 from .history import History
 from .randomness import generator
 from .settings import choice, flag, number, warm_up, whole
@@ -81,6 +82,7 @@ class D2ACE(Selector):
 
     name: ClassVar[str] = "d2ace"
     uses_neighbours: ClassVar[bool] = True
+    branch_names: ClassVar[tuple[str, ...]] = ("uncertainty", "hardness")
 
     def __init__(
         self,
@@ -191,6 +193,35 @@ class D2ACE(Selector):
             "visits": history.visits.copy(),
             **self.summary(),
         }
+
+    def explain(self, row: int) -> dict[str, Any]:
+        """Return what the law makes of one row, label by label. Cost O(N + L c), c labels around the row.
+
+        Right after ``end_epoch``, for each branch: score = sum over labels of label weight * value + bonus; the
+        value is ``uncertainty`` or ``hardness``. Level 1 is drawn most, level N least.
+        """
+        row = checked_row(row, self.n_rows)
+        history, scores = self._history, self._scores
+        hard = rescoring.hardness(history.last_loss[row], history.flip[row], self._floor)
+        found: dict[str, Any] = {
+            "prediction": history.window(np.array([row]))[-1, 0],
+            "last_loss": history.last_loss[row].copy(),
+            "flip": history.flip[row].copy(),
+            "uncertainty": history.uncertainty[row].copy(),
+            "hardness": hard,
+            "visits": int(history.visits[row]),
+            "beta": self._beta,
+            "pressure": self._s,
+            "p": float(law.mixed(self._weights, (self._beta, 1 - self._beta))[row]),
+        }
+        for branch, level, weight in zip(self.branch_names, self._levels, self._weights, strict=True):
+            label_weight = getattr(scores, f"label_weight_{branch}")
+            correlation = getattr(scores, f"correlation_{branch}") * self._correlated
+            support, bonus = enhancement(self.labels, self._context, row, label_weight * found[branch], correlation)
+            found |= {f"label_weight_{branch}": label_weight.copy(), f"support_{branch}": support}
+            found |= {f"bonus_{branch}": bonus, f"score_{branch}": float(getattr(scores, f"score_{branch}")[row])}
+            found |= {f"level_{branch}": int(level[row]), f"p_{branch}": float(law.normalised(weight)[row])}
+        return found
 
     def summary(self) -> dict[str, Any]:
         """Return the values of ``diagnostics`` that do not grow with N or L^2. Cost O(L)."""

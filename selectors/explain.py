@@ -1,0 +1,54 @@
+"""Why the present law treats one row as it does: what ``Selector.explain`` returns.
+
+N rows, L labels. Nothing here is random or learned; every value is one that a law was made from.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .errors import SelectionError
+
+
+def checked_row(row: int, n_rows: int) -> int:
+    """Return the row as int; raises SelectionError unless it is a position 0..N-1."""
+    if int(row) != row or not 0 <= row < n_rows:
+        raise SelectionError(f"row must be a position 0..{n_rows - 1}, got {row!r}")
+    return int(row)
+
+
+def row_values(diagnostics: Mapping[str, Any], row: int, n_rows: int, n_labels: int) -> dict[str, Any]:
+    """Return what ``Selector.diagnostics`` says about one row, and what it says about every label or the whole.
+
+    Arrays (N, ...) give their line of the row, arrays (L,) and plain values stay, all others are left out.
+    """
+    found: dict[str, Any] = {}
+    for name, value in diagnostics.items():
+        shape = np.shape(value)
+        if shape and shape[0] == n_rows:
+            found[name] = value[row]
+        elif shape in ((), (n_labels,)):
+            found[name] = value
+    return found
+
+
+def enhancement(
+    labels: sparse.csr_array, context: sparse.csr_array, row: int, weighted: np.ndarray, correlation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return D2ACE's support S and bonus y * v * E * S of one row's labels, float64 (L,) each.
+
+    Both are 0 for labels that the row does not have. Source: D2ACE [released].
+
+    Args:
+        labels: CSR (N, L).
+        context: Z, CSR (N, L), 1 where the row or a neighbour has the label.
+        row: which row.
+        weighted: float (L,), v * E of the row.
+        correlation: float64 (L, L), C; its rows sum to 1 or 0.
+    """
+    own, around = (m.indices[m.indptr[row] : m.indptr[row + 1]] for m in (labels, context))
+    support = np.zeros(labels.shape[1])
+    support[own] = correlation[np.ix_(own, around)].sum(axis=1)
+    return support, weighted * support
