@@ -88,6 +88,13 @@ def test_small_last_batch_and_more_parts_than_rows(make_config):
     assert len(result.history) == 2
 
 
+def test_mixed_precision_with_clipping_trains(make_config):
+    result = fit(make_config("run.name=a", "train.precision=bf16", "train.grad_clip=1.0", "train.epochs=3"), quiet=True)
+    full = fit(make_config("run.name=b", "train.epochs=3"), quiet=True)
+    assert losses(result)[-1] < losses(result)[0]
+    assert losses(result)[0] != losses(full)[0] == pytest.approx(losses(result)[0], rel=0.05)
+
+
 def test_images_train_too(tmp_path):
     digit_scenes.build(tmp_path / "scenes", rows=200)
     result = fit(
