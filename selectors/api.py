@@ -25,8 +25,17 @@ from .labels import as_label_matrix
 
 # name -> "module:class"; modules are imported on first use. One method a file.
 _REGISTRY: dict[str, str] = {
-    "uniform": "uniform:Uniform",
+    "active-bias": "active_bias:ActiveBias",
+    "balanced": "balanced:Balanced",
     "d2ace": "d2ace:D2ACE",
+    "hard-imbalance": "hard_imbalance:HardImbalance",
+    "hard-imbalance-correlation": "hard_imbalance_correlation:HardImbalanceCorrelation",
+    "infobatch": "infobatch:InfoBatch",
+    "learnability": "learnability:Learnability",
+    "loss-rank": "loss_rank:LossRank",
+    "recency-bias": "recency_bias:RecencyBias",
+    "uncertainty": "uncertainty:Uncertainty",
+    "uniform": "uniform:Uniform",
 }
 
 _COMMON = ("self", "labels", "batch_size", "epochs", "seed", "features", "neighbour_ids")

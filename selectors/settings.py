@@ -7,10 +7,10 @@ from typing import Any
 from .errors import SelectionError, did_you_mean
 
 
-def whole(name: str, value: Any, *, at_least: int = 0) -> int:
-    """Return value as int; raises SelectionError unless it is a whole number of at least ``at_least``."""
-    if isinstance(value, bool) or not _is_number(value) or int(value) != value or value < at_least:
-        raise SelectionError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+def whole(name: str, value: Any, *, at_least: int = 0, at_most: float = math.inf) -> int:
+    """Return value as int; raises SelectionError unless it is a whole number in [at_least, at_most]."""
+    if isinstance(value, bool) or not _is_number(value) or int(value) != value or not at_least <= value <= at_most:
+        raise SelectionError(f"{name} must be a whole number {_range(at_least, at_most)}, got {value!r}")
     return int(value)
 
 

@@ -1,0 +1,126 @@
+"""Active bias: rows whose predictions vary most over training.
+
+Source: Chang, Learned-Miller & McCallum, *Active Bias: Training More Accurate Neural Networks by Emphasizing High
+Variance Samples*, NeurIPS 2017 [paper]; the law that turns its scores into draws is the one all methods share [own].
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from .frozen import LawSelector
+from .observations import NEUTRAL_PROBABILITY, Observations
+
+
+class Moments(Observations):
+    """Mean and squared deviations of all predictions of every entry, by Welford's update.
+
+    N rows, L labels. State: two float32 numbers an entry.
+
+    Attributes:
+        mean: float32 (N, L), mean of the predictions so far; 0.5 before the first.
+        deviation: float32 (N, L), sum of their squared deviations from the mean.
+    """
+
+    arrays: ClassVar[tuple[str, ...]] = ("visits", "mean", "deviation")
+
+    def __init__(self, n_rows: int, n_labels: int) -> None:
+        super().__init__(n_rows, n_labels)
+        self.mean, self.deviation = (np.empty((n_rows, n_labels), np.float32) for _ in range(2))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: no row was visited."""
+        super().reset()
+        self.mean.fill(NEUTRAL_PROBABILITY)
+        self.deviation.fill(0)
+
+    def update(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
+        """Record one batch; losses are not used. Cost O(B L).
+
+        An unusable probability counts as the entry's mean (0.5 if there is none), which adds no variance [own].
+
+        Raises:
+            SelectionError: for wrong shapes, ids out of range or a row given twice.
+        """
+        ids, new, _ = self.checked(ids, probabilities, losses)
+        if not len(ids):
+            return
+        usable, mean = self.usable_probabilities(new), self.mean[ids]
+        if usable is not None:
+            new = np.where(usable, new, mean)
+        visits = self.visits[ids] + 1
+        before = np.where(visits[:, None] == 1, np.float32(0), new - mean)  # a first value deviates from nothing
+        mean = np.where(visits[:, None] == 1, new, mean + before / visits[:, None].astype(np.float32))
+        self.deviation[ids] += before * (new - mean)
+        self.mean[ids] = mean
+        self.visits[ids] = visits
+
+    def spread(self, rows: slice) -> np.ndarray:
+        """Return sqrt(var + var^2 / (n - 1)) of each entry of some rows, float64; 0 with fewer than two values.
+
+        ``var`` is the population variance of the n predictions. Source: Chang et al., the standard deviation with
+        its finite-sample correction [paper].
+        """
+        visits = self.visits[rows, None]
+        variance = self.deviation[rows] / np.maximum(visits, 1)
+        return np.sqrt(variance + variance**2 / np.maximum(visits - 1, 1))
+
+
+class ActiveBias(LawSelector):
+    """Draws rows by the standard deviation of their predictions over all visits, summed over labels.
+
+    The standard deviation of the probability of the true value equals that of the probability itself, so labels do
+    not enter. The sum over labels is [own]: the paper has one class a row.
+    State: two float32 numbers an entry. Cost: O(B L) a batch, O(N L) an epoch.
+
+    Args:
+        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        batch_size: B.
+        epochs: length of the run.
+        seed: the run's seed.
+        features: not used.
+        neighbour_ids: not used.
+        warmup: epochs of plain permutations.
+        pressure: s_0, bound of max P / min P; 8 as in the multi-label methods [own].
+        pressure_start: epoch; None: ``warmup``.
+        pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+
+    Raises:
+        SelectionError: for labels, sizes or settings that cannot work.
+    """
+
+    name: ClassVar[str] = "active-bias"
+
+    def __init__(
+        self,
+        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int = 0,
+        features: np.ndarray | None = None,
+        neighbour_ids: np.ndarray | None = None,
+        warmup: int = 10,
+        pressure: float = 8.0,
+        pressure_start: int | None = None,
+        pressure_end: int | None = None,
+    ) -> None:
+        super().__init__(
+            labels,
+            batch_size=batch_size,
+            epochs=epochs,
+            seed=seed,
+            features=features,
+            neighbour_ids=neighbour_ids,
+            warmup=warmup,
+            pressure=pressure,
+            pressure_start=pressure_start,
+            pressure_end=pressure_end,
+        )
+        self._seen: Moments = Moments(self.n_rows, self.n_labels)
+        self.reset()
+
+    def _score_of(self, rows: slice) -> np.ndarray:
+        return self._seen.spread(rows).sum(axis=1)

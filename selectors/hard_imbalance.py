@@ -1,0 +1,120 @@
+"""ADA: hard rows, and rows with rare labels among neighbours that lack them.
+
+Source: *Multi-Label Adaptive Batch Selection by Highlighting Hard and Imbalanced Samples*, ECML PKDD 2024, arXiv
+2403.18192; formulas as in its authors' released program [released] where not marked [own].
+
+N rows, L labels, K neighbours.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from .context import given_or_found_neighbours
+from .frozen import LawSelector
+from .row_losses import RowLosses
+from .settings import whole
+
+
+class HardImbalance(LawSelector):
+    """Draws rows with P proportional to s^(Q / N), Q the level of their loss times their imbalance weight.
+
+    The whole table is recomputed at the end of the epoch; the released program updates it piecemeal [own].
+    State: two numbers a row. Cost: O(B L) a batch, O(N) an epoch; imbalance weights once, O(N K c).
+
+    Args:
+        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        batch_size: B.
+        epochs: length of the run.
+        seed: the run's seed.
+        features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids`` or 0 neighbours.
+        neighbour_ids: int (N, K + 1), the row itself included, instead of ``features``.
+        neighbours: K; ignored when ``neighbour_ids`` is given; with 0 every imbalance weight is 1.
+        warmup: epochs of plain permutations.
+        pressure: s, constant; P lies within a factor s. The text lists 2, 4, 16 and 64 as well.
+
+    Raises:
+        SelectionError: for labels, sizes or settings that cannot work.
+    """
+
+    name: ClassVar[str] = "hard-imbalance"
+    uses_neighbours: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int = 0,
+        features: np.ndarray | None = None,
+        neighbour_ids: np.ndarray | None = None,
+        neighbours: int = 5,
+        warmup: int = 3,
+        pressure: float = 8.0,
+    ) -> None:
+        super().__init__(
+            labels,
+            batch_size=batch_size,
+            epochs=epochs,
+            seed=seed,
+            features=features,
+            neighbour_ids=neighbour_ids,
+            warmup=warmup,
+            pressure=pressure,
+            pressure_start=epochs,  # never falls
+            pressure_end=None,
+        )
+        k = whole("neighbours", neighbours)
+        near = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
+        self.imbalance = imbalance_weights(self.labels, near)
+        self._seen: RowLosses = RowLosses(self.n_rows, self.n_labels)
+        self.reset()
+
+    def _score_of(self, rows: slice) -> np.ndarray:
+        return self.imbalance[rows] * self._seen.row_loss[rows]
+
+    def _levels(self, score: np.ndarray) -> np.ndarray:
+        """Return N - Q, Q = ceil(l_i / (max l / N)) in 0..N; Q is N for all when no row has a loss [own]."""
+        largest = float(score.max())
+        if largest <= 0:
+            return np.zeros(self.n_rows, np.int32)
+        return (self.n_rows - np.ceil(score / largest * self.n_rows)).astype(np.int32)
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what every method of the shared law does, and ``imbalance``, the weights (N,)."""
+        return {**super().diagnostics(), "imbalance": self.imbalance.copy()}
+
+
+def imbalance_weights(labels: sparse.csr_array, neighbour_ids: np.ndarray) -> np.ndarray:
+    """Return W_i = 1 + sum_j C_ij, float64 (N,). Cost O(N K c).
+
+    C_ij is the share of row i's neighbours that lack minority label j, for rows that have it; shares of 0 (safe) and 1
+    (outlier) are dropped, and each label's shares are divided by their sum. Source: ADA [released]. Minority labels
+    are those whose imbalance ratio max c / c_j exceeds the mean ratio; labels without positives have none and do
+    not count in the mean, and a row never is its own neighbour [own].
+
+    Args:
+        labels: CSR (N, L).
+        neighbour_ids: int64 (N, K + 1), the row itself anywhere in its list or not at all.
+    """
+    n_rows, n_labels = labels.shape
+    rows, places = np.nonzero(neighbour_ids != np.arange(n_rows)[:, None])
+    near = sparse.csr_array((np.ones(len(rows)), (rows, neighbour_ids[rows, places])), shape=(n_rows, n_rows))
+    listed = np.bincount(rows, minlength=n_rows)
+    having = sparse.coo_array((near @ labels.astype(np.float64)).multiply(labels))
+    lacking = 1 - having.data / listed[having.row]
+    lacking[~_minority(labels)[having.col]] = 0
+    total = np.bincount(having.col, lacking, minlength=n_labels)[having.col]
+    share = np.divide(lacking, total, out=np.zeros_like(lacking), where=total > 0)
+    return 1 + np.bincount(having.row, share, minlength=n_rows)
+
+
+def _minority(labels: sparse.csr_array) -> np.ndarray:
+    """Return which labels' imbalance ratio exceeds the mean ratio, bool (L,). Source: ADA [released]."""
+    positives = np.bincount(labels.indices, minlength=labels.shape[1])
+    if not positives.any():
+        return np.zeros(len(positives), bool)
+    ratio = np.divide(positives.max(), positives, out=np.zeros(len(positives)), where=positives > 0)
+    return ratio > ratio[positives > 0].mean()

@@ -1,0 +1,106 @@
+"""InfoBatch: leave out a share of the easy rows each epoch, and let the others of them count for more.
+
+Source: Qin et al., *InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning*, ICLR 2024, arXiv
+2303.04947 [paper]; share 1/2 and the last eighth of the epochs whole as in its authors' program [released].
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from .api import Plan
+from .draw import batch_offsets
+from .errors import SelectionError
+from .frozen import Frozen, FrozenSelector
+from .row_losses import RowLosses
+from .settings import number, whole
+
+
+class InfoBatch(FrozenSelector):
+    """Each epoch leaves out a share r of the rows whose last loss is below the mean; the rest of them weighs 1/(1-r).
+
+    The expected gradient is that of all rows. An epoch thus has fewer than N draws, each row at most once, in random
+    order; the first and the last epochs have all rows. The loss of a row is the mean over its labels [own: the paper
+    has one loss a row]. The mean is that of the rows seen so far, and rows never seen are not left out [own].
+    State: two numbers a row. Cost: O(B L) a batch, O(N) an epoch.
+
+    Args:
+        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        batch_size: B.
+        epochs: length of the run.
+        seed: the run's seed.
+        features: not used.
+        neighbour_ids: not used.
+        prune: r, share of the rows below the mean that an epoch leaves out; below 1.
+        prune_until: share of the epochs after which all rows come.
+
+    Raises:
+        SelectionError: for labels, sizes or settings that cannot work.
+    """
+
+    name: ClassVar[str] = "infobatch"
+    frozen: ClassVar[tuple[str, ...]] = ("easy", "mean_loss")
+
+    def __init__(
+        self,
+        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int = 0,
+        features: np.ndarray | None = None,
+        neighbour_ids: np.ndarray | None = None,
+        prune: float = 0.5,
+        prune_until: float = 0.875,
+    ) -> None:
+        super().__init__(
+            labels, batch_size=batch_size, epochs=epochs, seed=seed, features=features, neighbour_ids=neighbour_ids
+        )
+        self.prune = number("prune", prune, low=0.0)
+        if self.prune >= 1:
+            raise SelectionError(f"prune must be below 1, or no row below the mean loss is ever seen; got {prune!r}")
+        self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
+        self._seen: RowLosses = RowLosses(self.n_rows, self.n_labels)
+        self.reset()
+
+    def _rescore(self, epoch: int) -> Frozen:
+        """Freeze which rows are below the mean loss. Source: InfoBatch [paper]."""
+        seen, loss = self._seen.visits > 0, self._seen.row_loss
+        mean = float(loss[seen].mean()) if seen.any() else float(loss[0])
+        return {"easy": seen & (loss < mean), "mean_loss": mean}
+
+    def plan(self, epoch: int) -> Plan:
+        """Return the rows of an epoch in random order, with ``draw_weights`` when rows are left out. Cost O(N).
+
+        The number left out, r times the easy rows, is rounded up or down at random, so that it is exact on average
+        [own].
+        """
+        epoch, rng = whole("epoch", epoch), self._rng(whole("epoch", epoch))
+        order = rng.permutation(self.n_rows)
+        easy = self._frozen["easy"][order]
+        if epoch > self.last_pruned or not easy.any():
+            return Plan(epoch, order, batch_offsets(self.n_rows, self.batch_size))
+        left_out = int(self.prune * easy.sum() + rng.random())
+        kept = ~easy
+        kept[np.flatnonzero(easy)[left_out:]] = True  # the order is random already
+        weights = np.where(easy[kept], np.float32(1 / (1 - self.prune)), np.float32(1))
+        ids = order[kept]
+        return Plan(epoch, ids, batch_offsets(len(ids), self.batch_size), draw_weights=weights)
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return ``easy`` (N,), last loss and visits of every row, and the summary."""
+        return {
+            "easy": self._frozen["easy"].copy(),
+            "row_loss": self._seen.row_loss.copy(),
+            "visits": self._seen.visits.copy(),
+            **self.summary(),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return the mean loss, the share of rows below it, and counts of unusable entries."""
+        return {
+            "mean_loss": float(self._frozen["mean_loss"]),
+            "easy_share": float(self._frozen["easy"].mean()),
+            **self._seen.counts(),
+        }
