@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
+    _add_explain(verbs)
+    _add_simulate(verbs)
     methods = verbs.add_parser("methods", help="list selection methods and networks with their settings")
     methods.set_defaults(call=_methods)
     demo = verbs.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
@@ -101,6 +103,24 @@ def _add_predict(verbs: _Verbs) -> None:
     predict.set_defaults(call=_predict)
 
 
+def _add_explain(verbs: _Verbs) -> None:
+    explain = verbs.add_parser("explain", help="say why a row was or was not drawn in an epoch")
+    explain.add_argument("run", help="run folder")
+    explain.add_argument("row", type=int, help="global id of a training row, as in RUN/order")
+    explain.add_argument("--epoch", type=int, help="from 0; default: the last one that can be explained")
+    explain.set_defaults(call=_explain)
+
+
+def _add_simulate(verbs: _Verbs) -> None:
+    simulate = verbs.add_parser("simulate", help="replay a run's recorded observations through another method")
+    simulate.add_argument("run", help="folder of a run with run.record_observations=true")
+    simulate.add_argument("--method", required=True, help="the other method; d2ace methods lists them")
+    simulate.add_argument(
+        "--option", action="append", default=[], metavar="key=value", help="a setting; may be repeated"
+    )
+    simulate.set_defaults(call=_simulate)
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
@@ -155,6 +175,19 @@ def _predict(options: argparse.Namespace) -> None:
     from .prediction import predict
 
     print(f"predictions: {predict(options.run, options.data, options.out)}")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from .explanation import explain
+
+    print(explain(options.run, options.row, options.epoch))
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from .config import apply_overrides
+    from .simulation import simulate
+
+    print(simulate(options.run, options.method, apply_overrides({}, options.option)))
 
 
 def _methods(_: argparse.Namespace) -> None:

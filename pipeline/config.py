@@ -112,6 +112,8 @@ class RunSection(Section):
     ``workers=0`` trains inside the driver process (no worker processes; for tests and debugging).
     ``checkpoint_steps=0`` checkpoints at the end of every epoch, n > 0 also every n steps.
     ``message_steps``: steps whose observations travel to the actor in one message.
+    ``record_observations`` writes what the method is told (8 bytes a drawn row and label, each epoch) to
+    ``observations/``, for ``d2ace explain`` and ``d2ace simulate``.
     ``threads``: intra-operation threads of a CPU worker (the result depends on it, so it is not guessed).
     """
 
@@ -126,6 +128,7 @@ class RunSection(Section):
     keep_checkpoints: PositiveInt = 2
     max_failures: Annotated[int, Field(ge=-1)] = 3
     message_steps: PositiveInt = 8
+    record_observations: bool = False
 
 
 class Config(Section):

@@ -8,6 +8,7 @@ from .config import Config
 from .data.digit_scenes import build as build_digit_scenes
 from .data.manifest import Manifest
 from .session import ray_session
+from .text_table import aligned
 from .train import RunResult, fit
 
 _METRICS = (
@@ -78,7 +79,7 @@ def comparison_table(results: Mapping[str, RunResult], monitor: str = "macro_auc
     rows.append([f"seconds to {monitor} {target:.4f}", *(f"{s:.1f}" if e else "-" for e, s in reached)])
     rows.append(["seconds per epoch", *(f"{mean(r, 'seconds'):.2f}" for r in results.values())])
     rows.append(["selection, share of an epoch", *(f"{mean(r, 'selection/share'):.1%}" for r in results.values())])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def best(result: RunResult, monitor: str) -> float:
@@ -99,15 +100,3 @@ def reach(result: RunResult, monitor: str, target: float) -> tuple[int | None, f
         if record[monitor] >= target:
             return record["epoch"] + 1, seconds
     return None, seconds
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if c == 0 else cell.rjust(width)
-            for c, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

@@ -25,7 +25,7 @@ class RunFolder:
     ``config.yaml`` the complete configuration · ``metrics.jsonl`` a line an epoch · ``tensorboard/`` events ·
     ``checkpoints/`` to go on from · ``model.pt`` the best weights · ``data.json`` and ``data.npz`` scaler, labels,
     splits and the prepared data's fingerprint · ``order/`` and ``selection.parquet/`` what was selected ·
-    ``result.json`` the end.
+    ``observations/`` what the method was told, if recorded · ``result.json`` the end.
     """
 
     path: Path

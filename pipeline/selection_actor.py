@@ -19,6 +19,7 @@ from scipy import sparse
 
 from ..selectors import api as selectors
 from .errors import RunError
+from .recording import Recorder
 from .selection_log import SelectionLog
 
 
@@ -74,12 +75,14 @@ class Blueprint:
         arguments: constructor arguments of the method.
         row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
         log_folder: the run folder for order files and selection records, or None to keep none.
+        record: write every epoch's observations there, too.
     """
 
     method: str
     arguments: dict[str, Any]
     row_ids: np.ndarray | ray.ObjectRef
     log_folder: str | None = None
+    record: bool = False
 
     def by_reference(self) -> "Blueprint":
         """Return it with all arrays in the object store."""
@@ -110,6 +113,7 @@ class SelectionService:
         self._row_ids = np.asarray(_fetch(blueprint.row_ids), np.int64)
         self._epochs = int(arguments["epochs"])
         self._log = SelectionLog(Path(blueprint.log_folder), self._row_ids) if blueprint.log_folder else None
+        self._recorder = Recorder(Path(blueprint.log_folder)) if blueprint.log_folder and blueprint.record else None
         self._built = selectors.create(blueprint.method, **arguments)
 
     def rewind(self, blueprint: Blueprint, state: dict[str, Any] | None, world: int) -> int:
@@ -130,6 +134,8 @@ class SelectionService:
                 self._selector.load_state_dict(state["selector"])
                 epoch, self._step = int(state["epoch"]), int(state["step"])
             self._tally = _EpochTally(epoch)
+            if self._recorder is not None:
+                self._recorder.rewind((state or {}).get("recorded", {}))
             if epoch < self._epochs:
                 plan = self._make_plan(epoch)
                 self._tally.consumed = [self._row_ids[plan.ids[: plan.offsets[self._step]]]]
@@ -172,7 +178,8 @@ class SelectionService:
                 timeout_s,
                 f"the state before step {step} of epoch {epoch}",
             )
-            return {"epoch": epoch, "step": step, "selector": self._selector.state_dict()}
+            state = {"epoch": epoch, "step": step, "selector": self._selector.state_dict()}
+            return state if self._recorder is None else {**state, "recorded": self._recorder.state()}
 
     @ray.method(concurrency_group="serve")
     def record(self, epoch: int, timeout_s: float = 600.0) -> dict[str, Any]:
@@ -208,7 +215,10 @@ class SelectionService:
         if not np.array_equal(self._row_ids[positions], consumed):
             raise RunError(f"step {self._step} of epoch {plan.epoch}: the workers fed other rows than the plan's")
         if probabilities[0] is not None:
-            self._selector.observe(positions, np.concatenate(probabilities), np.concatenate(losses))
+            shown = np.concatenate(probabilities), np.concatenate(losses)
+            self._selector.observe(positions, *shown)
+            if self._recorder is not None:
+                self._recorder.add(*shown)
         self._tally.consumed.append(consumed)
         self._step += 1
         self._tally.observe_s += time.perf_counter() - started
@@ -234,6 +244,8 @@ class SelectionService:
         if self._log is not None:
             consumed = np.concatenate(tally.consumed)
             self._log.write(plan, consumed, self._selector.summary(), self._records[tally.epoch])
+            if self._recorder is not None:
+                self._recorder.write(plan, consumed)
 
     def _make_plan(self, epoch: int) -> selectors.Plan:
         started = time.perf_counter()

@@ -113,7 +113,7 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
         rows = materialise(manifest)
         data = _data(config, folder, labels, rows)
         with Progress(folder, config.train.epochs, config.train.monitor, quiet) as progress:
-            blueprint = _blueprint(config, folder, labels, rows, data).by_reference()
+            blueprint = selection_blueprint(config, folder, labels, rows, data).by_reference()
             with selection_actor.running(blueprint) as actor:
                 setup = WorkerSetup(config, data, rows, actor, blueprint, folder, progress.events)
                 final = _train(config, folder, setup)
@@ -167,7 +167,10 @@ def _context(manifest: Manifest, labels: sparse.csr_array) -> ModelContext:
     )
 
 
-def _blueprint(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData) -> Blueprint:
+def selection_blueprint(
+    config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData
+) -> Blueprint:
+    """Return what the run's selector is made from; ``labels`` are those of all rows."""
     arguments: dict[str, Any] = {
         "labels": labels[data.splits.train],
         "batch_size": config.train.batch_size,
@@ -177,7 +180,8 @@ def _blueprint(config: Config, folder: RunFolder, labels: sparse.csr_array, rows
     }
     if selectors.get(config.selector.name).uses_neighbours:
         arguments["features"] = selection_features(rows, data.scaler, data.splits.train)
-    return Blueprint(config.selector.name, arguments, data.splits.train, str(folder.path))
+    record = config.run.record_observations
+    return Blueprint(config.selector.name, arguments, data.splits.train, str(folder.path), record)
 
 
 def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:

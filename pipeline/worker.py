@@ -79,7 +79,7 @@ class _Worker:
             self._rank,
             self._setup.data.context.n_labels,
             self._config.run.message_steps,
-            selectors.get(self._config.selector.name).uses_observations,
+            selectors.get(self._config.selector.name).uses_observations or self._config.run.record_observations,
         )
         for current in range(epoch, self._config.train.epochs):
             self._epoch(current, step)
