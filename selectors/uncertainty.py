@@ -134,14 +134,14 @@ def _joint_counts(uncertainty: np.ndarray) -> np.ndarray:
     """Return in how many rows column j is in bin a and column k in bin b, float64 (L, V, L, V), by (j, a, k, b)."""
     n_rows, n_labels = uncertainty.shape
     kept = BINS - 1
-    product, count = np.zeros((kept * n_labels,) * 2), np.zeros((n_labels, kept))
+    product = np.zeros((kept * n_labels,) * 2)
     size = max(1, _BLOCK_ENTRIES // (kept * n_labels))  # below 2^24: float32 counts a block exactly
     for start in range(0, n_rows, size):
         bins = np.minimum(uncertainty[start : start + size] * np.float32(BINS), BINS - 1).astype(np.int8)
         hot = (bins[:, :, None] == np.arange(kept, dtype=np.int8)).astype(np.float32)
         flat = hot.reshape(len(hot), -1)
         product += flat.T @ flat
-        count += hot.sum(axis=0, dtype=np.float64)
+    count = np.diagonal(product).reshape(n_labels, kept)
     joint = np.zeros((n_labels, BINS, n_labels, BINS))
     joint[:, :kept, :, :kept] = product.reshape(n_labels, kept, n_labels, kept)
     joint[:, :kept, :, kept] = count[:, :, None] - joint[:, :kept, :, :kept].sum(axis=3)
