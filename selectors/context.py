@@ -3,17 +3,16 @@
 N rows, L labels, K neighbours, E relevant entries (CSR order), P pairs (relevant entry, label in that row's context).
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import sparse
 
-from .correlation import PAIRS_AT_ONCE, RelevantEntries, worth_keeping
+from .correlation import RelevantEntries, worth_keeping
 from .errors import SelectionError
 from .labels import blocks_of, spans
 from .neighbours import nearest_neighbours
+from .threads import each
 
-_Block = tuple[slice, np.ndarray, np.ndarray]
+_PAIRS_AT_ONCE = 1 << 15  # their terms stay in a core's cache
 
 
 def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
@@ -49,25 +48,26 @@ def given_or_found_neighbours(
     return nearest_neighbours(features, k)
 
 
-def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray) -> sparse.csr_array:
-    """Return Z: 1 where the row or one of its neighbours has the label, CSR uint8 (N, L).
+def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray, rows: slice = slice(None)) -> sparse.csr_array:
+    """Return Z of some consecutive rows: 1 where the row or one of its neighbours has the label, CSR uint8 (n, L).
 
     Source: D2ACE [released]; that the row itself counts even if its list lacks it is [own].
     """
     n_rows = labels.shape[0]
-    lists = np.column_stack([np.arange(n_rows), neighbour_ids])
-    pointers = np.arange(n_rows + 1, dtype=np.int64) * lists.shape[1]
-    near = sparse.csr_array((np.ones(lists.size, np.int32), lists.reshape(-1), pointers), shape=(n_rows,) * 2)
+    lists = np.column_stack([np.arange(n_rows)[rows], neighbour_ids[rows]])
+    pointers = np.arange(len(lists) + 1, dtype=np.int64) * lists.shape[1]
+    shape = (len(lists), n_rows)
+    near = sparse.csr_array((np.ones(lists.size, np.int32), lists.reshape(-1), pointers), shape=shape)
     context = sparse.csr_array(near @ labels.astype(np.int32))
     context.sort_indices()
     ones = np.ones(context.nnz, np.uint8)
-    return sparse.csr_array((ones, context.indices, context.indptr), shape=labels.shape)
+    return sparse.csr_array((ones, context.indices, context.indptr), shape=context.shape)
 
 
 class ContextSupport:
     """The fixed pattern of which correlations add up to the support of which entry.
 
-    Pairs are kept (4 bytes each) while they are few against the history, and listed anew each time otherwise.
+    Pairs are kept (2 or 4 bytes each) while they are few against the history, and listed anew each time otherwise.
 
     Args:
         entries: the relevant entries.
@@ -77,7 +77,10 @@ class ContextSupport:
     def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
         self._entries, self._context = entries, context
         self._sizes = np.diff(context.indptr)[entries.rows]  # at least 1: a context holds the row's own labels
-        self._kept = list(self._blocks()) if worth_keeping(self._sizes, context.shape) else None
+        self._pairs = int(self._sizes.sum(dtype=np.int64))
+        self._parts = blocks_of(self._sizes, _PAIRS_AT_ONCE)
+        kept = worth_keeping(self._sizes, context.shape)
+        self._kept = {part.start: self._listed(part) for part in self._parts} if kept else None
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return S at the relevant entries, float64 (E,), for two correlations C (L, L). Cost O(P).
@@ -87,17 +90,21 @@ class ContextSupport:
         # Both at once, as real and imaginary part: complex numbers add part by part, and memory is read once.
         table = (first + 1j * second).reshape(-1)
         support = np.zeros(len(self._sizes), np.complex128)
-        for part, pairs, begins in self._kept if self._kept is not None else self._blocks():
+
+        def add(part: slice) -> None:
+            pairs = self._kept[part.start] if self._kept is not None else self._listed(part)
+            sizes = self._sizes[part]
+            begins = np.cumsum(sizes, dtype=np.int64) - sizes
             support[part] = np.add.reduceat(table.take(pairs), begins)
+
+        each(add, self._parts, self._pairs)
         return support.real, support.imag
 
-    def _blocks(self) -> Iterator[_Block]:
-        """Yield entries, their pairs as positions in a flat (L, L) table, and where each entry's pairs begin."""
+    def _listed(self, part: slice) -> np.ndarray:
+        """Return the pairs of some entries, entry after entry, as positions in a flat (L, L) table."""
         n_labels = self._context.shape[1]
-        for part in blocks_of(self._sizes, PAIRS_AT_ONCE):
-            sizes = self._sizes[part]
-            around = self._context.indices[spans(self._context.indptr[self._entries.rows[part]], sizes)]
-            own = self._entries.labels.indices[part].astype(np.int64) * n_labels
-            pairs = np.repeat(own, sizes) + around
-            begins = np.cumsum(sizes, dtype=np.int64) - sizes
-            yield part, pairs.astype(np.int32 if n_labels**2 < 2**31 else np.int64), begins
+        sizes = self._sizes[part]
+        around = self._context.indices[spans(self._context.indptr[self._entries.rows[part]], sizes)]
+        own = self._entries.labels.indices[part].astype(np.int64) * n_labels
+        pairs = np.repeat(own, sizes) + around
+        return pairs.astype(np.min_scalar_type(n_labels**2))

@@ -13,7 +13,7 @@ from .labels import blocks_of, entry_positions, entry_rows, spans
 
 _EPS = 1e-8
 _ALWAYS_KEPT = 1 << 24
-PAIRS_AT_ONCE = 1 << 18
+_PAIRS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class PairProducts:
         """Yield the two entries of each pair, and the pair's cell in a flat (L, L) table."""
         indices, n_labels = self._entries.labels.indices, self._entries.labels.shape[1]
         narrow = np.int32 if max(len(indices), n_labels**2) < 2**31 else np.int64
-        for part in blocks_of(self._sizes, PAIRS_AT_ONCE):
+        for part in blocks_of(self._sizes, _PAIRS_AT_ONCE):
             first, sizes = np.arange(part.start, part.stop), self._sizes[part]
             left, right = np.repeat(first, sizes), spans(first, sizes)
             cell = indices[left].astype(np.int64) * n_labels + indices[right]

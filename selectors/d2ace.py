@@ -6,6 +6,7 @@ Source: *Multi-Label Batch Selection Guided by Dual Dynamics and Adaptive Correl
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,32 +14,42 @@ from scipy import sparse
 
 from . import law, rescoring
 from .api import Plan, Selector
-from .context import ContextSupport, given_or_found_neighbours, local_context
-from .correlation import PairProducts, RelevantEntries, correlations, label_peaks
-from .draw import permutation_plan, weighted_plan
-from .explain import checked_row, enhancement
-from .history import History
+from .context import given_or_found_neighbours, local_context
+from .correlation import correlations
+from .draw import permutation_plan, table_plan
+from .explain import checked_row
+from .history import normalised_loss
+from .observations import checked_batch, warn_unusable
 from .randomness import generator
+from .range_state import BRANCHES, RangeSpec
+from .ranges import LocalRanges, Ranges, RangeTable
 from .settings import choice, flag, number, warm_up, whole
-from .state import check_header, header, need
+from .state import check_header, divided, header, joined, need
 
-_SCHEMA = 1
+_SCHEMA = 2  # 1 kept losses as they came
 
 
 @dataclass(frozen=True)
-class _Scores:
-    """What the end of an epoch computed; the names are those of ``diagnostics``."""
+class _Law:
+    """What the end of an epoch fixed for all rows together; what it fixed for each row lies in the ranges.
 
-    label_weight_uncertainty: np.ndarray
-    label_weight_hardness: np.ndarray
-    correlation_uncertainty: np.ndarray
-    correlation_hardness: np.ndarray
-    score_uncertainty: np.ndarray
-    score_hardness: np.ndarray
+    Attributes:
+        weights: label weights of both branches, float64 (2, L).
+        correlations: of both branches, float64 (2, L, L).
+        pressure: s_t.
+        beta: share of the first branch.
+        totals: of each branch, the sums of its integer weights in every range.
+        probabilities: float64 (N,), of the mixture.
+        effective_sample_size: of the mixture, a share of N.
+    """
 
-
-_SCORES = tuple(_Scores.__dataclass_fields__)
-_STATE = ("level_uncertainty", "level_hardness", "pressure", "beta")
+    weights: np.ndarray
+    correlations: np.ndarray
+    pressure: float
+    beta: float
+    totals: list[tuple[int, ...]]
+    probabilities: np.ndarray
+    effective_sample_size: float
 
 
 class D2ACE(Selector):
@@ -82,7 +93,7 @@ class D2ACE(Selector):
 
     name: ClassVar[str] = "d2ace"
     uses_neighbours: ClassVar[bool] = True
-    branch_names: ClassVar[tuple[str, ...]] = ("uncertainty", "hardness")
+    branch_names: ClassVar[tuple[str, ...]] = BRANCHES
 
     def __init__(
         self,
@@ -130,26 +141,21 @@ class D2ACE(Selector):
         self._std_weight = number("label_weight_std", label_weight_std) if weighted else 0.0
         self._correlated = flag("correlation", correlation)
         self.variant = choice("variant", variant, ("corrected", "released"))
-        self._floor = 1.0 if self.variant == "released" else 0.0
-        self._history = History(
-            self.n_rows,
-            self.n_labels,
-            length=whole("history", history, at_least=1),
-            fluctuation_weight=number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0),
-            flip_alpha=number("flip_alpha", flip_alpha, low=0.0, high=1.0),
-            dtype=choice("history_dtype", history_dtype, ("float32", "float16")),
-        )
-        self._entries = RelevantEntries.of(self.labels)
+        self._history = {
+            "length": whole("history", history, at_least=1),
+            "fluctuation_weight": number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0),
+            "flip_alpha": number("flip_alpha", flip_alpha, low=0.0, high=1.0),
+            "dtype": choice("history_dtype", history_dtype, ("float32", "float16")),
+        }
         k = whole("neighbours", neighbours) if self._correlated else 0
         ids = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
-        self._context = local_context(self.labels, ids)
-        self._products = PairProducts(self._entries)
-        self._support = ContextSupport(self._entries, self._context)
+        self._ranges = self._place(self._specs(ids, self._bounds()))
         self._rescore(0)
 
     def reset(self) -> None:
         """Forget all observations: the state right after construction."""
-        self._history.reset()
+        self._ranges.restart()
+        self._ranges.broadcast("reset")
         self._rescore(0)
 
     def plan(self, epoch: int) -> Plan:
@@ -161,18 +167,23 @@ class D2ACE(Selector):
         rng = generator(self.seed, "plan", epoch)
         if epoch < self.warmup:
             return permutation_plan(epoch, self.n_rows, self.batch_size, rng)
-        shares = (self._beta, 1 - self._beta)
-        ids, offsets, branches = weighted_plan(self._weights, shares, self.batch_size, rng)
-        return Plan(epoch, ids, offsets, law.mixed(self._weights, shares), branches)
+        beta, totals = self._law.beta, self._law.totals
+        tables = [RangeTable(self._ranges, branch, part) for branch, part in enumerate(totals)]
+        ids, offsets, branches = table_plan(tables, (beta, 1 - beta), self.batch_size, rng)
+        return Plan(epoch, ids, offsets, self._law.probabilities, branches)
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record what the training forward pass of one batch gave. Cost O(B L T)."""
-        self._history.update(ids, probabilities, losses)
+        if len(self._ranges) == 1:  # which checks them itself
+            self._ranges.post("observe", [(ids, probabilities, losses)])
+            return
+        ids, probabilities, losses = checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
+        parts = self._ranges.split(ids)
+        self._ranges.post("observe", [part and (part[1], probabilities[part[0]], losses[part[0]]) for part in parts])
 
     def end_epoch(self, epoch: int) -> None:
         """Recompute scores and the law for the next epoch. Cost O(N L) + O(N c^2) + O(N c |Z_i|)."""
-        self._rescore(whole("epoch", epoch))
-        self._history.report()
+        warn_unusable(*self._rescore(whole("epoch", epoch)))
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what explains the present law; matrices dense (N, L) or (L, L), probabilities (N,).
@@ -180,113 +191,110 @@ class D2ACE(Selector):
         Scores, label weights, correlations and probabilities are those of the last ``end_epoch``; uncertainty,
         flip and hardness are of this moment. ``effective_sample_size`` is a share of N, 1 when uniform.
         """
-        history = self._history
+        parts = self._ranges.broadcast("diagnostics", self._totals())
         return {
-            "uncertainty": history.uncertainty.copy(),
-            "flip": history.flip.copy(),
-            "hardness": rescoring.hardness(history.last_loss, history.flip, self._floor),
-            "local_context": self._context.toarray().astype(np.float32),
-            **{name: getattr(self._scores, name).copy() for name in _SCORES},
-            "p_uncertainty": law.normalised(self._weights[0]),
-            "p_hardness": law.normalised(self._weights[1]),
-            "p": law.mixed(self._weights, (self._beta, 1 - self._beta)),
-            "visits": history.visits.copy(),
+            **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
+            **self._named(correlation=self._law.correlations),
+            "p": self._law.probabilities.copy(),
             **self.summary(),
         }
 
     def explain(self, row: int) -> dict[str, Any]:
-        """Return what the law makes of one row, label by label. Cost O(N + L c), c labels around the row.
+        """Return what the law makes of one row, label by label. Cost O(L c), c labels around the row.
 
         Right after ``end_epoch``, for each branch: score = sum over labels of label weight * value + bonus; the
         value is ``uncertainty`` or ``hardness``. Level 1 is drawn most, level N least.
         """
         row = checked_row(row, self.n_rows)
-        history, scores = self._history, self._scores
-        hard = rescoring.hardness(history.last_loss[row], history.flip[row], self._floor)
-        found: dict[str, Any] = {
-            "prediction": history.window(np.array([row]))[-1, 0],
-            "last_loss": history.last_loss[row].copy(),
-            "flip": history.flip[row].copy(),
-            "uncertainty": history.uncertainty[row].copy(),
-            "hardness": hard,
-            "visits": int(history.visits[row]),
-            "beta": self._beta,
-            "pressure": self._s,
-            "p": float(law.mixed(self._weights, (self._beta, 1 - self._beta))[row]),
+        matrices = self._law.correlations if self._correlated else np.zeros_like(self._law.correlations)
+        fixed = (self._law.weights, matrices, self._totals())
+        parts = self._ranges.split(np.array([row]))
+        answers = self._ranges.scatter("explain", [part and (int(part[1][0]), *fixed) for part in parts])
+        return {
+            **next(answer for answer in answers if answer is not None),
+            **self._named(label_weight=self._law.weights),
+            "beta": self._law.beta,
+            "pressure": self._law.pressure,
+            "p": float(self._law.probabilities[row]),
         }
-        for branch, level, weight in zip(self.branch_names, self._levels, self._weights, strict=True):
-            label_weight = getattr(scores, f"label_weight_{branch}")
-            correlation = getattr(scores, f"correlation_{branch}") * self._correlated
-            support, bonus = enhancement(self.labels, self._context, row, label_weight * found[branch], correlation)
-            found |= {f"label_weight_{branch}": label_weight.copy(), f"support_{branch}": support}
-            found |= {f"bonus_{branch}": bonus, f"score_{branch}": float(getattr(scores, f"score_{branch}")[row])}
-            found |= {f"level_{branch}": int(level[row]), f"p_{branch}": float(law.normalised(weight)[row])}
-        return found
 
     def summary(self) -> dict[str, Any]:
         """Return the values of ``diagnostics`` that do not grow with N or L^2. Cost O(L)."""
+        counts = self._ranges.broadcast("counts")
         return {
-            "label_weight_uncertainty": self._scores.label_weight_uncertainty.copy(),
-            "label_weight_hardness": self._scores.label_weight_hardness.copy(),
-            "beta": self._beta,
-            "pressure": self._s,
-            "effective_sample_size": self._effective_sample_size,
-            **self._history.counts(),
+            **self._named(label_weight=self._law.weights),
+            "beta": self._law.beta,
+            "pressure": self._law.pressure,
+            "effective_sample_size": self._law.effective_sample_size,
+            **{kind: sum(part[kind] for part in counts) for kind in counts[0]},
         }
 
     def state_dict(self) -> dict[str, Any]:
         """Return history, scores and the frozen law as copies; also right in the middle of an epoch."""
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
-            **self._history.state_dict(),
-            **{name: getattr(self._scores, name).copy() for name in _SCORES},
-            "level_uncertainty": self._levels[0].copy(),
-            "level_hardness": self._levels[1].copy(),
-            "pressure": self._s,
-            "beta": self._beta,
+            **joined(self._ranges.broadcast("state")),
+            **self._named(label_weight=self._law.weights, correlation=self._law.correlations),
+            "pressure": self._law.pressure,
+            "beta": self._law.beta,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another method, size or schema."""
         check_header(state, self.name, _SCHEMA, self.n_rows, self.n_labels)
-        need(state, [*self._history.state_keys(), *_SCORES, *_STATE])
-        self._history.load_state_dict(state)
-        self._scores = _Scores(**{name: np.array(state[name]) for name in _SCORES})
-        levels = (np.array(state["level_uncertainty"]), np.array(state["level_hardness"]))
-        self._freeze(levels, float(state["pressure"]), float(state["beta"]))
+        fixed = [f"{kind}_{branch}" for kind in ("label_weight", "correlation") for branch in BRANCHES]
+        self._ranges.restart()
+        keys = self._ranges.broadcast("state_keys")[0]
+        need(state, [*keys, *fixed, "pressure", "beta"])
+        if int(state["schema"]) == 1:
+            state = {**state, "last_loss": normalised_loss(state["last_loss"])}
+        own = {key: state[key] for key in keys}
+        self._ranges.scatter("load", [(part,) for part in divided(own, self._ranges.bounds)])
+        weights, matrices = (np.array([state[key] for key in pair]) for pair in (fixed[:2], fixed[2:]))
+        self._freeze(weights, matrices, float(state["pressure"]), float(state["beta"]))
 
-    def _rescore(self, epoch: int) -> None:
-        history, entries = self._history, self._entries
-        moments = rescoring.label_moments(history, self._floor)
-        weight_e, weight_h = rescoring.label_weights(moments, self.n_rows, self._mean_weight, self._std_weight)
-        at = entries.positions
-        relevant_e = history.uncertainty.take(at)
-        relevant_h = rescoring.hardness(history.last_loss.take(at), history.flip.take(at), self._floor)
-        correlation_e, correlation_h = (self._correlation(values) for values in (relevant_e, relevant_h))
-        score_e, score_h = rescoring.row_sums(history, self._floor, weight_e, weight_h)
-        if self._correlated:
-            support = self._support(correlation_e, correlation_h)
-            score_e += self._enhancement(weight_e, relevant_e, support[0])
-            score_h += self._enhancement(weight_h, relevant_h, support[1])
-        self._scores = _Scores(weight_e, weight_h, correlation_e, correlation_h, score_e, score_h)
-        levels = (self._levels_of(score_e), self._levels_of(score_h))
-        self._freeze(levels, self._pressure.at(epoch), self._mixture.at(epoch))
+    def _rescore(self, epoch: int) -> tuple[int, int]:
+        """Recompute all; return how many probabilities and losses were unusable since the last time."""
+        ranges = self._ranges
+        pivot = ranges.scatter("pivots", [(), *[None] * (len(ranges) - 1)])[0]
+        sums, peaks, unusable = zip(*ranges.broadcast("sums", pivot), strict=True)
+        weights = rescoring.label_weights(sum(sums), pivot, self.n_rows, self._mean_weight, self._std_weight)
+        products = sum(ranges.broadcast("products", np.max(peaks, axis=0)))
+        matrices = np.array([correlations(part) for part in products])
+        extremes = np.array(ranges.broadcast("score", weights, matrices if self._correlated else None))
+        ranges.broadcast("level", np.stack([extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0)], axis=1))
+        self._freeze(weights, matrices, self._pressure.at(epoch), self._mixture.at(epoch))
+        probabilities, losses = sum(unusable).tolist()
+        return probabilities, losses
 
-    def _freeze(self, levels: tuple[np.ndarray, np.ndarray], pressure: float, beta: float) -> None:
+    def _freeze(self, weights: np.ndarray, matrices: np.ndarray, pressure: float, beta: float) -> None:
         """Fix the law that plans are drawn from until the next end of an epoch."""
-        self._levels, self._s, self._beta = levels, pressure, beta
-        self._weights = [law.weights(level, pressure, self.n_rows) for level in levels]
-        mixture = law.mixed(self._weights, (beta, 1 - beta))
-        self._effective_sample_size = law.effective_sample_size(mixture)
+        totals = list(zip(*self._ranges.broadcast("weigh", pressure), strict=True))
+        sums = [sum(part) for part in totals]
+        mixture = np.concatenate(self._ranges.broadcast("probabilities", (beta, 1 - beta), sums))
+        size = law.effective_sample_size(mixture)
+        self._law = _Law(weights, matrices, pressure, beta, totals, mixture, size)
 
-    def _correlation(self, values: np.ndarray) -> np.ndarray:
-        peaks = label_peaks(values, self._entries)
-        return correlations(self._products(values, peaks, self.n_rows))
+    def _totals(self) -> list[int]:
+        return [sum(part) for part in self._law.totals]
 
-    def _enhancement(self, weight: np.ndarray, values: np.ndarray, support: np.ndarray) -> np.ndarray:
-        """Return sum_j y_ij v_j E_ij S_ij, float64 (N,)."""
-        terms = weight[self._entries.labels.indices] * values * support
-        return np.bincount(self._entries.rows, terms, minlength=self.n_rows)
+    def _bounds(self) -> np.ndarray:
+        """Return where the ranges of rows begin, and N."""
+        return np.array([0, self.n_rows])
 
-    def _levels_of(self, score: np.ndarray) -> np.ndarray:
-        return law.levels(score, float(score.min()), float(score.max()), self.n_rows)
+    def _place(self, specs: list[RangeSpec]) -> Ranges:
+        return LocalRanges(specs)
+
+    def _specs(self, neighbour_ids: np.ndarray, bounds: np.ndarray) -> list[RangeSpec]:
+        floor = 1.0 if self.variant == "released" else 0.0
+        specs = []
+        for start, stop in pairwise(bounds.tolist()):
+            context = local_context(self.labels, neighbour_ids, slice(start, stop))
+            specs.append(RangeSpec(self.n_rows, self.labels[start:stop], context, floor, self._history))
+        return specs
+
+    @staticmethod
+    def _named(**pairs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return copies of each pair of arrays under ``name_uncertainty`` and ``name_hardness``."""
+        both = ((f"{name}_{branch}", part) for name, pair in pairs.items() for branch, part in zip(BRANCHES, pair))
+        return {key: part.copy() for key, part in both}

@@ -5,6 +5,7 @@ sample without replacement: each next row is drawn by the law restricted to the 
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,20 @@ from .api import Plan
 from .errors import SelectionError
 
 _SCAN_ROUNDS = 6
+
+
+class Table(Protocol):
+    """Integer weights of N rows that own consecutive points 0..W-1, as many each as its weight."""
+
+    n_rows: int
+    total: int
+    has_weightless: bool
+
+    def find(self, points: np.ndarray) -> np.ndarray:
+        """Return the row of each point, int64, same shape (1-D)."""
+
+    def owned(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights of some rows and their inclusive cumulative sums, int64, same shape (any) as rows."""
 
 
 def batch_offsets(n_rows: int, batch_size: int) -> np.ndarray:
@@ -30,13 +45,30 @@ def weighted_plan(
     batch_size: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the batches of an epoch from a mixture of branches. Cost O(N log B).
+    """Draw the batches of an epoch from a mixture of branches, as ``table_plan`` does; cost O(N log B).
+
+    Args:
+        weights: for each branch int64 (N,), 0 or more, sum below 2^63.
+        shares: as for ``table_plan``.
+        batch_size: likewise.
+        rng: likewise.
+
+    Raises:
+        SelectionError: if a branch has no weight at all.
+    """
+    return table_plan([WeightTable(branch) for branch in weights], shares, batch_size, rng)
+
+
+def table_plan(
+    tables: Sequence[Table], shares: Sequence[float], batch_size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw the batches of an epoch from a mixture of branches.
 
     A coin per draw chooses the branch, the branch's law the row: the same distribution as the convex mixture.
     Rows without weight in any branch come only when a batch has used up the others, uniformly.
 
     Args:
-        weights: for each branch int64 (N,), 0 or more, sum below 2^63.
+        tables: of the weights of each branch.
         shares: probability of each branch, summing to 1.
         batch_size: B; with N < B the only batch holds all N rows.
         rng: the epoch's generator; the result is a function of its stream.
@@ -48,11 +80,10 @@ def weighted_plan(
     Raises:
         SelectionError: if a branch has no weight at all.
     """
-    tables = [WeightTable(branch) for branch in weights]
     for number, table in enumerate(tables):
         if table.total <= 0:
             raise SelectionError(f"branch {number} gives no row any weight")
-    n_rows = len(weights[0])
+    n_rows = tables[0].n_rows
     offsets = batch_offsets(n_rows, batch_size)
     width = min(batch_size, n_rows)
     ids, branches = _draw(tables, shares, n_rows, rng)
@@ -62,7 +93,7 @@ def weighted_plan(
     ordered = np.sort(ids, axis=1)
     again = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
     if len(again):
-        if any(not branch.all() for branch in weights):
+        if any(table.has_weightless for table in tables):
             tables, shares = [*tables, WeightTable(np.ones(n_rows, np.int64))], [*shares, 0.0]
         ids[again], branches[again] = _complete(tables, shares, ids[again], branches[again], rng)
     return ids.reshape(-1)[:n_rows], offsets, branches.reshape(-1)[:n_rows]
@@ -74,11 +105,13 @@ class WeightTable:
     Attributes:
         weights: int64 (N,).
         ends: int64 (N,), inclusive cumulative sum; row i owns the points ends[i - 1] .. ends[i] - 1.
+        n_rows: N.
         total: W.
+        has_weightless: whether some row has weight 0.
     """
 
     def __init__(self, weights: np.ndarray) -> None:
-        self.weights = weights
+        self.weights, self.n_rows, self.has_weightless = weights, len(weights), not weights.all()
         self.ends = np.cumsum(weights)
         self.total = int(self.ends[-1])
         # Points fall into N..2N equal buckets; first[b] rows end before bucket b, so a search can start there.
@@ -100,14 +133,19 @@ class WeightTable:
         rows[short] = np.searchsorted(self.ends, points[short], side="right")
         return rows
 
+    def owned(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights of some rows, and where their points end, int64, same shape as ``rows``."""
+        return self.weights[rows], self.ends[rows]
+
 
 class _Remainder:
     """A table without the rows that each of d batches already has; ``taken`` is int64 (d, t), -1 for none."""
 
-    def __init__(self, table: WeightTable, taken: np.ndarray) -> None:
+    def __init__(self, table: Table, taken: np.ndarray) -> None:
         self._table = table
-        weight = np.where(taken >= 0, table.weights[taken], 0)
-        start = np.where(taken >= 0, table.ends[taken] - weight, table.total)
+        weight, end = table.owned(np.maximum(taken, 0))
+        weight = np.where(taken >= 0, weight, 0)
+        start = np.where(taken >= 0, end - weight, table.total)
         order = np.argsort(start, axis=1)
         weight, start = np.take_along_axis(weight, order, 1), np.take_along_axis(start, order, 1)
         skipped = np.cumsum(weight, axis=1)
@@ -128,7 +166,7 @@ class _Remainder:
 
 
 def _draw(
-    tables: list[WeightTable], shares: Sequence[float], size: int, rng: np.random.Generator
+    tables: Sequence[Table], shares: Sequence[float], size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ids int64 and branches uint8, both (size,), drawn independently with replacement."""
     branches = np.searchsorted(np.cumsum(shares[:-1]), rng.random(size), side="right").astype(np.uint8)
@@ -140,7 +178,7 @@ def _draw(
 
 
 def _complete(
-    tables: list[WeightTable],
+    tables: Sequence[Table],
     shares: Sequence[float],
     ids: np.ndarray,
     branches: np.ndarray,
@@ -169,7 +207,7 @@ def _complete(
 
 
 def _draw_others(
-    tables: list[WeightTable],
+    tables: Sequence[Table],
     shares: Sequence[float],
     taken: np.ndarray,
     batch: np.ndarray,

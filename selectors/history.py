@@ -29,7 +29,7 @@ class History(Observations):
     Attributes:
         predictions: (N, S, L) ring of probabilities; the slot of the k-th visit (from 0) is k mod S.
         flip: float32 (N, L), exponential average of the change between visits.
-        last_loss: float32 (N, L), loss at the last visit.
+        last_loss: float32 (N, L), loss at the last visit as 1 - exp(-loss), from 0 to 1; for BCE it is |y - p|.
         uncertainty: float32 (N, L), lambda * fluctuation + (1 - lambda) * entropy in bits.
     """
 
@@ -57,7 +57,7 @@ class History(Observations):
         super().reset()
         self.predictions.fill(NEUTRAL_PROBABILITY)
         self.flip.fill(0)
-        self.last_loss.fill(NEUTRAL_LOSS)
+        self.last_loss.fill(normalised_loss(np.array(NEUTRAL_LOSS, np.float32)))
         self.uncertainty.fill(1 - self.fluctuation_weight)
 
     def update(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
@@ -76,7 +76,7 @@ class History(Observations):
         ids, new, loss = self.checked(ids, probabilities, losses)
         if not len(ids):
             return
-        new, loss = self._usable_probabilities(ids, new), self._usable_losses(ids, loss)
+        new, loss = self._usable_probabilities(ids, new), self._normalised(ids, loss)
         visits = self.visits[ids]
         _put(self._ring, ids * self.slots + visits % self.slots, new)
         if not visits.all():  # a first visit fills the ring: then no later difference sees an unused slot
@@ -139,9 +139,17 @@ class History(Observations):
         previous = self._ring[ids * self.slots + (self.visits[ids] - 1) % self.slots]
         return np.where(usable, new, previous.astype(np.float32))
 
-    def _usable_losses(self, ids: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    def _normalised(self, ids: np.ndarray, loss: np.ndarray) -> np.ndarray:
         usable = self.usable_losses(loss)
-        return loss if usable is None else np.where(usable, loss, self.last_loss[ids])
+        if usable is None:
+            return normalised_loss(loss)
+        return np.where(usable, normalised_loss(np.where(usable, loss, 0)), self.last_loss[ids])
+
+
+def normalised_loss(loss: np.ndarray) -> np.ndarray:
+    """Return 1 - exp(-loss), same shape and dtype. Source: D2ACE's normalised loss as it must be meant [own]."""
+    rest = np.exp(np.negative(loss))
+    return np.subtract(1, rest, dtype=rest.dtype)
 
 
 def _changes(window: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Every weight is an integer, so totals and cumulative sums are exact and do not d
 additions: ranges of rows that live on different machines get the very law that one machine would.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,11 +147,15 @@ def normalised(weight: np.ndarray) -> np.ndarray:
     return weight / float(weight.sum())
 
 
-def mixed(branches: list[np.ndarray], shares: tuple[float, ...]) -> np.ndarray:
-    """Return the probabilities of a mixture of integer-weighted branches, float64 (N,)."""
-    total = branches[0] * (shares[0] / float(branches[0].sum()))
-    for weight, share in zip(branches[1:], shares[1:], strict=True):
-        total += weight * (share / float(weight.sum()))
+def mixed(branches: Sequence[np.ndarray], shares: Sequence[float], totals: Sequence[int] | None = None) -> np.ndarray:
+    """Return the probabilities of a mixture of integer-weighted branches, float64 (N,).
+
+    ``totals`` are the branches' sums over ALL rows; None when the branches are of all rows.
+    """
+    sums = [int(weight.sum()) for weight in branches] if totals is None else totals
+    total = branches[0] * (shares[0] / float(sums[0]))
+    for weight, share, all_rows in zip(branches[1:], shares[1:], sums[1:], strict=True):
+        total += weight * (share / float(all_rows))
     return total
 
 

@@ -60,15 +60,13 @@ class Observations(ABC):
 
     def report(self) -> None:
         """Log one warning if entries were unusable since the last report; call it once an epoch."""
-        fresh = {kind: count - self._reported[kind] for kind, count in self.unusable.items()}
+        warn_unusable(*self.take_fresh().tolist())
+
+    def take_fresh(self) -> np.ndarray:
+        """Return the counts of unusable probabilities and losses since the last call, int64 (2,)."""
+        fresh = [self.unusable[kind] - self._reported[kind] for kind in ("probabilities", "losses")]
         self._reported = dict(self.unusable)
-        if fresh["probabilities"] or fresh["losses"]:
-            _log.warning(
-                "ignored %d unusable probabilities (NaN or outside 0..1) and %d unusable losses (not finite or "
-                "negative) this epoch; their entries keep the previous values",
-                fresh["probabilities"],
-                fresh["losses"],
-            )
+        return np.array(fresh)
 
     def counts(self) -> dict[str, int]:
         """Return the counts of unusable and saturated entries, named as summaries name them."""
@@ -105,22 +103,7 @@ class Observations(ABC):
         self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ids int64 (B,), probabilities and losses float32 (B, L); raises as ``update`` does."""
-        ids = np.asarray(ids)
-        new, loss = np.asarray(probabilities, np.float32), np.asarray(losses, np.float32)
-        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-            raise SelectionError(f"ids must be whole numbers (B,), got {ids.dtype} {ids.shape}")
-        for name, array in (("probabilities", new), ("losses", loss)):
-            if array.shape != (len(ids), self.n_labels):
-                raise SelectionError(
-                    f"{name} must be (rows of the batch, labels) = ({len(ids)}, {self.n_labels}), got {array.shape}"
-                )
-        ordered = np.sort(ids)
-        if ids.size and (ordered[0] < 0 or ordered[-1] >= self.n_rows):
-            raise SelectionError(f"ids must lie in 0..{self.n_rows - 1}, got {ordered[0]}..{ordered[-1]}")
-        twice = ordered[1:][ordered[1:] == ordered[:-1]]
-        if twice.size:
-            raise SelectionError(f"a batch may hold each row once, but row {twice[0]} was given twice")
-        return ids.astype(np.int64, copy=False), new, loss
+        return checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
 
     def usable_probabilities(self, new: np.ndarray) -> np.ndarray | None:
         """Count unusable and saturated entries; return which are usable, bool (B, L), or None when all are."""
@@ -141,3 +124,40 @@ class Observations(ABC):
         usable = (loss >= 0) & (loss < np.inf)
         self.unusable["losses"] += usable.size - int(usable.sum())
         return usable
+
+
+def warn_unusable(probabilities: int, losses: int) -> None:
+    """Log one warning if one of the counts of unusable entries is not 0."""
+    if probabilities or losses:
+        _log.warning(
+            "ignored %d unusable probabilities (NaN or outside 0..1) and %d unusable losses (not finite or "
+            "negative) this epoch; their entries keep the previous values",
+            probabilities,
+            losses,
+        )
+
+
+def checked_batch(
+    ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray, n_rows: int, n_labels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ids int64 (B,), probabilities and losses float32 (B, L).
+
+    Raises:
+        SelectionError: for wrong shapes, ids outside 0..n_rows - 1 or a row given twice.
+    """
+    ids = np.asarray(ids)
+    new, loss = np.asarray(probabilities, np.float32), np.asarray(losses, np.float32)
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        raise SelectionError(f"ids must be whole numbers (B,), got {ids.dtype} {ids.shape}")
+    for name, array in (("probabilities", new), ("losses", loss)):
+        if array.shape != (len(ids), n_labels):
+            raise SelectionError(
+                f"{name} must be (rows of the batch, labels) = ({len(ids)}, {n_labels}), got {array.shape}"
+            )
+    ordered = np.sort(ids)
+    if ids.size and (ordered[0] < 0 or ordered[-1] >= n_rows):
+        raise SelectionError(f"ids must lie in 0..{n_rows - 1}, got {ordered[0]}..{ordered[-1]}")
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if twice.size:
+        raise SelectionError(f"a batch may hold each row once, but row {twice[0]} was given twice")
+    return ids.astype(np.int64, copy=False), new, loss

@@ -1,77 +1,144 @@
 """D2ACE's steps 4 to 11 that look at every entry: hardness, label weights, and the rows' own part of the scores.
 
-N rows, L labels. Work goes in blocks of rows whose size depends on L alone, and the sums of blocks are added in
-their order: a state split at multiples of that size gives the same bits as a whole one.
+N rows, L labels, E relevant entries, U rows of a unit. Sums over rows are exact: small units are added in float32,
+always the same rows together, and the sums of units as integers. So they do not depend on the order of additions,
+and a state split at multiples of ``RANGE_ROWS`` gives the same bits as a whole one.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
+from .correlation import RelevantEntries
 from .history import History
+from .threads import each, shares
 
-_BLOCK_ENTRIES = 1 << 16
+RANGE_ROWS = 64
+"""Ranges of rows begin at multiples of this."""
+_BLOCK_ENTRIES = 1 << 17
+_UNIT_ENTRIES = 9216  # OpenBLAS splits no product of a matrix and a vector among threads up to this size
+_SUM_BITS = 59
 
 
 def block_rows(n_labels: int) -> int:
-    """Return the rows of a block, a power of two, so that a block of float64 stays in a core's cache."""
-    return max(64, 1 << (max(1, _BLOCK_ENTRIES // n_labels).bit_length() - 1))
+    """Return the rows of a block, a power of two, so that a block stays in a core's cache."""
+    return max(RANGE_ROWS, 1 << (max(1, _BLOCK_ENTRIES // n_labels).bit_length() - 1))
 
 
-def hardness(last_loss: np.ndarray, flip: np.ndarray, floor: float) -> np.ndarray:
-    """Return the noise-resistant hardness (floor + 1 - exp(-loss)) * (1 - flip), same shape, float32.
+def hardness(loss: np.ndarray, flip: np.ndarray, floor: float) -> np.ndarray:
+    """Return the noise-resistant hardness (floor + loss) * (1 - flip), same shape, float32.
 
-    Source: D2ACE; floor 1 is its released program's ``1 - expm1(-loss)`` [released], floor 0 puts the normalised
-    loss on [0, 1) [own].
+    Source: D2ACE; floor 1 gives its released program's ``1 - expm1(-loss)`` [released], floor 0 keeps the
+    normalised loss 1 - exp(-loss) on [0, 1) [own].
     """
-    hard = np.negative(last_loss)
-    np.exp(hard, out=hard)
-    np.subtract(np.float32(floor + 1.0), hard, out=hard)
-    hard *= 1 - flip
+    hard = np.subtract(np.float32(1.0), flip)
+    hard *= loss if floor == 0 else loss + np.float32(floor)
     return hard
 
 
-def label_moments(history: History, floor: float) -> np.ndarray:
-    """Return sums over the rows of each block of E, E^2, h and h^2, float64 (blocks, 4, L). Cost O(N L)."""
-    sums = []
-    for _, uncertain, hard in _blocks(history, floor):
-        parts = [np.einsum("ij->j", uncertain), np.einsum("ij,ij->j", uncertain, uncertain)]
-        parts += [np.einsum("ij->j", hard), np.einsum("ij,ij->j", hard, hard)]
-        sums.append(parts)
-    return np.array(sums)
+def pivots(history: History, floor: float) -> np.ndarray:
+    """Return typical values of each label, (2, L) float32: means of E and h over the first ``RANGE_ROWS`` rows.
+
+    Sums of differences to them keep float32 precise also where a label hardly varies.
+    """
+    first = slice(0, RANGE_ROWS)
+    hard = hardness(history.last_loss[first], history.flip[first], floor)
+    means = [part.mean(axis=0, dtype=np.float64) for part in (history.uncertainty[first], hard)]
+    return np.array(means, np.float32)
+
+
+def read_entries(
+    history: History, floor: float, pivot: np.ndarray, entries: RelevantEntries, n_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read all entries once. Cost O(N L).
+
+    Args:
+        history: state of the rows.
+        floor: of the hardness.
+        pivot: (2, L) float32, from ``pivots`` of the first range.
+        entries: the relevant entries of the rows.
+        n_rows: number of ALL rows.
+
+    Returns:
+        Sums over the rows of E - pivot, its square, h - pivot, its square, int64 (4, L), scaled alike for all
+        ranges; and E and h at the relevant entries, float32 (2, E).
+    """
+    n_labels = history.uncertainty.shape[1]
+    relevant = np.empty((2, len(entries.rows)), np.float32)
+
+    def part(rows: slice) -> np.ndarray:
+        total = np.zeros((4, n_labels), np.int64)
+        for block, both in _blocks(history, floor, rows):
+            span = slice(*entries.labels.indptr[[block.start, block.stop]])
+            at = entries.positions[span] - block.start * n_labels
+            for number, values in enumerate(both):
+                values.reshape(-1).take(at, out=relevant[number, span], mode="clip")
+            total += _exact_sums([values - pivot[number] for number, values in enumerate(both)], n_rows)
+        return total
+
+    size = history.uncertainty.size
+    return np.sum(each(part, shares(len(history.visits), block_rows(n_labels), size), size), axis=0), relevant
 
 
 def label_weights(
-    moments: np.ndarray, n_rows: int, mean_weight: float, std_weight: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return exp(a * mean + b * population std) of each label's uncertainty and hardness, float64 (L,) each.
+    sums: np.ndarray, pivot: np.ndarray, n_rows: int, mean_weight: float, std_weight: float
+) -> np.ndarray:
+    """Return exp(a * mean + b * population std) of each label's uncertainty and hardness, float64 (2, L).
 
     Source: D2ACE, dynamic label weights [released].
     """
-    mean_e, square_e, mean_h, square_h = moments.sum(axis=0) / n_rows
-    both = []
-    for mean, square in ((mean_e, square_e), (mean_h, square_h)):
-        std = np.sqrt(np.maximum(square - mean**2, 0.0))
-        both.append(np.exp(mean_weight * mean + std_weight * std))
-    return both[0], both[1]
+    moments = sums.reshape(2, 2, -1) / 2.0 ** _sum_bits(n_rows) / n_rows
+    mean, square = moments[:, 0], moments[:, 1]
+    std = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return np.exp(mean_weight * (pivot + mean) + std_weight * std)
 
 
-def row_sums(
-    history: History, floor: float, weight_e: np.ndarray, weight_h: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return sum_j v_j E_ij and sum_j v_j h_ij of every row, float64 (N,) each. Cost O(N L)."""
-    sum_e, sum_h = np.empty(len(history.visits)), np.empty(len(history.visits))
-    for rows, uncertain, hard in _blocks(history, floor):
-        np.einsum("ij,j->i", uncertain, weight_e, out=sum_e[rows])
-        np.einsum("ij,j->i", hard, weight_h, out=sum_h[rows])
-    return sum_e, sum_h
+def row_sums(history: History, floor: float, weights: np.ndarray) -> np.ndarray:
+    """Return sum_j v_j E_ij and sum_j v_j h_ij of every row, float64 (2, N), summed in float32. Cost O(N L).
+
+    Every row is summed in the same order, so that rows that are alike get the very same bits.
+    """
+    sums, narrow = np.empty((2, len(history.visits))), weights.astype(np.float32)
+
+    def part(rows: slice) -> None:
+        for block, both in _blocks(history, floor, rows):
+            for number, values in enumerate(both):
+                sums[number, block] = np.einsum("ij,j->i", values, narrow[number])
+
+    size = history.uncertainty.size
+    each(part, shares(sums.shape[1], block_rows(weights.shape[1]), size), size)
+    return sums
 
 
-def _blocks(history: History, floor: float) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Yield rows, uncertainty and hardness of each block, float64; the arrays are reused."""
-    n_rows, n_labels = history.uncertainty.shape
-    size = block_rows(n_labels)
-    for start in range(0, n_rows, size):
-        rows = slice(start, min(start + size, n_rows))
-        hard = hardness(history.last_loss[rows], history.flip[rows], floor)
-        yield rows, history.uncertainty[rows].astype(np.float64), hard.astype(np.float64)
+def _exact_sums(apart: list[np.ndarray], n_rows: int) -> np.ndarray:
+    """Return the column sums of each array (n, L) and of its squares, int64 (2 * arrays, L); the arrays are lost.
+
+    Units of rows are summed in float32, units among each other as fixed-point integers, fine enough for N rows.
+    Only the very last unit of all rows can be incomplete.
+    """
+    n_labels = apart[0].shape[1]
+    unit = min(RANGE_ROWS, 1 << (max(1, _UNIT_ENTRIES // n_labels).bit_length() - 1))
+    ones, (whole, rest) = np.ones(unit, np.float32), divmod(len(apart[0]), unit)
+    sums = np.empty((2 * len(apart), whole + (rest > 0), n_labels), np.float32)
+    for place in range(len(sums)):
+        values = apart[place // 2]
+        if place % 2:
+            np.multiply(values, values, out=values)
+        np.matmul(ones, values[: whole * unit].reshape(whole, unit, n_labels), out=sums[place, :whole])
+        if rest:
+            np.matmul(ones[:rest], values[whole * unit :], out=sums[place, whole])
+    exact = sums.astype(np.float64)
+    exact *= 2.0 ** _sum_bits(n_rows)
+    return np.rint(exact, out=exact).astype(np.int64).sum(axis=1)
+
+
+def _sum_bits(n_rows: int) -> int:
+    return _SUM_BITS - int(n_rows).bit_length()
+
+
+def _blocks(history: History, floor: float, rows: slice) -> Iterator[tuple[slice, tuple[np.ndarray, np.ndarray]]]:
+    """Yield rows, and their uncertainty and hardness, float32 (n, L) each."""
+    size = block_rows(history.uncertainty.shape[1])
+    for start in range(rows.start, rows.stop, size):
+        block = slice(start, min(start + size, rows.stop))
+        yield block, (history.uncertainty[block], hardness(history.last_loss[block], history.flip[block], floor))

@@ -1,7 +1,10 @@
 """Saved states of selectors: a schema number, the method, the sizes, and NumPy arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from .errors import SelectionError
 
@@ -34,3 +37,28 @@ def need(state: Mapping[str, Any], keys: list[str]) -> None:
     missing = [key for key in keys if key not in state]
     if missing:
         raise SelectionError(f"the saved state is incomplete: it lacks {', '.join(missing)}")
+
+
+def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the state of consecutive row ranges as one: arrays one after the other, counts added up."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    columns = {key: [part[key] for part in parts] for key in parts[0]}
+    return {
+        key: np.concatenate(all_) if isinstance(all_[0], np.ndarray) else sum(all_) for key, all_ in columns.items()
+    }
+
+
+def divided(state: Mapping[str, Any], bounds: np.ndarray) -> list[dict[str, Any]]:
+    """Return what ``joined`` made one as row ranges again, arrays as views; counts all go to the first range.
+
+    Raises:
+        SelectionError: if an array does not have as many rows as the ranges.
+    """
+    for key, value in state.items():
+        if isinstance(value, np.ndarray) and len(value) != bounds[-1]:
+            raise SelectionError(f"the saved {key} has {len(value)} rows, expected {bounds[-1]}")
+    return [
+        {key: v[a:b] if isinstance(v, np.ndarray) else (v if a == 0 else 0) for key, v in state.items()}
+        for a, b in pairwise(bounds.tolist())
+    ]

@@ -55,7 +55,7 @@ def test_parts_of_the_rows_add_up_exactly(case):
 @pytest.mark.parametrize("pairs_at_once", [1, 50, 1 << 19])
 def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pairs_at_once):
     labels, _, rng = case
-    monkeypatch.setattr(context_module, "PAIRS_AT_ONCE", pairs_at_once)
+    monkeypatch.setattr(context_module, "_PAIRS_AT_ONCE", pairs_at_once)
     matrix = as_label_matrix(labels)
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     entries = RelevantEntries.of(matrix)
