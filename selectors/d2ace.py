@@ -296,5 +296,9 @@ class D2ACE(Selector):
     @staticmethod
     def _named(**pairs: np.ndarray) -> dict[str, np.ndarray]:
         """Return copies of each pair of arrays under ``name_uncertainty`` and ``name_hardness``."""
-        both = ((f"{name}_{branch}", part) for name, pair in pairs.items() for branch, part in zip(BRANCHES, pair))
+        both = (
+            (f"{name}_{branch}", part)
+            for name, pair in pairs.items()
+            for branch, part in zip(BRANCHES, pair, strict=True)
+        )
         return {key: part.copy() for key, part in both}
