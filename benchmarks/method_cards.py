@@ -1,0 +1,249 @@
+"""What every method does to a small network on real data: the tables and pictures of the cards in docs/methods.
+
+Each method trains the same network on yeast and scene with the same seeds; uniform's runs are the reference, and
+their networks the reference model of learnability. Needs the real data beside the project.
+
+Run: python benchmarks/method_cards.py            trains, writes results/method_cards.json, pictures and cards
+     python benchmarks/method_cards.py --render   writes pictures and cards from the results that are there
+"""
+
+import json
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from _common import ROOT, record
+from _method_plot import Panel, picture
+from scipy import stats
+
+from d2ace.pipeline import fit
+from d2ace.pipeline.config import Config
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.prepare import prepare
+from d2ace.pipeline.data.shards import read_features, read_labels
+from d2ace.pipeline.scoring import TrainedModel
+from d2ace.pipeline.session import ray_session
+from d2ace.selectors import api
+
+DATA = ROOT.parent / "shared" / "data" / "mulan"
+CARDS = ROOT / "docs" / "methods"
+SETS = {"yeast": 20, "scene": 15}
+SEEDS, WARMUP, HIDDEN, BATCH, RATE = (0, 1, 2), 3, 256, 128, 1e-3
+METRICS = {"macro_auc": "macro-AUC", "map": "mAP", "ranking_loss": "ranking loss"}
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+
+
+def main() -> None:
+    if "--render" not in sys.argv[1:]:
+        measure()
+    path = ROOT / "benchmarks" / "results" / "method_cards.json"
+    if not path.is_file():
+        sys.exit(f"{path.name} is not here: run without --render first")
+    render(json.loads(path.read_text()))
+
+
+def measure() -> None:
+    """Train everything and write the results."""
+    if not DATA.is_dir():
+        sys.exit(f"the real data is not here: {DATA}")
+    methods = sorted(api.names(), key=lambda name: name != "uniform")  # the reference comes first
+    runs: dict[str, dict[str, list[dict[str, Any]]]] = {name: {method: [] for method in methods} for name in SETS}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch on machines without a GPU
+        home = Path(folder)
+        for name in SETS:
+            prepare(DATA / name, home / name)
+        with ray_session(config(home, "yeast", "uniform", 0).run):
+            for name, method, seed in ((n, m, s) for n in SETS for s in SEEDS for m in methods):
+                runs[name][method].append(one_run(home, name, method, seed))
+    results = {name: {method: summary(of) for method, of in by.items()} for name, by in runs.items()}
+    record("method_cards", {"settings": settings(), "sets": results})
+
+
+def settings() -> dict[str, Any]:
+    """Return what all runs have in common."""
+    return {"epochs": SETS, "seeds": len(SEEDS), "warmup": WARMUP, "hidden": HIDDEN, "batch_size": BATCH, "lr": RATE}
+
+
+def config(home: Path, name: str, method: str, seed: int) -> Config:
+    """Return the run of one set, method and seed: the method's defaults but for the warm-up."""
+    options: dict[str, Any] = {"warmup": WARMUP} if "warmup" in api.options(method) else {}
+    if method == "learnability":
+        options["reference"] = str(reference(home, name, seed))
+    return Config.make(
+        {
+            "data": {"path": str(home / name)},
+            "model": {"name": "mlp", "options": {"hidden": [HIDDEN]}},
+            "selector": {"name": method, "options": options},
+            "optimizer": {"lr": RATE},
+            "train": {"epochs": SETS[name], "batch_size": BATCH},
+            "run": {"storage": str(home / "runs"), "name": f"{name}-{method}-{seed}", "seed": seed, "workers": 0},
+        }
+    )
+
+
+def reference(home: Path, name: str, seed: int) -> Path:
+    """Write the losses of uniform's network of the same seed, on its own training rows; return the file."""
+    model = TrainedModel(home / "runs" / f"{name}-uniform-{seed}", torch.device("cpu"))
+    manifest, rows = Manifest.load(home / name), model.data.splits.train
+    features = model.data.scaler.transform(read_features(manifest, rows))
+    p = model.probabilities(torch.as_tensor(np.asarray(features), dtype=torch.float32)).astype(float)
+    losses = -np.log(np.clip(np.where(read_labels(manifest)[rows].toarray() > 0, p, 1 - p), 1e-7, 1))
+    path = home / f"{name}-{seed}.parquet"
+    pq.write_table(pa.table({"id": np.arange(len(rows)), "losses": list(losses)}), path)
+    return path
+
+
+def one_run(home: Path, name: str, method: str, seed: int) -> dict[str, Any]:
+    """Train once; return test metrics, cost and draws."""
+    started = time.perf_counter()
+    result = fit(config(home, name, method, seed), quiet=True)
+    log = pd.read_parquet(result.folder / "selection.parquet").sort_values("epoch")
+    draws = np.stack(log["draws_per_row"].to_list()).astype(np.int64)
+    manifest = Manifest.load(home / name)
+    labels = read_labels(manifest)[np.load(result.folder / "training_rows.npy")].astype(np.int64)
+    positives = np.asarray(labels.sum(axis=0)).ravel()
+    print(f"{name} seed {seed} {method}: {time.perf_counter() - started:.1f} s", flush=True)
+    return {
+        "test": {metric: result.test[metric] for metric in METRICS},
+        "selection_s": log["selection_s"].median(),
+        "effective_sample_size": log["effective_sample_size"].to_numpy()[WARMUP:],
+        "distinct": (draws[WARMUP:] > 0).mean(),
+        "draws": draws[WARMUP:].sum(axis=1).mean() / draws.shape[1],
+        "label_draws": (draws @ labels) / positives,
+        "labels": manifest.labels,
+        "positives": positives,
+    }
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the cards show of a method's runs on one set; a method without a law has no sample size."""
+    sizes = np.stack([run["effective_sample_size"] for run in runs])
+    curves = np.mean([run["label_draws"] for run in runs], axis=0).T
+    labels, positives = runs[0]["labels"], runs[0]["positives"]
+    return {
+        "test": {metric: [run["test"][metric] for run in runs] for metric in METRICS},
+        "selection_ms": [1e3 * run["selection_s"] for run in runs],
+        "effective_sample_size": {"mean": float(sizes.mean()), "least": float(sizes.min())}
+        if (sizes < 1).any()
+        else None,
+        "distinct": float(np.mean([run["distinct"] for run in runs])),
+        "draws": float(np.mean([run["draws"] for run in runs])),
+        "rarest": labels[int(positives.argmin())],
+        "commonest": labels[int(positives.argmax())],
+        "label_draws": {
+            label: " ".join(f"{value:.3f}" for value in curve) for label, curve in zip(labels, curves, strict=True)
+        },
+    }
+
+
+def render(results: dict[str, Any]) -> None:
+    """Write the picture of every method, and the generated part of every card and of the index."""
+    sets = results["results"]["sets"]
+    (CARDS / "plots").mkdir(parents=True, exist_ok=True)
+    for method in next(iter(sets.values())):
+        warmup = WARMUP if "warmup" in api.options(method) else 0
+        panels = [panel(name, of[method], warmup) for name, of in sets.items()]
+        (CARDS / "plots" / f"{method}.svg").write_text(picture(method, panels))
+        words = "uniform's runs, the reference of all cards" if method == "uniform" else verdicts(method, sets)
+        image = f"![Draws of every label relative to uniform, over the epochs](plots/{method}.svg)"
+        replace(CARDS / f"{method}.md", [table(method, sets), words, where(results), image])
+    replace(CARDS / "README.md", [index(sets), where(results)])
+
+
+def panel(name: str, of: dict[str, Any], warmup: int) -> Panel:
+    curves = {label: [float(value) for value in line.split()] for label, line in of["label_draws"].items()}
+    return Panel(f"{name} ({len(curves)} labels)", curves, of["rarest"], of["commonest"], warmup)
+
+
+def replace(card: Path, parts: list[str]) -> None:
+    """Put text between the marks of a card."""
+    before, begin, rest = card.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit(f"{card.name} lacks {BEGIN} or {END}")
+    card.write_text("\n".join([f"{before}{BEGIN}", "\n\n".join(parts), f"{END}{after}"]))
+
+
+def table(method: str, sets: dict[str, Any]) -> str:
+    """Return mean +- standard deviation of the method beside uniform's, a column a set and method."""
+    columns = [(name, m) for name in sets for m in dict.fromkeys(("uniform", method))]
+    of = [sets[name][m] for name, m in columns]
+    rows = [["", *(f"{name}: {m}" for name, m in columns)], ["---"] * (len(columns) + 1)]
+    for metric, words in METRICS.items():
+        rows.append([f"test {words}", *(spread(o["test"][metric]) for o in of)])
+    rows.append(
+        ["effective sample size, mean (least)", *(sample_size(m, o) for (_, m), o in zip(columns, of, strict=True))]
+    )
+    rows.append(["draws an epoch, share of the rows", *(f"{o['draws']:.0%}" for o in of)])
+    rows.append(["distinct rows in an epoch", *(f"{o['distinct']:.0%}" for o in of)])
+    rows.append(["selection, ms an epoch", *(f"{np.median(o['selection_ms']):.1f}" for o in of)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def spread(values: list[float]) -> str:
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+
+
+def sample_size(method: str, of: dict[str, Any]) -> str:
+    size = of["effective_sample_size"]
+    if size is None:
+        return "1" if method == "uniform" else "no law"
+    return f"{size['mean']:.3f} ({size['least']:.3f})"
+
+
+def difference(method: str, of: dict[str, Any], metric: str) -> tuple[float, float, str]:
+    """Return mean and half width of the 95 % interval of the paired difference to uniform, and what it shows."""
+    gaps = np.subtract(of[method]["test"][metric], of["uniform"]["test"][metric])
+    half = float(stats.t.ppf(0.975, len(gaps) - 1) * np.std(gaps, ddof=1) / np.sqrt(len(gaps)))
+    gain = -gaps.mean() if metric == "ranking_loss" else gaps.mean()
+    shown = "no difference shown" if abs(gain) <= half else ("better" if gain > 0 else "worse")
+    return float(gaps.mean()), half, shown
+
+
+def verdicts(method: str, sets: dict[str, Any]) -> str:
+    """Return in words how the method compares with uniform, seed by seed."""
+    lines = ["Against uniform with the same seed (mean difference, 95 % interval of a paired t-test):", ""]
+    for name, of in sets.items():
+        found = {words: difference(method, of, metric) for metric, words in METRICS.items()}
+        lines.append(f"- {name}: " + ", ".join(f"{w} {m:+.4f} ± {h:.4f}: {s}" for w, (m, h, s) in found.items()))
+    return "\n".join(lines)
+
+
+def index(sets: dict[str, Any]) -> str:
+    """Return the table of all methods: difference of macro-AUC and cost on each set."""
+    head = [f"{name}: {words}" for name in sets for words in ("macro-AUC − uniform's", "ms an epoch")]
+    rows = [["method", *head], ["---"] * (len(head) + 1)]
+    for method in sorted(next(iter(sets.values()))):
+        cells = []
+        for of in sets.values():
+            mean, half, shown = difference(method, of, "macro_auc")
+            gap = "reference" if method == "uniform" else f"{mean:+.4f} ± {half:.4f} ({shown})"
+            cells += [gap, f"{np.median(of[method]['selection_ms']):.1f}"]
+        rows.append([f"`{method}`", *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def where(results: dict[str, Any]) -> str:
+    """Return what was measured, on which machine and commit."""
+    run, at = results["results"]["settings"], results["machine"]
+    epochs = ", ".join(f"{name} {epochs} epochs" for name, epochs in run["epochs"].items())
+    return (
+        f"`mlp` {run['hidden']}, Adam {run['lr']:g}, batch {run['batch_size']}, {epochs}, warm-up {run['warmup']} where there "
+        f"is one, all else by default; {run['seeds']} seeds (validation split, initial weights, batches), "
+        f"± is their standard deviation; the weights of the best validation epoch on the given test rows. "
+        f"{at['cpu']}, {at['cores']} cores, load {at['load']}, Python {at['python']}, NumPy {at['numpy']}, "
+        f"commit {results['commit']}, {results['date'][:10]}; `python benchmarks/method_cards.py`."
+    )
+
+
+if __name__ == "__main__":
+    main()
