@@ -237,8 +237,8 @@ def where(results: dict[str, Any]) -> str:
     run, at = results["results"]["settings"], results["machine"]
     epochs = ", ".join(f"{name} {epochs} epochs" for name, epochs in run["epochs"].items())
     return (
-        f"`mlp` {run['hidden']}, Adam {run['lr']:g}, batch {run['batch_size']}, {epochs}, warm-up {run['warmup']} where there "
-        f"is one, all else by default; {run['seeds']} seeds (validation split, initial weights, batches), "
+        f"`mlp` {run['hidden']}, Adam {run['lr']:g}, batch {run['batch_size']}, {epochs}, warm-up {run['warmup']} "
+        f"where there is one, all else by default; {run['seeds']} seeds (validation split, initial weights, batches), "
         f"± is their standard deviation; the weights of the best validation epoch on the given test rows. "
         f"{at['cpu']}, {at['cores']} cores, load {at['load']}, Python {at['python']}, NumPy {at['numpy']}, "
         f"commit {results['commit']}, {results['date'][:10]}; `python benchmarks/method_cards.py`."
