@@ -3,6 +3,7 @@
 L labels, D draws of an epoch.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,10 @@ class Explanation:
         branches: for each of them the branch that chose the row; empty without branches.
         weights: for each of them the row's weight in the loss.
         planned_draws: D, draws of the epoch over all rows.
+        permutation: whether every row comes exactly once in the epoch, as in a warm-up.
         draws_before: how often the row was drawn in the epochs before.
         details: what the method itself says of the row (``Selector.explain``): numbers, and arrays (L,).
+        branch_names: all branches of the method; ``details`` of a branch end in its name.
     """
 
     run: Path
@@ -55,8 +58,10 @@ class Explanation:
     branches: tuple[str, ...]
     weights: tuple[float, ...]
     planned_draws: int
+    permutation: bool
     draws_before: int
     details: dict[str, Any]
+    branch_names: tuple[str, ...]
 
     @property
     def chance_of_none(self) -> float | None:
@@ -71,9 +76,13 @@ class Explanation:
             *self._draws(),
             f"state: {self.source}",
         ]
-        plain = {name: value for name, value in self.details.items() if np.ndim(value) == 0}
-        lines += [f"{name}: {_short(value)}" for name, value in plain.items() if name != "p"]
-        return "\n".join([*lines, *self._table()])
+        ends = tuple(f"_{branch}" for branch in self.branch_names)
+        lines += self._part({k: v for k, v in self.details.items() if k != "p" and not k.endswith(ends)})
+        for branch in self.branch_names:
+            end = f"_{branch}"
+            own = {k.removesuffix(end): v for k, v in self.details.items() if k.endswith(end)}
+            lines += ["", f"{branch} branch", *self._part(own)]
+        return "\n".join(lines)
 
     def _draws(self) -> list[str]:
         drawn = "not drawn in this epoch"
@@ -85,7 +94,8 @@ class Explanation:
         if set(self.weights) - {1.0}:
             lines.append(f"weight in the loss: {', '.join(f'{w:.4g}' for w in self.weights)}")
         if self.probability is None or self.chance_of_none is None:
-            return [*lines, "every row comes once, or the method draws without one law for the whole epoch"]
+            law = "every row comes once in this epoch" if self.permutation else "the method draws without such a law"
+            return [*lines, f"no probability: {law}"]
         times = self.probability * self.n_rows
         return [
             *lines,
@@ -93,10 +103,12 @@ class Explanation:
             f"{self.n_rows}; chance of none in {self.planned_draws} draws: {self.chance_of_none:.1%}",
         ]
 
-    def _table(self) -> list[str]:
-        columns = {n: v for n, v in self.details.items() if np.ndim(v) == 1 and len(v) == len(self.labels)}
+    def _part(self, details: Mapping[str, Any]) -> list[str]:
+        """Return the numbers in a line and the arrays (L,) as a table, the row's own labels first."""
+        plain = ", ".join(f"{name.replace('_', ' ')} {_short(v)}" for name, v in details.items() if np.ndim(v) == 0)
+        columns = {n: v for n, v in details.items() if np.ndim(v) == 1 and len(v) == len(self.labels)}
         if not columns:
-            return []
+            return [plain]
         order = np.argsort(~self.relevant, kind="stable")[:_MOST_LABELS]
         head = ["label", "has it", *(name.replace("_", " ") for name in columns)]
         rows = [
@@ -104,7 +116,7 @@ class Explanation:
             for j in order
         ]
         left_out = len(self.labels) - len(order)
-        return ["", aligned([head, *rows]), *([f"... and {left_out} labels more"] if left_out else [])]
+        return [plain, "", aligned([head, *rows]), *([f"... and {left_out} labels more"] if left_out else [])]
 
 
 def explain(run: str | Path, row: int, epoch: int | None = None) -> Explanation:
@@ -177,8 +189,10 @@ def _explanation(
         branches=() if branches is None else tuple((*names, "no")[b] for b in branches[draws]),
         weights=tuple([1.0] * len(draws) if weights is None else weights[draws].tolist()),
         planned_draws=len(plan.ids),
+        permutation=np.array_equal(np.sort(plan.ids), np.arange(len(known.row_ids))),
         draws_before=sum(int((known.order(e) == position).sum()) for e in range(min(plan.epoch, known.drawn_epochs))),
         details=selector.explain(position),
+        branch_names=names,
     )
 
 

@@ -45,3 +45,11 @@ def test_hugging_face(tmp_path):
     for package in ("transformers", "accelerate"):
         pytest.importorskip(package, reason=f"{package} is not installed; pip install {package} to run this example")
     assert_selected(main_of("hugging_face.py")(str(tmp_path), epochs=4), 4)
+
+
+def test_the_loop_in_the_documentation_runs():
+    text = (EXAMPLES.parent / "docs" / "without-ray.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    found: dict = {}
+    exec(compile(code, "without-ray.md", "exec"), found)
+    assert_selected(found["sampler"].selector, 6)

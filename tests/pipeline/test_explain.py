@@ -63,7 +63,8 @@ def test_any_epoch_of_a_recorded_run_is_explained(recorded):
                 assert set(found.branches) <= {"uncertainty", "hardness"}
                 assert 0 < found.chance_of_none < 1
             else:
-                assert found.probability is None and found.rank is None
+                assert found.probability is None and found.rank is None and found.permutation
+                assert "no probability: every row comes once" in str(found)
     probabilities = [explain(recorded, int(row), 4).probability for row in rows[:40]]
     ranks = [explain(recorded, int(row), 4).rank for row in rows[:40]]
     assert len(set(probabilities)) > 10
@@ -143,5 +144,14 @@ def test_the_command_prints_why(recorded, capsys):
     assert main(["explain", str(recorded), str(row), "--epoch", "4"]) == 0
     shown = capsys.readouterr().out
     assert f"row {row}, epoch 4 (from 0)" in shown and "in batch 0 (" in shown
-    for word in ("probability", "rank", "beta", "pressure", "bonus hardness", "label4", "times in the 4 epochs before"):
+    for word in (
+        "probability",
+        "rank",
+        "beta",
+        "pressure",
+        "hardness branch",
+        "bonus",
+        "label4",
+        "times in the 4 epochs before",
+    ):
         assert word in shown
