@@ -76,35 +76,51 @@ class ContextSupport:
 
     def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
         self._entries, self._context = entries, context
-        self._sizes = np.diff(context.indptr)[entries.rows]  # at least 1: a context holds the row's own labels
-        self._pairs = int(self._sizes.sum(dtype=np.int64))
-        self._parts = blocks_of(self._sizes, _PAIRS_AT_ONCE)
-        kept = worth_keeping(self._sizes, context.shape)
-        self._kept = {part.start: self._listed(part) for part in self._parts} if kept else None
+        sizes = np.diff(context.indptr).astype(np.int64) * np.diff(entries.labels.indptr)
+        self._pairs = int(sizes.sum())
+        self._blocks = list(enumerate(blocks_of(np.maximum(sizes, 1), _PAIRS_AT_ONCE)))
+        kept = worth_keeping(sizes, context.shape)
+        self._kept = [self._listed(rows) for _, rows in self._blocks] if kept else None
 
-    def __call__(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return S at the relevant entries, float64 (E,), for two correlations C (L, L). Cost O(P).
+    def add_to(self, scores: np.ndarray, values: np.ndarray, weights: np.ndarray, correlations: np.ndarray) -> None:
+        """Add sum_j y_ij v_j E_ij S_ij to the scores of both branches. Cost O(P).
 
         Source: D2ACE [released]; the restriction to relevant entries is exact, no other S enters a score.
+
+        Args:
+            scores: float64 (2, N), changed in place.
+            values: float (2, E), E and h at the relevant entries.
+            weights: float64 (2, L), v.
+            correlations: float64 (2, L, L), C.
         """
         # Both at once, as real and imaginary part: complex numbers add part by part, and memory is read once.
-        table = (first + 1j * second).reshape(-1)
-        support = np.zeros(len(self._sizes), np.complex128)
+        table = (correlations[0] + 1j * correlations[1]).reshape(-1)
+        labels = self._entries.labels
 
-        def add(part: slice) -> None:
-            pairs = self._kept[part.start] if self._kept is not None else self._listed(part)
-            sizes = self._sizes[part]
-            begins = np.cumsum(sizes, dtype=np.int64) - sizes
-            support[part] = np.add.reduceat(table.take(pairs), begins)
+        def add(block: tuple[int, slice]) -> None:
+            number, rows = block
+            span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
+            if span.start == span.stop:
+                return
+            pairs = self._kept[number] if self._kept is not None else self._listed(rows)
+            own, sizes = self._entries.rows[span] - rows.start, self._sizes(span)
+            support = np.add.reduceat(table.take(pairs), np.cumsum(sizes) - sizes)
+            for branch, part in enumerate((support.real, support.imag)):
+                terms = weights[branch].take(labels.indices[span]) * values[branch, span] * part
+                scores[branch, rows] += np.bincount(own, terms, minlength=rows.stop - rows.start)
 
-        each(add, self._parts, self._pairs)
-        return support.real, support.imag
+        each(add, self._blocks, self._pairs)
 
-    def _listed(self, part: slice) -> np.ndarray:
-        """Return the pairs of some entries, entry after entry, as positions in a flat (L, L) table."""
-        n_labels = self._context.shape[1]
-        sizes = self._sizes[part]
-        around = self._context.indices[spans(self._context.indptr[self._entries.rows[part]], sizes)]
-        own = self._entries.labels.indices[part].astype(np.int64) * n_labels
-        pairs = np.repeat(own, sizes) + around
+    def _sizes(self, span: slice) -> np.ndarray:
+        """Return the labels around the row of each entry, int64; at least 1, since a context holds the row's own."""
+        pointers, rows = self._context.indptr, self._entries.rows[span]
+        return (pointers[rows + 1] - pointers[rows]).astype(np.int64)
+
+    def _listed(self, rows: slice) -> np.ndarray:
+        """Return the pairs of the entries of some rows, entry after entry, as positions in a flat (L, L) table."""
+        labels, n_labels = self._entries.labels, self._context.shape[1]
+        span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
+        sizes = self._sizes(span)
+        around = self._context.indices[spans(self._context.indptr[self._entries.rows[span]], sizes)]
+        pairs = np.repeat(labels.indices[span].astype(np.int64) * n_labels, sizes) + around
         return pairs.astype(np.min_scalar_type(n_labels**2))

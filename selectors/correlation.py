@@ -3,7 +3,6 @@
 N rows, L labels, E relevant entries (CSR order), c labels of a row. Costs follow N c^2, never N L^2.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from .labels import blocks_of, entry_positions, entry_rows, spans
 
 _EPS = 1e-8
 _ALWAYS_KEPT = 1 << 24
-_PAIRS_AT_ONCE = 1 << 18
+_PAIRS_AT_ONCE = 1 << 15  # so that what is made of them stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def label_peaks(values: np.ndarray, entries: RelevantEntries) -> np.ndarray:
 class PairProducts:
     """The fixed pattern of pairs of labels of one row, and sums of their products over rows.
 
-    Pairs are kept (12 bytes each) while they are few against the history, and listed anew each time otherwise.
+    Pairs are kept (6 to 12 bytes each) while they are few against the history, and listed anew each time otherwise.
 
     Args:
         entries: the relevant entries.
@@ -63,10 +62,11 @@ class PairProducts:
 
     def __init__(self, entries: RelevantEntries) -> None:
         self._entries = entries
-        pointers = entries.labels.indptr
-        # an entry pairs with itself and with the later ones of its row: half of a symmetric matrix
-        self._sizes = pointers[entries.rows + 1] - np.arange(len(entries.rows))
-        self._kept = list(self._blocks()) if worth_keeping(self._sizes, entries.labels.shape) else None
+        count = np.diff(entries.labels.indptr).astype(np.int64)
+        sizes = count * (count + 1) // 2  # an entry pairs with itself and the later ones: half a symmetric matrix
+        self._blocks = blocks_of(np.maximum(sizes, 1), _PAIRS_AT_ONCE)
+        kept = worth_keeping(sizes, entries.labels.shape)
+        self._kept = [self._listed(rows) for rows in self._blocks] if kept else None
 
     def __call__(self, values: np.ndarray, peaks: np.ndarray, n_rows: int) -> np.ndarray:
         """Return the products of every two labels' columns, summed over rows, exactly. Cost O(N c^2).
@@ -82,25 +82,27 @@ class PairProducts:
         Returns:
             int64 (L, L), symmetric; only the scale of its columns differs from the real products.
         """
-        n_labels = len(peaks)
-        shift = (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1]
-        scale = np.ldexp(1.0, shift)
-        whole = np.rint(values * scale[self._entries.labels.indices]).astype(np.int64)
+        n_labels, labels = len(peaks), self._entries.labels
+        scale = np.ldexp(1.0, (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1])
         products = np.zeros(n_labels * n_labels, np.int64)
-        for left, right, cell in self._kept if self._kept is not None else self._blocks():
-            np.add.at(products, cell.astype(np.intp, copy=False), whole.take(left) * whole.take(right))
+        for number, rows in enumerate(self._blocks):
+            span = slice(*labels.indptr[[rows.start, rows.stop]])
+            whole = np.rint(values[span] * scale[labels.indices[span]]).astype(np.int64)
+            left, right, cell = self._kept[number] if self._kept is not None else self._listed(rows)
+            np.add.at(products, cell.astype(np.intp), whole.take(left) * whole.take(right))
         upper = products.reshape(n_labels, n_labels)
         return upper + np.triu(upper, 1).T
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield the two entries of each pair, and the pair's cell in a flat (L, L) table."""
-        indices, n_labels = self._entries.labels.indices, self._entries.labels.shape[1]
-        narrow = np.int32 if max(len(indices), n_labels**2) < 2**31 else np.int64
-        for part in blocks_of(self._sizes, _PAIRS_AT_ONCE):
-            first, sizes = np.arange(part.start, part.stop), self._sizes[part]
-            left, right = np.repeat(first, sizes), spans(first, sizes)
-            cell = indices[left].astype(np.int64) * n_labels + indices[right]
-            yield left.astype(narrow), right.astype(narrow), cell.astype(narrow)
+    def _listed(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return both entries of each pair, counted from the rows' first, and its cell in a flat (L, L) table."""
+        labels = self._entries.labels
+        span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
+        first, indices = np.arange(span.stop - span.start), labels.indices[span]
+        sizes = labels.indptr[self._entries.rows[span] + 1] - span.start - first
+        left, right = np.repeat(first, sizes), spans(first, sizes)
+        cell = indices[left].astype(np.int64) * labels.shape[1] + indices[right]
+        narrow = np.min_scalar_type(len(first))
+        return left.astype(narrow), right.astype(narrow), cell.astype(np.min_scalar_type(labels.shape[1] ** 2))
 
 
 def worth_keeping(sizes: np.ndarray, shape: tuple[int, int]) -> bool:

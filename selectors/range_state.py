@@ -58,6 +58,7 @@ class RangeState:
         self._entries = RelevantEntries.of(spec.labels)
         self._products = PairProducts(self._entries)
         self._support = ContextSupport(self._entries, spec.context)
+        self._relevant = np.empty((2, len(self._entries.rows)), np.float32)  # scratch of an end of an epoch
 
     def reset(self) -> None:
         """Forget all observations."""
@@ -80,7 +81,7 @@ class RangeState:
 
         Sums add over ranges, largest values are reduced by maximum. Cost O(n L).
         """
-        sums, self._relevant = rescoring.read_entries(self._history, self._floor, pivot, self._entries, self._n_rows)
+        sums = rescoring.read_entries(self._history, self._floor, pivot, self._entries, self._n_rows, self._relevant)
         peaks = np.array([label_peaks(values, self._entries) for values in self._relevant])
         return sums, peaks, self._history.take_fresh()
 
@@ -95,11 +96,7 @@ class RangeState:
         """
         self._scores = rescoring.row_sums(self._history, self._floor, weights)
         if correlations is not None:
-            support = self._support(*correlations)
-            for score, weight, values, s in zip(self._scores, weights, self._relevant, support, strict=True):
-                terms = weight[self._entries.labels.indices] * values * s
-                score += np.bincount(self._entries.rows, terms, minlength=len(score))
-        del self._relevant
+            self._support.add_to(self._scores, self._relevant, weights, correlations)
         return np.stack([self._scores.min(axis=1), self._scores.max(axis=1)], axis=1)
 
     def level(self, extremes: np.ndarray) -> None:

@@ -48,9 +48,14 @@ def pivots(history: History, floor: float) -> np.ndarray:
 
 
 def read_entries(
-    history: History, floor: float, pivot: np.ndarray, entries: RelevantEntries, n_rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read all entries once. Cost O(N L).
+    history: History,
+    floor: float,
+    pivot: np.ndarray,
+    entries: RelevantEntries,
+    n_rows: int,
+    relevant: np.ndarray,
+) -> np.ndarray:
+    """Read all entries once: sum them up, and pick the relevant ones. Cost O(N L).
 
     Args:
         history: state of the rows.
@@ -58,13 +63,12 @@ def read_entries(
         pivot: (2, L) float32, from ``pivots`` of the first range.
         entries: the relevant entries of the rows.
         n_rows: number of ALL rows.
+        relevant: float32 (2, E), filled with E and h at the relevant entries.
 
     Returns:
-        Sums over the rows of E - pivot, its square, h - pivot, its square, int64 (4, L), scaled alike for all
-        ranges; and E and h at the relevant entries, float32 (2, E).
+        Sums over the rows of E - pivot, its square, h - pivot, its square, int64 (4, L), scaled alike for all ranges.
     """
     n_labels = history.uncertainty.shape[1]
-    relevant = np.empty((2, len(entries.rows)), np.float32)
 
     def part(rows: slice) -> np.ndarray:
         total = np.zeros((4, n_labels), np.int64)
@@ -77,7 +81,7 @@ def read_entries(
         return total
 
     size = history.uncertainty.size
-    return np.sum(each(part, shares(len(history.visits), block_rows(n_labels), size), size), axis=0), relevant
+    return np.sum(each(part, shares(len(history.visits), block_rows(n_labels), size), size), axis=0)
 
 
 def label_weights(

@@ -52,34 +52,41 @@ def test_parts_of_the_rows_add_up_exactly(case):
     np.testing.assert_array_equal(parts[0] + parts[1], whole)
 
 
+def supported(labels, context, values, weights, matrices):
+    """What correlations add to the scores of rows, float64 (2, N)."""
+    entries, scores = RelevantEntries.of(labels), np.zeros((2, labels.shape[0]))
+    relevant = values.reshape(2, -1)[:, entries.positions]
+    ContextSupport(entries, context).add_to(scores, relevant, weights, matrices)
+    return scores
+
+
 @pytest.mark.parametrize("pairs_at_once", [1, 50, 1 << 19])
 def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pairs_at_once):
-    labels, _, rng = case
-    monkeypatch.setattr(context_module, "_PAIRS_AT_ONCE", pairs_at_once)
+    labels, masked, rng = case
+    for module in (correlation_module, context_module):
+        monkeypatch.setattr(module, "_PAIRS_AT_ONCE", pairs_at_once)
     matrix = as_label_matrix(labels)
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
-    entries = RelevantEntries.of(matrix)
-    first, second = rng.random((2, 9, 9))
-    support = ContextSupport(entries, context)
+    values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     dense = context.toarray().astype(float)
-    for found, correlation in zip(support(first, second), (first, second), strict=True):
-        np.testing.assert_allclose(found, (dense @ correlation.T)[labels > 0])
+    want = [(labels * w * v * (dense @ c.T)).sum(axis=1) for w, v, c in zip(weights, values, matrices, strict=True)]
+    np.testing.assert_allclose(supported(matrix, context, values, weights, matrices), want)
+    found = sparse_gram(labels, masked, peaks_of(labels, masked), 80)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found, sparse_gram(labels, masked, peaks_of(labels, masked), 80))
 
 
 def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
     labels, masked, rng = case
     matrix = as_label_matrix(labels)
-    entries, context = RelevantEntries.of(matrix), local_context(matrix, rng.integers(0, 80, (80, 3)))
-    first, second = rng.random((2, 9, 9))
+    context = local_context(matrix, rng.integers(0, 80, (80, 3)))
+    values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     results = []
     for keep in (True, False):
         for module in (correlation_module, context_module):
             monkeypatch.setattr(module, "worth_keeping", lambda *_, keep=keep: keep)
-        values, peaks = masked.reshape(-1)[entries.positions], masked.max(axis=0)
-        products = PairProducts(entries)
-        support = ContextSupport(entries, context)
-        assert (products._kept is None) == (support._kept is None) == (not keep)
-        results.append([products(values, peaks, 80), *support(first, second)])
+        gram = sparse_gram(labels, masked, peaks_of(labels, masked), 80)
+        results.append([gram, supported(matrix, context, values, weights, matrices)])
     for kept, anew in zip(*results, strict=True):
         np.testing.assert_array_equal(kept, anew)
 
@@ -88,4 +95,4 @@ def test_no_relevant_entry_at_all():
     matrix = as_label_matrix(np.zeros((4, 3)))
     entries = RelevantEntries.of(matrix)
     assert not correlations(PairProducts(entries)(np.empty(0), label_peaks(np.empty(0), entries), 4)).any()
-    assert [len(part) for part in ContextSupport(entries, matrix)(np.eye(3), np.eye(3))] == [0, 0]
+    assert not supported(matrix, matrix, np.ones((2, 4, 3)), np.ones((2, 3)), np.ones((2, 3, 3))).any()
