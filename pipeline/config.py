@@ -58,10 +58,16 @@ class ModelSection(Section):
 
 
 class SelectorSection(Section):
-    """Which selection method and its own options."""
+    """Which selection method and its own options.
+
+    ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
+    table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
+    else the path of a ``.npy`` file with one line for each row of the data set.
+    """
 
     name: str = "d2ace"
     options: dict[str, Any] = {}
+    neighbour_features: str = "inputs"
 
     @model_validator(mode="after")
     def _known(self) -> "SelectorSection":

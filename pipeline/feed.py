@@ -51,11 +51,6 @@ class GatherFeed:
     def __init__(self, reader: BlockReader, scaler: Scaler, device: torch.device) -> None:
         self._reader, self._scaler, self.device = reader, scaler, device
 
-    @property
-    def n_labels(self) -> int:
-        """L, the number of labels of every row."""
-        return self._reader.manifest.n_labels
-
     def part(self, ids: np.ndarray) -> Part:
         """Return the rows of ``ids`` in that order; raises DataError for ids or images that cannot be read."""
         rows = self._reader.gather(ids)

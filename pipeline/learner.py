@@ -153,6 +153,12 @@ class Learner:
             logits = self.model(features).logits
         return torch.sigmoid(logits.float())
 
+    @torch.no_grad()
+    def embeddings(self, part: Part) -> torch.Tensor:
+        """Return the network's inner features of a part's rows, float32 (b, e)."""
+        with self._autocast():
+            return self.model.embed(part.features).float()
+
     def state_dict(self) -> dict[str, Any]:
         """Return model, optimiser, schedule, loss scale and torch's random state."""
         return {

@@ -7,7 +7,7 @@ import ray
 import torch
 
 from .learner import Seen
-from .selection_actor import Observation
+from .observation import Observation
 
 _MAX_IN_FLIGHT = 16
 

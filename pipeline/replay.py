@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from ..selectors import api as selectors
+from .blueprint import selection_blueprint
 from .config import Config
 from .data.blocks import BlockReader
 from .data.manifest import Manifest
@@ -21,7 +22,6 @@ from .errors import RunError
 from .recording import Recorded, read_recording, recorded_epochs
 from .row_store import RowStore
 from .run_folder import RunFolder
-from .train import selection_blueprint
 
 
 class _Shards(RowStore):

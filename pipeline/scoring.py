@@ -15,6 +15,9 @@ from .data.blocks import BlockReader
 from .data.manifest import Manifest
 from .errors import RunError, did_you_mean
 from .feed import GatherFeed
+from .learner import chunks
+from .losses import entry_losses
+from .row_store import RowStore
 from .run_folder import RunData, RunFolder
 from .session import data_context
 
@@ -35,9 +38,9 @@ class TrainedModel:
         self._network.to(self.device).eval()
 
     @torch.no_grad()
-    def probabilities(self, features: torch.Tensor) -> np.ndarray:
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
         """Return float32 (n, L) for scaled features on the model's device."""
-        return torch.sigmoid(self._network(features).logits.float()).cpu().numpy()
+        return self._network(features).logits.float()
 
 
 class _Scorer:
@@ -56,7 +59,7 @@ class _Scorer:
         reader = BlockReader([table.combine_chunks()], self._manifest)
         part = GatherFeed(reader, self._model.data.scaler, self._model.device).part(ids)
         threshold = self._model.config.train.threshold
-        return _scored_table(ids, self._model.probabilities(part.features), threshold)
+        return _scored_table(ids, torch.sigmoid(self._model.logits(part.features)).cpu().numpy(), threshold)
 
 
 def _scored_table(ids: np.ndarray, probabilities: np.ndarray, threshold: float) -> pa.Table:
@@ -102,6 +105,23 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
         num_gpus=1 if gpus else None,
         concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1)),
     )
+
+
+def losses_of_run(folder: str | Path, rows: RowStore, ids: np.ndarray, chunk_rows: int = 1024) -> np.ndarray:
+    """Return what another run's model loses on some rows: binary cross-entropy, float32 (n, L).
+
+    Raises:
+        RunError: when that run is not finished, or was trained on other labels or inputs.
+    """
+    run, _, data = open_run(folder)
+    _require_fit(run, data, rows.manifest)
+    model = TrainedModel(folder)
+    feed = GatherFeed(rows.open(), data.scaler, model.device)
+    losses = []
+    for piece in chunks(len(ids), chunk_rows):
+        part = feed.part(ids[piece])
+        losses.append(entry_losses(model.logits(part.features), part.labels).cpu().numpy())
+    return np.concatenate(losses)
 
 
 def _require_fit(run: RunFolder, data: RunData, manifest: Manifest) -> None:

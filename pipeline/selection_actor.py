@@ -8,50 +8,20 @@ belongs to its run. Workers talk to it with three calls: ``rewind`` once at thei
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition
 from typing import Any
 
 import numpy as np
 import ray
-from scipy import sparse
 
 from ..selectors import api as selectors
+from .blueprint import Blueprint
 from .errors import RunError
+from .observation import Observation
 from .recording import Recorder
 from .selection_log import SelectionLog
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What one rank saw in some consecutive steps of one epoch.
-
-    Attributes:
-        attempt: the number that ``rewind`` returned; messages of an earlier attempt are dropped.
-        epoch: epoch of all steps.
-        rank: who sends.
-        first_step: step of the first batch; the others follow without gaps.
-        sizes: int64 (steps,), rows this rank had of each batch.
-        ids: int64 (n,), global ids of the rows that were really fed to the model, step after step.
-        probabilities: float32 (n, L), or None when the method does not observe.
-        losses: float32 (n, L), or None likewise.
-    """
-
-    attempt: int
-    epoch: int
-    rank: int
-    first_step: int
-    sizes: np.ndarray
-    ids: np.ndarray
-    probabilities: np.ndarray | None = None
-    losses: np.ndarray | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays that travel."""
-        arrays = (self.sizes, self.ids, self.probabilities, self.losses)
-        return sum(a.nbytes for a in arrays if a is not None)
 
 
 @dataclass
@@ -64,30 +34,6 @@ class _EpochTally:
     rescore_s: float = 0.0
     plan_s: float = 0.0
     received_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """What a service is built from; values may be object references, so it is cheap to keep and to send.
-
-    Attributes:
-        method: name of a registered selection method.
-        arguments: constructor arguments of the method.
-        row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
-        log_folder: the run folder for order files and selection records, or None to keep none.
-        record: write every epoch's observations there, too.
-    """
-
-    method: str
-    arguments: dict[str, Any]
-    row_ids: np.ndarray | ray.ObjectRef
-    log_folder: str | None = None
-    record: bool = False
-
-    def by_reference(self) -> "Blueprint":
-        """Return it with all arrays in the object store."""
-        arguments = {key: _put_array(value) for key, value in self.arguments.items()}
-        return replace(self, arguments=arguments, row_ids=_put_array(self.row_ids))
 
 
 class SelectionService:
@@ -107,14 +53,26 @@ class SelectionService:
         self._tally = _EpochTally(0)
         self._failure: BaseException | None = None
 
-    def build(self, blueprint: Blueprint) -> None:
-        """Make the selector; raises SelectionError when the method refuses its arguments."""
-        arguments = {key: _fetch(value) for key, value in blueprint.arguments.items()}
+    def build(self, blueprint: Blueprint, neighbour_features: np.ndarray | None = None) -> None:
+        """Make the selector; raises SelectionError when the method refuses its arguments.
+
+        Args:
+            blueprint: what from.
+            neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's.
+        """
+        self._blueprint = blueprint
         self._row_ids = np.asarray(_fetch(blueprint.row_ids), np.int64)
-        self._epochs = int(arguments["epochs"])
-        self._log = SelectionLog(Path(blueprint.log_folder), self._row_ids) if blueprint.log_folder else None
-        self._recorder = Recorder(Path(blueprint.log_folder)) if blueprint.log_folder and blueprint.record else None
-        self._built = selectors.create(blueprint.method, **arguments)
+        folder = Path(blueprint.log_folder) if blueprint.log_folder else None
+        self._log = SelectionLog(folder, self._row_ids) if folder else None
+        self._recorder = Recorder(folder) if folder and blueprint.record else None
+        self._make_selector(neighbour_features)
+
+    def _make_selector(self, neighbour_features: np.ndarray | None) -> None:
+        arguments = {key: _fetch(value) for key, value in self._blueprint.arguments.items()}
+        if neighbour_features is not None:
+            arguments = {**arguments, "neighbour_ids": None, "features": neighbour_features}
+        self._epochs, self._embedded = int(arguments["epochs"]), neighbour_features is not None
+        self._built = selectors.create(self._blueprint.method, **arguments)
 
     def rewind(self, blueprint: Blueprint, state: dict[str, Any] | None, world: int) -> int:
         """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
@@ -123,8 +81,9 @@ class SelectionService:
         delivered after its last checkpoint is not counted twice. Cost: one copy of the state.
         """
         with self._changed:
-            if self._built is None:
-                self.build(blueprint)
+            embedded = state is not None and blueprint.embeds_before(int(state["epoch"]))
+            if self._built is None or self._embedded != embedded:
+                self.build(blueprint, blueprint.load_embeddings() if embedded else None)
             self._attempt, self._world = self._attempt + 1, world
             self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
             epoch, self._step = 0, 0
@@ -163,6 +122,28 @@ class SelectionService:
                 self._store(observation)
                 while len(self._pending.get(self._step, {})) == self._world:
                     self._apply(self._pending.pop(self._step))
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._changed.notify_all()
+
+    def embed(self, attempt: int, embeddings: np.ndarray) -> None:
+        """Take the model's embeddings of all training rows and look for neighbours in these from now on.
+
+        Args:
+            attempt: the number that ``rewind`` returned.
+            embeddings: float32 (N, e), in the order of the training rows.
+        """
+        with self._changed:
+            if attempt != self._attempt or self._embedded:
+                return
+            try:
+                self._blueprint.save_embeddings(embeddings)
+                state = self._selector.state_dict()
+                self._make_selector(embeddings)
+                self._selector.load_state_dict(state)
+                self._finish_complete_epoch()
             except Exception as error:
                 self._failure = error
                 raise
@@ -222,7 +203,13 @@ class SelectionService:
         self._tally.consumed.append(consumed)
         self._step += 1
         self._tally.observe_s += time.perf_counter() - started
-        if self._step == len(plan):
+        self._finish_complete_epoch()
+
+    def _finish_complete_epoch(self) -> None:
+        """Finish the epoch if all its batches are in, and the embeddings too where they are due."""
+        epoch = self._tally.epoch
+        due = epoch == self._blueprint.embed_after and not self._embedded
+        if epoch in self._plans and self._step == len(self._plans[epoch][0]) and not due:
             self._finish_epoch()
 
     def _finish_epoch(self) -> None:
@@ -239,7 +226,7 @@ class SelectionService:
             "rescore_s": tally.rescore_s,
             "plan_s": tally.plan_s,
             "bytes": tally.received_bytes,
-            "effective_sample_size": effective_sample_size(plan),
+            "effective_sample_size": plan.effective_sample_size,
         }
         if self._log is not None:
             consumed = np.concatenate(tally.consumed)
@@ -272,13 +259,6 @@ class SelectionService:
             )
 
 
-def effective_sample_size(plan: selectors.Plan) -> float:
-    """Return 1 / (N sum P^2) in (0, 1]; 1 for a permutation. Source: [own] use of Kish's formula."""
-    if plan.probabilities is None:
-        return 1.0
-    return float(1.0 / (len(plan.probabilities) * np.square(plan.probabilities).sum()))
-
-
 @contextmanager
 def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
     """Run the actor on the head node for the block's time; it is never detached and never outlives the block.
@@ -303,10 +283,6 @@ def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
         yield actor
     finally:
         ray.kill(actor)
-
-
-def _put_array(value: Any) -> Any:
-    return ray.put(value) if isinstance(value, np.ndarray) or sparse.issparse(value) else value
 
 
 def _fetch(value: Any) -> Any:

@@ -15,7 +15,6 @@ from scipy.stats import rankdata
 from ..selectors.api import Selector
 from .errors import RunError
 from .replay import SelectionOfRun
-from .selection_actor import effective_sample_size
 from .text_table import aligned
 
 _MOST_LABELS = 30
@@ -144,7 +143,7 @@ def _replayed(known: SelectionOfRun, selector: Selector, *, check: bool) -> Sele
         if check:
             known.require_own(plan)
         draws += np.bincount(plan.ids, minlength=len(draws))
-        sizes.append(effective_sample_size(plan))
+        sizes.append(plan.effective_sample_size)
         known.tell(selector, epoch)
     return Selected(selector.name, draws, _exposure(known.labels, draws), np.array(sizes))
 

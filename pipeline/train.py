@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 from scipy import sparse
 
-from ..selectors import api as selectors
 from . import losses, models, selection_actor
+from .blueprint import check_neighbour_features, selection_blueprint
 from .config import Config
 from .data.manifest import Manifest
 from .data.shards import read_labels, read_splits
@@ -18,11 +18,9 @@ from .data.splits import Splits, make_splits
 from .errors import ConfigError, RunError, did_you_mean
 from .metrics import METRICS
 from .models.api import ModelContext
-from .neighbourhood import selection_features
 from .progress import Progress
 from .row_store import RowStore, materialise
 from .run_folder import RunData, RunFolder
-from .selection_actor import Blueprint
 from .session import ray_session, worker_resources
 from .worker import WorkerSetup, train_loop
 
@@ -63,9 +61,8 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
     elif not isinstance(config, Config):
         config = Config.make(config)
     _check(config)
-    manifest = Manifest.load(Path(config.data.path).resolve())  # workers run in another folder
-    data = config.data.model_copy(update={"path": str(manifest.folder)})
-    config = config.model_copy(update={"data": data})
+    config = _with_absolute_paths(config)
+    Manifest.load(config.data.path)
     return _run(config, RunFolder.create(_folder(config), config), quiet)
 
 
@@ -92,9 +89,23 @@ def _check(config: Config) -> None:
     """Refuse now what would fail in a worker minutes later."""
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
+    check_neighbour_features(config)
     if config.train.monitor not in METRICS:
         hint = did_you_mean(config.train.monitor, METRICS)
         raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
+
+
+def _with_absolute_paths(config: Config) -> Config:
+    """Workers run in other folders, and a run may be resumed from another."""
+    selector, options = config.selector, dict(config.selector.options)
+    if isinstance(options.get("reference"), str):
+        options["reference"] = str(Path(options["reference"]).resolve())
+    features = selector.neighbour_features
+    if features not in ("inputs", "embeddings"):
+        features = str(Path(features).resolve())
+    selector = selector.model_copy(update={"options": options, "neighbour_features": features})
+    data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
+    return config.model_copy(update={"data": data, "selector": selector})
 
 
 def _folder(config: Config) -> Path:
@@ -165,23 +176,6 @@ def _context(manifest: Manifest, labels: sparse.csr_array) -> ModelContext:
         n_rows=labels.shape[0],
         cooccurrence=(relevance.T @ relevance).toarray(),
     )
-
-
-def selection_blueprint(
-    config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData
-) -> Blueprint:
-    """Return what the run's selector is made from; ``labels`` are those of all rows."""
-    arguments: dict[str, Any] = {
-        "labels": labels[data.splits.train],
-        "batch_size": config.train.batch_size,
-        "epochs": config.train.epochs,
-        "seed": config.run.seed,
-        **config.selector.options,
-    }
-    if selectors.get(config.selector.name).uses_neighbours:
-        arguments["features"] = selection_features(rows, data.scaler, data.splits.train)
-    record = config.run.record_observations
-    return Blueprint(config.selector.name, arguments, data.splits.train, str(folder.path), record)
 
 
 def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:

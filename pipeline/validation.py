@@ -1,10 +1,12 @@
-"""Predictions of the training workers on held-out rows, every row once."""
+"""What the training workers compute together on given rows, every row once."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
-from .feed import GatherFeed, prefetch
+from .feed import GatherFeed, Part, prefetch
 from .learner import Learner, chunks
 
 
@@ -13,27 +15,44 @@ def predict_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict ``ids`` on all ranks together and return the whole result on each.
 
+    Returns:
+        probabilities float32 (n, L) and labels float32 (n, L), in the order of ``ids``.
+    """
+
+    def compute(part: Part) -> torch.Tensor:
+        return torch.cat([learner.probabilities(part.features), part.labels], dim=1)
+
+    both = on_all_ranks(learner, compute, feed, ids, chunk_rows, rank, world)
+    probabilities, labels = np.split(both, 2, axis=1)
+    return probabilities, labels
+
+
+def on_all_ranks(
+    learner: Learner,
+    compute: Callable[[Part], torch.Tensor],
+    feed: GatherFeed,
+    ids: np.ndarray,
+    chunk_rows: int,
+    rank: int,
+    world: int,
+) -> np.ndarray:
+    """Compute float32 (n, w), a line for each of ``ids``, on all ranks together, in evaluation mode.
+
     The rows are cut into chunks of a fixed size and chunk c is computed by rank c mod world: no row is counted
     twice, and each chunk's arithmetic is the same for any number of workers. The ranks' results are joined by
     adding arrays that are zero elsewhere, which is exact.
-
-    Returns:
-        probabilities float32 (n, L) and labels float32 (n, L), in the order of ``ids``.
     """
     was_training = learner.model.training
     learner.model.eval()
     mine = list(chunks(len(ids), chunk_rows))[rank::world]
-    result: torch.Tensor | None = None
-    for rows, part in zip(mine, prefetch(lambda piece: feed.part(ids[piece]), mine), strict=True):
-        predicted = learner.probabilities(part.features)
-        if result is None:
-            result = torch.zeros(2, len(ids), predicted.shape[1], device=predicted.device)
-        result[0, rows], result[1, rows] = predicted, part.labels
-    if result is None:  # fewer chunks than ranks
-        shape = (2, len(ids), feed.n_labels)
-        result = torch.zeros(shape, device=feed.device)
+    pieces = [compute(part) for part in prefetch(lambda piece: feed.part(ids[piece]), mine)]
+    learner.model.train(was_training)
+    width = torch.tensor(pieces[0].shape[1] if pieces else 0, device=feed.device)
+    if world > 1:  # a rank without a chunk learns the width from the others
+        dist.all_reduce(width, dist.ReduceOp.MAX)
+    result = torch.zeros(len(ids), int(width), device=feed.device)
+    for rows, piece in zip(mine, pieces, strict=True):
+        result[rows] = piece
     if world > 1:
         dist.all_reduce(result)
-    learner.model.train(was_training)
-    probabilities, labels = result.cpu().numpy()
-    return probabilities, labels
+    return result.cpu().numpy()

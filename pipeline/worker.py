@@ -16,6 +16,7 @@ from ray.train.torch import get_device
 
 from ..selectors import api as selectors
 from ..selectors.randomness import generator
+from .blueprint import Blueprint
 from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
 from .errors import RunError
@@ -27,8 +28,7 @@ from .observer import Observer
 from .progress import Events
 from .row_store import RowStore
 from .run_folder import RunData, RunFolder, save_weights
-from .selection_actor import Blueprint
-from .validation import predict_split
+from .validation import on_all_ranks, predict_split
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class _Worker:
 
     def run(self) -> dict[str, Any] | None:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights."""
-        epoch, step, attempt = self._restore()
+        epoch, step, self._attempt = self._restore()
         self._observer = Observer(
             self._setup.actor,
-            attempt,
+            self._attempt,
             self._rank,
             self._setup.data.context.n_labels,
             self._config.run.message_steps,
@@ -127,6 +127,7 @@ class _Worker:
             if self._rank == 0:
                 self._setup.events.step(epoch, step + 1, steps)
         self._observer.drain()
+        self._embed(epoch)
         train_s = time.perf_counter() - started
         metrics = self._validate(epoch)
         times = {"train_s": train_s, "plan_wait_s": waited, "seconds": time.perf_counter() - started}
@@ -177,6 +178,16 @@ class _Worker:
         if self._world > 1:
             dist.all_reduce(losses)
         return float(losses.cpu().sum()) / draws
+
+    def _embed(self, epoch: int) -> None:
+        """Send the actor what the model makes of all training rows, at the one epoch when it waits for that."""
+        if epoch != self._setup.blueprint.embed_after:
+            return
+        ids, batch = self._setup.data.splits.train, self._config.train.batch_size
+        compute = self._learner.embeddings
+        embeddings = on_all_ranks(self._learner, compute, self._feed, ids, batch, self._rank, self._world)
+        if self._rank == 0:
+            ray.get(self._setup.actor.embed.remote(self._attempt, embeddings))
 
     def _predict(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         batch = self._config.train.batch_size

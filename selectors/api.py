@@ -22,6 +22,7 @@ from scipy import sparse
 from .errors import SelectionError, did_you_mean
 from .explain import checked_row, row_values
 from .labels import as_label_matrix
+from .law import effective_sample_size
 
 # name -> "module:class"; modules are imported on first use. One method a file.
 _REGISTRY: dict[str, str] = {
@@ -63,6 +64,11 @@ class Plan:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @property
+    def effective_sample_size(self) -> float:
+        """1 / (N sum P^2), a share of N in (0, 1]; 1 for a permutation."""
+        return 1.0 if self.probabilities is None else effective_sample_size(self.probabilities)
 
     @property
     def batches(self) -> list[np.ndarray]:

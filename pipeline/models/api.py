@@ -87,9 +87,11 @@ class MultiLabelModel(nn.Module, ABC):
 
     Attributes:
         inputs: ``table`` for rows of shape (d,), ``image`` for (C, H, W).
+        embeds: whether ``embed`` works.
     """
 
     name: ClassVar[str]
+    embeds: ClassVar[bool] = False
     inputs: ClassVar[Literal["table", "image"]] = "table"
 
     def __init__(self, context: ModelContext) -> None:
@@ -100,6 +102,14 @@ class MultiLabelModel(nn.Module, ABC):
             raise ConfigError(
                 f"network {self.name!r} takes {kinds[expected]}, but the data has rows of shape {context.input_shape}"
             )
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return inner features of rows, float (B, e), in which neighbours can be looked for.
+
+        Raises:
+            ConfigError: when the network has none to offer.
+        """
+        raise ConfigError(f"network {self.name!r} gives no embeddings")
 
     @abstractmethod
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:

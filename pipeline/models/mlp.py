@@ -22,6 +22,7 @@ class MLP(MultiLabelModel):
 
     name: ClassVar[str] = "mlp"
     inputs: ClassVar[Literal["table", "image"]] = "table"
+    embeds: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -45,6 +46,10 @@ class MLP(MultiLabelModel):
         if prior_bias:
             head.bias.data.copy_(prior_logits(context))
         self.layers = nn.Sequential(*layers, head)
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the last hidden layer, float (B, width), or the features when there is none."""
+        return self.layers[:-1](features)
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
         """Return the logits; the labels are not used."""

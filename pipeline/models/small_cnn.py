@@ -27,6 +27,7 @@ class SmallCNN(MultiLabelModel):
 
     name: ClassVar[str] = "small-cnn"
     inputs: ClassVar[Literal["table", "image"]] = "image"
+    embeds: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -56,8 +57,12 @@ class SmallCNN(MultiLabelModel):
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
         """Return the logits; the labels are not used."""
+        return Output(self.head(self.dropout(self.embed(features))))
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the mean and the maximum of each map over positions, float (B, 2 * channels)."""
         maps = self.body(features).flatten(2)
-        return Output(self.head(self.dropout(torch.cat([maps.mean(2), maps.amax(2)], dim=1))))
+        return torch.cat([maps.mean(2), maps.amax(2)], dim=1)
 
 
 def _convolution(channels: int, width: int, stride: int) -> list[nn.Module]:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from d2ace.pipeline.blueprint import Blueprint
 from d2ace.pipeline.errors import RunError
-from d2ace.pipeline.selection_actor import Blueprint, Observation, SelectionService, effective_sample_size
+from d2ace.pipeline.observation import Observation
+from d2ace.pipeline.selection_actor import SelectionService
 from d2ace.selectors.api import Plan
 
 ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
@@ -177,4 +179,4 @@ def test_uniform_needs_no_values(ray_session):
 
 def test_effective_sample_size():
     plan = Plan(0, np.arange(4), np.array([0, 4]), np.array([0.5, 0.5, 0.0, 0.0]))
-    assert effective_sample_size(plan) == pytest.approx(0.5)
+    assert plan.effective_sample_size == pytest.approx(0.5)
