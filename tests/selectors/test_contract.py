@@ -134,6 +134,18 @@ def test_unusable_and_saturated_input_never_spreads(name, bad):
         )
 
 
+def test_unusable_input_is_counted_and_warned_of_once_an_epoch(name, caplog):
+    selector = make(name)
+    nothing = np.full((N_ROWS, N_LABELS), np.nan)
+    for epoch in range(2):
+        selector.observe(np.arange(N_ROWS), nothing, nothing)
+        selector.end_epoch(epoch)
+    selector.end_epoch(2)
+    assert len(caplog.records) == (2 if selector.uses_observations else 0)
+    counts = [value for key, value in selector.summary().items() if key.startswith("unusable")]
+    assert sum(counts) >= selector.uses_observations * 2 * nothing.size
+
+
 @pytest.mark.parametrize(
     "labels",
     [

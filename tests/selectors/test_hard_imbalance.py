@@ -35,7 +35,7 @@ def slow_imbalance(labels, near):
 
 @pytest.mark.parametrize("where", ["first", "last", "absent"])
 def test_imbalance_weights_match_the_loops(where):
-    labels = (np.random.default_rng(4).random((80, 6)) < [0.9, 0.9, 0.8, 0.3, 0.25, 0.0]).astype(np.uint8)
+    labels = (np.random.default_rng(4).random((80, 6)) < [0.9, 0.9, 0.9, 0.55, 0.3, 0.0]).astype(np.uint8)
     near = np.random.default_rng(3).integers(0, 80, (80, 5))
     own = np.arange(80)[:, None]
     near = {"first": np.hstack([own, near]), "last": np.hstack([near, own]), "absent": near}[where]
