@@ -78,11 +78,14 @@ class SelectionOfRun:
         """
         config = self.config
         if method is not None:
-            section = {"name": method, "options": dict(options or {})}
+            section = {**config.selector.model_dump(), "name": method, "options": dict(options or {})}
             config = Config.make({**config.model_dump(), "selector": section}, f"method {method}")
         rows = _Shards(self._manifest, (), 0)
         blueprint = selection_blueprint(config, self.folder, self._all_labels, rows, self.data)
-        return selectors.create(blueprint.method, **blueprint.arguments)
+        arguments = blueprint.arguments
+        if blueprint.embeds_before(self.drawn_epochs):  # no plan before these came depends on neighbours
+            arguments = {**arguments, "neighbour_ids": None, "features": blueprint.load_embeddings()}
+        return selectors.create(blueprint.method, **arguments)
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
