@@ -54,7 +54,7 @@ def picture(method: str, panels: Sequence[Panel]) -> str:
     ]
     for left, panel in zip(_LEFTS, panels, strict=False):
         lines += _panel(left, panel, ticks)
-    return "\n".join([*lines, *_legend(), "</svg>", ""])
+    return "\n".join([*lines, *_legend(any(panel.warmup for panel in panels)), "</svg>", ""])
 
 
 def _panel(left: int, panel: Panel, ticks: Sequence[float]) -> list[str]:
@@ -85,9 +85,9 @@ def _panel(left: int, panel: Panel, ticks: Sequence[float]) -> list[str]:
     return lines
 
 
-def _legend() -> list[str]:
+def _legend(warmup: bool) -> list[str]:
     y = HEIGHT - 18
-    lines = [f'<text x="{_LEFTS[0]}" y="{y - 16}">epoch; the dotted line ends the warm-up</text>']
+    lines = [f'<text x="{_LEFTS[0]}" y="{y - 16}">epoch{"; the dotted line ends the warm-up" if warmup else ""}</text>']
     for place, (kind, words) in enumerate(
         (("rare", "rarest label"), ("common", "most frequent label"), ("other", "every other label"))
     ):

@@ -215,7 +215,14 @@ def verdicts(method: str, sets: dict[str, Any]) -> str:
     for name, of in sets.items():
         found = {words: difference(method, of, metric) for metric, words in METRICS.items()}
         lines.append(f"- {name}: " + ", ".join(f"{w} {m:+.4f} ± {h:.4f}: {s}" for w, (m, h, s) in found.items()))
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"It {tally([method], sets)}."])
+
+
+def tally(methods: list[str], sets: dict[str, Any]) -> str:
+    """Return how often methods came out better and worse than uniform, in words."""
+    shown = [difference(method, of, metric)[2] for method in methods for of in sets.values() for metric in METRICS]
+    better, worse = shown.count("better"), shown.count("worse")
+    return f"beats uniform in {better} of {len(shown)} comparisons and is worse in {worse}"
 
 
 def index(sets: dict[str, Any]) -> str:
@@ -229,7 +236,10 @@ def index(sets: dict[str, Any]) -> str:
             gap = "reference" if method == "uniform" else f"{mean:+.4f} ± {half:.4f} ({shown})"
             cells += [gap, f"{np.median(of[method]['selection_ms']):.1f}"]
         rows.append([f"`{method}`", *cells])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    others = [method for method in next(iter(sets.values())) if method != "uniform"]
+    metrics = ", ".join(METRICS.values())
+    return "\n".join([*lines, "", f"Over {metrics} and all sets together, a method {tally(others, sets)}."])
 
 
 def where(results: dict[str, Any]) -> str:
@@ -239,7 +249,8 @@ def where(results: dict[str, Any]) -> str:
     return (
         f"`mlp` {run['hidden']}, Adam {run['lr']:g}, batch {run['batch_size']}, {epochs}, warm-up {run['warmup']} "
         f"where there is one, all else by default; {run['seeds']} seeds (validation split, initial weights, batches), "
-        f"± is their standard deviation; the weights of the best validation epoch on the given test rows. "
+        f"± is their standard deviation; the weights of the best validation epoch on the given test rows; sample "
+        f"size, draws and distinct rows from epoch {run['warmup']} on. "
         f"{at['cpu']}, {at['cores']} cores, load {at['load']}, Python {at['python']}, NumPy {at['numpy']}, "
         f"commit {results['commit']}, {results['date'][:10]}; `python benchmarks/method_cards.py`."
     )
