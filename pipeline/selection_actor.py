@@ -226,7 +226,7 @@ class SelectionService:
             "rescore_s": tally.rescore_s,
             "plan_s": tally.plan_s,
             "bytes": tally.received_bytes,
-            "effective_sample_size": plan.effective_sample_size,
+            "effective_sample_size": plan.effective_sample_size(len(self._row_ids)),
         }
         if self._log is not None:
             consumed = np.concatenate(tally.consumed)

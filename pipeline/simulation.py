@@ -28,7 +28,7 @@ class Selected:
         method: its name.
         draws: int64 (N,), how often each row comes.
         exposure: int64 (L,), positives of each label in all batches.
-        effective_sample_size: float64 (E,), 1 / (N sum P^2) of each epoch's law; 1 where the method has none.
+        effective_sample_size: float64 (E,), 1 / (N sum P^2) of each epoch's law, or of its draws without one.
     """
 
     method: str
@@ -143,7 +143,7 @@ def _replayed(known: SelectionOfRun, selector: Selector, *, check: bool) -> Sele
         if check:
             known.require_own(plan)
         draws += np.bincount(plan.ids, minlength=len(draws))
-        sizes.append(plan.effective_sample_size)
+        sizes.append(plan.effective_sample_size(len(draws)))
         known.tell(selector, epoch)
     return Selected(selector.name, draws, _exposure(known.labels, draws), np.array(sizes))
 

@@ -65,10 +65,16 @@ class Plan:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
-    def effective_sample_size(self) -> float:
-        """1 / (N sum P^2), a share of N in (0, 1]; 1 for a permutation."""
-        return 1.0 if self.probabilities is None else effective_sample_size(self.probabilities)
+    def effective_sample_size(self, n_rows: int) -> float:
+        """Return 1 / (N sum P^2) of the law, a share of N in (0, 1]; 1 for a permutation.
+
+        A plan without a law takes each row's share of the draws (of their weights) for P. Source: Kish's formula,
+        its use here [own].
+        """
+        if self.probabilities is not None:
+            return effective_sample_size(self.probabilities)
+        drawn = np.bincount(self.ids, self.draw_weights, minlength=n_rows).astype(np.float64)
+        return float(drawn.sum() ** 2 / (n_rows * np.square(drawn).sum()))
 
     @property
     def batches(self) -> list[np.ndarray]:

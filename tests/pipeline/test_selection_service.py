@@ -179,4 +179,6 @@ def test_uniform_needs_no_values(ray_session):
 
 def test_effective_sample_size():
     plan = Plan(0, np.arange(4), np.array([0, 4]), np.array([0.5, 0.5, 0.0, 0.0]))
-    assert plan.effective_sample_size == pytest.approx(0.5)
+    assert plan.effective_sample_size(4) == pytest.approx(0.5)
+    assert Plan(0, np.array([2, 0, 3, 1]), np.array([0, 4])).effective_sample_size(4) == pytest.approx(1)
+    assert Plan(0, np.array([2, 0, 2, 0]), np.array([0, 4])).effective_sample_size(4) == pytest.approx(0.5)
