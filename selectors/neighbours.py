@@ -5,54 +5,71 @@ it beats the row's M-th best so far. Tiles are float32; the M candidates of a ro
 a row whose result the rounding of float32 could have changed is searched again in float64.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
+from scipy import sparse
 
-from .errors import SelectionError
+from .points import UNIT, Points, as_matrix, as_points
+from .threads import each
 
-_TILE = 1024
+_TILE = 512
 _SPARE = 6
-_EXACT_BLOCK_ENTRIES = 1 << 24
-_UNIT = 2.0**-24
+_FIRST = 128
+_EXACT_BLOCK_ENTRIES = 1 << 17
+_AGAIN_BLOCK_ENTRIES = 1 << 22
 
 
-def nearest_neighbours(features: np.ndarray, k: int) -> np.ndarray:
-    """Return each row and its k nearest other rows by Euclidean distance. Cost O(N^2 d).
+def nearest_neighbours(
+    features: np.ndarray | sparse.spmatrix | sparse.sparray, k: int, *, device: str | None = None
+) -> np.ndarray:
+    """Return each row and its k nearest other rows by Euclidean distance. Cost O(N^2 d), less for sparse features.
 
     The row itself is always first, also when more than k duplicates of it exist; equal distances go to the
     smaller row number. With k >= N every row lists all N rows.
 
     Args:
-        features: float (N, d), finite; scaled as the caller wants them compared.
+        features: (N, d) array or scipy sparse matrix, finite; scaled as the caller wants them compared.
         k: neighbours besides the row itself.
+        device: None for NumPy and SciPy, or a torch device such as "cuda" for the search by tiles (needs torch).
 
     Returns:
-        int64 (N, min(k, N - 1) + 1).
+        int64 (N, min(k, N - 1) + 1), the same on every device.
 
     Raises:
         SelectionError: if features are not a finite matrix.
     """
-    points = np.asarray(features)
-    if points.ndim != 2 or points.dtype.kind not in "biuf" or not np.isfinite(points).all():
-        raise SelectionError(
-            f"features must be a finite matrix (rows, features), got {points.dtype} of shape {points.shape}"
-        )
-    n_rows, k = len(points), min(k, len(points) - 1)
+    return search(as_matrix(features), k, device)
+
+
+def search(matrix: np.ndarray | sparse.csr_array, k: int, device: str | None) -> np.ndarray:
+    """Do as ``nearest_neighbours`` for a matrix that ``points.as_matrix`` returned."""
+    n_rows, k = matrix.shape[0], min(k, matrix.shape[0] - 1)
     found = np.empty((n_rows, k + 1), np.int64)
     found[:, 0] = np.arange(n_rows)
     if k == 0:
         return found
-    points = points.astype(np.float64)
-    norms = np.einsum("ij,ij->i", points, points)
-    if not _is_exact(points, norms):
-        points -= points.mean(axis=0)  # smaller norms, smaller rounding errors
-        norms = np.einsum("ij,ij->i", points, points)
-    best = _Best(n_rows, min(k + _SPARE, n_rows - 1))
-    _search(points, norms, best)
-    found[:, 1:], doubtful = _ranked(points, norms, best, k)
-    block = max(1, _EXACT_BLOCK_ENTRIES // n_rows)
+    points = as_points(matrix)
+    size = min(k + _SPARE, n_rows - 1)
+    if device is None:
+        best = _Best(n_rows, size)
+        for distance, rows, columns in _tiles(points):
+            best.offer_columns(distance, columns, rows)
+            if rows != columns:
+                best.offer(distance, rows, columns)
+        limit, candidates, ties_in_order = best.distance[:, -1], best.ids, True
+    else:
+        from .neighbours_torch import candidates_on
+
+        limit, candidates = candidates_on(device, points.narrow, size)
+        ties_in_order = False
+    found[:, 1:], doubtful = _ranked(points, candidates, limit, k, ties_in_order)
+    block = max(1, _AGAIN_BLOCK_ENTRIES // n_rows)
     for start in range(0, len(doubtful), block):
-        rows = doubtful[start : start + block]
-        found[rows, 1:] = _search_again(points, norms, rows, k)
+        part = doubtful[start : start + block]
+        found[part, 1:] = _search_again(points, part, k)
     return found
 
 
@@ -63,28 +80,28 @@ class _Best:
         self.distance = np.full((n_rows, size), np.inf, np.float32)
         self.ids = np.full((n_rows, size), -1, np.int64)
 
-    def offer(self, distance: np.ndarray, first_row: int, first_id: int) -> None:
-        """Merge a tile: ``distance[i, j]`` of row ``first_row + i`` to row ``first_id + j``."""
-        limit = self.distance[first_row : first_row + len(distance), -1]
-        if np.isinf(limit).any():
-            kth = min(self.ids.shape[1], distance.shape[1]) - 1
-            nearest = np.partition(distance, kth, axis=1)[:, kth]
-            passed = distance <= np.where(np.isinf(limit), nearest, limit)[:, None]
-        else:
-            passed = distance < limit[:, None]
-        rows, columns = np.divmod(np.flatnonzero(passed), distance.shape[1])
-        self._merge(first_row + rows, first_id + columns, distance[rows, columns])
+    def offer(self, distance: np.ndarray, rows: int, others: int) -> None:
+        """Merge a tile: ``distance[i, j]`` of row ``rows + i`` to row ``others + j``."""
+        limit = self._limit(rows, distance[:, :_FIRST])
+        at, other = np.divmod(np.flatnonzero(distance <= limit[:, None]), distance.shape[1])
+        self._merge(rows + at, others + other, distance[at, other])
 
-    def offer_columns(self, distance: np.ndarray, first_row: int, first_id: int) -> None:
-        """Merge a tile seen from its columns: ``distance[j, i]``."""
-        limit = self.distance[first_row : first_row + distance.shape[1], -1]
-        if np.isinf(limit).any():
-            self.offer(np.ascontiguousarray(distance.T), first_row, first_id)
-            return
-        ids, rows = np.divmod(np.flatnonzero(distance < limit), distance.shape[1])
-        order = np.argsort(rows, kind="stable")
-        ids, rows = ids[order], rows[order]
-        self._merge(first_row + rows, first_id + ids, distance[ids, rows])
+    def offer_columns(self, distance: np.ndarray, rows: int, others: int) -> None:
+        """Merge a tile seen from its columns: ``distance[j, i]`` of row ``rows + i`` to row ``others + j``."""
+        limit = self._limit(rows, distance[:_FIRST].T)
+        other, at = np.divmod(np.flatnonzero(distance <= limit), distance.shape[1])
+        order = np.argsort(at, kind="stable")
+        other, at = other[order], at[order]
+        self._merge(rows + at, others + other, distance[other, at])
+
+    def _limit(self, start: int, first: np.ndarray) -> np.ndarray:
+        """Return the largest distance that could enter each row's list; without a full list from first distances."""
+        limit, size = self.distance[start : start + len(first), -1], self.ids.shape[1]
+        if np.isfinite(limit).all():
+            return np.nextafter(limit, np.float32(-np.inf))  # a tie with the last one comes too late
+        if first.shape[1] < size:
+            return np.full(len(first), np.inf, np.float32)
+        return np.minimum(limit, np.partition(first, size - 1, axis=1)[:, size - 1])
 
     def _merge(self, rows: np.ndarray, ids: np.ndarray, distance: np.ndarray) -> None:
         """Merge candidates that are grouped by row."""
@@ -105,53 +122,66 @@ class _Best:
         self.ids[touched] = np.take_along_axis(wide_ids, order, 1)
 
 
-def _search(points: np.ndarray, norms: np.ndarray, best: _Best) -> None:
-    """Offer every pair of rows once to both; a row meets the others in the order of their numbers."""
-    ones, norm = np.ones((len(points), 1), np.float32), norms[:, None].astype(np.float32)
-    narrow = points.astype(np.float32)
-    left, right = np.hstack([-2 * narrow, norm, ones]), np.hstack([narrow, ones, norm])  # product: squared distance
-    for top in range(0, len(points), _TILE):
-        for side in range(top, len(points), _TILE):
-            distance = left[top : top + _TILE] @ right[side : side + _TILE].T
-            if top == side:
-                np.fill_diagonal(distance, np.inf)
-            best.offer(distance, top, side)
-            if top != side:
-                best.offer_columns(distance, side, top)
+def _tiles(points: Points) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield squared distances of rows to columns and where both begin: every pair of rows once.
+
+    Every row meets the others in the order of their numbers. The next tile is made while one is looked at.
+    """
+    starts = range(0, len(points), _TILE)
+    pairs = [(side, top) for top in starts for side in starts if side >= top]
+
+    def make(pair: tuple[int, int]) -> np.ndarray:
+        distance = points.tile(*(slice(start, start + _TILE) for start in pair))
+        if pair[0] == pair[1]:
+            np.fill_diagonal(distance, np.inf)
+        return distance
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make, pairs[0])
+        for pair, following in zip(pairs, [*pairs[1:], None], strict=True):
+            distance = coming.result()
+            if following is not None:
+                coming = pool.submit(make, following)
+            yield distance, *pair
 
 
-def _ranked(points: np.ndarray, norms: np.ndarray, best: _Best, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rank candidates in float64; return (N, k) ids, and the rows whose result float32 leaves in doubt."""
-    found, kth = np.empty((len(points), k), np.int64), np.empty(len(points))
-    block = max(1, _EXACT_BLOCK_ENTRIES // (best.ids.shape[1] * points.shape[1] or 1))
-    for start in range(0, len(points), block):
-        part = slice(start, start + block)
-        apart = points[best.ids[part]] - points[part, None]
-        distance = np.einsum("ijk,ijk->ij", apart, apart)
-        order = np.lexsort((best.ids[part], distance), axis=1)[:, :k]
-        found[part] = np.take_along_axis(best.ids[part], order, 1)
+def _ranked(
+    points: Points, candidates: np.ndarray, limit: np.ndarray, k: int, ties_in_order: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rank candidates (N, M) in float64; return (N, k) ids, and the rows whose result float32 leaves in doubt."""
+    n_rows, size = candidates.shape
+    found, kth = np.empty((n_rows, k), np.int64), np.empty(n_rows)
+
+    def rank(start: int) -> None:
+        part = slice(start, min(start + block, n_rows))
+        ids = candidates[part]
+        near = points.some(ids.reshape(-1)).reshape(*ids.shape, -1)
+        near -= points.some(np.arange(part.start, part.stop))[:, None]
+        distance = np.einsum("ijk,ijk->ij", near, near)
+        order = np.lexsort((ids, distance), axis=1)[:, :k]
+        found[part] = np.take_along_axis(ids, order, 1)
         kth[part] = np.take_along_axis(distance, order[:, -1:], 1)[:, 0]
-    if best.ids.shape[1] == len(points) - 1 or _is_exact(points, norms):
+
+    entries: Any = size * points.some(np.zeros(1, np.int64)).size
+    block = max(1, _EXACT_BLOCK_ENTRIES // max(entries, 1))
+    each(rank, range(0, n_rows, block), n_rows * entries)
+    if size == n_rows - 1 or (points.is_exact and ties_in_order):
         return found, np.empty(0, np.int64)
-    # |float32 - exact| of a squared distance: products of d + 2 terms, and the rounding of the points themselves
-    error = (points.shape[1] + 8) * 2 * _UNIT * (norms + norms.max())
-    return found, np.flatnonzero(kth >= best.distance[:, -1] - error)
+    # |float32 - exact| of a squared distance: its products, and the rounding of the points themselves
+    error = 0.0 if points.is_exact else (points.terms + 6) * 2 * UNIT * (points.norms + points.norms.max())
+    return found, np.flatnonzero(kth >= limit - error)
 
 
-def _is_exact(points: np.ndarray, norms: np.ndarray) -> bool:
-    """Tell whether float32 makes no error at all: small whole numbers, as in bags of words."""
-    return bool(4 * norms.max() < 1 / _UNIT and (points == np.rint(points)).all())
-
-
-def _search_again(points: np.ndarray, norms: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+def _search_again(points: Points, rows: np.ndarray, k: int) -> np.ndarray:
     """Return the k nearest other rows of some rows: all within rounding of the k-th, ranked by differences."""
-    squared = norms[rows, None] + norms - 2 * (points[rows] @ points.T)
+    norms = points.norms
+    squared = norms[rows, None] + norms - 2 * points.products(rows)
     squared[np.arange(len(rows)), rows] = np.inf
     limit = np.partition(squared, k - 1, axis=1)[:, k - 1]
-    limit += (points.shape[1] + 8) * 2**-51 * (norms[rows] + norms.max())
+    limit += (points.terms + 6) * 2**-51 * (norms[rows] + norms.max())
     found = np.empty((len(rows), k), np.int64)
     for line, row in enumerate(rows):
         near = np.flatnonzero(squared[line] <= limit[line])
-        exact = np.square(points[near] - points[row]).sum(axis=1)
+        exact = np.square(points.some(near) - points.some(np.array([row]))).sum(axis=1)
         found[line] = near[np.argsort(exact, kind="stable")[:k]]
     return found

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from d2ace.selectors import neighbours
 from d2ace.selectors.context import as_neighbour_ids, local_context
 from d2ace.selectors.errors import SelectionError
 from d2ace.selectors.labels import as_label_matrix
 from d2ace.selectors.neighbours import nearest_neighbours
+from d2ace.selectors.points import SparsePoints, as_matrix, as_points
 
 
 def brute_force(features, k):
@@ -26,6 +28,35 @@ def test_matches_brute_force(monkeypatch, dtype, tile):
     monkeypatch.setattr(neighbours, "_TILE", tile)
     features = np.random.default_rng(0).normal(size=(150, 8)).astype(dtype) + 1000
     np.testing.assert_array_equal(nearest_neighbours(features, 6), brute_force(features, 6))
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.coo_array, np.asarray])
+def test_sparse_features_match_brute_force(device, whole, form):
+    rng = np.random.default_rng(2)
+    dense = rng.integers(1, 4, (130, 70)) * (rng.random((130, 70)) < 0.04)
+    dense[5:40] = dense[5]  # duplicates, and more ties than candidates
+    dense = dense.astype(np.float32) * (1 if whole else np.float32(0.37))
+    points = as_points(as_matrix(form(dense)))
+    assert (type(points), points.is_exact) == (SparsePoints, whole)
+    np.testing.assert_array_equal(nearest_neighbours(form(dense), 5, device=device), brute_force(dense, 5))
+
+
+@pytest.mark.parametrize("features", ["normal", "ties", "far away"])
+def test_a_torch_device_gives_the_same(features):
+    rng = np.random.default_rng(3)
+    values = {
+        "normal": rng.normal(size=(300, 6)),
+        "ties": rng.integers(0, 2, (300, 5)).astype(float),
+        "far away": rng.random((300, 2)) * 1e-3 + 1000.0 * (np.arange(300) % 2)[:, None],
+    }[features]
+    np.testing.assert_array_equal(nearest_neighbours(values, 6, device="cpu"), brute_force(values, 6))
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(SelectionError, match="'nonsense'"):
+        nearest_neighbours(np.eye(9), 2, device="nonsense")
 
 
 @pytest.mark.parametrize("tile", [16, 50])
