@@ -13,6 +13,8 @@ from .neighbours import nearest_neighbours
 from .threads import each
 
 _PAIRS_AT_ONCE = 1 << 15  # their terms stay in a core's cache
+_HALF = 32
+_LOW = np.uint64((1 << _HALF) - 1)
 
 
 def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
@@ -93,8 +95,7 @@ class ContextSupport:
             weights: float64 (2, L), v.
             correlations: float64 (2, L, L), C.
         """
-        # Both at once, as real and imaginary part: complex numbers add part by part, and memory is read once.
-        table = (correlations[0] + 1j * correlations[1]).reshape(-1)
+        table, scale = _packed(correlations)
         labels = self._entries.labels
 
         def add(block: tuple[int, slice]) -> None:
@@ -102,25 +103,37 @@ class ContextSupport:
             span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
             if span.start == span.stop:
                 return
-            pairs = self._kept[number] if self._kept is not None else self._listed(rows)
-            own, sizes = self._entries.rows[span] - rows.start, self._sizes(span)
-            support = np.add.reduceat(table.take(pairs), np.cumsum(sizes) - sizes)
-            for branch, part in enumerate((support.real, support.imag)):
-                terms = weights[branch].take(labels.indices[span]) * values[branch, span] * part
+            pairs, lasts = self._kept[number] if self._kept is not None else self._listed(rows)
+            sums = table.take(pairs, mode="wrap")
+            sums = np.cumsum(sums, out=sums).take(lasts)
+            sums[1:] -= sums[:-1].copy()  # modulo 2^64, and so exact
+            own = self._entries.rows[span] - rows.start
+            for branch, support in enumerate((sums >> _HALF, sums & _LOW)):
+                terms = weights[branch].take(labels.indices[span]) * values[branch, span] * (support * scale)
                 scores[branch, rows] += np.bincount(own, terms, minlength=rows.stop - rows.start)
 
         each(add, self._blocks, self._pairs)
 
-    def _sizes(self, span: slice) -> np.ndarray:
-        """Return the labels around the row of each entry, int64; at least 1, since a context holds the row's own."""
-        pointers, rows = self._context.indptr, self._entries.rows[span]
-        return (pointers[rows + 1] - pointers[rows]).astype(np.int64)
+    def _listed(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pairs of the entries of some rows, entry after entry, as positions in a flat (L, L) table.
 
-    def _listed(self, rows: slice) -> np.ndarray:
-        """Return the pairs of the entries of some rows, entry after entry, as positions in a flat (L, L) table."""
-        labels, n_labels = self._entries.labels, self._context.shape[1]
+        And where each entry's last pair is; it has one at least, since a context holds the row's own labels.
+        """
+        labels, pointers, n_labels = self._entries.labels, self._context.indptr, self._context.shape[1]
         span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
-        sizes = self._sizes(span)
-        around = self._context.indices[spans(self._context.indptr[self._entries.rows[span]], sizes)]
+        own = self._entries.rows[span]
+        sizes = (pointers[own + 1] - pointers[own]).astype(np.int64)
+        around = self._context.indices[spans(pointers[own], sizes)]
         pairs = np.repeat(labels.indices[span].astype(np.int64) * n_labels, sizes) + around
-        return pairs.astype(np.min_scalar_type(n_labels**2))
+        return pairs.astype(np.min_scalar_type(n_labels**2)), np.cumsum(sizes, dtype=np.int32) - 1
+
+
+def _packed(correlations: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return two correlations (2, L, L) as one flat table, and the worth of its unit.
+
+    The halves of each 64-bit number are fixed-point numbers so small that sums over distinct labels of a row cannot
+    overflow: one addition adds both, exactly.
+    """
+    fixed_bits = _HALF - 1 - int(np.frexp(correlations.sum(axis=2).max())[1])
+    halves = np.rint(np.ldexp(correlations, fixed_bits)).astype(np.uint64)
+    return ((halves[0] << _HALF) + halves[1]).reshape(-1), 2.0**-fixed_bits

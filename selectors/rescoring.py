@@ -25,13 +25,13 @@ def block_rows(n_labels: int) -> int:
     return max(RANGE_ROWS, 1 << (max(1, _BLOCK_ENTRIES // n_labels).bit_length() - 1))
 
 
-def hardness(loss: np.ndarray, flip: np.ndarray, floor: float) -> np.ndarray:
+def hardness(loss: np.ndarray, flip: np.ndarray, floor: float, out: np.ndarray | None = None) -> np.ndarray:
     """Return the noise-resistant hardness (floor + loss) * (1 - flip), same shape, float32.
 
     Source: D2ACE; floor 1 gives its released program's ``1 - expm1(-loss)`` [released], floor 0 keeps the
     normalised loss 1 - exp(-loss) on [0, 1) [own].
     """
-    hard = np.subtract(np.float32(1.0), flip)
+    hard = np.subtract(np.float32(1.0), flip, out=out)
     hard *= loss if floor == 0 else loss + np.float32(floor)
     return hard
 
@@ -69,19 +69,23 @@ def read_entries(
         Sums over the rows of E - pivot, its square, h - pivot, its square, int64 (4, L), scaled alike for all ranges.
     """
     n_labels = history.uncertainty.shape[1]
+    size = block_rows(n_labels)
+    typical = np.repeat(pivot[:, None], size, axis=1)  # subtracting like from like is twice as fast
 
     def part(rows: slice) -> np.ndarray:
         total = np.zeros((4, n_labels), np.int64)
+        apart = np.empty((2, size, n_labels), np.float32)
         for block, both in _blocks(history, floor, rows):
             span = slice(*entries.labels.indptr[[block.start, block.stop]])
             at = entries.positions[span] - block.start * n_labels
             for number, values in enumerate(both):
                 values.reshape(-1).take(at, out=relevant[number, span], mode="clip")
-            total += _exact_sums([values - pivot[number] for number, values in enumerate(both)], n_rows)
+                np.subtract(values, typical[number, : len(values)], out=apart[number, : len(values)])
+            total += _exact_sums(apart[:, : block.stop - block.start], n_rows)
         return total
 
-    size = history.uncertainty.size
-    return np.sum(each(part, shares(len(history.visits), block_rows(n_labels), size), size), axis=0)
+    entries_read = history.uncertainty.size
+    return np.sum(each(part, shares(len(history.visits), size, entries_read), entries_read), axis=0)
 
 
 def label_weights(
@@ -114,24 +118,25 @@ def row_sums(history: History, floor: float, weights: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _exact_sums(apart: list[np.ndarray], n_rows: int) -> np.ndarray:
-    """Return the column sums of each array (n, L) and of its squares, int64 (2 * arrays, L); the arrays are lost.
+def _exact_sums(values: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the column sums of each array (n, L) of two and of its squares, int64 (4, L); the arrays are lost.
 
     Units of rows are summed in float32, units among each other as fixed-point integers, fine enough for N rows.
     Only the very last unit of all rows can be incomplete.
     """
-    n_labels = apart[0].shape[1]
+    _, size, n_labels = values.shape
     unit = min(RANGE_ROWS, 1 << (max(1, _UNIT_ENTRIES // n_labels).bit_length() - 1))
-    ones, (whole, rest) = np.ones(unit, np.float32), divmod(len(apart[0]), unit)
-    sums = np.empty((2 * len(apart), whole + (rest > 0), n_labels), np.float32)
-    for place in range(len(sums)):
-        values = apart[place // 2]
-        if place % 2:
+    ones, (whole, rest) = np.ones(unit, np.float32), divmod(size, unit)
+    sums = np.empty((2, 2, whole + (rest > 0), n_labels), np.float32)
+    for power in range(2):
+        if power:
             np.multiply(values, values, out=values)
-        np.matmul(ones, values[: whole * unit].reshape(whole, unit, n_labels), out=sums[place, :whole])
-        if rest:
-            np.matmul(ones[:rest], values[whole * unit :], out=sums[place, whole])
-    exact = sums.astype(np.float64)
+        for number in range(2):
+            units = values[number, : whole * unit].reshape(whole, unit, n_labels)
+            np.matmul(ones, units, out=sums[number, power, :whole])
+            if rest:
+                np.matmul(ones[:rest], values[number, whole * unit :], out=sums[number, power, whole])
+    exact = sums.reshape(4, -1, n_labels).astype(np.float64)
     exact *= 2.0 ** _sum_bits(n_rows)
     return np.rint(exact, out=exact).astype(np.int64).sum(axis=1)
 
@@ -141,8 +146,10 @@ def _sum_bits(n_rows: int) -> int:
 
 
 def _blocks(history: History, floor: float, rows: slice) -> Iterator[tuple[slice, tuple[np.ndarray, np.ndarray]]]:
-    """Yield rows, and their uncertainty and hardness, float32 (n, L) each."""
+    """Yield rows, and their uncertainty and hardness, float32 (n, L) each; the latter's memory is used again."""
     size = block_rows(history.uncertainty.shape[1])
+    hard = np.empty((size, history.uncertainty.shape[1]), np.float32)
     for start in range(rows.start, rows.stop, size):
         block = slice(start, min(start + size, rows.stop))
-        yield block, (history.uncertainty[block], hardness(history.last_loss[block], history.flip[block], floor))
+        out = hardness(history.last_loss[block], history.flip[block], floor, hard[: block.stop - start])
+        yield block, (history.uncertainty[block], out)
