@@ -109,7 +109,9 @@ class ContextSupport:
             sums[1:] -= sums[:-1].copy()  # modulo 2^64, and so exact
             own = self._entries.rows[span] - rows.start
             for branch, support in enumerate((sums >> _HALF, sums & _LOW)):
-                terms = weights[branch].take(labels.indices[span]) * values[branch, span] * (support * scale)
+                terms = (
+                    weights[branch].take(labels.indices[span]) * values[branch, span] * (support.view(np.int64) * scale)
+                )
                 scores[branch, rows] += np.bincount(own, terms, minlength=rows.stop - rows.start)
 
         each(add, self._blocks, self._pairs)

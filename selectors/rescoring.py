@@ -1,6 +1,6 @@
 """D2ACE's steps 4 to 11 that look at every entry: hardness, label weights, and the rows' own part of the scores.
 
-N rows, L labels, E relevant entries, U rows of a unit. Sums over rows are exact: small units are added in float32,
+N rows, L labels, E relevant entries. Sums over rows are exact: small units are added in float32,
 always the same rows together, and the sums of units as integers. So they do not depend on the order of additions,
 and a state split at multiples of ``RANGE_ROWS`` gives the same bits as a whole one.
 """
@@ -125,20 +125,27 @@ def _exact_sums(values: np.ndarray, n_rows: int) -> np.ndarray:
     Only the very last unit of all rows can be incomplete.
     """
     _, size, n_labels = values.shape
-    unit = min(RANGE_ROWS, 1 << (max(1, _UNIT_ENTRIES // n_labels).bit_length() - 1))
-    ones, (whole, rest) = np.ones(unit, np.float32), divmod(size, unit)
+    whole, rest = divmod(size, RANGE_ROWS)
     sums = np.empty((2, 2, whole + (rest > 0), n_labels), np.float32)
     for power in range(2):
         if power:
             np.multiply(values, values, out=values)
         for number in range(2):
-            units = values[number, : whole * unit].reshape(whole, unit, n_labels)
-            np.matmul(ones, units, out=sums[number, power, :whole])
+            units = values[number, : size - rest].reshape(whole, RANGE_ROWS, n_labels)
+            _unit_sums(units, sums[number, power, :whole])
             if rest:
-                np.matmul(ones[:rest], values[number, whole * unit :], out=sums[number, power, whole])
+                _unit_sums(values[number, None, size - rest :], sums[number, power, whole:])
     exact = sums.reshape(4, -1, n_labels).astype(np.float64)
     exact *= 2.0 ** _sum_bits(n_rows)
     return np.rint(exact, out=exact).astype(np.int64).sum(axis=1)
+
+
+def _unit_sums(units: np.ndarray, out: np.ndarray) -> None:
+    """Sum units (u, rows, L) over their rows into out (u, L); BLAS is fastest, but splits large units by threads."""
+    if units[0].size <= _UNIT_ENTRIES:
+        np.matmul(np.ones(units.shape[1], np.float32), units, out=out)
+    else:
+        np.add.reduce(units, axis=1, out=out)
 
 
 def _sum_bits(n_rows: int) -> int:
