@@ -9,7 +9,10 @@ import ray
 from scipy import sparse
 
 from ..selectors import api as selectors
+from ..selectors.neighbour_cache import neighbour_ids
 from ..selectors.reference import reference_losses
+from ..selectors.settings import whole
+from ..selectors.sharded import ShardedD2ACE
 from . import models
 from .config import Config
 from .errors import ConfigError, RunError
@@ -18,6 +21,7 @@ from .neighbourhood import selection_features
 from .row_store import RowStore
 from .run_folder import RunData, RunFolder
 from .scoring import losses_of_run
+from .sharded_selection import RayRanges
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Blueprint:
         log_folder: the run folder for order files and selection records, or None to keep none.
         record: write every epoch's observations there, too.
         embed_after: the epoch at whose end neighbours are looked for in the model's embeddings, or None.
+        ranges: row ranges that the state is split into, each an actor of its own; only for ``d2ace``.
+        neighbour_cache: folder of neighbours found earlier, by content, or None.
     """
 
     method: str
@@ -39,6 +45,25 @@ class Blueprint:
     log_folder: str | None = None
     record: bool = False
     embed_after: int | None = None
+    ranges: int = 1
+    neighbour_cache: str | None = None
+
+    def make_selector(self, neighbour_features: np.ndarray | None = None) -> selectors.Selector:
+        """Make the selector; raises SelectionError when the method refuses its arguments.
+
+        Args:
+            neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's features.
+        """
+        arguments = {key: _fetch(value) for key, value in self.arguments.items()}
+        features = arguments.pop("features", None) if neighbour_features is None else neighbour_features
+        if features is not None:
+            default = selectors.options(self.method)["neighbours"].default
+            k = whole("neighbours", arguments.get("neighbours", default))
+            if k:
+                arguments["neighbour_ids"] = neighbour_ids(features, k, cache=self.neighbour_cache)
+        if self.ranges > 1:
+            return ShardedD2ACE(ranges=self.ranges, make_ranges=RayRanges, **arguments)
+        return selectors.create(self.method, **arguments)
 
     def by_reference(self) -> "Blueprint":
         """Return it with all arrays in the object store."""
@@ -107,8 +132,16 @@ def selection_blueprint(
             arguments["features"] = selection_features(rows, data.scaler, ids)
         else:
             arguments["features"] = _features_from_file(Path(wanted), rows.manifest.rows)[ids]
-    record = config.run.record_observations
-    return Blueprint(config.selector.name, arguments, ids, str(folder.path), record, embed_after)
+    return Blueprint(
+        method=config.selector.name,
+        arguments=arguments,
+        row_ids=ids,
+        log_folder=str(folder.path),
+        record=config.run.record_observations,
+        embed_after=embed_after,
+        ranges=config.selector.ranges,
+        neighbour_cache=str(folder.path.parent / ".neighbours"),
+    )
 
 
 def _warmup(config: Config) -> int:
@@ -131,6 +164,10 @@ def _reference(source: str, rows: RowStore, labels: sparse.csr_array, ids: np.nd
     if Path(source).is_dir():
         return losses_of_run(source, rows, ids)
     return reference_losses(source, ids, labels.shape[1], others=True)
+
+
+def _fetch(value: Any) -> Any:
+    return ray.get(value) if isinstance(value, ray.ObjectRef) else value
 
 
 def _put_array(value: Any) -> Any:

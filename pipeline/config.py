@@ -63,11 +63,13 @@ class SelectorSection(Section):
     ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
     else the path of a ``.npy`` file with one line for each row of the data set.
+    ``ranges``: split the state of ``d2ace`` by rows over that many actors, on several nodes; the plans stay the same.
     """
 
     name: str = "d2ace"
     options: dict[str, Any] = {}
     neighbour_features: str = "inputs"
+    ranges: PositiveInt = 1
 
     @model_validator(mode="after")
     def _known(self) -> "SelectorSection":
@@ -78,6 +80,8 @@ class SelectorSection(Section):
         for key in self.options:
             if key not in known:
                 raise ValueError(f"method {self.name!r} has no setting {key!r}{did_you_mean(key, known)}")
+        if self.ranges > 1 and self.name != "d2ace":
+            raise ValueError(f"only the state of method 'd2ace' can be split into ranges, got {self.name!r}")
         return self
 
 

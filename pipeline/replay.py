@@ -4,6 +4,7 @@ N training rows, D draws of an epoch.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,8 @@ class SelectionOfRun:
             config = Config.make({**config.model_dump(), "selector": section}, f"method {method}")
         rows = _Shards(self._manifest, (), 0)
         blueprint = selection_blueprint(config, self.folder, self._all_labels, rows, self.data)
-        arguments = blueprint.arguments
-        if blueprint.embeds_before(self.drawn_epochs):  # no plan before these came depends on neighbours
-            arguments = {**arguments, "neighbour_ids": None, "features": blueprint.load_embeddings()}
-        return selectors.create(blueprint.method, **arguments)
+        embedded = blueprint.embeds_before(self.drawn_epochs)  # no plan before these came depends on neighbours
+        return replace(blueprint, ranges=1).make_selector(blueprint.load_embeddings() if embedded else None)
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""

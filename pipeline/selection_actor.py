@@ -61,18 +61,13 @@ class SelectionService:
             neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's.
         """
         self._blueprint = blueprint
-        self._row_ids = np.asarray(_fetch(blueprint.row_ids), np.int64)
+        row_ids = blueprint.row_ids
+        self._row_ids = np.asarray(ray.get(row_ids) if isinstance(row_ids, ray.ObjectRef) else row_ids, np.int64)
         folder = Path(blueprint.log_folder) if blueprint.log_folder else None
         self._log = SelectionLog(folder, self._row_ids) if folder else None
         self._recorder = Recorder(folder) if folder and blueprint.record else None
-        self._make_selector(neighbour_features)
-
-    def _make_selector(self, neighbour_features: np.ndarray | None) -> None:
-        arguments = {key: _fetch(value) for key, value in self._blueprint.arguments.items()}
-        if neighbour_features is not None:
-            arguments = {**arguments, "neighbour_ids": None, "features": neighbour_features}
-        self._epochs, self._embedded = int(arguments["epochs"]), neighbour_features is not None
-        self._built = selectors.create(self._blueprint.method, **arguments)
+        self._built, self._embedded = blueprint.make_selector(neighbour_features), neighbour_features is not None
+        self._epochs = self._built.epochs
 
     def rewind(self, blueprint: Blueprint, state: dict[str, Any] | None, world: int) -> int:
         """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
@@ -141,7 +136,7 @@ class SelectionService:
             try:
                 self._blueprint.save_embeddings(embeddings)
                 state = self._selector.state_dict()
-                self._make_selector(embeddings)
+                self._built, self._embedded = self._blueprint.make_selector(embeddings), True
                 self._selector.load_state_dict(state)
                 self._finish_complete_epoch()
             except Exception as error:
@@ -283,7 +278,3 @@ def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
         yield actor
     finally:
         ray.kill(actor)
-
-
-def _fetch(value: Any) -> Any:
-    return ray.get(value) if isinstance(value, ray.ObjectRef) else value
