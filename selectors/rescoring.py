@@ -142,7 +142,7 @@ def _exact_sums(values: np.ndarray, n_rows: int) -> np.ndarray:
 
 def _unit_sums(units: np.ndarray, out: np.ndarray) -> None:
     """Sum units (u, rows, L) over their rows into out (u, L); BLAS is fastest, but splits large units by threads."""
-    if units[0].size <= _UNIT_ENTRIES:
+    if units.shape[1] * units.shape[2] <= _UNIT_ENTRIES:
         np.matmul(np.ones(units.shape[1], np.float32), units, out=out)
     else:
         np.add.reduce(units, axis=1, out=out)
