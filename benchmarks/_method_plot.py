@@ -11,14 +11,14 @@ WIDTH, HEIGHT = 760, 290
 _TOP, _BOTTOM, _PANEL = 46, 222, 320
 _LEFTS = (48, 424)
 _STYLE = """
-svg { color: #24292f; --rare: #b35900; --common: #0969da; }
-@media (prefers-color-scheme: dark) { svg { color: #e6edf3; --rare: #ffa657; --common: #79c0ff; } }
+svg { color: #24292f; }
 text { fill: currentColor; font: 12px system-ui, sans-serif; }
 polyline { fill: none; stroke-linejoin: round; }
 .grid { stroke: currentColor; stroke-opacity: .18; } .one { stroke: currentColor; stroke-opacity: .6; }
 .other { stroke: currentColor; stroke-opacity: .32; stroke-width: 1; }
-.rare { stroke: var(--rare); stroke-width: 2.5; }
-.common { stroke: var(--common); stroke-width: 2.5; stroke-dasharray: 7 3; }
+.rare { stroke: #b35900; stroke-width: 2.5; }
+.common { stroke: #0969da; stroke-width: 2.5; stroke-dasharray: 7 3; }
+@media (prefers-color-scheme: dark) { svg { color: #e6edf3; } .rare { stroke: #ffa657; } .common { stroke: #79c0ff; } }
 """
 
 
