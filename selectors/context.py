@@ -10,9 +10,8 @@ from .correlation import RelevantEntries, worth_keeping
 from .errors import SelectionError
 from .labels import blocks_of, spans
 from .neighbours import nearest_neighbours
-from .threads import each
 
-_PAIRS_AT_ONCE = 1 << 15  # their terms stay in a core's cache
+_PAIRS_AT_ONCE = 1 << 16  # their terms stay in a core's cache
 _HALF = 32
 _LOW = np.uint64((1 << _HALF) - 1)
 
@@ -79,10 +78,9 @@ class ContextSupport:
     def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
         self._entries, self._context = entries, context
         sizes = np.diff(context.indptr).astype(np.int64) * np.diff(entries.labels.indptr)
-        self._pairs = int(sizes.sum())
-        self._blocks = list(enumerate(blocks_of(np.maximum(sizes, 1), _PAIRS_AT_ONCE)))
+        self._blocks = blocks_of(np.maximum(sizes, 1), _PAIRS_AT_ONCE)
         kept = worth_keeping(sizes, context.shape)
-        self._kept = [self._listed(rows) for _, rows in self._blocks] if kept else None
+        self._kept = [self._listed(rows) for rows in self._blocks] if kept else None
 
     def add_to(self, scores: np.ndarray, values: np.ndarray, weights: np.ndarray, correlations: np.ndarray) -> None:
         """Add sum_j y_ij v_j E_ij S_ij to the scores of both branches. Cost O(P).
@@ -98,11 +96,10 @@ class ContextSupport:
         table, scale = _packed(correlations)
         labels = self._entries.labels
 
-        def add(block: tuple[int, slice]) -> None:
-            number, rows = block
+        for number, rows in enumerate(self._blocks):
             span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
             if span.start == span.stop:
-                return
+                continue
             pairs, lasts = self._kept[number] if self._kept is not None else self._listed(rows)
             sums = table.take(pairs, mode="wrap")
             sums = np.cumsum(sums, out=sums).take(lasts)
@@ -113,8 +110,6 @@ class ContextSupport:
                     weights[branch].take(labels.indices[span]) * values[branch, span] * (support.view(np.int64) * scale)
                 )
                 scores[branch, rows] += np.bincount(own, terms, minlength=rows.stop - rows.start)
-
-        each(add, self._blocks, self._pairs)
 
     def _listed(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Return the pairs of the entries of some rows, entry after entry, as positions in a flat (L, L) table.

@@ -12,7 +12,7 @@ from .labels import blocks_of, entry_positions, entry_rows, spans
 
 _EPS = 1e-8
 _ALWAYS_KEPT = 1 << 24
-_PAIRS_AT_ONCE = 1 << 15  # so that what is made of them stays in a core's cache
+_PAIRS_AT_ONCE = 1 << 16  # so that what is made of them stays in a core's cache
 
 
 @dataclass(frozen=True)

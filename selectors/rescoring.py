@@ -15,7 +15,7 @@ from .threads import each, shares
 
 RANGE_ROWS = 64
 """Ranges of rows begin at multiples of this."""
-_BLOCK_ENTRIES = 1 << 17
+_BLOCK_ENTRIES = 1 << 19
 _UNIT_ENTRIES = 9216  # OpenBLAS splits no product of a matrix and a vector among threads up to this size
 _SUM_BITS = 59
 
