@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import os
-import pickle
 import resource
 import subprocess
 import time
@@ -127,9 +126,7 @@ def measure(n_rows: int, n_labels: int, ranges: int, use_ray: bool, epochs: int)
         clock = time.perf_counter()
         selector.end_epoch(epoch)
         seconds["rescore"] += time.perf_counter() - clock
-    digest.update(selector.plan(epochs).ids.tobytes())
-    return {
-        "plans": digest.hexdigest(),
+    found = {
         "make_s": made,
         **{f"{kind}_s": value / epochs for kind, value in seconds.items()},
         "sent_bytes": {phase: size // epochs for phase, size in counted.sent.items()},
@@ -138,8 +135,9 @@ def measure(n_rows: int, n_labels: int, ranges: int, use_ray: bool, epochs: int)
         "model_bytes": [spec.nbytes for spec in selector._specs(near, selector._bounds())],
         "range_resident_bytes": range_bytes(counted._inner),
         "coordinator_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "labels_pickled_bytes": len(pickle.dumps(selector.labels, protocol=5)),
     }
+    digest.update(selector.plan(epochs).ids.tobytes())
+    return {"plans": digest.hexdigest(), **found}
 
 
 def start_ray() -> None:

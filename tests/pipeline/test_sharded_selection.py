@@ -88,9 +88,9 @@ def test_errors_of_a_range_reach_the_caller(ranges):
 
 
 def test_ranges_that_no_node_can_hold_are_named(ranges, monkeypatch):
-    monkeypatch.setattr("d2ace.selectors.range_state.RangeSpec.nbytes", 1 << 50)
+    monkeypatch.setattr("d2ace.selectors.range_state.RangeSpec.nbytes", 1 << 45)
     with pytest.raises(RunError, match="cluster lacks memory"):
-        ShardedD2ACE(**make_case(), ranges=2, make_ranges=lambda specs: ranges(specs, start_timeout_s=3))
+        ShardedD2ACE(**make_case(), ranges=2, make_ranges=lambda specs: ranges(specs, start_timeout_s=8))
 
 
 @pytest.mark.slow
