@@ -130,8 +130,8 @@ class Selector(ABC):
             raise SelectionError(f"seed must be a whole number of at least 0, got {seed!r}")
         self.batch_size, self.epochs, self.seed = int(batch_size), int(epochs), int(seed)
         for argument, array in (("features", features), ("neighbour_ids", neighbour_ids)):
-            if array is not None and len(array) != self.n_rows:
-                raise SelectionError(f"{argument} has {len(array)} rows, but labels has {self.n_rows}")
+            if array is not None and np.shape(array)[0] != self.n_rows:  # len() of a sparse matrix is an error
+                raise SelectionError(f"{argument} has {np.shape(array)[0]} rows, but labels has {self.n_rows}")
 
     @abstractmethod
     def plan(self, epoch: int) -> Plan:

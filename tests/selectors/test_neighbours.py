@@ -6,6 +6,7 @@ from scipy import sparse
 
 from d2ace.selectors import neighbours
 from d2ace.selectors.context import as_neighbour_ids, local_context
+from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.errors import SelectionError
 from d2ace.selectors.labels import as_label_matrix
 from d2ace.selectors.neighbours import nearest_neighbours
@@ -109,3 +110,11 @@ def test_local_context_joins_the_labels_around_a_row():
     found = local_context(labels, np.array([[1], [3], [2], [0]]))  # the row itself counts though not listed
     np.testing.assert_array_equal(found.toarray(), [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]])
     assert found.has_sorted_indices
+
+
+def test_sparse_features_reach_a_selector():
+    rng = np.random.default_rng(5)
+    labels, features = rng.integers(0, 2, (50, 4)), sparse.random(50, 90, 0.05, format="csr", random_state=0)
+    made = [D2ACE(labels, features=f, batch_size=8, epochs=20, neighbours=3) for f in (features, features.toarray())]
+    contexts = [one.diagnostics()["local_context"] for one in made]
+    np.testing.assert_array_equal(*contexts)

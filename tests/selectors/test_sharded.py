@@ -118,3 +118,25 @@ def test_rows_that_are_alike_get_the_same_law():
     split.observe(np.arange(173), np.full((173, 5), 0.3), np.full((173, 5), 0.7))
     split.end_epoch(1)
     np.testing.assert_array_equal(split.plan(2).probabilities, np.full(173, 1 / 173))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_a_bit(monkeypatch, threads):
+    case = make_case(700, 9)
+    plans = train(D2ACE(**case), 4)
+    monkeypatch.setattr("d2ace.selectors.rescoring.block_rows", lambda n_labels: 64)
+    monkeypatch.setattr("d2ace.selectors.threads.thread_count", lambda entries: threads)
+    assert_same_plans(train(D2ACE(**case), 4), plans)
+
+
+def test_sums_follow_the_units_and_nothing_else(monkeypatch):
+    """Ranges that cut a unit of rows in two would be noticed."""
+    case = make_case(700, 9)
+    whole = D2ACE(**case)
+    train(whole, 4)
+    monkeypatch.setattr("d2ace.selectors.ranges.RANGE_ROWS", 1)
+    odd = ShardedD2ACE(**case, ranges=3)
+    train(odd, 4)
+    weights = [one.summary()["label_weight_uncertainty"] for one in (whole, odd)]
+    assert (weights[0] != weights[1]).any()
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-6)
