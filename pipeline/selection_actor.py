@@ -136,6 +136,7 @@ class SelectionService:
             try:
                 self._blueprint.save_embeddings(embeddings)
                 state = self._selector.state_dict()
+                self._built = None  # its ranges, if any, give their memory back before new ones ask for it
                 self._built, self._embedded = self._blueprint.make_selector(embeddings), True
                 self._selector.load_state_dict(state)
                 self._finish_complete_epoch()
