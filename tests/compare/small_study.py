@@ -4,7 +4,7 @@ E epochs, L labels.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,6 +87,12 @@ def with_failures(table: pd.DataFrame, error: str = "RunError: made to fail", **
         table[column] = table[column].astype(object).mask(hit, None)
     table["best_epoch"] = table["best_epoch"].astype("Int64")
     return table
+
+
+def with_test_values(table: pd.DataFrame, metric: str, value: Callable[[pd.Series], float]) -> pd.DataFrame:
+    """Return a copy in which the test value of each run is ``value(its row)``, in every epoch."""
+    curves = [np.full(len(row[f"test/{metric}"]), float(value(row))) for _, row in table.iterrows()]
+    return table.assign(**{f"test/{metric}": pd.Series(curves, index=table.index, dtype=object)})
 
 
 def _run(
