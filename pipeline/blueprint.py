@@ -19,7 +19,8 @@ from .errors import ConfigError, RunError
 from .files import replacing
 from .neighbourhood import selection_features
 from .row_store import RowStore
-from .run_folder import RunData, RunFolder
+from .run_data import RunData
+from .run_folder import RunFolder
 from .scoring import losses_of_run
 from .sharded_selection import RayRanges
 
@@ -54,7 +55,7 @@ class Blueprint:
         Args:
             neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's features.
         """
-        arguments = {key: _fetch(value) for key, value in self.arguments.items()}
+        arguments = {key: fetch(value) for key, value in self.arguments.items()}
         features = arguments.pop("features", None) if neighbour_features is None else neighbour_features
         if features is not None:
             default = selectors.options(self.method)["neighbours"].default
@@ -110,9 +111,9 @@ def check_neighbour_features(config: Config) -> None:
 
 
 def selection_blueprint(
-    config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore, data: RunData
+    config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: RowStore, data: RunData
 ) -> Blueprint:
-    """Return what the run's selector is made from; ``labels`` are those of all rows."""
+    """Return what the run's selector is made from; ``labels`` are those of all rows; no folder keeps nothing."""
     ids = data.splits.train
     arguments: dict[str, Any] = {
         "labels": labels[ids],
@@ -136,11 +137,11 @@ def selection_blueprint(
         method=config.selector.name,
         arguments=arguments,
         row_ids=ids,
-        log_folder=str(folder.path),
+        log_folder=str(folder.path) if folder else None,
         record=config.run.record_observations,
         embed_after=embed_after,
         ranges=config.selector.ranges,
-        neighbour_cache=str(folder.path.parent / ".neighbours"),
+        neighbour_cache=str(folder.path.parent / ".neighbours") if folder else None,
     )
 
 
@@ -166,7 +167,8 @@ def _reference(source: str, rows: RowStore, labels: sparse.csr_array, ids: np.nd
     return reference_losses(source, ids, labels.shape[1], others=True)
 
 
-def _fetch(value: Any) -> Any:
+def fetch(value: Any) -> Any:
+    """Return a value that may be a reference into the object store."""
     return ray.get(value) if isinstance(value, ray.ObjectRef) else value
 
 

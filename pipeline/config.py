@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..selectors import api as selectors
 from ..selectors.errors import SelectionError
 from .errors import ConfigError, did_you_mean
+from .settings_file import explain_problems, read_settings
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -173,21 +174,12 @@ class Config(Section):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(f"{source}: " + "; ".join(_explain(error))) from None
+            raise ConfigError(f"{source}: " + "; ".join(explain_problems(error, cls))) from None
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Config":
         """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML)."""
-        try:
-            values = yaml.safe_load(Path(path).read_text())
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f":{mark.line + 1}" if mark else ""
-            raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: expected sections such as 'data:' and 'train:', got {values!r}")
+        values = read_settings(path, "sections such as 'data:' and 'train:'")
         return cls.make(apply_overrides(values, overrides), str(path))
 
     def save(self, path: str | Path) -> None:
@@ -233,31 +225,3 @@ def _parse_scalar(text: str) -> Any:
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-
-
-def _explain(error: ValidationError) -> list[str]:
-    """Word each pydantic problem as what was got, what was expected and, for a typo, did you mean."""
-    lines = []
-    for problem in error.errors():
-        location = [str(part) for part in problem["loc"]]
-        where = ".".join(location) or "the whole"
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(location[:-1])
-            lines.append(f"unknown key {where!r}{did_you_mean(location[-1], known)}")
-        elif problem["type"] == "missing":
-            lines.append(f"{where}: is required and missing")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {problem['input']!r})"
-            lines.append(f"{where}: {message}{got}")
-    return lines
-
-
-def _fields_at(location: Sequence[str]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in location:
-        field = model.model_fields.get(part)
-        if field is None or not isinstance(field.annotation, type):
-            return []
-        model = field.annotation
-    return list(model.model_fields)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,15 @@ class Part:
     ids: np.ndarray
     features: torch.Tensor
     labels: torch.Tensor
+
+
+class Feed(Protocol):
+    """What turns row ids into a part of a batch on the device where it is needed."""
+
+    device: torch.device
+
+    def part(self, ids: np.ndarray) -> Part:
+        """Return the rows of ``ids``, int64 (b,) global row ids, in that order."""
 
 
 def raw_features(rows: RowBatch, manifest: Manifest) -> np.ndarray:
@@ -62,8 +71,33 @@ class GatherFeed:
         return Part(ids, features, labels)
 
 
+class TensorFeed:
+    """Takes rows from scaled features that lie in memory, all at once: for data sets of moderate size.
+
+    Args:
+        features: float32 (N, d) or (N, C, H, W) of all rows, scaled.
+        labels: float32 (N, L).
+        device: where parts are wanted; the rows are moved there once.
+    """
+
+    def __init__(self, features: np.ndarray, labels: np.ndarray, device: torch.device) -> None:
+        self.device = device
+        self._features, self._labels = torch.from_numpy(features).to(device), torch.from_numpy(labels).to(device)
+
+    def part(self, ids: np.ndarray) -> Part:
+        """Return copies of the rows of ``ids``, in that order."""
+        rows = torch.from_numpy(np.ascontiguousarray(ids)).to(self.device)
+        return Part(ids, self._features.index_select(0, rows), self._labels.index_select(0, rows))
+
+
 def prefetch(make: Callable[[T], R], items: Sequence[T], depth: int = 4) -> Iterator[R]:
-    """Yield ``make(item)`` in order, made up to ``depth`` ahead by one thread; its errors are raised here."""
+    """Yield ``make(item)`` in order, made up to ``depth`` ahead by one thread; its errors are raised here.
+
+    A depth of 0 makes each item when it is asked for, without a thread.
+    """
+    if depth < 1:
+        yield from map(make, items)
+        return
     ready: Queue[tuple[R | None, BaseException | None]] = Queue(depth)
     stop = Event()
 

@@ -22,8 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
-    binary_auroc,
-    binary_average_precision,
     multilabel_exact_match,
     multilabel_f1_score,
     multilabel_hamming_distance,
@@ -32,6 +30,7 @@ from torchmetrics.functional.classification import (
 )
 
 from .errors import did_you_mean
+from .label_curves import label_areas, last_of_ties
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "macro_auc": True,
@@ -98,6 +97,15 @@ def evaluate_predictions(
     }
 
 
+def label_average_precision(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> np.ndarray:
+    """Return the average precision of each label, float64 (L,); NaN for a label without positives.
+
+    Raises:
+        MetricError: as ``evaluate_predictions``.
+    """
+    return label_areas(*_checked(probabilities, labels))[1].cpu().numpy()
+
+
 def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
     """Return scores, float32 or float64, and labels, uint8; both (N, L)."""
     scores, given = torch.as_tensor(probabilities).detach(), torch.as_tensor(labels).detach()
@@ -120,19 +128,11 @@ def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) ->
 
 
 def _threshold_free(scores: Tensor, truth: Tensor) -> dict[str, float]:
-    """Areas under curves; labels for which a curve is not defined are left out before torchmetrics sees them."""
-    positives, rows = truth.sum(dim=0, dtype=torch.int64), len(truth)
-    auc, precision = [], []
-    columns = zip(scores.t().contiguous(), truth.t().contiguous(), positives.tolist(), strict=True)
-    for score, relevant, count in columns:
-        if count:
-            precision.append(binary_average_precision(score, relevant, validate_args=False))
-            if count < rows:
-                auc.append(binary_auroc(score, relevant, validate_args=False))
-    micro = math.nan
-    if 0 < int(positives.sum()) < truth.numel():
-        micro = float(binary_auroc(scores.flatten(), truth.flatten(), validate_args=False))
-    return {"macro_auc": _mean(auc), "micro_auc": micro, "map": _mean(precision)}
+    """Areas under curves, means over the labels for which they are defined."""
+    auc, precision = label_areas(scores, truth)
+    micro = label_areas(scores.reshape(-1, 1), truth.reshape(-1, 1))[0]
+    means = {"macro_auc": auc, "micro_auc": micro, "map": precision}
+    return {name: _mean(values[~values.isnan()]) for name, values in means.items()}
 
 
 def _decisions(decided: Tensor, truth: Tensor) -> dict[str, float]:
@@ -183,7 +183,7 @@ def _row_rankings(scores: Tensor, truth: Tensor) -> tuple[Tensor, ...]:
     """
     ordered, order = scores.sort(dim=1, descending=True)
     hit = truth.gather(1, order)
-    last = _last_of_ties(ordered)
+    last = last_of_ties(ordered)
     above = (last + 1).double()
     hits_above = hit.cumsum(dim=1, dtype=torch.int64).gather(1, last).double()
     relevant = truth.sum(dim=1, dtype=torch.int64).double()
@@ -198,18 +198,8 @@ def _row_rankings(scores: Tensor, truth: Tensor) -> tuple[Tensor, ...]:
     )
 
 
-def _last_of_ties(ordered: Tensor) -> Tensor:
-    """Return int64 (N, L): for sorted scores, the last position whose score equals the one here."""
-    rows, labels = ordered.shape
-    last = torch.arange(labels, device=ordered.device).repeat(rows, 1)
-    last[:, :-1].masked_fill_(ordered[:, :-1] == ordered[:, 1:], labels)
-    return last.flip(1).cummin(dim=1).values.flip(1)
-
-
-def _mean(values: Tensor | list[Tensor]) -> float:
-    if not len(values):
-        return math.nan
-    return float((torch.stack(values) if isinstance(values, list) else values).double().mean())
+def _mean(values: Tensor) -> float:
+    return float(values.double().mean()) if len(values) else math.nan
 
 
 def _harmonic_mean(a: float, b: float) -> float:

@@ -10,28 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from scipy import sparse
 
 from ..selectors import api as selectors
 from .blueprint import selection_blueprint
 from .config import Config
-from .data.blocks import BlockReader
 from .data.manifest import Manifest
 from .data.shards import read_labels
 from .errors import RunError
 from .recording import Recorded, read_recording, recorded_epochs
-from .row_store import RowStore
+from .row_store import ShardRows
 from .run_folder import RunFolder
-
-
-class _Shards(RowStore):
-    """The prepared rows read straight from their shards."""
-
-    def open(self) -> BlockReader:
-        return BlockReader(
-            [pq.read_table(path).combine_chunks() for path in self.manifest.shard_paths()], self.manifest
-        )
 
 
 class SelectionOfRun:
@@ -81,7 +70,7 @@ class SelectionOfRun:
         if method is not None:
             section = {**config.selector.model_dump(), "name": method, "options": dict(options or {})}
             config = Config.make({**config.model_dump(), "selector": section}, f"method {method}")
-        rows = _Shards(self._manifest, (), 0)
+        rows = ShardRows(self._manifest)
         blueprint = selection_blueprint(config, self.folder, self._all_labels, rows, self.data)
         embedded = blueprint.embeds_before(self.drawn_epochs)  # no plan before these came depends on neighbours
         return replace(blueprint, ranges=1).make_selector(blueprint.load_embeddings() if embedded else None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 
 from .data.blocks import BlockReader
@@ -38,6 +39,25 @@ class RowStore:
         task = ray.remote(_block_statistics)
         parts: Sequence[ScalerStatistics] = ray.get([task.remote(b, self.manifest, rows) for b in self.blocks])
         return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
+
+
+class ShardRows(RowStore):
+    """The rows of a prepared data set read straight from its shards into this process, without Ray."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        super().__init__(manifest, (), 0)
+
+    def open(self) -> BlockReader:
+        """Return a reader over all shards, which are read whole."""
+        return BlockReader(self._tables(), self.manifest)
+
+    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
+        """Fit a scaler on the given rows only."""
+        parts = [_block_statistics(table, self.manifest, row_ids) for table in self._tables()]
+        return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
+
+    def _tables(self) -> list[pa.Table]:
+        return [_one_chunk(pq.read_table(path)) for path in self.manifest.shard_paths()]
 
 
 def materialise(manifest: Manifest) -> RowStore:

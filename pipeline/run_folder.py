@@ -16,6 +16,7 @@ from .data.splits import Splits
 from .errors import RunError
 from .files import replacing
 from .models.api import ModelContext
+from .run_data import RunData
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class RunFolder:
                 "that all training nodes share"
             )
 
-    def save_data(self, data: "RunData") -> None:
+    def save_data(self, data: RunData) -> None:
         """Store what turns raw rows into model inputs, what the model was built for, and the splits."""
         context = asdict(data.context)
         together = context.pop("cooccurrence")
@@ -101,7 +102,7 @@ class RunFolder:
         with replacing(self.path / "data.json") as temporary:
             temporary.write_text(json.dumps(about))
 
-    def load_data(self) -> "RunData | None":
+    def load_data(self) -> RunData | None:
         """Return what ``save_data`` stored, or None when the run never came so far."""
         if not (self.path / "data.json").is_file():
             return None
@@ -133,25 +134,6 @@ class RunFolder:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``, the sign that the run is finished."""
         (self.path / "result.json").write_text(json.dumps(result, indent=2))
-
-
-@dataclass(frozen=True)
-class RunData:
-    """How a run sees its data.
-
-    Attributes:
-        scaler: fitted on the training rows.
-        labels: label names, in the order of the model's outputs.
-        fingerprint: of the prepared data's manifest.
-        splits: global row ids of training, validation and test.
-        context: what the model was built for.
-    """
-
-    scaler: Scaler
-    labels: tuple[str, ...]
-    fingerprint: str
-    splits: Splits
-    context: ModelContext
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

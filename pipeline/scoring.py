@@ -18,7 +18,8 @@ from .feed import GatherFeed
 from .learner import chunks
 from .losses import entry_losses
 from .row_store import RowStore
-from .run_folder import RunData, RunFolder
+from .run_data import RunData
+from .run_folder import RunFolder
 from .session import data_context
 
 

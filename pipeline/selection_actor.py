@@ -17,11 +17,12 @@ import numpy as np
 import ray
 
 from ..selectors import api as selectors
-from .blueprint import Blueprint
+from .blueprint import Blueprint, fetch
 from .errors import RunError
 from .observation import Observation
 from .recording import Recorder
 from .selection_log import SelectionLog
+from .steps import Batches
 
 
 @dataclass
@@ -61,8 +62,7 @@ class SelectionService:
             neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's.
         """
         self._blueprint = blueprint
-        row_ids = blueprint.row_ids
-        self._row_ids = np.asarray(ray.get(row_ids) if isinstance(row_ids, ray.ObjectRef) else row_ids, np.int64)
+        self._row_ids = np.asarray(fetch(blueprint.row_ids), np.int64)
         folder = Path(blueprint.log_folder) if blueprint.log_folder else None
         self._log = SelectionLog(folder, self._row_ids) if folder else None
         self._recorder = Recorder(folder) if folder and blueprint.record else None
@@ -98,7 +98,7 @@ class SelectionService:
 
     @ray.method(concurrency_group="serve")
     def plan(self, epoch: int, timeout_s: float = 600.0) -> ray.ObjectRef:
-        """Return a reference to ``{"ids", "offsets", "weights"}`` of an epoch, ids global; waits until it is made.
+        """Return a reference to the ``Batches`` of an epoch; waits until they are made.
 
         Raises:
             RunError: after a restart without ``rewind``, or when it does not come within ``timeout_s``; the
@@ -233,7 +233,7 @@ class SelectionService:
     def _make_plan(self, epoch: int) -> selectors.Plan:
         started = time.perf_counter()
         plan = self._selector.plan(epoch)
-        served = {"ids": self._row_ids[plan.ids], "offsets": plan.offsets, "weights": plan.draw_weights}
+        served = Batches(self._row_ids[plan.ids], plan.offsets, plan.draw_weights)
         self._plans = {e: p for e, p in self._plans.items() if e >= epoch - 1}
         self._plans[epoch] = (plan, ray.put(served))
         self._tally.plan_s += time.perf_counter() - started

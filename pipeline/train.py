@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 from scipy import sparse
 
 from . import losses, models, selection_actor
 from .blueprint import check_neighbour_features, selection_blueprint
 from .config import Config
 from .data.manifest import Manifest
-from .data.shards import read_labels, read_splits
-from .data.splits import Splits, make_splits
+from .data.shards import read_labels
 from .errors import ConfigError, RunError, did_you_mean
 from .metrics import METRICS
-from .models.api import ModelContext
 from .progress import Progress
 from .row_store import RowStore, materialise
-from .run_folder import RunData, RunFolder
+from .run_data import RunData, make_run_data
+from .run_folder import RunFolder
 from .session import ray_session, worker_resources
 from .worker import WorkerSetup, train_loop
 
@@ -134,48 +132,15 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
 
 
 def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore) -> RunData:
-    """Split the rows and fit the scaler on the training part, or take the run's own when it goes on."""
-    manifest = rows.manifest
+    """Decide what the run sees, or take what it saw before when it goes on."""
     known = folder.load_data()
-    if known is not None:
-        if known.fingerprint != manifest.fingerprint():
-            raise RunError(f"{folder.path}: the data in {manifest.folder} is no longer what this run was made from")
-        return known
-    splits = _splits(config, manifest, labels)
-    kind = config.data.scale
-    if kind == "auto":
-        kind = "standard" if manifest.kind == "image" else "minmax"
-    scaler = rows.fit_scaler(kind, splits.train)
-    context = _context(manifest, labels[splits.train])
-    data = RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
-    folder.save_data(data)
-    return data
-
-
-def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Splits:
-    data = config.data
-    return make_splits(
-        labels,
-        read_splits(manifest),
-        validation_fraction=data.validation_fraction,
-        test_fraction=data.test_fraction,
-        seed=config.run.seed,
-        mode=data.split,
-        fold=data.fold,
-        folds=data.folds,
-    )
-
-
-def _context(manifest: Manifest, labels: sparse.csr_array) -> ModelContext:
-    counts = np.asarray(labels.sum(axis=0)).ravel().astype(int)
-    relevance = labels.astype(np.float32)
-    return ModelContext(
-        n_labels=labels.shape[1],
-        input_shape=manifest.input_shape(),
-        label_counts=tuple(counts.tolist()),
-        n_rows=labels.shape[0],
-        cooccurrence=(relevance.T @ relevance).toarray(),
-    )
+    if known is None:
+        data = make_run_data(config, labels, rows)
+        folder.save_data(data)
+        return data
+    if known.fingerprint != rows.manifest.fingerprint():
+        raise RunError(f"{folder.path}: the data in {rows.manifest.folder} is no longer what this run was made from")
+    return known
 
 
 def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:

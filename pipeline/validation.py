@@ -6,12 +6,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from .feed import GatherFeed, Part, prefetch
+from .feed import Feed, Part, prefetch
 from .learner import Learner, chunks
 
 
 def predict_split(
-    learner: Learner, feed: GatherFeed, ids: np.ndarray, chunk_rows: int, rank: int, world: int
+    learner: Learner, feed: Feed, ids: np.ndarray, chunk_rows: int, rank: int = 0, world: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict ``ids`` on all ranks together and return the whole result on each.
 
@@ -30,11 +30,11 @@ def predict_split(
 def on_all_ranks(
     learner: Learner,
     compute: Callable[[Part], torch.Tensor],
-    feed: GatherFeed,
+    feed: Feed,
     ids: np.ndarray,
     chunk_rows: int,
-    rank: int,
-    world: int,
+    rank: int = 0,
+    world: int = 1,
 ) -> np.ndarray:
     """Compute float32 (n, w), a line for each of ``ids``, on all ranks together, in evaluation mode.
 

@@ -1,9 +1,7 @@
 """The loop of one training worker. It knows plans and observations, but not which method selects."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,19 @@ import torch.distributed as dist
 from ray.train.torch import get_device
 
 from ..selectors import api as selectors
-from ..selectors.randomness import generator
 from .blueprint import Blueprint
 from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
 from .errors import RunError
-from .feed import GatherFeed, Part, prefetch
-from .gradients import micro_batch_bounds, rank_parts
-from .learner import Learner, Seen, copy_of_weights
+from .feed import GatherFeed
+from .learner import Learner, copy_of_weights
 from .metrics import best_of, evaluate_predictions
 from .observer import Observer
 from .progress import Events
 from .row_store import RowStore
-from .run_folder import RunData, RunFolder, save_weights
+from .run_data import RunData
+from .run_folder import RunFolder, save_weights
+from .steps import Batches, StepRunner
 from .validation import on_all_ranks, predict_split
 
 
@@ -65,6 +63,7 @@ class _Worker:
         steps = -(-len(setup.data.splits.train) // train.batch_size)
         self._learner = Learner(self._config, setup.data.context, self._device, self._world, steps)
         self._feed = GatherFeed(setup.rows.open(), setup.data.scaler, self._device)
+        self._steps = StepRunner(self._config, self._learner, self._feed, rank=self._rank, world=self._world)
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, self._config.run.keep_checkpoints)
         self._history: list[dict[str, Any]] = []
         self._best: dict[str, Any] | None = None
@@ -112,65 +111,27 @@ class _Worker:
 
     def _epoch(self, epoch: int, first_step: int) -> None:
         started = time.perf_counter()
-        plan: dict[str, Any] = ray.get(ray.get(self._setup.actor.plan.remote(epoch)))
+        batches: Batches = ray.get(ray.get(self._setup.actor.plan.remote(epoch)))
         waited = time.perf_counter() - started
-        steps = len(plan["offsets"]) - 1
+        steps = len(batches)
         if first_step == 0:
             self._losses = torch.zeros(steps, self._config.train.micro_batches, dtype=torch.float64)
         self._observer.begin(epoch, first_step)
         self._learner.model.train()
-        for step, seen_loss in self._steps(epoch, plan, first_step):
-            self._losses[step] = seen_loss
-            every = self._config.run.checkpoint_steps
-            if every and (step + 1) % every == 0 and step + 1 < steps:
-                self._save(epoch, step + 1)
+        for step in self._steps.run(epoch, batches, first_step):
+            self._losses[step.number] = step.losses
+            self._observer.add(step.ids, step.seen)
+            done, every = step.number + 1, self._config.run.checkpoint_steps
+            if every and done % every == 0 and done < steps:
+                self._save(epoch, done)
             if self._rank == 0:
-                self._setup.events.step(epoch, step + 1, steps)
+                self._setup.events.step(epoch, done, steps)
         self._observer.drain()
         self._embed(epoch)
         train_s = time.perf_counter() - started
         metrics = self._validate(epoch)
         times = {"train_s": train_s, "plan_wait_s": waited, "seconds": time.perf_counter() - started}
-        self._report(epoch, {**metrics, **times, "train_loss": self._train_loss(len(plan["ids"]))})
-
-    def _steps(self, epoch: int, plan: dict[str, Any], first: int) -> Iterator[tuple[int, torch.Tensor]]:
-        """Run the steps of an epoch from ``first``; yields each step's row-loss sums by micro-batch."""
-        offsets, count = plan["offsets"], self._config.train.micro_batches
-        seeds = generator(self._config.run.seed, "noise", epoch).integers(2**63, size=(len(offsets) - 1, count))
-
-        def gather(step: int) -> list[tuple[int, Part, torch.Tensor | None]]:
-            return list(self._share(plan, offsets[step], offsets[step + 1]))
-
-        todo = range(first, len(offsets) - 1)
-        for step, share in zip(todo, prefetch(gather, todo), strict=True):
-            rows = int(offsets[step + 1] - offsets[step])
-            numbers, parts, weights = (list(column) for column in zip(*share, strict=True)) if share else ([], [], [])
-            seen = self._learner.step(parts, weights, seeds[step, numbers].tolist(), rows)
-            yield step, self._note(numbers, parts, seen)
-
-    def _share(self, plan: dict[str, Any], start: int, stop: int) -> Iterator[tuple[int, Part, torch.Tensor | None]]:
-        """Yield this rank's micro-batches of one batch: (number, rows, loss weights)."""
-        bounds = start + micro_batch_bounds(stop - start, self._config.train.micro_batches)
-        mine = [n for n in rank_parts(len(bounds) - 1, self._rank, self._world) if bounds[n] < bounds[n + 1]]
-        if not self._learner.exact and mine:  # one forward pass a step: the rank's whole contiguous share
-            bounds, mine = np.array([bounds[mine[0]], bounds[mine[-1] + 1]]), [0]
-        elif not self._learner.exact and self._world > 1:  # DDP wants every rank in every step: a row of weight 0
-            yield -1, self._feed.part(plan["ids"][start : start + 1]), torch.zeros(1, device=self._device)
-            return
-        for n in mine:
-            rows = slice(bounds[n], bounds[n + 1])
-            weights = plan["weights"]
-            tensor = None if weights is None else torch.tensor(weights[rows], device=self._device)
-            yield n, self._feed.part(plan["ids"][rows]), tensor
-
-    def _note(self, numbers: list[int], parts: list[Part], seen: list[Seen]) -> torch.Tensor:
-        losses = torch.zeros(self._config.train.micro_batches, dtype=torch.float64)
-        own = [n >= 0 for n in numbers]  # a number below 0 marks a stand-in row
-        for number, shown in zip(compress(numbers, own), compress(seen, own), strict=True):
-            losses[number] = shown.loss
-        ids = [part.ids for part in compress(parts, own)]
-        self._observer.add(np.concatenate(ids) if ids else np.zeros(0, np.int64), list(compress(seen, own)))
-        return losses
+        self._report(epoch, {**metrics, **times, "train_loss": self._train_loss(len(batches.ids))})
 
     def _train_loss(self, draws: int) -> float:
         """Mean training loss over all draws; added in a fixed order, so equal for any number of workers."""

@@ -25,6 +25,7 @@ from .range_state import BRANCHES, RangeSpec
 from .ranges import LocalRanges, Ranges, RangeTable
 from .settings import choice, flag, number, warm_up, whole
 from .state import check_header, divided, header, joined, need
+from .systematic import systematic_plan
 
 _SCHEMA = 2  # 1 kept losses as they came
 
@@ -84,6 +85,11 @@ class D2ACE(Selector):
         pressure: s_0, bound of max P / min P within a branch.
         pressure_start: epoch; None: ``warmup``.
         pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+        draws: "independent" [released], or "systematic" [own]: every row comes N P times up to rounding, so that
+            chance leaves out no row and equal probabilities are a permutation.
+        importance: kappa of the loss weights (1 / (N P))^kappa, scaled to a mean of 1 under the law: 0 leaves all
+            losses at weight 1 [released], 1 makes the weighted gradient that of uniform sampling, with less
+            variance where the law follows the gradients [own; Katharopoulos and Fleuret 2018 for the idea].
         variant: "corrected", or "released" for the released program's hardness with its floor of 1.
         history_dtype: "float32" or "float16".
 
@@ -121,6 +127,8 @@ class D2ACE(Selector):
         pressure: float = 8.0,
         pressure_start: int | None = None,
         pressure_end: int | None = None,
+        draws: str = "independent",
+        importance: float = 0.0,
         variant: str = "corrected",
         history_dtype: str = "float32",
     ) -> None:
@@ -140,6 +148,8 @@ class D2ACE(Selector):
         self._mean_weight = number("label_weight_mean", label_weight_mean) if weighted else 0.0
         self._std_weight = number("label_weight_std", label_weight_std) if weighted else 0.0
         self._correlated = flag("correlation", correlation)
+        self._importance = number("importance", importance, low=0.0, high=1.0)
+        self._draws = choice("draws", draws, ("independent", "systematic"))
         self.variant = choice("variant", variant, ("corrected", "released"))
         self._history = {
             "length": whole("history", history, at_least=1),
@@ -168,9 +178,20 @@ class D2ACE(Selector):
         if epoch < self.warmup:
             return permutation_plan(epoch, self.n_rows, self.batch_size, rng)
         beta, totals = self._law.beta, self._law.totals
-        tables = [RangeTable(self._ranges, branch, part) for branch, part in enumerate(totals)]
-        ids, offsets, branches = table_plan(tables, (beta, 1 - beta), self.batch_size, rng)
-        return Plan(epoch, ids, offsets, self._law.probabilities, branches)
+        if self._draws == "systematic":
+            ids, offsets = systematic_plan(self._law.probabilities, self.batch_size, rng)
+            branches = self._branches(ids, rng)
+        else:
+            tables = [RangeTable(self._ranges, branch, part) for branch, part in enumerate(totals)]
+            ids, offsets, branches = table_plan(tables, (beta, 1 - beta), self.batch_size, rng)
+        weights = law.importance_weights(self._law.probabilities, ids, self._importance)
+        return Plan(epoch, ids, offsets, self._law.probabilities, branches, weights)
+
+    def _branches(self, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return which branch chose each draw of the mixture, uint8: a coin by the branches' shares of the row."""
+        beta, mixture = self._law.beta, self._law.probabilities
+        first = np.concatenate(self._ranges.broadcast("probabilities", (beta, 0.0), self._totals()))
+        return (rng.random(len(ids)) * mixture[ids] >= first[ids]).astype(np.uint8)
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record what the training forward pass of one batch gave. Cost O(B L T)."""

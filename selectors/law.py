@@ -162,3 +162,20 @@ def mixed(branches: Sequence[np.ndarray], shares: Sequence[float], totals: Seque
 def effective_sample_size(probabilities: np.ndarray) -> float:
     """Return 1 / (N sum P^2): 1 for the uniform law, 1/N when one row takes everything."""
     return float(1.0 / (len(probabilities) * np.square(probabilities).sum()))
+
+
+def importance_weights(probabilities: np.ndarray, ids: np.ndarray, kappa: float) -> np.ndarray | None:
+    """Return the loss weight of each draw, (1 / (N P))^kappa over its mean under the law; None when all are 1.
+
+    Args:
+        probabilities: float64 (N,), positive.
+        ids: int64 (D,), the rows drawn.
+        kappa: 0 for no correction, 1 for unbiased gradients.
+
+    Returns:
+        float32 (D,).
+    """
+    if kappa == 0:
+        return None
+    weight = (len(probabilities) * probabilities) ** -kappa
+    return (weight[ids] / (probabilities @ weight)).astype(np.float32)

@@ -49,11 +49,11 @@ def fake_values(epoch, ids):
 
 def messages(attempt, epoch, plan, world, first_step=0, message_steps=3):
     """What ``world`` ranks would send for the rest of an epoch."""
-    offsets = plan["offsets"]
+    offsets = plan.offsets
     for rank in range(world):
         steps = range(first_step, len(offsets) - 1)
         for chunk in batched(steps, message_steps):
-            parts = [np.array_split(plan["ids"][offsets[s] : offsets[s + 1]], world)[rank] for s in chunk]
+            parts = [np.array_split(plan.ids[offsets[s] : offsets[s + 1]], world)[rank] for s in chunk]
             ids = np.concatenate(parts)
             p, losses = fake_values(epoch, ids)
             yield Observation(attempt, epoch, rank, chunk[0], np.array([len(x) for x in parts]), ids, p, losses)
@@ -73,7 +73,7 @@ def run_epochs(service, attempt, world, shuffle=None, first=0, last=EPOCHS):
             sent = [sent[i] for i in np.random.default_rng(shuffle).permutation(len(sent))] + sent[:2]
         for message in sent:
             service.observe(message)
-        plans.append(np.array(plan["ids"]))
+        plans.append(np.array(plan.ids))
     return plans
 
 
@@ -110,16 +110,16 @@ def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference, ray_ses
     other = make_service()
     attempt = rewind(other, state, 3)
     plan = fetch(other, 2)
-    np.testing.assert_array_equal(plan["ids"], reference[2])
+    np.testing.assert_array_equal(plan.ids, reference[2])
     for message in messages(attempt, 2, plan, 3, first_step=4):
         other.observe(message)
-    np.testing.assert_array_equal(fetch(other, 3)["ids"], reference[3])
+    np.testing.assert_array_equal(fetch(other, 3).ids, reference[3])
 
     attempt = rewind(service, state, 1)  # the same service after its workers died: old messages are dropped
     service.observe(late)
     for message in messages(attempt, 2, plan, 1, first_step=4):
         service.observe(message)
-    np.testing.assert_array_equal(fetch(service, 3)["ids"], reference[3])
+    np.testing.assert_array_equal(fetch(service, 3).ids, reference[3])
 
 
 def test_a_missing_rank_is_named(ray_session):
@@ -173,8 +173,8 @@ def test_uniform_needs_no_values(ray_session):
     plan = fetch(service, 0)
     for m in messages(attempt, 0, plan, 1):
         service.observe(Observation(attempt, 0, 0, m.first_step, m.sizes, m.ids))
-    assert sorted(fetch(service, 1)["ids"]) == sorted(plan["ids"])
-    assert not np.array_equal(fetch(service, 1)["ids"], plan["ids"])
+    assert sorted(fetch(service, 1).ids) == sorted(plan.ids)
+    assert not np.array_equal(fetch(service, 1).ids, plan.ids)
 
 
 def test_effective_sample_size():

@@ -34,7 +34,7 @@ def run(service, name, world, shuffle):
             sent = [replace(message, probabilities=None, losses=None) for message in sent]
         for at in np.random.default_rng(shuffle).permutation(len(sent)):
             service.observe(sent[at])
-        served.append((np.array(plan["ids"]), plan["weights"]))
+        served.append((np.array(plan.ids), plan.weights))
     return served
 
 
