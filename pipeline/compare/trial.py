@@ -127,8 +127,8 @@ class _Trial:
         for step in self._steps.run(epoch, Batches(self._ids[plan.ids], plan.offsets, plan.draw_weights)):
             selecting += self._observe(plan, step)
         ended = time.perf_counter()
-        self._selector.end_epoch(epoch)
         self._embed(epoch)
+        self._selector.end_epoch(epoch)
         selecting += time.perf_counter() - ended
         size = plan.effective_sample_size(len(self._ids))
         return {"train_s": time.perf_counter() - started, "selection_s": selecting, "effective_sample_size": size}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_table import N_LABELS
+from small_table import N_LABELS, orders
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.config import Config
@@ -15,10 +15,6 @@ from d2ace.pipeline.errors import ConfigError, DataError, RunError
 from d2ace.selectors.errors import SelectionError
 
 pytestmark = pytest.mark.usefixtures("ray_session")
-
-
-def orders(folder):
-    return [path.read_bytes() for path in sorted((folder / "order").iterdir())]
 
 
 def losses(result):

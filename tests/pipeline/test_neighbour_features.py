@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_table import N_LABELS, N_ROWS
+from small_table import N_LABELS, N_ROWS, orders
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.checkpoints import CheckpointStore
@@ -16,10 +16,6 @@ from d2ace.selectors.errors import SelectionError
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 EMBEDDINGS = ("selector.neighbour_features=embeddings", "selector.options.warmup=2")
-
-
-def orders(folder):
-    return [path.read_bytes() for path in sorted((folder / "order").iterdir())]
 
 
 def test_embeddings_decide_neighbours_after_the_warm_up_and_survive_a_resume(make_config):

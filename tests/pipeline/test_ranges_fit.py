@@ -8,16 +8,14 @@ from threading import Thread
 
 import pytest
 
+from small_table import orders
+
 from d2ace.pipeline import fit
 from d2ace.pipeline.checkpoints import CheckpointStore
 from d2ace.pipeline.errors import ConfigError
 from d2ace.selectors.errors import SelectionError
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
-
-
-def orders(folder):
-    return [path.read_bytes() for path in sorted((folder / "order").iterdir())]
 
 
 def test_a_run_with_two_ranges_draws_the_same_rows_and_survives_the_loss_of_a_range(make_config):

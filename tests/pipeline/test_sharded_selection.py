@@ -99,7 +99,7 @@ def test_ranges_spread_over_nodes():
     script = """
 import ray, sys
 from ray.cluster_utils import Cluster
-sys.path[:0] = ["tests/pipeline", "."]
+sys.path[:0] = ["tests", "tests/pipeline", "."]
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1)
 ray.init(address=cluster.address, log_to_driver=False)

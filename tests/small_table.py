@@ -24,3 +24,8 @@ def write_table(folder: Path, shard_rows: int = 64, shift: float = 0.0) -> Path:
     with ShardWriter(folder, kind="dense", labels=names, n_features=N_FEATURES, shard_rows=shard_rows) as writer:
         writer.write(Rows(features + shift, csr_array(labels), split))
     return folder
+
+
+def orders(folder: Path) -> list[bytes]:
+    """Return the contents of a run's order files."""
+    return [path.read_bytes() for path in sorted((folder / "order").iterdir())]
