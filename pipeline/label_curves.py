@@ -6,14 +6,13 @@ made up most of the time of an evaluation with many labels; the tests compare wi
     N rows   L labels
 """
 
-import torch
-from torch import Tensor
+import numpy as np
 
-_ENTRIES_AT_ONCE = 4_000_000
-"""Entries sorted at a time: bounds the temporary memory to about 300 MB."""
+_ENTRIES_AT_ONCE = 2_000_000
+"""Entries sorted at a time: bounds the temporary memory to about 150 MB."""
 
 
-def label_areas(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def label_areas(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each label's area under the ROC curve and its average precision, float64 (L,) each.
 
     The AUC is the share of (positive, negative) pairs in the right order, ties half (Hanley and McNeil 1982); NaN
@@ -22,47 +21,45 @@ def label_areas(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         scores: float (N, L), finite.
-        truth: uint8 (N, L), 0 or 1.
+        truth: (N, L), 0 or 1, any dtype.
     """
-    if not scores.shape[1]:
-        return torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
-    labels = max(1, _ENTRIES_AT_ONCE // max(1, len(scores)))
-    pairs = zip(scores.t().split(labels), truth.t().split(labels), strict=True)
-    parts = [_areas(s.contiguous(), t.contiguous()) for s, t in pairs]
-    auc, precision = (torch.cat(column) for column in zip(*parts, strict=True))
-    return auc, precision
+    n_rows, n_labels = scores.shape
+    step = max(1, _ENTRIES_AT_ONCE // max(1, n_rows))
+    areas = np.empty((2, n_labels))
+    for start in range(0, n_labels, step):
+        labels = slice(start, start + step)
+        areas[:, labels] = _areas(np.ascontiguousarray(scores[:, labels].T), truth[:, labels].T)
+    return areas[0], areas[1]
 
 
-def _areas(scores: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def _areas(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same for labels in lines: (l, N) to two of (l,)."""
-    ordered, order = scores.sort(dim=1, descending=True)
-    hit = truth.gather(1, order)
-    last = last_of_ties(ordered)
-    hits = hit.cumsum(dim=1, dtype=torch.int64)
-    hits_above = hits.gather(1, last).double()
-    above = (last + 1).double()
-    positives = hits[:, -1:].double()
+    order = np.argsort(-scores, axis=1)  # NumPy's sort is some times faster than torch's on a CPU
+    hit = np.take_along_axis(truth, order, axis=1).astype(np.int64)
+    first, last = _ties(np.take_along_axis(scores, order, axis=1))
+    hits = np.cumsum(hit, axis=1)
+    positives = hits[:, -1].astype(np.float64)
     negatives = truth.shape[1] - positives
-    precision = (hits_above / above * hit).sum(dim=1) / positives[:, 0]
-    # A positive precedes the negatives after its tie and half of those within: N- minus the mean of the negatives
-    # before and up to the end of the tie.
-    misses_above = above - hits_above
-    misses_before = (torch.arange(truth.shape[1], device=truth.device) + 1 - hits).double().gather(1, _first(last))
-    misses_before -= 1 - hit.gather(1, _first(last)).double()
-    right = (negatives - (misses_above + misses_before) / 2) * hit
-    return right.sum(dim=1) / (positives * negatives)[:, 0], precision
+    # Only positives count. A positive precedes the negatives after its tie, and half of those within the tie.
+    line, place = np.nonzero(hit)
+    end = last[line, place]
+    above = hits[line, end]  # positives at least as high
+    precision = above / (end + 1)
+    begin = first[line, place]
+    misses_before = begin - (hits[line, begin] - hit[line, begin])
+    right = negatives[line] - (end + 1 - above + misses_before) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auc = np.bincount(line, right, len(truth)) / (positives * negatives)
+        return auc, np.bincount(line, precision, len(truth)) / positives
 
 
-def last_of_ties(ordered: Tensor) -> Tensor:
-    """Return int64 (n, m): for lines of sorted scores, the last position whose score equals the one here."""
-    lines, width = ordered.shape
-    last = torch.arange(width, device=ordered.device).repeat(lines, 1)
-    last[:, :-1].masked_fill_(ordered[:, :-1] == ordered[:, 1:], width)
-    return last.flip(1).cummin(dim=1).values.flip(1)
-
-
-def _first(last: Tensor) -> Tensor:
-    """Return int64 (n, m): the first position of the tie that each position belongs to."""
-    first = torch.arange(last.shape[1], device=last.device).repeat(len(last), 1)
-    first[:, 1:].masked_fill_(last[:, 1:] == last[:, :-1], 0)
-    return first.cummax(dim=1).values
+def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int64 (n, m) twice: for lines of sorted scores, the first and last position whose score equals this."""
+    width = ordered.shape[1]
+    starts, ends = np.ones(ordered.shape, bool), np.ones(ordered.shape, bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
+    ends[:, :-1] = starts[:, 1:]
+    places = np.arange(width)
+    first = np.maximum.accumulate(np.where(starts, places, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, places, width)[:, ::-1], axis=1)[:, ::-1]
+    return first, last

@@ -30,7 +30,7 @@ from torchmetrics.functional.classification import (
 )
 
 from .errors import did_you_mean
-from .label_curves import label_areas, last_of_ties
+from .label_curves import label_areas
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "macro_auc": True,
@@ -103,7 +103,7 @@ def label_average_precision(probabilities: np.ndarray | Tensor, labels: np.ndarr
     Raises:
         MetricError: as ``evaluate_predictions``.
     """
-    return label_areas(*_checked(probabilities, labels))[1].cpu().numpy()
+    return label_areas(*(part.cpu().numpy() for part in _checked(probabilities, labels)))[1]
 
 
 def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
@@ -129,10 +129,10 @@ def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) ->
 
 def _threshold_free(scores: Tensor, truth: Tensor) -> dict[str, float]:
     """Areas under curves, means over the labels for which they are defined."""
-    auc, precision = label_areas(scores, truth)
-    micro = label_areas(scores.reshape(-1, 1), truth.reshape(-1, 1))[0]
-    means = {"macro_auc": auc, "micro_auc": micro, "map": precision}
-    return {name: _mean(values[~values.isnan()]) for name, values in means.items()}
+    p, y = scores.cpu().numpy(), truth.cpu().numpy()
+    auc, precision = label_areas(p, y)
+    areas = {"macro_auc": auc, "micro_auc": label_areas(p.reshape(-1, 1), y.reshape(-1, 1))[0], "map": precision}
+    return {name: _mean(torch.from_numpy(values[~np.isnan(values)])) for name, values in areas.items()}
 
 
 def _decisions(decided: Tensor, truth: Tensor) -> dict[str, float]:
@@ -183,7 +183,7 @@ def _row_rankings(scores: Tensor, truth: Tensor) -> tuple[Tensor, ...]:
     """
     ordered, order = scores.sort(dim=1, descending=True)
     hit = truth.gather(1, order)
-    last = last_of_ties(ordered)
+    last = _last_of_ties(ordered)
     above = (last + 1).double()
     hits_above = hit.cumsum(dim=1, dtype=torch.int64).gather(1, last).double()
     relevant = truth.sum(dim=1, dtype=torch.int64).double()
@@ -196,6 +196,14 @@ def _row_rankings(scores: Tensor, truth: Tensor) -> tuple[Tensor, ...]:
         relevant * (truth.shape[1] - relevant),
         relevant,
     )
+
+
+def _last_of_ties(ordered: Tensor) -> Tensor:
+    """Return int64 (N, L): for sorted scores, the last position whose score equals the one here."""
+    rows, labels = ordered.shape
+    last = torch.arange(labels, device=ordered.device).repeat(rows, 1)
+    last[:, :-1].masked_fill_(ordered[:, :-1] == ordered[:, 1:], labels)
+    return last.flip(1).cummin(dim=1).values.flip(1)
 
 
 def _mean(values: Tensor) -> float:
