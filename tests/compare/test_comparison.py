@@ -45,6 +45,12 @@ def test_verdicts_follow_the_gains_whatever_the_direction_of_the_metric(comparis
     assert comparison.unit == "cell" and comparison.ranks.methods[0] == "good"
 
 
+@pytest.mark.parametrize(("alpha", "verdict"), [(0.03, "better"), (0.02, "no significant difference")])
+def test_a_verdict_needs_a_corrected_p_below_alpha(study, alpha, verdict):
+    good = compare_methods(study, "map", alpha=alpha).verdicts[0]
+    assert good.p < 0.02 < good.holm_p < 0.03 and good.verdict == verdict
+
+
 def test_intervals_hold_the_gain(comparison):
     for verdict, gain in zip(comparison.verdicts, (0.03, -0.03, 0.0), strict=True):
         low, high = verdict.interval
