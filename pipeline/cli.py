@@ -42,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(verbs)
     _add_explain(verbs)
     _add_simulate(verbs)
+    _add_compare(verbs)
+    _add_report(verbs)
     methods = verbs.add_parser("methods", help="list selection methods and networks with their settings")
     methods.set_defaults(call=_methods)
     demo = verbs.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
@@ -121,6 +123,23 @@ def _add_simulate(verbs: _Verbs) -> None:
     simulate.set_defaults(call=_simulate)
 
 
+def _add_compare(verbs: _Verbs) -> None:
+    compare = verbs.add_parser("compare", help="train what a study compares, and say what may be concluded")
+    compare.add_argument("study", help="a YAML file: data sets, networks, methods, folds, seeds")
+    compare.add_argument("out", help="folder of the table; a stopped comparison goes on there")
+    compare.add_argument("--parallel", type=int, metavar="N", help="runs at a time; default: one a CPU")
+    compare.add_argument("--limit", type=int, metavar="N", help="train at most N runs now")
+    compare.add_argument("--metric", action="append", help="to print; may be repeated; default: macro_auc and map")
+    compare.set_defaults(call=_compare)
+
+
+def _add_report(verbs: _Verbs) -> None:
+    report = verbs.add_parser("report", help="write one HTML file about a run or a comparison")
+    report.add_argument("source", help="run folder, or the folder or table.parquet of a comparison")
+    report.add_argument("--out", metavar="FILE", help="default: report.html beside it")
+    report.set_defaults(call=_report)
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
@@ -188,6 +207,22 @@ def _simulate(options: argparse.Namespace) -> None:
     from .simulation import simulate
 
     print(simulate(options.run, options.method, apply_overrides({}, options.option)))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from .compare import Study, compare, compare_methods
+
+    study = Study.load(options.study)
+    table = compare(study, options.out, parallel=options.parallel, limit=options.limit)
+    for metric in options.metric or ("macro_auc", "map"):
+        print(f"\n{compare_methods(table, metric, study.reference)}")
+    print(f"\ntable: {Path(options.out) / 'table.parquet'}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from .report import report
+
+    print(f"report: {report(options.source, options.out)}")
 
 
 def _methods(_: argparse.Namespace) -> None:

@@ -7,10 +7,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from d2ace.pipeline.compare import compare as verb
-from d2ace.pipeline.compare.compare import compare
+from d2ace.pipeline.compare import compare, execution, read_table
 from d2ace.pipeline.compare.study import Study
-from d2ace.pipeline.compare.table import SCHEMA, ResultTable, read_table
+from d2ace.pipeline.compare.table import SCHEMA, ResultTable
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.errors import ConfigError, DataError, RunError
 
@@ -49,7 +48,7 @@ def test_a_stopped_comparison_goes_on_and_ends_with_the_same_table(make_study, t
 
 def test_a_finished_comparison_trains_nothing(make_study, tmp_path, monkeypatch):
     compare(make_study(), tmp_path, quiet=True)
-    monkeypatch.setattr(verb, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(execution, "_train", lambda *_: pytest.fail("trained again"))
     assert len(compare(make_study(), tmp_path, quiet=True)) == 4
     renamed = make_study(name="other", methods={"u": {"name": "uniform"}}, reference="u")
     assert compare(renamed, tmp_path, quiet=True)["method"].unique().tolist() == ["u"]
