@@ -45,7 +45,7 @@ def successful_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of runs that did not fail.
 
     Raises:
-        RunError: when none is left, or two of them are the same run (tables of several studies put together).
+        RunError: when none is left, or two of them are the same run (of several studies, or of one that has changed).
     """
     done = table[table["error"].isna()]
     if done.empty:
@@ -53,7 +53,10 @@ def successful_runs(table: pd.DataFrame) -> pd.DataFrame:
     twice = done.duplicated(RUN)
     if twice.any():
         first = ", ".join(f"{column} {value}" for column, value in done.loc[twice, RUN].iloc[0].items())
-        raise RunError(f"the table has two successful runs of {first}; expected the table of one study")
+        raise RunError(
+            f"the table has two successful runs of {first}; expected one: compare the runs of one study, all made with "
+            "its present settings"
+        )
     return done
 
 
