@@ -129,6 +129,7 @@ def _add_compare(verbs: _Verbs) -> None:
     compare.add_argument("out", help="folder of the table; a stopped comparison goes on there")
     compare.add_argument("--parallel", type=int, metavar="N", help="runs at a time; default: one a CPU")
     compare.add_argument("--limit", type=int, metavar="N", help="train at most N runs now")
+    compare.add_argument("--minutes", type=float, metavar="M", help="start no run after M minutes")
     compare.add_argument("--metric", action="append", help="to print; may be repeated; default: macro_auc and map")
     compare.set_defaults(call=_compare)
 
@@ -213,7 +214,8 @@ def _compare(options: argparse.Namespace) -> None:
     from .compare import Study, compare, compare_methods
 
     study = Study.load(options.study)
-    table = compare(study, options.out, parallel=options.parallel, limit=options.limit)
+    bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
+    table = compare(study, options.out, **bounds)
     for metric in options.metric or ("macro_auc", "map"):
         print(f"\n{compare_methods(table, metric, study.reference)}")
     print(f"\ntable: {Path(options.out) / 'table.parquet'}")

@@ -30,6 +30,7 @@ def compare(
     *,
     parallel: int | None = None,
     limit: int | None = None,
+    minutes: float | None = None,
     commit: str | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -43,6 +44,7 @@ def compare(
         out: folder of the table; several studies may share one.
         parallel: runs at a time; default: one a CPU of the cluster.
         limit: train at most this many runs now.
+        minutes: start no run after that time; those under way are finished.
         commit: kept with each row, for studies of the program itself.
         quiet: show no progress.
 
@@ -57,7 +59,7 @@ def compare(
     done = table.done()
     todo = [run for run in runs if run.key not in done][:limit]
     if todo:
-        _train(todo, table, parallel, commit, quiet)
+        _train(todo, table, parallel, minutes, commit, quiet)
     frame = table.merge()
     wanted = frame[frame["key"].isin([run.key for run in runs])]
     failed = wanted[wanted["error"].notna()]
@@ -72,11 +74,19 @@ def _as_named_here(frame: pd.DataFrame, runs: Sequence[StudyRun]) -> pd.DataFram
     return names.merge(frame.drop(columns=[c for c in names if c != "key"]), on="key")[list(frame.columns)]
 
 
-def _train(todo: Sequence[StudyRun], table: ResultTable, parallel: int | None, commit: str | None, quiet: bool) -> None:
+def _train(
+    todo: Sequence[StudyRun],
+    table: ResultTable,
+    parallel: int | None,
+    minutes: float | None,
+    commit: str | None,
+    quiet: bool,
+) -> None:
     started, failures = time.perf_counter(), 0
+    deadline = started + 60 * minutes if minutes is not None else float("inf")
     with ray_session(RunSection(workers=0)):
         bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
-        for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel), 1):
+        for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
             table.add({**row, "commit": commit})
             failures += row["error"] is not None
             bar.update()
@@ -89,8 +99,10 @@ def _train(todo: Sequence[StudyRun], table: ResultTable, parallel: int | None, c
         print(f"{failures} of {len(todo)} runs failed; see column error of {table.path}", flush=True)
 
 
-def _rows(todo: Sequence[StudyRun], neighbours: Path, parallel: int | None) -> Iterator[dict[str, Any]]:
-    """Yield the row of every run as it ends, with at most ``parallel`` under way."""
+def _rows(
+    todo: Sequence[StudyRun], neighbours: Path, parallel: int | None, deadline: float
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of every run as it ends, with at most ``parallel`` under way; none starts after the deadline."""
     neighbours.mkdir(parents=True, exist_ok=True)
     cpus = int(ray.cluster_resources().get("CPU", 1))
     at_once = min(parallel or max(1, cpus // todo[0].study.threads), len(todo))
@@ -100,7 +112,8 @@ def _rows(todo: Sequence[StudyRun], neighbours: Path, parallel: int | None) -> I
     under_way = [task.remote(run, neighbours) for run in islice(waiting, at_once)]
     while under_way:
         ready, under_way = ray.wait(under_way, num_returns=1)
-        under_way += [task.remote(run, neighbours) for run in islice(waiting, len(ready))]
+        free = len(ready) if time.perf_counter() < deadline else 0
+        under_way += [task.remote(run, neighbours) for run in islice(waiting, free)]
         yield from ray.get(ready)
 
 

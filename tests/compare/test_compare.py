@@ -54,6 +54,11 @@ def test_a_finished_comparison_trains_nothing(make_study, tmp_path, monkeypatch)
     assert compare(renamed, tmp_path, quiet=True)["method"].unique().tolist() == ["u"]
 
 
+def test_no_run_starts_after_the_time_is_up(make_study, tmp_path):
+    assert len(compare(make_study(), tmp_path, parallel=1, minutes=0, quiet=True)) == 1
+    assert len(compare(make_study(), tmp_path, parallel=1, minutes=10, quiet=True)) == 4
+
+
 def test_parts_of_a_killed_comparison_count(make_study, tmp_path):
     compare(make_study(), tmp_path / "out", quiet=True)
     rows = pq.read_table(tmp_path / "out" / "table.parquet").to_pylist()
@@ -102,7 +107,7 @@ def test_wrong_studies_are_told_before_anything_runs(make_study, changes, messag
 
 
 def test_wrong_settings_of_runs_are_told_with_where_they_stand(make_study, tmp_path):
-    with pytest.raises(ConfigError, match="table x mlp x uniform: unknown key 'train.epoch'; did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match=r"table x mlp x uniform: unknown key 'train\.epoch'; did you mean 'epochs'"):
         compare(make_study(config={"train": {"epoch": 3}}), tmp_path)
     with pytest.raises(DataError, match="nowhere"):
         compare(make_study(data={"table": {"path": "nowhere"}}), tmp_path)
@@ -119,7 +124,8 @@ def test_settings_of_data_and_networks_come_over_the_common_ones(make_study, tab
 
 def test_study_files_are_read_with_paths_beside_them(table, tmp_path):
     (tmp_path / "study.yaml").write_text(
-        f"name: s\ndata: {{t: {{path: {table.name}}}}}\nnetworks: {{mlp: {{}}}}\nmethods: {{uniform: {{name: uniform}}}}\n"
+        f"name: s\ndata: {{t: {{path: {table.name}}}}}\n"
+        "networks: {mlp: {}}\nmethods: {uniform: {name: uniform}}\n"
     )
     (tmp_path / table.name).symlink_to(table)
     assert len(list(Study.load(tmp_path / "study.yaml").runs())) == 5
