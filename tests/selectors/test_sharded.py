@@ -23,7 +23,7 @@ def make_case(n_rows, n_labels, seed=0, **options):
 
 def assert_same_plans(first, second):
     for one, other in zip(first, second, strict=True):
-        for kind in ("ids", "offsets", "probabilities", "branches"):
+        for kind in ("ids", "offsets", "probabilities", "branches", "draw_weights"):
             np.testing.assert_array_equal(getattr(one, kind), getattr(other, kind), err_msg=kind)
 
 
@@ -36,6 +36,7 @@ def assert_same_plans(first, second):
         {"history_dtype": "float16"},
         {"pressure": 1e4},
         {"mixture": 1},
+        {"draws": "systematic", "importance": 0.5},
     ],
     ids=str,
 )

@@ -125,3 +125,14 @@ def test_importance_weights_average_to_one_under_the_law():
 def test_wrong_settings_are_told(options, message):
     with pytest.raises(SelectionError, match=message):
         trained(**options)
+
+
+@pytest.mark.parametrize("options", [{"draws": "systematic"}, {"draws": "systematic", "importance": 0.7}])
+def test_a_resumed_run_draws_the_same_rows_with_the_same_weights(options):
+    first = trained(**options)
+    second = D2ACE(first.labels, batch_size=32, epochs=10, warmup=1, neighbours=0, pressure=30, **options)
+    second.load_state_dict(first.state_dict())
+    for epoch in (3, 4):
+        one, other = first.plan(epoch), second.plan(epoch)
+        for kind in ("ids", "branches", "draw_weights", "probabilities"):
+            np.testing.assert_array_equal(getattr(one, kind), getattr(other, kind))
