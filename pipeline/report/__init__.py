@@ -34,12 +34,12 @@ def _page(path: Path) -> str:
         from .run_source import RunSource
 
         return run_page(RunSource.open(path))
-    if path.is_file() or (path / "table.parquet").is_file():
+    if path.is_file() or (path / "table.parquet").is_file() or (path / "parts").is_dir():
         from ..compare.table import read_table
         from .comparison_report import comparison_page
 
-        table = path.resolve()
-        return comparison_page(read_table(path), (table.parent if table.is_file() else table).name)
+        folder = path.resolve().parent if path.is_file() else path.resolve()
+        return comparison_page(read_table(path), folder.name)
     raise RunError(
         f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet, "
         "or the folder of one"

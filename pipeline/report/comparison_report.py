@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..compare import summary
 from ..compare.comparison import Comparison
+from ..compare.values import RUN
 from ..compare.verdict import in_words
 from ..metrics import HIGHER_IS_BETTER
 from .comparison_cost import cost_section, selection_section, target_section
@@ -25,9 +26,10 @@ def comparison_page(runs: pd.DataFrame, name: str) -> str:
     """Return the whole page.
 
     Args:
-        runs: the comparison's table.
+        runs: the comparison's table; the order of its rows does not matter.
         name: of the comparison, such as its folder's.
     """
+    runs = runs.sort_values(["study", *RUN], kind="stable", ignore_index=True)
     studies = [StudySource.of(str(study), rows) for study, rows in runs.groupby("study", sort=False)]
     if len(studies) == 1:
         lead, sections = f"{len(runs)} runs in {name}. Epochs count from 0.", _study_sections(studies[0])

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from .markup import Html, joined
-from .page import Section, listing, prose, subheading, table
+from .markup import Html, element, joined
+from .page import Section, listing, prose, side_by_side, subheading, table
 from .study_source import StudySource
 
 _VALUES = 8
@@ -34,16 +34,15 @@ def configuration_section(study: StudySource) -> Section:
     first = study.table.drop_duplicates("method").set_index("method")["config"]
     methods = {name: json.loads(first[name])["selector"] for name in study.methods}
     rows = [(key, _listed(values)) for key, values in differing.items() if not key.startswith("selector.")]
-    parts = [
-        _versions(study.table),
-        subheading("Methods"),
-        listing(yaml.safe_dump(methods, sort_keys=False)),
-        subheading("Settings of every run"),
-        listing(yaml.safe_dump(shared, sort_keys=False)),
-    ]
+    parts = [_versions(study.table)]
     if rows:
         parts += [table("Settings that differ between runs", ("setting", "values"), rows, words=(1,))]
-    return Section("configuration", "Configuration and versions", joined(*parts))
+    listings = [_settings("Methods", methods), _settings("Settings of every run", shared)]
+    return Section("configuration", "Configuration and versions", joined(*parts, side_by_side(*listings)))
+
+
+def _settings(title: str, settings: Mapping[str, Any]) -> Html:
+    return element("div", subheading(title), listing(yaml.safe_dump(dict(settings), sort_keys=False)))
 
 
 def _versions(runs: pd.DataFrame) -> Html:

@@ -61,7 +61,7 @@ def curve_plot(
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.8, alpha=0.6, zorder=1)
         for number, curve in enumerate(curves):
-            _draw(axes, curve, number, alone=len(curves) == 1)
+            _draw(axes, curve, number, len(curves))
         if best is not None:
             axes.plot(best, curves[0].values[best], "o", color=INK, markersize=9, markerfacecolor="none", zorder=5)
         if skipped:
@@ -85,12 +85,12 @@ def few_numbers(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _draw(axes: Axes, curve: Curve, number: int, alone: bool) -> None:
-    epochs = np.arange(len(curve.values))
+def _draw(axes: Axes, curve: Curve, number: int, count: int) -> None:
+    epochs, alone = np.arange(len(curve.values)), count == 1
     colour, dash, marker = curve.look
     if curve.spread is not None:
         low, high = curve.values - curve.spread, curve.values + curve.spread
-        axes.fill_between(epochs, low, high, color=colour, alpha=0.13, linewidth=0)
+        axes.fill_between(epochs, low, high, color=colour, alpha=min(0.16, 0.5 / count), linewidth=0)
     every = max(1, len(epochs) // _MARKERS)
     axes.plot(
         epochs,

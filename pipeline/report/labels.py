@@ -82,7 +82,7 @@ def exposure(draws: np.ndarray, labels: sparse.csr_array) -> np.ndarray:
     """
     positives = np.asarray(labels.sum(axis=0), np.float64).ravel()
     expected = np.outer(draws.mean(axis=1), positives)
-    seen = (labels.astype(np.float64).T @ draws.T.astype(np.float64)).T
+    seen = np.stack([labels.T @ epoch.astype(np.float64) for epoch in draws])
     return np.divide(seen, expected, out=np.full_like(seen, np.nan), where=expected > 0)
 
 

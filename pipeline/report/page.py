@@ -93,7 +93,7 @@ def figures(*given: Html, level: bool = True) -> Html:
 
 
 def side_by_side(*given: Html) -> Html:
-    """Return tables beside each other where there is room."""
+    """Return tables or listings beside each other where there is room."""
     return element("div", *given, class_="side-by-side")
 
 

@@ -100,12 +100,13 @@ def selection_section(source: RunSource) -> Section:
     draws = source.lists("draws_per_row")
     if draws is None:
         return Section("selection", "Selection", left_out("What was selected", "selection.parquet is not there."))
+    set_at_end = {"label_weight_uncertainty": "label weights", "beta": "mixture", "pressure": "pressure"}
+    there = ", ".join(name for column, name in set_at_end.items() if column in source.selection)
     told = prose(
-        "Label weights, mixture and pressure stand at the epoch whose end set them: the next epoch is drawn by them. "
-        "All else is of the epoch itself."
+        f"{there.capitalize()}: shown at the epoch whose end set them, for the next epoch's draws. All else is of the "
+        "epoch itself."
     )
-    laws = [*_law_figures(source)]
-    parts = [told if len(laws) > 1 else "", figures(*laws, *_branch_figure(source))]
+    parts = [told if there else "", figures(*_law_figures(source), *_branch_figure(source))]
     return Section("selection", "Selection", joined(*parts, subheading("Draws"), figures(*_draw_figures(draws))))
 
 

@@ -122,13 +122,14 @@ def _add_tips(root: ElementTree.Element, group: str, texts: Sequence[str]) -> No
 
 def _tidy(root: ElementTree.Element) -> None:
     """Drop ids that nothing refers to; make colours variables, fonts the page's, and numbers short."""
-    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", ElementTree.tostring(root, encoding="unicode")))
+    source = ElementTree.tostring(root, encoding="unicode")
+    short = {name: str(n) for n, name in enumerate(dict.fromkeys(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", source)))}
     for element in root.iter():
         values = element.attrib
-        if "id" in values and values["id"] not in used:
+        if "id" in values and values["id"] not in short:
             del values["id"]
         for name in values:
-            values[name] = _tidy_value(element.tag, name, values[name])
+            values[name] = _tidy_value(element.tag, name, values[name], short)
         if values.get("transform", "").startswith("rotate(-0 "):
             del values["transform"]
         element.tail = None
@@ -136,11 +137,12 @@ def _tidy(root: ElementTree.Element) -> None:
             element.text = None
 
 
-def _tidy_value(tag: str, name: str, value: str) -> str:
+def _tidy_value(tag: str, name: str, value: str, short: Mapping[str, str]) -> str:
     if name == "style":
         return _COLOUR.sub(_variable, re.sub(r"font-family: [^;]*;? ?", "", value))
     if name in ("id", "href", "clip-path"):
-        return re.sub(r"\s", "", value)
+        value = re.sub(r"\s", "", value)  # Matplotlib breaks the lines of pictures
+        return re.sub(r"^(url\(#|#|)([^)]+)", lambda found: found[1] + short.get(found[2], found[2]), value)
     if name == "d":
         value = re.sub(r"\s+", " ", value).strip()
     return value if tag == "image" else _DECIMAL.sub(_short, value)
