@@ -67,13 +67,15 @@ def _data_table(source: RunSource) -> Iterator[Html]:
     if source.data is None:
         return
     counts, splits = source.positives, source.data.splits
-    rows = [(f"{name} rows", str(len(getattr(splits, name)))) for name in ("train", "validation", "test")]
-    rows += [
+    rows = [
+        ("training rows", str(len(splits.train))),
+        ("… with the rarest label", str(counts.min())),
+        ("… with the median label", fixed(float(np.median(counts)), 0)),
+        ("… with the most frequent label", str(counts.max())),
+        ("validation rows", str(len(splits.validation))),
+        ("test rows", str(len(splits.test))),
         ("labels", str(len(counts))),
         ("labels a training row", fixed(counts.sum() / max(len(splits.train), 1), 3)),
-        ("training rows of the rarest label", str(counts.min())),
-        ("of the median label", fixed(float(np.median(counts)), 0)),
-        ("of the most frequent label", str(counts.max())),
     ]
     yield table("Data", ("", "count"), rows)
 
@@ -81,13 +83,12 @@ def _data_table(source: RunSource) -> Iterator[Html]:
 def _metric_table(source: RunSource, test: dict[str, float], best: int | None) -> Html:
     validation = source.epochs[-1 if best is None else best]
     rows = [
-        (name, "higher" if HIGHER_IS_BETTER[name] else "lower", fixed(validation.get(name)), fixed(test.get(name)))
+        (f"{name} {'↑' if HIGHER_IS_BETTER[name] else '↓'}", fixed(validation.get(name)), fixed(test.get(name)))
         for name in METRICS
         if name in validation or name in test
     ]
-    when = "last epoch" if best is None else f"epoch {best}"
-    return table(f"Metrics of the {when}" if best is None else "Metrics of the best epoch",
-                 ("metric", "better is", f"validation, {when}", "test"), rows)  # fmt: skip
+    when = "last epoch" if best is None else f"best epoch, {best}"
+    return table(f"Metrics of the {when} (↑ higher is better)", ("metric", "validation", "test"), rows)
 
 
 def _learning(source: RunSource) -> Section:

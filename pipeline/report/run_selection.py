@@ -106,8 +106,10 @@ def selection_section(source: RunSource) -> Section:
         f"{there.capitalize()}: shown at the epoch whose end set them, for the next epoch's draws. All else is of the "
         "epoch itself."
     )
-    parts = [told if there else "", figures(*_law_figures(source), *_branch_figure(source))]
-    return Section("selection", "Selection", joined(*parts, subheading("Draws"), figures(*_draw_figures(draws))))
+    law, drawn = [*_law_figures(source), *_branch_figure(source)], [*_draw_figures(draws)]
+    if not there:
+        return Section("selection", "Selection", figures(*law, *drawn))
+    return Section("selection", "Selection", joined(told, figures(*law), subheading("Draws"), figures(*drawn)))
 
 
 def _law_figures(source: RunSource) -> Iterator[Html]:

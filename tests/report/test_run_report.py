@@ -1,6 +1,7 @@
 """What the report of a run says is what lies in the run folder, computed here once more, slowly."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from small_run import BEST, EPOCHS, write_run
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels
 from d2ace.pipeline.errors import ConfigError, RunError
-from d2ace.pipeline.metrics import METRICS
+from d2ace.pipeline.metrics import HIGHER_IS_BETTER, METRICS
 from d2ace.pipeline.report import report
 from d2ace.pipeline.report.label_precision import label_precision
 from d2ace.pipeline.report.labels import exposure
@@ -42,12 +43,10 @@ def copied(run, tmp_path: Path) -> Path:
 def test_every_metric_is_there(run, page):
     test = json.loads((run.path / "result.json").read_text())["test"]
     validation = records(run)[BEST]
-    shown = (
-        page.column("Metrics of the best epoch", "test"),
-        page.column("Metrics of the best epoch", f"validation, epoch {BEST}"),
-    )
-    assert shown[0] == {name: f"{test[name]:.4f}" for name in METRICS}
-    assert shown[1] == {name: f"{validation[name]:.4f}" for name in METRICS}
+    head, *rows = page.tables[f"Metrics of the best epoch, {BEST} (↑ higher is better)"]
+    assert head == ["metric", "validation", "test"]
+    better = {name: "↑" if HIGHER_IS_BETTER[name] else "↓" for name in METRICS}
+    assert rows == [[f"{name} {better[name]}", f"{validation[name]:.4f}", f"{test[name]:.4f}"] for name in METRICS]
 
 
 def test_every_epoch_is_there(run, page):
@@ -107,8 +106,8 @@ def test_exposure_of_uniform_draws_is_one():
     from scipy.sparse import csr_array
 
     labels = csr_array(np.array([[1, 0, 1], [1, 0, 0], [0, 0, 1], [1, 0, 1]]))
-    found = exposure(np.array([[1, 1, 1, 1], [4, 0, 0, 0]]), labels)
-    assert found[0, [0, 2]].tolist() == [1, 1]
+    found = exposure(np.array([[1, 1, 1, 1], [4, 0, 0, 0], [2, 2, 2, 2]]), labels)
+    assert found[[0, 2]][:, [0, 2]].tolist() == [[1, 1], [1, 1]]
     assert found[1, [0, 2]] == pytest.approx([4 / 3, 4 / 3])
     assert np.isnan(found[:, 1]).all()  # no row has the label
 
@@ -173,7 +172,9 @@ def test_other_data_is_not_taken_for_the_runs_own(run, tmp_path):
     config = folder / "config.yaml"
     path = yaml.safe_load(config.read_text())["data"]["path"]
     config.write_text(config.read_text().replace(path, str(write_table(tmp_path / "other", shift=1.0))))
-    assert "no longer what this run was made from" in Page(report(folder).read_text()).text
+    text = Page(report(folder).read_text()).text
+    for part in ("Average precision", "Exposure"):
+        assert re.search(f"{part} of each label left out: [^.]* is no longer what this run was made from", text)
 
 
 def test_without_a_selection_log(run, tmp_path):
@@ -194,7 +195,7 @@ def test_an_unfinished_run(table, tmp_path):
     page = Page(report(write_run(tmp_path / "run", table, finished=False).path).read_text())
     assert "Test metrics left out: the run is not finished." in page.text
     assert "the run is not finished; go on with it" in page.text
-    assert next(iter(page.tables)) == "Metrics of the last epoch"
+    assert next(iter(page.tables)) == "Metrics of the last epoch (↑ higher is better)"
     assert not page.problems
 
 
