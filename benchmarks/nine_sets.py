@@ -58,7 +58,7 @@ MAIN: dict[str, dict[str, Any]] = {
     "uncertainty": {"name": "uncertainty", "options": {"warmup": 2}},
     "d2ace-released": d2ace(warmup=2, variant="released"),
     "d2ace": d2ace(warmup=2),
-    "d2ace-searched": searched(pressure=8.0, mixture="hardness"),
+    "d2ace-searched": searched(mixture="hardness", pressure_end=200, importance=0.5),  # first in the search
 }
 SEARCH: dict[str, dict[str, Any]] = {
     **UNIFORM,
@@ -78,7 +78,20 @@ SEARCH: dict[str, dict[str, Any]] = {
         warmup=5, draws="systematic", mixture="hardness", pressure=20.0, pressure_end=40
     ),
     "hardness s 8, hardly decaying, importance 1/2": searched(mixture="hardness", pressure_end=200, importance=0.5),
+    "hardness s 20, hardly decaying, importance 1/2": searched(
+        pressure=20.0, mixture="hardness", pressure_end=200, importance=0.5
+    ),
+    "hardness s 64, hardly decaying, importance 1/2": searched(
+        pressure=64.0, mixture="hardness", pressure_end=200, importance=0.5
+    ),
+    "hardness s 20, hardly decaying, importance 3/4": searched(
+        pressure=20.0, mixture="hardness", pressure_end=200, importance=0.75
+    ),
+    "s 8, hardly decaying, importance 1/2": searched(pressure_end=200, importance=0.5),
     "20 neighbours, s 8": searched(neighbours=20),
+    "20 neighbours, hardness s 8, hardly decaying, importance 1/2": searched(
+        neighbours=20, mixture="hardness", pressure_end=200, importance=0.5
+    ),
     "hard-imbalance": {"name": "hard-imbalance", "options": {"warmup": 1}},
     "hardness s 64, no correlation": searched(pressure=64.0, mixture="hardness", correlation=False),
     "hardness s 64, no label weights": searched(pressure=64.0, mixture="hardness", label_weights=False),
