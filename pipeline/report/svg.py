@@ -23,7 +23,6 @@ WIDTH = 340
 _UNITS_PER_INCH = 72
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "d2ace",
     "text.parse_math": False,  # a label may be called $x$
     "font.size": 11,
     "figure.facecolor": "none",

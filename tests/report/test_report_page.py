@@ -160,7 +160,9 @@ def test_the_same_source_gives_the_same_bytes(tmp_path):
 def test_the_readers_own_matplotlib_settings_change_nothing(tmp_path, run, source):
     import matplotlib
 
-    with matplotlib.rc_context({"lines.linewidth": 9, "axes.grid": False, "font.size": 30, "svg.fonttype": "path"}):
+    with matplotlib.rc_context(
+        {"lines.linewidth": 9, "font.size": 30, "axes.labelweight": "bold", "xtick.direction": "in"}
+    ):
         assert report(run.path, tmp_path / "report.html").read_text(encoding="utf-8") == source
         assert matplotlib.rcParams["lines.linewidth"] == 9
 

@@ -169,8 +169,17 @@ def test_differences_share_an_axis():
     one = [Difference("a", 0.01, -0.01, 0.03, "better"), Difference("b", -0.2, math.nan, math.nan, "worse")]
     assert furthest(one) == 0.2
     assert furthest([Difference("a", 0.0, math.nan, math.nan, "")]) > 0
-    shown = texts(forest_plot(one, "gain", 0.5))
-    assert "0.50" in shown or "0.5" in shown or "0.4" in shown
+    assert {"−0.50", "0.50"} < set(texts(forest_plot(one, "gain", 0.5)))
+
+
+def test_decided_differences_stand_out():
+    def colours(verdict: str) -> set[str]:
+        picture = forest_plot([Difference("a", 0.1, 0.05, 0.2, verdict)], "gain")
+        return set(re.findall(r"var\(--(blue|vermillion|neutral)\)", picture))
+
+    assert colours("better") == {"blue"}
+    assert colours("worse") == {"vermillion"}
+    assert colours("no significant difference") == {"neutral"}
 
 
 def test_bars_without_length_say_why():
