@@ -37,16 +37,16 @@ class ResultTable:
     """The results in a folder: ``table.parquet``, and ``parts/`` with what came since it was last written.
 
     Args:
-        folder: made if need be.
+        folder: made by the first row.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.path, self._parts = self.folder / "table.parquet", self.folder / "parts"
-        self._parts.mkdir(parents=True, exist_ok=True)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep one row; a row of the same key that was there is replaced by the next ``merge``."""
+        self._parts.mkdir(parents=True, exist_ok=True)
         with replacing(self._parts / f"{row['key']}.parquet") as temporary:
             pq.write_table(pa.Table.from_pylist([dict(row)], schema=SCHEMA), temporary)
 
@@ -58,6 +58,7 @@ class ResultTable:
     def merge(self) -> pd.DataFrame:
         """Write everything into ``table.parquet`` and return it; the last row of a key stands."""
         parts, frame = sorted(self._parts.glob("*.parquet")), self.read()
+        self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as temporary:
             pq.write_table(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False), temporary)
         for part in parts:

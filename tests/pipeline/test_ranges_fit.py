@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-
 from small_table import orders
 
 from d2ace.pipeline import fit
