@@ -63,8 +63,8 @@ def _confirm(table: pd.DataFrame, study: Study) -> list[str]:
     settings = ", ".join(f"{key} {value}" for key, value in study.methods["d2ace-searched"].options.items())
     about = (
         f"The search above put D2ACE with {settings} first. Here it meets uniform on test rows of seeds "
-        f"{', '.join(map(str, study.seeds))}, which decided nothing before; one method, so p needs no correction. Other "
-        "seeds are other splits of the same data sets; bibtex and tmc2007-500 took no part in the search at all."
+        f"{', '.join(map(str, study.seeds))}, which decided nothing before; one method, so p needs no correction. "
+        "Other seeds are other splits of the same data sets; bibtex and tmc2007-500 took no part in the search at all."
     )
     return [about, _there(table, study), *_compared_by_metric(table)]
 
