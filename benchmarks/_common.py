@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -66,8 +67,7 @@ def repeat(work: Callable[[], Any], times: int) -> list[float]:
 
 def spread(values: list[float]) -> dict[str, float]:
     """Return minimum, median and maximum."""
-    ordered = sorted(values)
-    return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]}
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
 def shown(values: list[float], scale: float = 1.0, unit: str = "s") -> str:
