@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
     multilabel_exact_match,
     multilabel_f1_score,
     multilabel_hamming_distance,
@@ -30,7 +32,6 @@ from torchmetrics.functional.classification import (
 )
 
 from .errors import did_you_mean
-from .label_curves import label_areas
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "macro_auc": True,
@@ -103,7 +104,11 @@ def label_average_precision(probabilities: np.ndarray | Tensor, labels: np.ndarr
     Raises:
         MetricError: as ``evaluate_predictions``.
     """
-    return label_areas(*(part.cpu().numpy() for part in _checked(probabilities, labels)))[1]
+    scores, truth = _checked(probabilities, labels)
+    values = np.full(truth.shape[1], np.nan)
+    for label in truth.any(dim=0).nonzero().flatten().tolist():
+        values[label] = binary_average_precision(scores[:, label], truth[:, label], validate_args=False)
+    return values
 
 
 def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
@@ -128,11 +133,19 @@ def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) ->
 
 
 def _threshold_free(scores: Tensor, truth: Tensor) -> dict[str, float]:
-    """Areas under curves, means over the labels for which they are defined."""
-    p, y = scores.cpu().numpy(), truth.cpu().numpy()
-    auc, precision = label_areas(p, y)
-    areas = {"macro_auc": auc, "micro_auc": label_areas(p.reshape(-1, 1), y.reshape(-1, 1))[0], "map": precision}
-    return {name: _mean(torch.from_numpy(values[~np.isnan(values)])) for name, values in areas.items()}
+    """Areas under curves; labels for which a curve is not defined are left out before torchmetrics sees them."""
+    positives, rows = truth.sum(dim=0, dtype=torch.int64), len(truth)
+    auc, precision = [], []
+    columns = zip(scores.t().contiguous(), truth.t().contiguous(), positives.tolist(), strict=True)
+    for score, relevant, count in columns:
+        if count:
+            precision.append(binary_average_precision(score, relevant, validate_args=False))
+            if count < rows:
+                auc.append(binary_auroc(score, relevant, validate_args=False))
+    micro = math.nan
+    if 0 < int(positives.sum()) < truth.numel():
+        micro = float(binary_auroc(scores.flatten(), truth.flatten(), validate_args=False))
+    return {"macro_auc": _mean(auc), "micro_auc": micro, "map": _mean(precision)}
 
 
 def _decisions(decided: Tensor, truth: Tensor) -> dict[str, float]:
@@ -206,8 +219,10 @@ def _last_of_ties(ordered: Tensor) -> Tensor:
     return last.flip(1).cummin(dim=1).values.flip(1)
 
 
-def _mean(values: Tensor) -> float:
-    return float(values.double().mean()) if len(values) else math.nan
+def _mean(values: Tensor | list[Tensor]) -> float:
+    if not len(values):
+        return math.nan
+    return float((torch.stack(values) if isinstance(values, list) else values).double().mean())
 
 
 def _harmonic_mean(a: float, b: float) -> float:

@@ -8,7 +8,14 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from d2ace.pipeline.metrics import HIGHER_IS_BETTER, METRICS, MetricError, best_of, evaluate_predictions
+from d2ace.pipeline.metrics import (
+    HIGHER_IS_BETTER,
+    METRICS,
+    MetricError,
+    best_of,
+    evaluate_predictions,
+    label_average_precision,
+)
 
 
 def draw(rows, labels, seed=0, decimals=None, rate=0.3):
@@ -204,3 +211,15 @@ def test_best_of_knows_the_direction_and_nan():
     assert not best_of("map", math.nan, math.nan)
     with pytest.raises(MetricError, match="did you mean 'macro_auc'"):
         best_of("macro_acu", 1, 2)
+
+
+def test_average_precision_of_each_label_is_scikit_learns():
+    rng = np.random.default_rng(4)
+    scores = rng.random((60, 5)).round(1)  # with ties
+    labels = (rng.random((60, 5)) < 0.3).astype(int)
+    labels[:, 2] = 0
+    values = label_average_precision(scores, labels)
+    assert np.isnan(values[2])
+    for j in (0, 1, 3, 4):
+        assert values[j] == pytest.approx(sk.average_precision_score(labels[:, j], scores[:, j]), abs=1e-6)
+    assert np.nanmean(values) == pytest.approx(evaluate_predictions(scores, labels)["map"], abs=1e-6)
