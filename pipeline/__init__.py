@@ -1,6 +1,8 @@
 """Everything that runs on Ray: data, models, the selection actor, training, evaluation and prediction."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import on_first_use
 
 if TYPE_CHECKING:
     from .evaluation import evaluate
@@ -9,15 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "fit", "predict"]
 
-_HOMES = {"fit": "train", "evaluate": "evaluation", "predict": "prediction"}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a verb on first use, so that ``import d2ace.pipeline`` stays cheap."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = on_first_use(__name__, {"fit": "train", "evaluate": "evaluation", "predict": "prediction"})

@@ -5,7 +5,7 @@ Every section refuses unknown keys (with "did you mean") and values out of range
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +24,16 @@ class Section(BaseModel):
     """Base of all sections: immutable, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    called: ClassVar[str] = "configuration"
+    """What messages call it when no source is named."""
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any], source: str | None = None) -> Self:
+        """Validate nested plain values; every problem is listed in one ConfigError naming ``source``."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(f"{source or cls.called}: " + "; ".join(explain_problems(error, cls))) from None
 
 
 class DataSection(Section):
@@ -167,14 +177,6 @@ class Config(Section):
         if self.train.precision == "fp16" and not self.run.gpu:
             raise ValueError("train.precision='fp16' needs run.gpu=true; on CPU use bf16 or fp32")
         return self
-
-    @classmethod
-    def make(cls, values: Mapping[str, Any], source: str = "configuration") -> "Config":
-        """Validate nested plain values; every problem is listed in one ConfigError naming ``source``."""
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise ConfigError(f"{source}: " + "; ".join(explain_problems(error, cls))) from None
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Config":

@@ -1,11 +1,10 @@
 """What to search in the hard-and-imbalanced methods, whose pressure stays the same."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from .api import Space
 from .knobs import Choice, Knob, Real
-from .stages import warm_up
+from .warmup import WarmUpSpace
 
 _KNOBS: dict[str, dict[str, Knob]] = {
     "quick": {"warmup": Real(0.02, 0.25), "pressure": Real(2.0, 64.0, log=True)},
@@ -18,16 +17,11 @@ _KNOBS: dict[str, dict[str, Knob]] = {
 }
 
 
-class HardImbalanceSpace(Space):
+class HardImbalanceSpace(WarmUpSpace):
     """Hard and imbalanced: warm-up as a share of the run, pressure, neighbours of the imbalance weights."""
 
     method: ClassVar[str] = "hard-imbalance"
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = _KNOBS
-
-    def settings(self, point: Mapping[str, Any], epochs: int) -> dict[str, Any]:
-        """Return the method's settings at a point."""
-        self.check(point)
-        return {**point, "warmup": warm_up(point.get("warmup", 0.05), epochs)}
 
 
 class HardImbalanceCorrelationSpace(HardImbalanceSpace):

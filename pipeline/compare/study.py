@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ..config import Config, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ..data.manifest import Manifest
-from ..errors import ConfigError, did_you_mean
-from ..settings_file import explain_problems, read_settings
+from ..errors import did_you_mean
+from ..settings_file import read_settings
 
 _SCHEMA = 1  # raise it when the same configuration would give other numbers
 
@@ -45,6 +45,7 @@ class Study(Section):
     all rows, and the last epoch tested.
     """
 
+    called: ClassVar[str] = "study"
     name: str
     data: Annotated[dict[str, StudyData], Field(min_length=1)]
     networks: Annotated[dict[str, StudyNetwork], Field(min_length=1)]
@@ -63,14 +64,6 @@ class Study(Section):
             hint = did_you_mean(self.reference, self.methods)
             raise ValueError(f"the reference {self.reference!r} is not one of the methods{hint}")
         return self
-
-    @classmethod
-    def make(cls, values: Mapping[str, Any], source: str = "study") -> "Study":
-        """Validate nested plain values; every problem is listed in one ConfigError naming ``source``."""
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise ConfigError(f"{source}: " + "; ".join(explain_problems(error, cls))) from None
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":
@@ -145,9 +138,6 @@ class StudyRun:
         deciding["run"] = {name: config["run"][name] for name in ("seed", "threads", "gpu")}
         text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-    def __str__(self) -> str:
-        return f"{self.data} x {self.network} x {self.method}, fold {self.fold}, seed {self.seed}"
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

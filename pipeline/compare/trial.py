@@ -96,7 +96,6 @@ class _Trial:
         steps = -(-len(self._ids) // config.train.batch_size)
         self._learner = Learner(config, self._data.context, device, 1, steps)
         self._steps = StepRunner(config, self._learner, self._feed, ahead=0)
-        self._positives = np.asarray(prepared.labels[self._ids].sum(axis=0)).ravel().astype(np.int64)
 
     def run(self) -> dict[str, Any]:
         """Train all epochs and return what they gave, as columns."""
@@ -105,17 +104,17 @@ class _Trial:
         monitor = f"validation/{self._config.train.monitor}"
         for epoch in range(self._config.train.epochs):
             record = self._epoch(epoch)
-            record |= self._evaluate("validation")[0]
-            tested, ap = self._evaluate("test")
-            epochs.append(record | tested)
+            record |= self._metrics("validation", *self._predict("validation"))
+            tested = self._predict("test")
+            epochs.append(record | self._metrics("test", *tested))
             if epoch == 0 or best_of(self._config.train.monitor, record[monitor], epochs[best][monitor]):
-                best, label_ap = epoch, ap
+                best, label_ap = epoch, self._label_precision(*tested)
         columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
         return columns | {
             "best_epoch": best,
             "monitor": self._config.train.monitor,
             "label_names": list(self._data.labels),
-            "label_positives": self._positives.tolist(),
+            "label_positives": list(self._data.context.label_counts),
             "test_label_ap": label_ap.tolist(),
         }
 
@@ -163,11 +162,20 @@ class _Trial:
         self._selector = self._blueprint.make_selector(embeddings)
         self._selector.load_state_dict(state)
 
-    def _evaluate(self, split: str) -> tuple[dict[str, float], np.ndarray]:
-        """Return all metrics of a split, named ``split/metric``, and each label's average precision (L,)."""
+    def _predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities and labels of a split, float32 (n, L) each."""
         ids = getattr(self._data.splits, split)
         if not len(ids):
-            return {f"{split}/{name}": float("nan") for name in METRICS}, np.full(len(self._positives), np.nan)
-        probabilities, labels = predict_split(self._learner, self._feed, ids, self._config.train.batch_size)
+            return np.zeros((0, len(self._data.labels))), np.zeros((0, len(self._data.labels)))
+        return predict_split(self._learner, self._feed, ids, self._config.train.batch_size)
+
+    def _metrics(self, split: str, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Return all metrics of a split, named ``split/metric``; NaN without rows."""
+        if not len(labels):
+            return {f"{split}/{name}": float("nan") for name in METRICS}
         metrics = evaluate_predictions(probabilities, labels, self._config.train.threshold)
-        return {f"{split}/{name}": metrics[name] for name in METRICS}, label_average_precision(probabilities, labels)
+        return {f"{split}/{name}": metrics[name] for name in METRICS}
+
+    def _label_precision(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return each label's average precision (L,); NaN without rows."""
+        return label_average_precision(probabilities, labels) if len(labels) else np.full(labels.shape[1], np.nan)

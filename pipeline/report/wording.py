@@ -6,23 +6,17 @@ import re
 
 def fixed(value: float | None, digits: int = 4) -> str:
     """Return a number with a fixed count of decimals, a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{value:.{digits}f}".replace("-", "\u2212")
+    return _formatted(value, f".{digits}f")
 
 
 def short(value: float | None) -> str:
     """Return a number with four significant digits, a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{value:.4g}".replace("-", "\u2212")
+    return _formatted(value, ".4g")
 
 
 def signed(value: float | None) -> str:
     """Return a difference with four decimals and its sign, a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{value:+.4f}".replace("-", "\u2212")
+    return _formatted(value, "+.4f")
 
 
 def percent(share: float | None) -> str:
@@ -58,3 +52,8 @@ def on_two_lines(name: str, most: int = 18) -> str:
     breaks = [match.end() for match in re.finditer(r"[-_ /.]", name) if match.end() <= most]
     first = breaks[-1] if breaks else most
     return f"{shortened(name[:first], most)}\n{shortened(name[first:], most)}"
+
+
+def _formatted(value: float | None, form: str) -> str:
+    """Return a number with a real minus sign, a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:{form}}".replace("-", "\u2212")
