@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty
 from threading import Thread
@@ -47,9 +47,19 @@ class Progress(AbstractContextManager):
         epochs: epochs in all.
         monitor: the metric to show.
         quiet: show nothing (files are written all the same).
+        listener: called from another thread with the record of every epoch that stands, in order; after a resume
+            from the first one again.
     """
 
-    def __init__(self, folder: RunFolder, epochs: int, monitor: str, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        epochs: int,
+        monitor: str,
+        quiet: bool = False,
+        listener: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self._listener = listener or (lambda _: None)
         self._folder, self._epochs, self._monitor, self._quiet = folder, epochs, monitor, quiet
         self._queue = Queue(actor_options={"num_cpus": 0})
         self._history: list[dict[str, Any]] = folder.read_metrics()
@@ -94,6 +104,8 @@ class Progress(AbstractContextManager):
     def _resume(self, epoch: int, step: int, history: list[dict[str, Any]]) -> None:
         self._history = history
         self._folder.write_metrics(history)
+        for record in history:
+            self._listener(record)
         self._say(f"resumed at epoch {epoch + 1}, step {step + 1}")
 
     def _finish_epoch(self, record: dict[str, Any], board: SummaryWriter) -> None:
@@ -103,6 +115,7 @@ class Progress(AbstractContextManager):
             if isinstance(value, int | float) and name != "epoch":
                 board.add_scalar(name, value, record["epoch"])
         board.flush()
+        self._listener(record)
         self._say(self._line(record))
 
     def _line(self, record: Mapping[str, Any]) -> str:

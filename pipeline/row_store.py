@@ -41,23 +41,44 @@ class RowStore:
         return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
 
 
-class ShardRows(RowStore):
-    """The rows of a prepared data set read straight from its shards into this process, without Ray."""
+class LocalRows(RowStore):
+    """The rows of a prepared data set for one process that starts no Ray tasks; of its two kinds one needs no Ray."""
+
+    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
+        """Fit a scaler on the given rows only, here."""
+        parts = [_block_statistics(table, self.manifest, row_ids) for table in self._tables()]
+        return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
+
+    def open(self) -> BlockReader:
+        """Return a reader over all blocks."""
+        return BlockReader(self._tables(), self.manifest)
+
+    def _tables(self) -> list[pa.Table]:
+        raise NotImplementedError
+
+
+class ShardRows(LocalRows):
+    """Rows read straight from the shards into this process."""
 
     def __init__(self, manifest: Manifest) -> None:
         super().__init__(manifest, (), 0)
 
-    def open(self) -> BlockReader:
-        """Return a reader over all shards, which are read whole."""
-        return BlockReader(self._tables(), self.manifest)
-
-    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
-        """Fit a scaler on the given rows only."""
-        parts = [_block_statistics(table, self.manifest, row_ids) for table in self._tables()]
-        return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
-
     def _tables(self) -> list[pa.Table]:
         return [_one_chunk(pq.read_table(path)) for path in self.manifest.shard_paths()]
+
+
+class StoredRows(LocalRows):
+    """Rows that lie in the object store already, mapped without a copy.
+
+    Args:
+        store: where they lie.
+    """
+
+    def __init__(self, store: RowStore) -> None:
+        super().__init__(store.manifest, store.blocks, store.nbytes)
+
+    def _tables(self) -> list[pa.Table]:
+        return ray.get(list(self.blocks))
 
 
 def materialise(manifest: Manifest) -> RowStore:

@@ -21,16 +21,20 @@ for _name, _value in _ENVIRONMENT.items():
 
 
 @contextmanager
-def ray_session(run: RunSection) -> Iterator[None]:
+def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
     """Use the Ray that is there (RAY_ADDRESS or an initialised one), else a local one for the block's time.
 
     A local Ray gets as many logical CPUs as the machine has cores, or more if the workers need them.
+
+    Args:
+        run: what will run there.
+        dashboard: start a local Ray with it. Ray frees the workers of a stopped Tune trial with its help only.
     """
     import ray
 
     started = not ray.is_initialized()
     if started:
-        _start(run)
+        _start(run, dashboard)
     try:
         yield
     finally:
@@ -38,7 +42,7 @@ def ray_session(run: RunSection) -> Iterator[None]:
             ray.shutdown()
 
 
-def _start(run: RunSection) -> None:
+def _start(run: RunSection, dashboard: bool) -> None:
     import ray
 
     if os.environ.get("RAY_ADDRESS"):
@@ -48,7 +52,7 @@ def _start(run: RunSection) -> None:
     ray.init(
         address="local",
         num_cpus=max(os.cpu_count() or 1, needed),
-        include_dashboard=False,
+        include_dashboard=dashboard,
         logging_level=logging.ERROR,
         log_to_driver=False,
     )

@@ -1,7 +1,7 @@
 """The driver of a run: data, selection actor, trainer, result."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from .data.shards import read_labels
 from .errors import ConfigError, RunError, did_you_mean
 from .metrics import METRICS
 from .progress import Progress
-from .row_store import RowStore, materialise
+from .row_store import LocalRows, RowStore, materialise
 from .run_data import RunData, make_run_data
 from .run_folder import RunFolder
 from .session import ray_session, worker_resources
@@ -58,8 +58,8 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
         config = Config.load(config)
     elif not isinstance(config, Config):
         config = Config.make(config)
-    _check(config)
-    config = _with_absolute_paths(config)
+    check(config)
+    config = with_absolute_paths(config)
     Manifest.load(config.data.path)
     return _run(config, RunFolder.create(_folder(config), config), quiet)
 
@@ -79,12 +79,12 @@ def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = Non
     config = Config.load(run.config)
     if workers is not None:
         config = config.with_overrides([f"run.workers={workers}"])
-    _check(config)
+    check(config)
     return _run(config, run, quiet)
 
 
-def _check(config: Config) -> None:
-    """Refuse now what would fail in a worker minutes later."""
+def check(config: Config) -> None:
+    """Raise ConfigError now for what would fail in a worker minutes later."""
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
     check_neighbour_features(config)
@@ -93,8 +93,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
 
 
-def _with_absolute_paths(config: Config) -> Config:
-    """Workers run in other folders, and a run may be resumed from another."""
+def with_absolute_paths(config: Config) -> Config:
+    """Return it with absolute paths: workers run in other folders, and a run may be resumed from another."""
     selector, options = config.selector, dict(config.selector.options)
     if isinstance(options.get("reference"), str):
         options["reference"] = str(Path(options["reference"]).resolve())
@@ -118,17 +118,43 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
     started = time.perf_counter()
     with ray_session(config.run):
         manifest = Manifest.load(config.data.path)
-        labels = read_labels(manifest)
-        rows = materialise(manifest)
-        data = _data(config, folder, labels, rows)
-        with Progress(folder, config.train.epochs, config.train.monitor, quiet) as progress:
-            blueprint = selection_blueprint(config, folder, labels, rows, data).by_reference()
-            with selection_actor.running(blueprint) as actor:
-                setup = WorkerSetup(config, data, rows, actor, blueprint, folder, progress.events)
-                final = _train(config, folder, setup)
-    folder.write_result(final)
+        final = train_in(folder, config, read_labels(manifest), materialise(manifest), quiet=quiet)
     seconds = time.perf_counter() - started
     return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
+
+
+def train_in(
+    folder: RunFolder,
+    config: Config,
+    labels: sparse.csr_array,
+    rows: RowStore,
+    *,
+    here: LocalRows | None = None,
+    quiet: bool = False,
+    listener: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Train in a run folder, from its newest checkpoint if it has one, on a Ray that is there; returns the result.
+
+    Args:
+        folder: made for this configuration.
+        config: checked and with absolute paths.
+        labels: CSR of all rows.
+        rows: all rows, in the object store.
+        here: the same rows for this process, where it may start no Ray tasks (inside a Tune trial).
+        quiet: print no progress.
+        listener: as that of ``Progress``.
+
+    Raises:
+        RunError: when training fails for good, or the data is no longer what the run was made from.
+    """
+    data = _data(config, folder, labels, here or rows)
+    with Progress(folder, config.train.epochs, config.train.monitor, quiet, listener) as progress:
+        blueprint = selection_blueprint(config, folder, labels, here or rows, data).by_reference()
+        with selection_actor.running(blueprint) as actor:
+            setup = WorkerSetup(config, data, rows, actor, blueprint, folder, progress.events)
+            final = _train(config, folder, setup)
+    folder.write_result(final)
+    return final
 
 
 def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore) -> RunData:

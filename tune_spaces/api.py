@@ -45,11 +45,13 @@ class Space(ABC):
         method: the selection method.
         presets: by preset, its knobs: ``quick`` a few, ``paper`` those that the papers vary, ``wide`` all.
         trials: by preset, how many random points are a sensible start.
+        live: knobs that may change while a run goes on, since no stored state depends on them.
     """
 
     method: ClassVar[str]
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]]
     trials: ClassVar[Mapping[str, int]] = {"quick": 10, "paper": 30, "wide": 100}
+    live: ClassVar[frozenset[str]] = frozenset()
 
     def knobs(self, preset: str = "wide") -> dict[str, Knob]:
         """Return the knobs of a preset, by name; raises SpaceError (with "did you mean") for another preset."""

@@ -39,6 +39,7 @@ _WIDE: dict[str, Knob] = {
     "label_weight_std": Real(-4.0, 4.0),
 }
 _STAGES = ("warmup", "pressure_start", "pressure_length", "pressure_decays", "mixture_start", "mixture_length")
+_LIVE = {"pressure", "mixture_initial", "mixture_final", "importance", "draws", "label_weight_mean", "label_weight_std"}
 
 
 class D2ACESpace(Space):
@@ -50,6 +51,7 @@ class D2ACESpace(Space):
 
     method: ClassVar[str] = "d2ace"
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = {"quick": _QUICK, "paper": _PAPER, "wide": _WIDE}
+    live: ClassVar[frozenset[str]] = frozenset(_LIVE.union(_STAGES) - {"warmup"})
 
     def settings(self, point: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         """Return D2ACE's settings at a point: warmup <= start < end <= epochs for both stages."""

@@ -22,6 +22,7 @@ class HardImbalanceSpace(WarmUpSpace):
 
     method: ClassVar[str] = "hard-imbalance"
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = _KNOBS
+    live: ClassVar[frozenset[str]] = frozenset({"pressure"})
 
 
 class HardImbalanceCorrelationSpace(HardImbalanceSpace):

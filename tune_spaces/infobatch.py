@@ -18,6 +18,7 @@ class InfoBatchSpace(Space):
 
     method: ClassVar[str] = "infobatch"
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = _KNOBS
+    live: ClassVar[frozenset[str]] = frozenset({"prune", "prune_until"})
 
     def settings(self, point: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         """Return the method's settings at a point; both are shares already."""

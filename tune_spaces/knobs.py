@@ -17,6 +17,9 @@ class Knob(Protocol):
     def at(self, share: float) -> Any:
         """Return the value at a share in [0, 1) of the way through the knob's range."""
 
+    def share(self, value: Any) -> float:
+        """Return a share at which the value is, in [0, 1]: ``at`` of it gives the value back."""
+
     def grid(self, points: int) -> list[Any]:
         """Return at most ``points`` different values, evenly through the range, its ends among them."""
 
@@ -41,6 +44,12 @@ class Real:
         if self.log:
             return float(self.low * (self.high / self.low) ** share)
         return float(self.low + (self.high - self.low) * share)
+
+    def share(self, value: float) -> float:
+        """Return where in the range the number is."""
+        if self.log:
+            return float(np.log(value / self.low) / np.log(self.high / self.low))
+        return float((value - self.low) / (self.high - self.low))
 
     def grid(self, points: int) -> list[float]:
         """Return ``points`` numbers, both ends among them; the middle alone for one."""
@@ -70,6 +79,13 @@ class Whole:
             value = self.low + (self.high + 1 - self.low) * share
         return min(int(value), self.high)
 
+    def share(self, value: int) -> float:
+        """Return the middle of the shares that give the number."""
+        low, middle = self.low, value + 0.5
+        if self.log:
+            return float(np.log(middle / low) / np.log((self.high + 1) / low))
+        return float((middle - low) / (self.high + 1 - low))
+
     def grid(self, points: int) -> list[int]:
         """Return at most ``points`` different whole numbers, both ends among them."""
         values = np.geomspace(self.low, self.high, points) if self.log else np.linspace(self.low, self.high, points)
@@ -93,6 +109,10 @@ class Choice:
     def at(self, share: float) -> Any:
         """Return the value at a share of the list."""
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
+
+    def share(self, value: Any) -> float:
+        """Return the middle of the shares that give the value."""
+        return (list(self.values).index(value) + 0.5) / len(self.values)
 
     def grid(self, points: int) -> list[Any]:
         """Return the first ``points`` values."""

@@ -32,6 +32,7 @@ class PressureSpace(Space):
     """Warm-up, pressure, and when it falls; further knobs are named as the settings they are."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = pressure_presets(2.0, 4.0, 16.0, 64.0)
+    live: ClassVar[frozenset[str]] = frozenset({"pressure", "pressure_start", "pressure_length"})
 
     def settings(self, point: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         """Return the method's settings at a point: warmup <= pressure_start < pressure_end <= epochs."""

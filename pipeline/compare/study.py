@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from ..config import Config, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ..data.manifest import Manifest
 from ..errors import did_you_mean
-from ..settings_file import read_settings
+from ..settings_file import merged, read_settings
 
 _SCHEMA = 1  # raise it when the same configuration would give other numbers
 
@@ -94,7 +94,7 @@ class Study(Section):
     def _config(self, data: str, network: str, method: str, fold: int | None, seed: int) -> Config:
         values: dict[str, Any] = {"train": {"reduction": "ddp"}}  # one process: nothing to add exactly
         for part in (self.config, self.data[data].config, self.networks[network].config):
-            values = _merged(values, part)
+            values = merged(values, part)
         chosen = self.networks[network]
         own: dict[str, Any] = {
             "data": {"path": self.data[data].path, "fold": fold, "folds": self.folds},
@@ -102,7 +102,7 @@ class Study(Section):
             "selector": self.methods[method].model_dump(),
             "run": {"seed": seed, "threads": self.threads, "gpu": self.gpus_per_run > 0},
         }
-        return Config.make(_merged(values, own), f"study {self.name}, {data} x {network} x {method}")
+        return Config.make(merged(values, own), f"study {self.name}, {data} x {network} x {method}")
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,3 @@ class StudyRun:
         deciding["run"] = {name: config["run"][name] for name in ("seed", "threads", "gpu")}
         text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the values of ``over`` put in, section by section."""
-    result = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _merged(result[key], value) if both else value
-    return result

@@ -6,8 +6,9 @@ from small_table import orders
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.compare.study import Study
-from d2ace.pipeline.compare.trial import _Trial, load_prepared, run_trial
+from d2ace.pipeline.compare.trial import all_epochs, load_prepared, run_trial
 from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.local_run import LocalRun
 from d2ace.pipeline.metrics import METRICS
 from d2ace.selectors import api as selectors
 
@@ -16,10 +17,14 @@ def first_run(study, method="d2ace"):
     return next(run for run in study.runs() if run.method == method)
 
 
+def local_run(run, prepared):
+    return LocalRun(run.config, prepared, released=run.study.protocol == "papers")
+
+
 def recorded_orders(monkeypatch, run):
     """Train a run and return its columns and the global ids of each epoch's draws."""
     prepared = load_prepared(run.config.data.path, run.fingerprint)
-    trial, drawn = _Trial(run, prepared, None), []
+    trial, drawn = local_run(run, prepared), []
     steps = trial._steps.run
 
     def spy(epoch, batches):
@@ -27,7 +32,7 @@ def recorded_orders(monkeypatch, run):
         return steps(epoch, batches)
 
     monkeypatch.setattr(trial._steps, "run", spy)
-    return trial.run(), drawn
+    return all_epochs(trial, run), drawn
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -88,10 +93,10 @@ def test_folds_cover_every_row_once_and_seeds_change_them(make_study):
     for run in make_study(folds=3).runs():
         prepared = load_prepared(run.config.data.path, run.fingerprint)
         if run.method == "uniform":
-            tested.append(_Trial(run, prepared, None)._data.splits.test)
+            tested.append(local_run(run, prepared).data.splits.test)
     assert prepared is not None
     assert sorted(np.concatenate(tested).tolist()) == list(range(prepared.rows.manifest.rows))
-    other = _Trial(first_run(make_study(folds=3, seeds=[7])), prepared, None)._data.splits.test
+    other = local_run(first_run(make_study(folds=3, seeds=[7])), prepared).data.splits.test
     assert not np.array_equal(other, tested[0])
 
 
@@ -99,10 +104,10 @@ def test_the_papers_protocol_does_what_the_released_programs_do(make_study, monk
     clean, papers = (first_run(make_study(protocol=protocol)) for protocol in ("clean", "papers"))
     assert clean.key != papers.key
     prepared = load_prepared(papers.config.data.path, papers.fingerprint)
-    scalers = [_Trial(run, prepared, None)._data.scaler.to_dict() for run in (clean, papers)]
+    scalers = [local_run(run, prepared).data.scaler.to_dict() for run in (clean, papers)]
     everything = prepared.features
     assert scalers[0] != scalers[1]
-    scaled = _Trial(papers, prepared, None)._data.scaler.transform(everything)
+    scaled = local_run(papers, prepared).data.scaler.transform(everything)
     np.testing.assert_allclose([scaled.min(axis=0), scaled.max(axis=0)], np.array([[0] * 7, [1] * 7]), atol=1e-6)
     _, drawn = recorded_orders(monkeypatch, papers)
     assert (np.diff(drawn[0]) > 0).all()  # file order in the warm-up
@@ -117,7 +122,7 @@ def test_loss_weights_reach_the_loss(make_study):
     assert selectors.get("infobatch")
     run = first_run(study, "infobatch")
     prepared = load_prepared(run.config.data.path, run.fingerprint)
-    with_weights, without = _Trial(run, prepared, None), _Trial(run, prepared, None)
+    with_weights, without = local_run(run, prepared), local_run(run, prepared)
     plan = without._plan
     without._plan = lambda epoch: plan(epoch).__class__(epoch, plan(epoch).ids, plan(epoch).offsets)
-    assert with_weights.run()["test/map"] != without.run()["test/map"]
+    assert all_epochs(with_weights, run)["test/map"] != all_epochs(without, run)["test/map"]

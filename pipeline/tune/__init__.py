@@ -1,0 +1,16 @@
+"""``d2ace tune``: search a method's settings with Ray Tune, and say what was found."""
+
+from typing import TYPE_CHECKING
+
+from ..lazy import on_first_use
+
+if TYPE_CHECKING:
+    from .execution import resume_sweep, tune
+    from .sweep import Sweep
+    from .table import SweepTable
+
+__all__ = ["Sweep", "SweepTable", "resume_sweep", "tune"]
+
+__getattr__ = on_first_use(
+    __name__, {"tune": "execution", "resume_sweep": "execution", "Sweep": "sweep", "SweepTable": "table"}
+)

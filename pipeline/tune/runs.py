@@ -1,0 +1,154 @@
+"""The runs that one point is judged by, side by side: epoch by epoch the records of all of them.
+
+A point is trained in one of two ways. With ``run.workers=0`` its runs are trained in turns in the trial's own process,
+without an actor; else each is a whole ``fit`` with its own workers and selection actor. Both go on from checkpoints,
+and both yield all epochs from the first one on, also those that were trained before an interruption.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+import torch
+from scipy import sparse
+
+from ..checkpoints import CheckpointStore
+from ..config import Config
+from ..local_run import LocalRun, Prepared
+from ..row_store import RowStore, StoredRows
+from ..run_folder import RunFolder
+from ..train import train_in
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The prepared data, made once for all trials; small, the rows stay in the object store.
+
+    Attributes:
+        rows: all rows.
+        labels: CSR of all rows.
+        neighbour_cache: folder of neighbours found earlier.
+    """
+
+    rows: RowStore
+    labels: sparse.csr_array
+    neighbour_cache: Path
+
+
+def train_side_by_side(configs: Sequence[Config], folder: Path, data: TrialData) -> Iterator[list[Record]]:
+    """Train a point's runs and yield the records of each epoch, one a run, the same as ``fit`` writes.
+
+    Args:
+        configs: of the runs; they differ in seed and fold only.
+        folder: of the trial; run k lives in ``folder / str(k)``.
+        data: what they train on.
+
+    Raises:
+        ConfigError, DataError, RunError, SelectionError: what stops a run.
+    """
+    folders = [_run_folder(folder / str(number), config) for number, config in enumerate(configs)]
+    if configs[0].run.workers:
+        return _whole_fits(configs, folders, data)
+    return _in_turns(configs, folders, data)
+
+
+def copy_states(source: Path, target: Path) -> None:
+    """Copy the newest checkpoint of every run of a trial's folder to another one, where each run is begun anew."""
+    for run in sorted(path for path in source.iterdir() if path.name.isdigit()):
+        shutil.rmtree(target / run.name, ignore_errors=True)
+        latest = CheckpointStore(run / "checkpoints").latest()
+        if latest is not None:
+            shutil.copytree(latest.path, target / run.name / "checkpoints" / latest.path.name)
+
+
+def _run_folder(path: Path, config: Config) -> RunFolder:
+    """Open the folder of a run, or make it; one with nothing but a copied state is completed."""
+    folder = RunFolder(path)
+    if not folder.config.is_file():
+        path.mkdir(parents=True, exist_ok=True)
+        config.save(folder.config)
+    return folder
+
+
+def _in_turns(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
+    torch.set_num_threads(configs[0].run.threads)
+    prepared = Prepared(StoredRows(data.rows), data.labels)
+    runs = [_Saved(config, folder, prepared, data) for config, folder in zip(configs, folders, strict=True)]
+    first = min(run.latest for run in runs)
+    for run in runs:
+        run.restore(first)
+    for epoch in range(configs[0].train.epochs):
+        yield [run.epoch(epoch) for run in runs]
+
+
+class _Saved:
+    """A local run that keeps its state and records after each epoch."""
+
+    def __init__(self, config: Config, folder: RunFolder, prepared: Prepared, data: TrialData) -> None:
+        self._folder, self._checkpoints = folder, CheckpointStore(folder.checkpoints, keep=2)
+        self._run = LocalRun(config, prepared, neighbour_cache=data.neighbour_cache)
+        self._history: list[Record] = []
+        newest = self._checkpoints.latest()
+        self.latest = newest.epoch if newest else 0
+
+    def restore(self, epoch: int) -> None:
+        """Go back to the state before an epoch, of which there is a checkpoint; 0 is the start."""
+        for checkpoint in self._checkpoints.complete():
+            if checkpoint.epoch == epoch:
+                training, selection = checkpoint.load()
+                self._run.load_state_dict(training, selection)
+                self._history = training["history"]
+
+    def epoch(self, epoch: int) -> Record:
+        """Return the record of an epoch, trained now unless it was before."""
+        if epoch < len(self._history):
+            return self._history[epoch]
+        started = time.perf_counter()
+        record: Record = {"epoch": epoch, **self._run.epoch(epoch)}
+        record |= self._run.metrics(*self._run.predict("validation"))
+        record["seconds"] = time.perf_counter() - started
+        self._history.append(record)
+        training, selection = self._run.state_dict()
+        self._checkpoints.save(epoch + 1, 0, {**training, "history": self._history}, selection)
+        self._folder.write_metrics(self._history)
+        return record
+
+
+def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
+    records: Queue[tuple[int, Record | BaseException]] = Queue()
+    for number, (config, folder) in enumerate(zip(configs, folders, strict=True)):
+        fit = _fit(config, folder, data, lambda record, number=number: records.put((number, record)))
+        Thread(target=_report_failure, args=(fit, number, records), daemon=True).start()
+    known: list[dict[int, Record]] = [{} for _ in configs]
+    for epoch in range(configs[0].train.epochs):
+        while not all(epoch in run for run in known):
+            number, record = records.get()
+            if isinstance(record, BaseException):
+                raise record
+            known[number][record["epoch"]] = record
+        yield [run[epoch] for run in known]
+
+
+def _fit(
+    config: Config, folder: RunFolder, data: TrialData, listener: Callable[[Record], None]
+) -> Callable[[], dict[str, Any]]:
+    def work() -> dict[str, Any]:
+        return train_in(
+            folder, config, data.labels, data.rows, here=StoredRows(data.rows), quiet=True, listener=listener
+        )
+
+    return work
+
+
+def _report_failure(work: Callable[[], Any], number: int, records: Queue) -> None:
+    try:
+        work()
+    except BaseException as error:  # it must reach the trial's own thread
+        records.put((number, error))
