@@ -62,6 +62,7 @@ wheel: $(STAMP)
 	@rm -rf build dist
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@cp constraints.txt dist/
+	@$(BIN)/python -m zipfile -e dist/d2ace-*.whl dist/unpacked
 
 clean:
 	rm -rf $(VENV) .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

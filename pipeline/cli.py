@@ -17,10 +17,10 @@ _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, or 2 for an error told in one line."""
+    """Run the command line; returns the exit code: 0, 2 for an error told in one line, or that of a submitted job."""
     options = _parser().parse_args(arguments)
     try:
-        options.call(options)
+        code = options.call(options)
     except (ConfigError, DataError, RunError, SelectionError) as error:
         print(f"d2ace: error: {error}", file=sys.stderr)
         return 2
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("d2ace: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_simulate(verbs)
     _add_compare(verbs)
     _add_report(verbs)
+    _add_submit(verbs)
     methods = verbs.add_parser("methods", help="list selection methods and networks with their settings")
     methods.set_defaults(call=_methods)
     demo = verbs.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
@@ -141,6 +142,23 @@ def _add_report(verbs: _Verbs) -> None:
     report.set_defaults(call=_report)
 
 
+def _add_submit(verbs: _Verbs) -> None:
+    submit = verbs.add_parser("submit", help="run a verb as a job of a Ray cluster: d2ace submit -- train ...")
+    submit.add_argument(
+        "command", nargs="*", metavar="VERB ...", help="after --; paths are the cluster's, YAML is sent"
+    )
+    add = submit.add_argument
+    add("--address", metavar="URL", help="http://HOST:PORT of the dashboard; default: RAY_API_SERVER_ADDRESS")
+    add("--wheel", metavar="FILE", help="send the code of this wheel; default: the code that runs here")
+    add("--no-wait", action="store_true", help="print the job's id and leave")
+    add("--out", metavar="FOLDER", help="for the results of a job that succeeded; default: runs/JOB")
+    add("--stop-on-interrupt", action="store_true", help="Ctrl-C stops the job, not only following it")
+    instead = submit.add_mutually_exclusive_group()
+    instead.add_argument("--follow", metavar="JOB", help="follow a job that is there, and fetch its results")
+    instead.add_argument("--cancel", metavar="JOB", help="stop a job that is there")
+    submit.set_defaults(call=_submit)
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
@@ -225,6 +243,26 @@ def _report(options: argparse.Namespace) -> None:
     from .report import report
 
     print(f"report: {report(options.source, options.out)}")
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from .submission import cancel, follow, submit
+
+    job = options.cancel or options.follow
+    if bool(job) == bool(options.command):
+        raise ConfigError("submit takes either -- VERB ..., or --follow JOB, or --cancel JOB")
+    if options.cancel:
+        cancel(job, address=options.address)
+        print(f"job {job} has ended")
+        return 0
+    if not job:
+        if _parser().parse_args(options.command).call is _submit:  # a typo is told here, not by the job
+            raise ConfigError("submit cannot be submitted")
+        job = submit(options.command, address=options.address, wheel=options.wheel)
+        print(job, file=sys.stdout if options.no_wait else sys.stderr)
+    if options.no_wait:
+        return 0
+    return follow(job, address=options.address, out=options.out, stop_on_interrupt=options.stop_on_interrupt)
 
 
 def _methods(_: argparse.Namespace) -> None:

@@ -1,0 +1,52 @@
+"""One real head for all jobs, and the command line as its client runs it: in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ray_head import ROOT, Head, running_head
+from small_table import write_table
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def head() -> Iterator[Head]:
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("the head's processes are found through /proc, which is not here")
+    with running_head() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory) -> Path:
+    return write_table(tmp_path_factory.mktemp("data") / "table")
+
+
+@pytest.fixture
+def command(head) -> Callable[..., list[str]]:
+    """Return a function from the arguments of ``d2ace submit`` to the command of a client process."""
+
+    def make(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "d2ace.pipeline.cli", "submit", "--address", head.address, *arguments]
+
+    return make
+
+
+@pytest.fixture
+def submit(head, command, tmp_path) -> Run:
+    """Return a function that runs ``d2ace submit`` to its end, in an empty folder, with the head's token."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            cwd=tmp_path,
+            env=head.environment | {"PYTHONPATH": str(ROOT)} | environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    return run

@@ -1,0 +1,109 @@
+"""A real Ray head on loopback, with ports, a temporary folder, a home and a token of its own."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "D2ACE_TEST_HEAD"
+"""Every process of the head inherits this variable, with the temporary folder as its value."""
+START_S, STOP_S = 90, 3
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head: the address of its job API, and the environment of a client that has the token."""
+
+    address: str
+    environment: dict[str, str]
+
+
+@contextlib.contextmanager
+def running_head() -> Iterator[Head]:
+    """Start a head, and end exactly its own processes (``ray stop`` would end everybody's)."""
+    folder = Path(tempfile.mkdtemp(prefix="d2ace-", dir="/tmp"))  # socket paths may have 107 characters: keep it short
+    try:
+        environment = _environment(folder)
+        ports = _free_ports(6)
+        head = _start(folder, environment, ports)
+        try:
+            address = f"http://127.0.0.1:{ports[1]}"
+            _wait_until_it_answers(ports[1], head, folder)
+            yield Head(address, {key: value for key, value in environment.items() if key != MARK})
+        finally:
+            _stop(head, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    home = folder / "home"
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_") and key != "PYTHONPATH"}
+    return kept | {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+        MARK: str(folder),
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _start(folder: Path, environment: dict[str, str], ports: list[int]) -> subprocess.Popen[bytes]:
+    names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
+    names += ("metrics-export-port", "dashboard-agent-grpc-port")
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--temp-dir={folder}"]
+    command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=4"]
+    command += ["--object-store-memory=200000000", "--disable-usage-stats"]
+    command += [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
+    with (folder / "head.log").open("wb") as log:
+        return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+
+def _wait_until_it_answers(port: int, head: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and head.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"the head did not start:\n{(folder / 'head.log').read_text()}")
+
+
+def _stop(head: subprocess.Popen[bytes], folder: Path) -> None:
+    head.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        head.wait(STOP_S)
+    while pids := list(_own_processes(folder)):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        head.poll()
+        time.sleep(0.1)
+
+
+def _own_processes(folder: Path) -> Iterator[int]:
+    mark = f"{MARK}={folder}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                yield int(path.parent.name)
