@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(verbs)
     _add_simulate(verbs)
     _add_compare(verbs)
+    _add_tune(verbs)
     _add_report(verbs)
     _add_submit(verbs)
     methods = verbs.add_parser("methods", help="list selection methods and networks with their settings")
@@ -135,9 +136,18 @@ def _add_compare(verbs: _Verbs) -> None:
     compare.set_defaults(call=_compare)
 
 
+def _add_tune(verbs: _Verbs) -> None:
+    tune = verbs.add_parser("tune", help="search a method's settings; tune report OUT writes the report anew")
+    tune.add_argument("sweep", nargs="?", help="a YAML file: configuration, space, trials, scheduler; or: report")
+    tune.add_argument("out", nargs="?", help="folder of the sweep, to be made")
+    tune.add_argument("--resume", metavar="OUT", help="go on with the killed sweep in this folder")
+    tune.add_argument("--parallel", type=int, metavar="N", help="trials at a time; default: all that there is room for")
+    tune.set_defaults(call=_tune)
+
+
 def _add_report(verbs: _Verbs) -> None:
-    report = verbs.add_parser("report", help="write one HTML file about a run or a comparison")
-    report.add_argument("source", help="run folder, or the folder or table.parquet of a comparison")
+    report = verbs.add_parser("report", help="write one HTML file about a run, a comparison or a sweep")
+    report.add_argument("source", help="run folder, folder of a sweep, or the folder or table.parquet of a comparison")
     report.add_argument("--out", metavar="FILE", help="default: report.html beside it")
     report.set_defaults(call=_report)
 
@@ -237,6 +247,22 @@ def _compare(options: argparse.Namespace) -> None:
     for metric in options.metric or ("macro_auc", "map"):
         print(f"\n{compare_methods(table, metric, study.reference)}")
     print(f"\ntable: {Path(options.out) / 'table.parquet'}")
+
+
+def _tune(options: argparse.Namespace) -> None:
+    from .report import report
+    from .tune import SweepFolder, describe, resume_sweep, tune
+
+    out = options.resume or options.out
+    if out is None or (options.resume and options.sweep):
+        raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
+    if options.resume:
+        resume_sweep(out, parallel=options.parallel)
+    elif options.sweep != "report":
+        tune(options.sweep, out, parallel=options.parallel)
+    folder = SweepFolder(Path(out))
+    print(describe(folder.table, folder.sweep))
+    print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -6,11 +6,19 @@ from ..lazy import on_first_use
 
 if TYPE_CHECKING:
     from .execution import resume_sweep, tune
+    from .summary import describe
     from .sweep import Sweep
-    from .table import SweepTable
+    from .table import SweepFolder
 
-__all__ = ["Sweep", "SweepTable", "resume_sweep", "tune"]
+__all__ = ["Sweep", "SweepFolder", "describe", "resume_sweep", "tune"]
 
 __getattr__ = on_first_use(
-    __name__, {"tune": "execution", "resume_sweep": "execution", "Sweep": "sweep", "SweepTable": "table"}
+    __name__,
+    {
+        "tune": "execution",
+        "resume_sweep": "execution",
+        "describe": "summary",
+        "Sweep": "sweep",
+        "SweepFolder": "table",
+    },
 )

@@ -16,7 +16,7 @@ from ..row_store import materialise
 from ..session import ray_session, worker_resources
 from ..train import check, with_absolute_paths
 from .sweep import Sweep
-from .table import SweepFolder
+from .table import SweepFolder, reason
 
 # Read by Ray Tune when it starts: no log files of its own in every trial's folder, and a snapshot of the sweep often
 # enough that little is told twice after a kill.
@@ -68,12 +68,14 @@ def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = 
 
 
 def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> pd.DataFrame:
+    from .search import point_of
+
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     # A trial of whole fits leaves its workers to Ray's cleaner, which needs the dashboard's state.
     with ray_session(sweep.base.run, dashboard=sweep.base.run.workers > 0):
         results = _fit(sweep, folder, parallel, quiet)
         trials = [
-            {"trial": Path(result.path).name, "point": result.config, "error": _reason(result.error)}
+            {"trial": Path(result.path).name, "point": point_of(sweep, result.config), "error": reason(result.error)}
             for result in results
         ]
     return folder.write(trials, sweep)
@@ -87,7 +89,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     from .search import mode, param_space, scheduler, search_algorithm
     from .trial import EPOCH, SCORE, TrialSetup, perturb_epochs
 
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
     manifest = Manifest.load(sweep.base.data.path)
     neighbours = folder.path / ".neighbours"
     neighbours.mkdir(exist_ok=True)
@@ -114,6 +116,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 name="tune",
                 storage_path=str(folder.path),
                 verbose=0,
+                stop={EPOCH: sweep.base.train.epochs},  # so that no population changes a trial at its very end
                 callbacks=[
                     SweepProgress(folder.path / "progress.jsonl", sweep.base.train.monitor, sweep.n_trials, quiet)
                 ],
@@ -158,11 +161,3 @@ def _at_once(sweep: Sweep, parallel: int | None) -> int | None:
 
 def _trial_id(trial: Any) -> str:
     return trial.trial_id
-
-
-def _reason(error: BaseException | None) -> str | None:
-    """Return the last line of what went wrong."""
-    if error is None:
-        return None
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else repr(error)

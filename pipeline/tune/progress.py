@@ -10,6 +10,7 @@ from ray.tune import Callback
 from tqdm import tqdm
 
 from ..metrics import best_of
+from .table import reason
 
 
 class SweepProgress(Callback):
@@ -60,7 +61,9 @@ class SweepProgress(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tell that a trial failed for good."""
-        self._tell(trial, f"failed after {(trial.last_result or {}).get('epoch', 0)} epochs")
+        self._tell(
+            trial, f"failed after {(trial.last_result or {}).get('epoch', 0)} epochs: {reason(trial.get_error())}"
+        )
 
     @property
     def elapsed(self) -> float:

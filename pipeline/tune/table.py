@@ -129,6 +129,12 @@ def point_from(row: pd.Series) -> Point:
     return json.loads(row["point"])
 
 
+def reason(error: BaseException | None) -> str | None:
+    """Return the last line of what went wrong, None for nothing."""
+    lines = str(error or "").strip().splitlines()
+    return lines[-1] if lines else error and repr(error)
+
+
 def _json_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 

@@ -160,3 +160,20 @@ def test_spaces_need_neither_ray_nor_torch():
         "sys.exit(bool({'ray', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [Real(0.5, 3.0), Real(0.01, 10.0, log=True), Whole(2, 9), Whole(1, 100, log=True), Choice(["a", "b", [1]])],
+)
+def test_a_value_lies_at_its_share(knob):
+    for share in np.linspace(0, 0.999, 37):
+        value = knob.at(float(share))
+        back = knob.at(knob.share(value))
+        assert back == value if not isinstance(value, float) else back == pytest.approx(value)
+    assert 0 <= knob.share(knob.at(0.0)) < knob.share(knob.at(0.999)) <= 1
+
+
+@pytest.mark.parametrize("name", api.names())
+def test_live_knobs_are_knobs_of_the_space(name):
+    assert api.get(name).live <= set(api.get(name).knobs("wide"))

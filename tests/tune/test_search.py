@@ -1,0 +1,73 @@
+"""A sweep in Tune's terms."""
+
+import pytest
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, PopulationBasedTraining
+
+from d2ace.pipeline.tune import search
+
+KNOBS = {"model.options.hidden": {"choice": [[8], [16]]}}
+
+
+def test_points_known_from_the_start_are_listed_whole(make_sweep):
+    sweep = make_sweep()
+    space = search.param_space(sweep)
+    assert space == {"point": {"grid_search": sweep.points()}}
+    assert search.point_of(sweep, {"point": sweep.points()[1]}) == sweep.points()[1]
+    assert search.search_algorithm(sweep) is None
+
+
+def test_optuna_proposes_shares_that_become_values(make_sweep):
+    sweep = make_sweep(sampler="optuna", knobs=KNOBS)
+    shares = dict.fromkeys(sweep.dimensions, 0.5) | {"importance": 2, "draws": 0, "model.options.hidden": 1}
+    assert set(search.param_space(sweep)["shares"]) == set(shares)
+    point = search.point_of(sweep, {"shares": shares})
+    assert point["pressure"] == pytest.approx((2 * 64) ** 0.5)  # the middle of a logarithmic range
+    assert point["mixture_final"] == 0.5
+    assert (point["importance"], point["draws"], point["model.options.hidden"]) == (1.0, "systematic", [16])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("asha", ASHAScheduler), ("pbt", PopulationBasedTraining), ("none", FIFOScheduler)]
+)
+def test_schedulers(make_sweep, name, kind):
+    assert type(search.scheduler(make_sweep(scheduler=name), "score", "epoch", 2)) is kind
+
+
+def test_asha_compares_by_epoch_from_the_grace_period_on(make_sweep):
+    sweep = make_sweep(config={"train": {"epochs": 90}})
+    made = search.scheduler(sweep, "score", "epoch", 2)
+    assert made._time_attr == "epoch"
+    assert search.grace_epochs(sweep) == 10
+    assert [milestone for milestone, _ in made._brackets[0]._rungs] == [90, 30, 10]
+    assert search.grace_epochs(make_sweep(grace_epochs=50)) == 6  # no longer than the run
+
+
+def test_smaller_is_better_for_losses(make_sweep):
+    assert search.mode(make_sweep()) == "max"
+    assert search.mode(make_sweep(config={"train": {"monitor": "ranking_loss"}})) == "min"
+
+
+def test_exploring_changes_live_knobs_only_and_stays_in_their_ranges(make_sweep):
+    sweep = make_sweep(scheduler="pbt", knobs=KNOBS)
+    explore, point = search.Explore(sweep), sweep.points()[0]
+    seen = [explore({"point": point})["point"] for _ in range(200)]
+    for name, knob in sweep.dimensions.items():
+        values = {str(new[name]) for new in seen}
+        if name in sweep.live:
+            assert len(values) > 1
+            assert all(0 <= knob.share(new[name]) <= 1 for new in seen)
+        else:
+            assert values == {str(point[name])}
+    assert sweep.live == ["pressure", "mixture_final", "importance", "draws"]
+    near = [
+        abs(sweep.dimensions["pressure"].share(new["pressure"]) - sweep.dimensions["pressure"].share(point["pressure"]))
+        for new in seen
+    ]
+    assert 0.6 < sum(distance <= 0.2 + 1e-9 for distance in near) / 200 < 1  # mostly a step, sometimes anew
+
+
+def test_exploring_is_repeatable(make_sweep):
+    sweep = make_sweep(scheduler="pbt")
+    one, other = search.Explore(sweep), search.Explore(sweep)
+    point = sweep.points()[0]
+    assert [one({"point": point}) for _ in range(5)] == [other({"point": point}) for _ in range(5)]
