@@ -261,7 +261,7 @@ def _tune(options: argparse.Namespace) -> None:
     elif options.sweep != "report":
         tune(options.sweep, out, parallel=options.parallel)
     folder = SweepFolder(Path(out))
-    print(describe(folder.table, folder.sweep))
+    print(describe(folder.sweep, folder.table))
     print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
 
 
@@ -282,13 +282,22 @@ def _submit(options: argparse.Namespace) -> int:
         print(f"job {job} has ended")
         return 0
     if not job:
-        if _parser().parse_args(options.command).call is _submit:  # a typo is told here, not by the job
-            raise ConfigError("submit cannot be submitted")
+        _check_submitted(_parser().parse_args(options.command))  # a typo is told here, not by the job
         job = submit(options.command, address=options.address, wheel=options.wheel)
         print(job, file=sys.stdout if options.no_wait else sys.stderr)
     if options.no_wait:
         return 0
     return follow(job, address=options.address, out=options.out, stop_on_interrupt=options.stop_on_interrupt)
+
+
+def _check_submitted(options: argparse.Namespace) -> None:
+    if options.call is _submit:
+        raise ConfigError("submit cannot be submitted")
+    out = getattr(options, "out", None)
+    if out and not Path(out).is_absolute():
+        raise ConfigError(
+            f"submit needs an absolute path of the cluster, got {out}: a relative one is lost with the job"
+        )
 
 
 def _methods(_: argparse.Namespace) -> None:

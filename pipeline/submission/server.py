@@ -1,6 +1,7 @@
 """The job API of a Ray cluster, with its errors in one line."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from ..errors import RunError
 from .package import Package
 
 POLL_S = 0.5
+_TALKATIVE = ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
 _VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 
@@ -30,6 +32,8 @@ class JobServer:
         with self._in_words(), _ray_reads(self.address):
             from ray.job_submission import JobSubmissionClient
 
+            for name in _TALKATIVE:  # about every upload
+                logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
             self._client: Any = JobSubmissionClient(self.address)
 
     def start(self, package: Package) -> str:
@@ -40,9 +44,16 @@ class JobServer:
     def follow(self, job: str) -> None:
         """Print the job's log as it grows, until the job has ended."""
         self.details(job)  # a job that is not there has a clear error here
-        with self._in_words():
-            asyncio.run(self._print_log(job))
+        try:
+            with self._in_words():
+                asyncio.run(self._print_log(job))
+        except RunError as error:
+            raise RunError(f"{error}; the job may go on: {self.command(job)} follows it again") from None
         self.wait(job)
+
+    def command(self, job: str) -> str:
+        """Return the command that follows a job."""
+        return f"d2ace submit --address {self.address} --follow {job}"
 
     def wait(self, job: str) -> Any:
         """Return Ray's details of the job once it has ended."""

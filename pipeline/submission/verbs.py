@@ -74,8 +74,7 @@ def _interrupted(server: JobServer, job: str, stop: bool) -> int:
         server.stop(job)
         _say(f"job {job} is stopped")
     else:
-        options = f"--address {server.address}"
-        _say(f"job {job} goes on; d2ace submit {options} --follow {job} follows it again, --cancel {job} stops it")
+        _say(f"job {job} goes on; {server.command(job)} follows it again, with --cancel for --follow stops it")
     return INTERRUPTED
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ class Head:
     """A running head: the address of its job API, and the environment of a client that has the token."""
 
     address: str
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
 
 
 @contextlib.contextmanager

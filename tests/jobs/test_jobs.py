@@ -44,6 +44,7 @@ def test_a_run_is_trained_and_its_results_come_back(submit, settings, tmp_path):
     done = submit("--out", "back", "--", "train", str(settings), "optimizer.lr=0.01")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "epoch   2/2" in done.stdout
+    assert re.fullmatch(r"raysubmit_\w+\n", done.stderr)
     there = tmp_path / "shared" / "sent"
     assert f"run folder: {there}" in done.stdout
     names = {"config.yaml", "metrics.jsonl", "result.json"}
@@ -115,7 +116,7 @@ def test_ctrl_c_leaves_the_job_alone_or_stops_it(submit, command, endless, head,
     code, shown = interrupt(command(*endless), environment, tmp_path)
     assert code == 130
     job = re.search(r"raysubmit_\w+", shown)[0]
-    assert f"--follow {job} follows it again" in shown
+    assert f"job {job} goes on" in shown and f"--follow {job} follows it again" in shown
     code, shown = interrupt(command("--follow", job, "--stop-on-interrupt"), environment, tmp_path)
     assert code == 130
     assert f"job {job} is stopped" in shown

@@ -1,10 +1,13 @@
 """``d2ace submit`` before it reaches a cluster: its arguments, and where the cluster is."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from d2ace.pipeline import submission
 from d2ace.pipeline.cli import main
-from d2ace.pipeline.submission import verbs
+from d2ace.pipeline.errors import RunError
+from d2ace.pipeline.submission import server, verbs
 
 
 @pytest.fixture
@@ -48,7 +51,13 @@ def test_follow_and_cancel_take_a_job(calls):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--follow", "j", "--", "methods"], ["--cancel", "j", "--", "methods"], ["--", "submit", "--follow", "j"]],
+    [
+        [],
+        ["--follow", "j", "--", "methods"],
+        ["--cancel", "j", "--", "methods"],
+        ["--", "submit", "--follow", "j"],
+        ["--", "compare", "study.yaml", "out"],
+    ],
 )
 def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
     assert main(["submit", *arguments]) == 2
@@ -73,9 +82,13 @@ def test_a_typo_in_the_command_stays_here(calls, capsys):
         (
             ["--address", "http://127.0.0.1:1"],
             {"RAY_ADDRESS": "http://127.0.0.1:2"},
-            "http://127.0.0.1:1 does not answer",
+            "Failed to connect to Ray at address: http://127.0.0.1:1.",
         ),
-        ([], {"RAY_ADDRESS": "http://127.0.0.1:2"}, "http://127.0.0.1:2 does not answer"),
+        (
+            [],
+            {"RAY_ADDRESS": "http://127.0.0.1:2"},
+            "http://127.0.0.1:2 does not answer as a Ray cluster's job API: Failed",
+        ),
     ],
 )
 def test_where_the_cluster_is(arguments, environment, words, capsys, monkeypatch):
@@ -85,6 +98,18 @@ def test_where_the_cluster_is(arguments, environment, words, capsys, monkeypatch
     message = capsys.readouterr().err
     assert words in message
     assert message.count("\n") == 1
+
+
+def test_a_lost_connection_says_how_to_go_on(monkeypatch):
+    async def broken(job: str):
+        yield "epoch 1\n"
+        raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
+
+    connection = object.__new__(server.JobServer)
+    connection.address = "http://x:1"
+    connection._client = SimpleNamespace(tail_job_logs=broken, get_job_info=lambda job: None)
+    with pytest.raises(RunError, match="code 1006; the job may go on: d2ace submit --address http://x:1 --follow j"):
+        connection.follow("j")
 
 
 class Ended:
