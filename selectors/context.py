@@ -8,12 +8,11 @@ from scipy import sparse
 
 from .correlation import RelevantEntries, worth_keeping
 from .errors import SelectionError
-from .labels import blocks_of, spans
 from .neighbours import nearest_neighbours
+from .row_blocks import RowBlock, entry_places, row_blocks
+from .threads import each, shares
 
-_PAIRS_AT_ONCE = 1 << 16  # their terms stay in a core's cache
-_HALF = 32
-_LOW = np.uint64((1 << _HALF) - 1)
+_PAIRS_AT_ONCE = 1 << 17  # their terms stay in a core's cache
 
 
 def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
@@ -77,60 +76,60 @@ class ContextSupport:
 
     def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
         self._entries, self._context = entries, context
-        sizes = np.diff(context.indptr).astype(np.int64) * np.diff(entries.labels.indptr)
-        self._blocks = blocks_of(np.maximum(sizes, 1), _PAIRS_AT_ONCE)
+        counts = [np.diff(matrix.indptr).astype(np.int64) for matrix in (entries.labels, context)]
+        sizes = counts[0] * counts[1]
+        self._n_pairs = int(sizes.sum())
+        self._blocks = row_blocks(counts, lambda own, around: own * around, _PAIRS_AT_ONCE)
         kept = worth_keeping(sizes, context.shape)
-        self._kept = [self._listed(rows) for rows in self._blocks] if kept else None
+        self._kept = [self._listed(block) for block in self._blocks] if kept else None
 
     def add_to(self, scores: np.ndarray, values: np.ndarray, weights: np.ndarray, correlations: np.ndarray) -> None:
-        """Add sum_j y_ij v_j E_ij S_ij to the scores of both branches. Cost O(P).
+        """Add sum_j y_ij v_j E_ij S_ij to the scores of both branches, summed in float32. Cost O(P).
 
         Source: D2ACE [released]; the restriction to relevant entries is exact, no other S enters a score.
 
         Args:
             scores: float64 (2, N), changed in place.
-            values: float (2, E), E and h at the relevant entries.
+            values: float32 (E, 2), E and h at the relevant entries.
             weights: float64 (2, L), v.
             correlations: float64 (2, L, L), C.
         """
-        table, scale = _packed(correlations)
-        labels = self._entries.labels
+        table, unit = _packed(weights[..., None] * correlations)
+        packed, bonus = values.view(np.int64)[:, 0], np.zeros((scores.shape[1], 2), np.float32)
 
-        for number, rows in enumerate(self._blocks):
-            span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
-            if span.start == span.stop:
-                continue
-            pairs, lasts = self._kept[number] if self._kept is not None else self._listed(rows)
-            sums = table.take(pairs, mode="wrap")
-            sums = np.cumsum(sums, out=sums).take(lasts)
-            sums[1:] -= sums[:-1].copy()  # modulo 2^64, and so exact
-            own = self._entries.rows[span] - rows.start
-            for branch, support in enumerate((sums >> _HALF, sums & _LOW)):
-                terms = (
-                    weights[branch].take(labels.indices[span]) * values[branch, span] * (support.view(np.int64) * scale)
-                )
-                scores[branch, rows] += np.bincount(own, terms, minlength=rows.stop - rows.start)
+        def part(numbers: slice) -> None:
+            found = np.empty(0, np.int64)
+            for number in range(numbers.start, numbers.stop):
+                block = self._blocks[number]
+                places, pairs = self._kept[number] if self._kept is not None else self._listed(block)
+                found = found if found.size >= pairs.size else np.empty(pairs.size, np.int64)  # new memory is dear
+                terms = table.take(pairs, mode="clip", out=found[: pairs.size].reshape(pairs.shape)).view(np.int32)
+                support = np.add.reduce(terms, axis=1, dtype=np.int32).astype(np.float32)
+                support *= packed.take(places, mode="clip").view(np.float32)
+                for line in support[1:]:
+                    support[0] += line
+                bonus[block.rows] = support[0].reshape(-1, 2)
 
-    def _listed(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Return the pairs of the entries of some rows, entry after entry, as positions in a flat (L, L) table.
+        each(part, shares(len(self._blocks), 1, self._n_pairs), self._n_pairs)
+        scores += bonus.T * unit
 
-        And where each entry's last pair is; it has one at least, since a context holds the row's own labels.
-        """
-        labels, pointers, n_labels = self._entries.labels, self._context.indptr, self._context.shape[1]
-        span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
-        own = self._entries.rows[span]
-        sizes = (pointers[own + 1] - pointers[own]).astype(np.int64)
-        around = self._context.indices[spans(pointers[own], sizes)]
-        pairs = np.repeat(labels.indices[span].astype(np.int64) * n_labels, sizes) + around
-        return pairs.astype(np.min_scalar_type(n_labels**2)), np.cumsum(sizes, dtype=np.int32) - 1
+    def _listed(self, block: RowBlock) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places of the rows' entries (c, n), and their pairs (c, |Z|, n), cells of a flat (L, L) table."""
+        labels, n_labels = self._entries.labels, self._context.shape[1]
+        places, held = entry_places(labels, block.rows, block.widths[0])
+        near, around = entry_places(self._context, block.rows, block.widths[1])
+        cells = labels.indices.take(places).astype(np.int64)[:, None] * n_labels + self._context.indices.take(near)
+        pairs = np.where(held[:, None] & around, cells, n_labels**2)
+        return places.astype(np.min_scalar_type(labels.nnz)), pairs.astype(np.min_scalar_type(n_labels**2))
 
 
-def _packed(correlations: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return two correlations (2, L, L) as one flat table, and the worth of its unit.
+def _packed(matrices: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return two matrices (2, L, L) as one flat table of pairs, int64 (L^2 + 1,), the last 0; and their unit.
 
     The halves of each 64-bit number are fixed-point numbers so small that sums over distinct labels of a row cannot
-    overflow: one addition adds both, exactly.
+    overflow: both are looked up at once, and added exactly.
     """
-    fixed_bits = _HALF - 1 - int(np.frexp(correlations.sum(axis=2).max())[1])
-    halves = np.rint(np.ldexp(correlations, fixed_bits)).astype(np.uint64)
-    return ((halves[0] << _HALF) + halves[1]).reshape(-1), 2.0**-fixed_bits
+    bits = 30 - int(np.frexp(matrices.sum(axis=2).max())[1])
+    table = np.zeros((matrices[0].size + 1, 2), np.int32)
+    table[:-1] = np.rint(np.ldexp(matrices, bits)).reshape(2, -1).T
+    return table.view(np.int64)[:, 0], 2.0**-bits

@@ -4,12 +4,15 @@ N rows, L labels, E relevant entries (CSR order), c labels of a row. Costs follo
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
 
-from .labels import blocks_of, entry_positions, entry_rows, spans
+from .labels import entry_positions
+from .row_blocks import RowBlock, entry_places, row_blocks
 
+Number = TypeVar("Number", int, np.ndarray)
 _EPS = 1e-8
 _ALWAYS_KEPT = 1 << 24
 _PAIRS_AT_ONCE = 1 << 16  # so that what is made of them stays in a core's cache
@@ -21,40 +24,35 @@ class RelevantEntries:
 
     Attributes:
         labels: CSR (N, L).
-        rows: int64 (E,), row of each entry.
         positions: int64 (E,), place of each entry in a C-ordered (N, L) array.
-        by_label: int (E,), entries ordered by label, then row.
-        label_pointers: int (L + 1,), where each label begins in ``by_label``.
     """
 
     labels: sparse.csr_array
-    rows: np.ndarray
     positions: np.ndarray
-    by_label: np.ndarray
-    label_pointers: np.ndarray
 
     @classmethod
     def of(cls, labels: sparse.csr_array) -> "RelevantEntries":
-        """Read the pattern of a label matrix. Cost O(E log E), once."""
-        by_label = np.argsort(labels.indices, kind="stable")
-        pointers = np.concatenate([[0], np.cumsum(np.bincount(labels.indices, minlength=labels.shape[1]))])
-        return cls(labels, entry_rows(labels), entry_positions(labels), by_label, pointers)
+        """Read the pattern of a label matrix. Cost O(E), once."""
+        return cls(labels, entry_positions(labels))
 
 
 def label_peaks(values: np.ndarray, entries: RelevantEntries) -> np.ndarray:
-    """Return the largest value of each label, float64 (L,), 0 for a label without positives."""
-    peaks = np.zeros(entries.labels.shape[1])
-    present = np.flatnonzero(np.diff(entries.label_pointers))
-    if len(present):
-        ordered = values[entries.by_label]
-        peaks[present] = np.maximum.reduceat(ordered, entries.label_pointers[present])
-    return peaks
+    """Return the largest values of each label, float64 (2, L), 0 for a label without positives.
+
+    Args:
+        values: float32 (E, 2), not negative.
+        entries: the relevant entries.
+    """
+    peaks = np.zeros((2, entries.labels.shape[1]), values.dtype)
+    for peak, branch in zip(peaks, values.T, strict=True):
+        np.maximum.at(peak, entries.labels.indices, branch)
+    return peaks.astype(np.float64)
 
 
 class PairProducts:
     """The fixed pattern of pairs of labels of one row, and sums of their products over rows.
 
-    Pairs are kept (6 to 12 bytes each) while they are few against the history, and listed anew each time otherwise.
+    Pairs are kept (2 to 4 bytes each) while they are few against the history, and listed anew each time otherwise.
 
     Args:
         entries: the relevant entries.
@@ -63,10 +61,9 @@ class PairProducts:
     def __init__(self, entries: RelevantEntries) -> None:
         self._entries = entries
         count = np.diff(entries.labels.indptr).astype(np.int64)
-        sizes = count * (count + 1) // 2  # an entry pairs with itself and the later ones: half a symmetric matrix
-        self._blocks = blocks_of(np.maximum(sizes, 1), _PAIRS_AT_ONCE)
-        kept = worth_keeping(sizes, entries.labels.shape)
-        self._kept = [self._listed(rows) for rows in self._blocks] if kept else None
+        self._blocks = row_blocks([count], _pairs, _PAIRS_AT_ONCE)
+        kept = worth_keeping(_pairs(count), entries.labels.shape)
+        self._kept = [self._listed(block) for block in self._blocks] if kept else None
 
     def __call__(self, values: np.ndarray, peaks: np.ndarray, n_rows: int) -> np.ndarray:
         """Return the products of every two labels' columns, summed over rows, exactly. Cost O(N c^2).
@@ -75,34 +72,51 @@ class PairProducts:
         million rows), so that the sum is exact and the parts of several row ranges simply add up.
 
         Args:
-            values: float (E,), not negative, one for each relevant entry.
-            peaks: float64 (L,), largest value of each label over ALL rows.
+            values: float32 (E, 2), not negative, both branches of each relevant entry.
+            peaks: float64 (2, L), largest values of each label over ALL rows.
             n_rows: number of ALL rows.
 
         Returns:
-            int64 (L, L), symmetric; only the scale of its columns differs from the real products.
+            int64 (2, L, L), symmetric; only the scale of its columns differs from the real products.
         """
-        n_labels, labels = len(peaks), self._entries.labels
-        scale = np.ldexp(1.0, (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1])
-        products = np.zeros(n_labels * n_labels, np.int64)
-        for number, rows in enumerate(self._blocks):
-            span = slice(*labels.indptr[[rows.start, rows.stop]])
-            whole = np.rint(values[span] * scale[labels.indices[span]]).astype(np.int64)
-            left, right, cell = self._kept[number] if self._kept is not None else self._listed(rows)
-            np.add.at(products, cell.astype(np.intp), whole.take(left) * whole.take(right))
-        upper = products.reshape(n_labels, n_labels)
-        return upper + np.triu(upper, 1).T
+        n_labels = peaks.shape[1]
+        scales = np.ldexp(1.0, (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1])
+        products = np.zeros((2, n_labels * n_labels + 1), np.int64)  # the last cell for pairs that do not exist
+        packed = values.view(np.int64)[:, 0]
+        for number, block in enumerate(self._blocks):
+            places, own, cells = self._kept[number] if self._kept is not None else self._listed(block)
+            both = packed.take(places, mode="clip").view(np.float32).reshape(*places.shape, 2)
+            at = cells.astype(np.intp)
+            for branch in range(2):
+                whole = np.rint(both[..., branch] * scales[branch].take(own, mode="clip")).astype(np.int64)
+                np.add.at(products[branch], at, _pair_products(whole))
+        upper = products[:, :-1].reshape(2, n_labels, n_labels)
+        return upper + np.triu(upper, 1).swapaxes(1, 2)
 
-    def _listed(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return both entries of each pair, counted from the rows' first, and its cell in a flat (L, L) table."""
-        labels = self._entries.labels
-        span = slice(*labels.indptr[[rows.start, rows.stop]].tolist())
-        first, indices = np.arange(span.stop - span.start), labels.indices[span]
-        sizes = labels.indptr[self._entries.rows[span] + 1] - span.start - first
-        left, right = np.repeat(first, sizes), spans(first, sizes)
-        cell = indices[left].astype(np.int64) * labels.shape[1] + indices[right]
-        narrow = np.min_scalar_type(len(first))
-        return left.astype(narrow), right.astype(narrow), cell.astype(np.min_scalar_type(labels.shape[1] ** 2))
+    def _listed(self, block: RowBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the places of the rows' entries (c, n), their labels, and each pair's cell in a flat (L, L) table."""
+        labels, n_labels = self._entries.labels, self._entries.labels.shape[1]
+        places, held = entry_places(labels, block.rows, *block.widths)
+        own = labels.indices.take(places)
+        left, right = np.triu_indices(len(places))
+        cells = np.where(held[right], own[left].astype(np.int64) * n_labels + own[right], n_labels**2)
+        narrow = [np.min_scalar_type(most) for most in (labels.nnz, n_labels, n_labels**2)]
+        return places.astype(narrow[0]), own.astype(narrow[1]), cells.reshape(-1).astype(narrow[2])
+
+
+def _pairs(count: Number) -> Number:
+    """Return how many pairs so many labels form, each with itself and the later ones: half a symmetric matrix."""
+    return count * (count + 1) // 2
+
+
+def _pair_products(values: np.ndarray) -> np.ndarray:
+    """Return the products of values (c, n) for every pair of lines, itself included, flat."""
+    products, start = np.empty((_pairs(len(values)), values.shape[1]), values.dtype), 0
+    for line in range(len(values)):
+        stop = start + len(values) - line
+        np.multiply(values[line], values[line:], out=products[start:stop])
+        start = stop
+    return products.reshape(-1)
 
 
 def worth_keeping(sizes: np.ndarray, shape: tuple[int, int]) -> bool:

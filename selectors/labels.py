@@ -78,15 +78,6 @@ def spans(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.repeat(starts - begins, sizes) + np.arange(int(sizes.sum()), dtype=np.int64)
 
 
-def blocks_of(sizes: np.ndarray, most: int) -> list[slice]:
-    """Return slices of consecutive items whose sizes (each at least 1) sum to about ``most``."""
-    if not len(sizes):
-        return []
-    ends = np.cumsum(sizes, dtype=np.int64)
-    cuts = np.unique(np.searchsorted(ends, np.arange(0, ends[-1], most))).tolist()
-    return [slice(start, stop) for start, stop in zip(cuts, [*cuts[1:], len(ends)], strict=True)]
-
-
 def cooccurrence(labels: sparse.csr_array) -> np.ndarray:
     """Return how many rows have both labels, int64 (L, L); the diagonal counts positives. Cost O(N c^2)."""
     wide = labels.astype(np.int64)

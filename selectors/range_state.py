@@ -58,7 +58,7 @@ class RangeState:
         self._entries = RelevantEntries.of(spec.labels)
         self._products = PairProducts(self._entries)
         self._support = ContextSupport(self._entries, spec.context)
-        self._relevant = np.empty((2, len(self._entries.rows)), np.float32)  # scratch of an end of an epoch
+        self._relevant = np.empty((spec.labels.nnz, 2), np.float32)  # scratch of an end of an epoch
 
     def reset(self) -> None:
         """Forget all observations."""
@@ -82,12 +82,11 @@ class RangeState:
         Sums add over ranges, largest values are reduced by maximum. Cost O(n L).
         """
         sums = rescoring.read_entries(self._history, self._floor, pivot, self._entries, self._n_rows, self._relevant)
-        peaks = np.array([label_peaks(values, self._entries) for values in self._relevant])
-        return sums, peaks, self._history.take_fresh()
+        return sums, label_peaks(self._relevant, self._entries), self._history.take_fresh()
 
     def products(self, peaks: np.ndarray) -> np.ndarray:
         """Return both branches' Gram matrices of relevant values, int64 (2, L, L), to be added up. Cost O(n c^2)."""
-        return np.array([self._products(v, p, self._n_rows) for v, p in zip(self._relevant, peaks, strict=True)])
+        return self._products(self._relevant, peaks, self._n_rows)
 
     def score(self, weights: np.ndarray, correlations: np.ndarray | None) -> np.ndarray:
         """Score the rows by label weights (2, L) and correlations (2, L, L); return float64 (2, 2) [lowest, highest].

@@ -15,13 +15,13 @@ from .threads import each, shares
 
 RANGE_ROWS = 64
 """Ranges of rows begin at multiples of this."""
-_BLOCK_ENTRIES = 1 << 19
+_BLOCK_ENTRIES = 1 << 20
 _UNIT_ENTRIES = 9216  # OpenBLAS splits no product of a matrix and a vector among threads up to this size
 _SUM_BITS = 59
 
 
 def block_rows(n_labels: int) -> int:
-    """Return the rows of a block, a power of two, so that a block stays in a core's cache."""
+    """Return the rows of a block, a power of two, so that what is made of a block stays in a cache."""
     return max(RANGE_ROWS, 1 << (max(1, _BLOCK_ENTRIES // n_labels).bit_length() - 1))
 
 
@@ -63,26 +63,24 @@ def read_entries(
         pivot: (2, L) float32, from ``pivots`` of the first range.
         entries: the relevant entries of the rows.
         n_rows: number of ALL rows.
-        relevant: float32 (2, E), filled with E and h at the relevant entries.
+        relevant: float32 (E, 2), filled with E and h at the relevant entries.
 
     Returns:
         Sums over the rows of E - pivot, its square, h - pivot, its square, int64 (4, L), scaled alike for all ranges.
     """
     n_labels = history.uncertainty.shape[1]
     size = block_rows(n_labels)
-    typical = np.repeat(pivot[:, None], size, axis=1)  # subtracting like from like is twice as fast
+    typical = np.tile(pivot, RANGE_ROWS)
 
     def part(rows: slice) -> np.ndarray:
-        total = np.zeros((4, n_labels), np.int64)
-        apart = np.empty((2, size, n_labels), np.float32)
+        total, apart = np.zeros((2, 2, n_labels), np.int64), np.empty((size, n_labels), np.float32)
         for block, both in _blocks(history, floor, rows):
             span = slice(*entries.labels.indptr[[block.start, block.stop]])
             at = entries.positions[span] - block.start * n_labels
             for number, values in enumerate(both):
-                values.reshape(-1).take(at, out=relevant[number, span], mode="clip")
-                np.subtract(values, typical[number, : len(values)], out=apart[number, : len(values)])
-            total += _exact_sums(apart[:, : block.stop - block.start], n_rows)
-        return total
+                relevant[span, number] = values.reshape(-1).take(at, mode="clip")
+                total[number] += _exact_sums(values, typical[number], apart[: len(values)], n_rows)
+        return total.reshape(4, n_labels)
 
     entries_read = history.uncertainty.size
     return np.sum(each(part, shares(len(history.visits), size, entries_read), entries_read), axis=0)
@@ -118,34 +116,36 @@ def row_sums(history: History, floor: float, weights: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _exact_sums(values: np.ndarray, n_rows: int) -> np.ndarray:
-    """Return the column sums of each array (n, L) of two and of its squares, int64 (4, L); the arrays are lost.
+def _exact_sums(values: np.ndarray, typical: np.ndarray, apart: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the column sums of values (n, L) less the typical ones, and of their squares, int64 (2, L).
 
     Units of rows are summed in float32, units among each other as fixed-point integers, fine enough for N rows.
-    Only the very last unit of all rows can be incomplete.
+    Only the very last unit of all rows can be incomplete. ``typical`` is of a unit, flat; ``apart`` (n, L) is scratch.
     """
-    _, size, n_labels = values.shape
-    whole, rest = divmod(size, RANGE_ROWS)
-    sums = np.empty((2, 2, whole + (rest > 0), n_labels), np.float32)
-    for power in range(2):
-        if power:
-            np.multiply(values, values, out=values)
-        for number in range(2):
-            units = values[number, : size - rest].reshape(whole, RANGE_ROWS, n_labels)
-            _unit_sums(units, sums[number, power, :whole])
-            if rest:
-                _unit_sums(values[number, None, size - rest :], sums[number, power, whole:])
-    exact = sums.reshape(4, -1, n_labels).astype(np.float64)
-    exact *= 2.0 ** _sum_bits(n_rows)
-    return np.rint(exact, out=exact).astype(np.int64).sum(axis=1)
+    units, apart_units = _units(values), _units(apart)
+    for unit, out in zip(units, apart_units, strict=True):
+        shape = (len(unit), -1)  # long lines are subtracted twice as fast
+        np.subtract(unit.reshape(shape), typical[: unit[0].size], out=out.reshape(shape))
+    sums = [[_unit_sums(unit) for unit in apart_units]]
+    np.multiply(apart, apart, out=apart)
+    sums.append([_unit_sums(unit) for unit in apart_units])
+    fixed = np.array([np.concatenate(part) for part in sums])
+    fixed *= np.float32(2.0 ** _sum_bits(n_rows))  # exact, a power of two; what is cut off next is far below float32's
+    return fixed.astype(np.int64).sum(axis=1)
 
 
-def _unit_sums(units: np.ndarray, out: np.ndarray) -> None:
-    """Sum units (u, rows, L) over their rows into out (u, L); BLAS is fastest, but splits large units by threads."""
+def _units(values: np.ndarray) -> list[np.ndarray]:
+    """Return values (n, L) as views (u, rows, L): of the whole units, and of the incomplete one; none without rows."""
+    whole = len(values) // RANGE_ROWS * RANGE_ROWS
+    views = values[:whole].reshape(-1, RANGE_ROWS, values.shape[1]), values[None, whole:]
+    return [view for view in views if view.size]
+
+
+def _unit_sums(units: np.ndarray) -> np.ndarray:
+    """Return units (u, rows, L) summed over their rows, (u, L); BLAS is fastest, but splits large units by threads."""
     if units.shape[1] * units.shape[2] <= _UNIT_ENTRIES:
-        np.matmul(np.ones(units.shape[1], np.float32), units, out=out)
-    else:
-        np.add.reduce(units, axis=1, out=out)
+        return np.matmul(np.ones(units.shape[1], np.float32), units)
+    return np.add.reduce(units, axis=1)
 
 
 def _sum_bits(n_rows: int) -> int:

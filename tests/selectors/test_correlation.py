@@ -20,28 +20,35 @@ def case():
     return labels, values * labels, rng
 
 
+def packed(entries, *branches):
+    """Both branches at the relevant entries, float32 (E, 2)."""
+    return np.stack([branch.reshape(-1)[entries.positions] for branch in branches], axis=1).astype(np.float32)
+
+
 def sparse_gram(labels, masked, peaks, n_rows):
     entries = RelevantEntries.of(as_label_matrix(labels))
-    return PairProducts(entries)(masked.reshape(-1)[entries.positions], peaks, n_rows)
+    return PairProducts(entries)(packed(entries, masked, masked[:, ::-1] * labels), peaks, n_rows)
 
 
 def peaks_of(labels, masked):
     entries = RelevantEntries.of(as_label_matrix(labels))
-    return label_peaks(masked.reshape(-1)[entries.positions], entries)
+    return label_peaks(packed(entries, masked, masked[:, ::-1] * labels), entries)
 
 
 def test_cosines_match_the_dense_formula(case):
     labels, masked, _ = case
+    branches = masked, masked[:, ::-1] * labels
     peaks = peaks_of(labels, masked)
-    np.testing.assert_allclose(peaks, masked.max(axis=0))
-    found = correlations(sparse_gram(labels, masked, peaks, 80))
-    norm = np.linalg.norm(masked, axis=0)
-    norm[4] = 1
-    cosine = (masked / norm).T @ (masked / norm)
-    want = cosine / np.maximum(cosine.sum(axis=1, keepdims=True), 1e-8)
-    np.testing.assert_allclose(found, want, atol=1e-7)
-    assert not found[4].any()
-    assert not found[:, 4].any()
+    np.testing.assert_allclose(peaks, [branch.max(axis=0) for branch in branches], rtol=1e-7)
+    for found, branch in zip(sparse_gram(labels, masked, peaks, 80), branches, strict=True):
+        found = correlations(found)
+        norm = np.linalg.norm(branch, axis=0)
+        norm[4] = 1
+        cosine = (branch / norm).T @ (branch / norm)
+        want = cosine / np.maximum(cosine.sum(axis=1, keepdims=True), 1e-8)
+        np.testing.assert_allclose(found, want, atol=1e-7)
+        assert not found[4].any()
+        assert not found[:, 4].any()
 
 
 def test_parts_of_the_rows_add_up_exactly(case):
@@ -55,8 +62,7 @@ def test_parts_of_the_rows_add_up_exactly(case):
 def supported(labels, context, values, weights, matrices):
     """What correlations add to the scores of rows, float64 (2, N)."""
     entries, scores = RelevantEntries.of(labels), np.zeros((2, labels.shape[0]))
-    relevant = values.reshape(2, -1)[:, entries.positions]
-    ContextSupport(entries, context).add_to(scores, relevant, weights, matrices)
+    ContextSupport(entries, context).add_to(scores, packed(entries, *values), weights, matrices)
     return scores
 
 
@@ -70,10 +76,24 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
     values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     dense = context.toarray().astype(float)
     want = [(labels * w * v * (dense @ c.T)).sum(axis=1) for w, v, c in zip(weights, values, matrices, strict=True)]
-    np.testing.assert_allclose(supported(matrix, context, values, weights, matrices), want)
+    in_blocks = supported(matrix, context, values, weights, matrices)
+    np.testing.assert_allclose(in_blocks, want, rtol=1e-6)
     found = sparse_gram(labels, masked, peaks_of(labels, masked), 80)
     monkeypatch.undo()
+    np.testing.assert_array_equal(in_blocks, supported(matrix, context, values, weights, matrices))
     np.testing.assert_array_equal(found, sparse_gram(labels, masked, peaks_of(labels, masked), 80))
+
+
+def test_support_holds_where_label_weights_differ_widely(case):
+    labels, _, rng = case
+    matrix = as_label_matrix(labels)
+    context = local_context(matrix, rng.integers(0, 80, (80, 3)))
+    values, matrices = rng.random((2, 80, 9)), rng.random((2, 9, 9))
+    weights = 10.0 ** rng.uniform(-4, 4, (2, 9))
+    dense = context.toarray().astype(float)
+    want = [(labels * w * v * (dense @ c.T)).sum(axis=1) for w, v, c in zip(weights, values, matrices, strict=True)]
+    found = supported(matrix, context, values, weights, matrices)
+    np.testing.assert_allclose(found, want, rtol=1e-6, atol=1e-8 * np.max(want))
 
 
 def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
@@ -93,6 +113,8 @@ def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
 
 def test_no_relevant_entry_at_all():
     matrix = as_label_matrix(np.zeros((4, 3)))
-    entries = RelevantEntries.of(matrix)
-    assert not correlations(PairProducts(entries)(np.empty(0), label_peaks(np.empty(0), entries), 4)).any()
+    entries, none = RelevantEntries.of(matrix), np.empty((0, 2), np.float32)
+    peaks = label_peaks(none, entries)
+    assert not peaks.any()
+    assert not correlations(PairProducts(entries)(none, peaks, 4)[0]).any()
     assert not supported(matrix, matrix, np.ones((2, 4, 3)), np.ones((2, 3)), np.ones((2, 3, 3))).any()
