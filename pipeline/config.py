@@ -136,6 +136,7 @@ class RunSection(Section):
     ``record_observations`` writes what the method is told (8 bytes a drawn row and label, each epoch) to
     ``observations/``, for ``d2ace explain`` and ``d2ace simulate``.
     ``threads``: intra-operation threads of a CPU worker (the result depends on it, so it is not guessed).
+    ``worker_labels``, ``data_labels``: workers, and tasks that read data, only on nodes with these Ray labels.
     """
 
     name: str | None = None
@@ -150,6 +151,8 @@ class RunSection(Section):
     max_failures: Annotated[int, Field(ge=-1)] = 3
     message_steps: PositiveInt = 8
     record_observations: bool = False
+    worker_labels: dict[str, str] = {}
+    data_labels: dict[str, str] = {}
 
 
 class Config(Section):

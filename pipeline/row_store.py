@@ -1,8 +1,8 @@
 """All rows of a prepared data set as Arrow blocks in Ray's object store, read there once by Ray Data."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,7 @@ class RowStore:
     manifest: Manifest
     blocks: tuple[ray.ObjectRef, ...]
     nbytes: int
+    node_labels: Mapping[str, str] = field(default_factory=dict)
 
     def open(self) -> BlockReader:
         """Return a reader over zero-copy views. The first call on a node pulls all blocks to that node."""
@@ -36,7 +37,7 @@ class RowStore:
     def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
         """Fit a scaler on the given rows only: one Ray task a block, merged here in block order."""
         rows = ray.put(row_ids)
-        task = ray.remote(_block_statistics)
+        task = ray.remote(_block_statistics).options(label_selector=dict(self.node_labels))
         parts: Sequence[ScalerStatistics] = ray.get([task.remote(b, self.manifest, rows) for b in self.blocks])
         return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
 
@@ -81,13 +82,18 @@ class StoredRows(LocalRows):
         return ray.get(list(self.blocks))
 
 
-def materialise(manifest: Manifest) -> RowStore:
+def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None) -> RowStore:
     """Read every shard with Ray Data into the object store, in file order, one Arrow chunk a block.
+
+    Args:
+        manifest: of the prepared data.
+        node_labels: read, now and later, only on nodes with these Ray labels.
 
     Raises:
         DataError: when the shards do not hold the rows that the manifest promises.
     """
-    with data_context():
+    labels = node_labels or {}
+    with data_context(labels):
         dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
         blocks = dataset.map_batches(_one_chunk, batch_size=None, batch_format="pyarrow").materialize()
     if blocks.count() != manifest.rows:
@@ -100,7 +106,7 @@ def materialise(manifest: Manifest) -> RowStore:
             size / 1e9,
             capacity / 1e9,
         )
-    return RowStore(manifest, tuple(blocks.to_arrow_refs()), int(size))
+    return RowStore(manifest, tuple(blocks.to_arrow_refs()), int(size), labels)
 
 
 def _one_chunk(table: pa.Table) -> pa.Table:

@@ -3,8 +3,9 @@
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from .config import RunSection
 from .errors import RunError
@@ -59,16 +60,18 @@ def _start(run: RunSection, dashboard: bool) -> None:
 
 
 @contextmanager
-def data_context() -> Iterator[None]:
-    """Run Ray Data in file order, quietly, and with its first Parquet reader, inside the block only.
+def data_context(node_labels: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Run Ray Data in file order, quietly, on nodes with these labels, inside the block only.
 
-    The newer reader starts a pool of actors for every read: 9 s against 0.5 s for a small data set (Ray 2.60).
+    It takes Ray Data's first Parquet reader: the newer one starts a pool of actors for every read, 9 s against 0.5 s
+    for a small data set (Ray 2.60).
     """
     from ray.data import DataContext
 
     context = DataContext.get_current().copy()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
+    context.execution_options.label_selector = dict(node_labels) or None
     context.use_datasource_v2 = False
     with DataContext.current(context):
         yield

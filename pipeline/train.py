@@ -118,7 +118,8 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
     started = time.perf_counter()
     with ray_session(config.run):
         manifest = Manifest.load(config.data.path)
-        final = train_in(folder, config, read_labels(manifest), materialise(manifest), quiet=quiet)
+        rows = materialise(manifest, config.run.data_labels)
+        final = train_in(folder, config, read_labels(manifest), rows, quiet=quiet)
     seconds = time.perf_counter() - started
     return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
 
@@ -188,6 +189,7 @@ def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, A
             num_workers=config.run.workers,
             use_gpu=config.run.gpu,
             resources_per_worker=worker_resources(config.run) if config.run.workers else None,
+            label_selector=config.run.worker_labels or None,
         ),
         run_config=RunConfig(**run_config),
     )

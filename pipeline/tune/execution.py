@@ -93,7 +93,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     manifest = Manifest.load(sweep.base.data.path)
     neighbours = folder.path / ".neighbours"
     neighbours.mkdir(exist_ok=True)
-    data = TrialData(materialise(manifest), read_labels(manifest), neighbours)
+    data = TrialData(materialise(manifest, sweep.base.run.data_labels), read_labels(manifest), neighbours)
     trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
     state = folder.path / "tune"
     if Tuner.can_restore(str(state)):

@@ -5,15 +5,17 @@ without an actor; else each is a whole ``fit`` with its own workers and selectio
 and both yield all epochs from the first one on, also those that were trained before an interruption.
 """
 
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
 
+import ray
 import torch
 from scipy import sparse
 
@@ -122,33 +124,49 @@ class _Saved:
 
 
 def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
-    records: Queue[tuple[int, Record | BaseException]] = Queue()
+    _name_this_ray()
+    told: Queue[tuple[int, Record | BaseException | None]] = Queue()
     for number, (config, folder) in enumerate(zip(configs, folders, strict=True)):
-        fit = _fit(config, folder, data, lambda record, number=number: records.put((number, record)))
-        Thread(target=_report_failure, args=(fit, number, records), daemon=True).start()
+        Thread(target=_fit, args=(number, config, folder, data, told), daemon=True).start()
     known: list[dict[int, Record]] = [{} for _ in configs]
+    running, last = len(configs), configs[0].train.epochs - 1
     for epoch in range(configs[0].train.epochs):
-        while not all(epoch in run for run in known):
-            number, record = records.get()
-            if isinstance(record, BaseException):
-                raise record
-            known[number][record["epoch"]] = record
+        # The last epoch is told when the runs have ended: Tune may end the trial upon it.
+        while not all(epoch in run for run in known) or (epoch == last and running):
+            number, news = told.get()
+            if isinstance(news, BaseException):
+                raise news
+            if news is None:
+                running -= 1
+            else:
+                known[number][news["epoch"]] = news
         yield [run[epoch] for run in known]
 
 
-def _fit(
-    config: Config, folder: RunFolder, data: TrialData, listener: Callable[[Record], None]
-) -> Callable[[], dict[str, Any]]:
-    def work() -> dict[str, Any]:
-        return train_in(
-            folder, config, data.labels, data.rows, here=StoredRows(data.rows), quiet=True, listener=listener
-        )
-
-    return work
-
-
-def _report_failure(work: Callable[[], Any], number: int, records: Queue) -> None:
+def _fit(number: int, config: Config, folder: RunFolder, data: TrialData, told: Queue) -> None:
+    """Train one run; tell each epoch's record, then None, or what went wrong."""
+    here = StoredRows(data.rows)
     try:
-        work()
+        train_in(
+            folder,
+            config,
+            data.labels,
+            data.rows,
+            here=here,
+            quiet=True,
+            listener=lambda record: told.put((number, record)),
+        )
+        told.put((number, None))
     except BaseException as error:  # it must reach the trial's own thread
-        records.put((number, error))
+        told.put((number, error))
+
+
+def _name_this_ray() -> None:
+    """Let Ray Train's helpers know which Ray they belong to.
+
+    They free the workers of a trial that was stopped, but give up on a machine where several Rays run (Ray 2.60).
+    """
+    from ray.train.v2._internal import constants
+
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")

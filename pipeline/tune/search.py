@@ -71,9 +71,9 @@ def scheduler(sweep: Sweep, score: str, epoch: str, perturb_epochs: int) -> Tria
 
 
 def grace_epochs(sweep: Sweep) -> int:
-    """Return the epochs that every trial gets under ASHA; by default a ninth of the run."""
+    """Return the epochs that every trial gets under ASHA; by default a tenth of the run."""
     epochs = sweep.base.train.epochs
-    return min(sweep.grace_epochs or max(1, epochs // 9), epochs)
+    return min(sweep.grace_epochs or max(1, epochs // 10), epochs)
 
 
 def mode(sweep: Sweep) -> str:

@@ -9,7 +9,7 @@ from .sweep import Sweep
 from .table import FAILED, FINISHED, STOPPED, best_trial, interval, point_from
 
 
-def describe(table: pd.DataFrame, sweep: Sweep) -> str:
+def describe(sweep: Sweep, table: pd.DataFrame) -> str:
     """Return how many trials came how far, the best one with its settings, and why trials failed."""
     lines = [_counts(table, sweep), _best(table, sweep)]
     lines += [f"    {name} = {_short(value)}" for name, value in point_from(best_trial(table, sweep)).items()]

@@ -87,7 +87,7 @@ class Sweep(Section):
     grid_points: PositiveInt = 3
     scheduler: Literal["asha", "pbt", "none"] = "asha"
     grace_epochs: PositiveInt | None = None
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    reduction_factor: Annotated[int, Field(ge=2)] = 4
     perturb_epochs: PositiveInt | None = None
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     folds: Annotated[int, Field(ge=2)] | None = None
