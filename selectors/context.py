@@ -12,7 +12,7 @@ from .neighbours import nearest_neighbours
 from .row_blocks import RowBlock, entry_places, row_blocks
 from .threads import each, shares
 
-_PAIRS_AT_ONCE = 1 << 17  # their terms stay in a core's cache
+_PAIRS_AT_ONCE = 1 << 18  # their terms stay in a cache
 
 
 def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:

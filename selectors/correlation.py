@@ -15,7 +15,7 @@ from .row_blocks import RowBlock, entry_places, row_blocks
 Number = TypeVar("Number", int, np.ndarray)
 _EPS = 1e-8
 _ALWAYS_KEPT = 1 << 24
-_PAIRS_AT_ONCE = 1 << 16  # so that what is made of them stays in a core's cache
+_PAIRS_AT_ONCE = 1 << 17  # so that what is made of them stays in a cache
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,18 @@ class PairProducts:
             int64 (2, L, L), symmetric; only the scale of its columns differs from the real products.
         """
         n_labels = peaks.shape[1]
-        scales = np.ldexp(1.0, (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1])
+        bits = (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1]
+        scales = np.ldexp(np.float32(1), np.minimum(bits, 126)).T  # a float32's exponent ends there
+        packed, packed_scales = (np.ascontiguousarray(pairs).view(np.int64)[:, 0] for pairs in (values, scales))
         products = np.zeros((2, n_labels * n_labels + 1), np.int64)  # the last cell for pairs that do not exist
-        packed = values.view(np.int64)[:, 0]
         for number, block in enumerate(self._blocks):
             places, own, cells = self._kept[number] if self._kept is not None else self._listed(block)
-            both = packed.take(places, mode="clip").view(np.float32).reshape(*places.shape, 2)
+            scaled = packed.take(places, mode="clip").view(np.float32)
+            scaled *= packed_scales.take(own, mode="clip").view(np.float32)
+            whole = np.rint(scaled, out=scaled).astype(np.int64).reshape(*places.shape, 2)
             at = cells.astype(np.intp)
             for branch in range(2):
-                whole = np.rint(both[..., branch] * scales[branch].take(own, mode="clip")).astype(np.int64)
-                np.add.at(products[branch], at, _pair_products(whole))
+                np.add.at(products[branch], at, _pair_products(whole[..., branch]))
         upper = products[:, :-1].reshape(2, n_labels, n_labels)
         return upper + np.triu(upper, 1).swapaxes(1, 2)
 

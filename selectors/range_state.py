@@ -18,6 +18,7 @@ from .correlation import PairProducts, RelevantEntries, label_peaks
 from .draw import WeightTable
 from .explain import enhancement
 from .history import History
+from .threads import each
 
 BRANCHES = ("uncertainty", "hardness")
 
@@ -105,7 +106,8 @@ class RangeState:
 
     def weigh(self, pressure: float) -> list[int]:
         """Turn levels into integer weights; return each branch's total."""
-        self._weights = [law.weights(level, pressure, self._n_rows) for level in self._levels]
+        entries = 4 * len(BRANCHES) * len(self._levels[0])  # an exponential is worth about four of other work
+        self._weights = each(lambda level: law.weights(level, pressure, self._n_rows), self._levels, entries)
         self._tables: list[WeightTable | None] = [None for _ in self._weights]
         return [int(weight.sum()) for weight in self._weights]
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 _MOST_THREADS = 4
 _WORTH_THREADS = 1 << 22
+_SHARES = 4  # of each thread: one that is held up leaves the rest of its work to the others
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,8 +34,8 @@ def each(work: Callable[[Item], Result], items: Sequence[Item], entries: int) ->
 
 
 def shares(n_rows: int, multiple: int, entries: int) -> list[slice]:
-    """Return one slice of rows for each thread, cut at multiples of ``multiple`` rows."""
-    blocks = -(-n_rows // multiple)
-    threads = max(1, min(thread_count(entries), blocks))
-    cuts = [min(blocks * t // threads * multiple, n_rows) for t in range(threads + 1)]
+    """Return a few slices of rows for each thread, one for a single thread, cut at multiples of ``multiple`` rows."""
+    blocks, threads = -(-n_rows // multiple), thread_count(entries)
+    parts = max(1, min(threads * _SHARES if threads > 1 else 1, blocks))
+    cuts = [min(blocks * part // parts * multiple, n_rows) for part in range(parts + 1)]
     return [slice(start, stop) for start, stop in pairwise(cuts)]
