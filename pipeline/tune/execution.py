@@ -144,13 +144,13 @@ def _at_once(sweep: Sweep, parallel: int | None) -> int | None:
     Raises:
         RunError: when the cluster has no room for a single trial.
     """
-    run, total = sweep.base.run, ray.cluster_resources()
+    run = sweep.base.run
     if not run.workers:
         return parallel
     runs = run.workers * len(sweep.repeats())
-    room = []
-    for name, each in worker_resources(run).items():
-        room.append(math.floor(total.get(name, 0.0) / (each * runs) + 1e-9))
+    needs = worker_resources(run, len(sweep.repeats()))
+    total = ray.cluster_resources()
+    room = [math.floor(total.get(name, 0.0) / (each * runs) + 1e-9) for name, each in needs.items()]
     if min(room) < 1:
         raise RunError(
             f"a trial has {len(sweep.repeats())} runs at a time with {run.workers} workers each, for which the "

@@ -37,8 +37,8 @@ def test_asha_compares_by_epoch_from_the_grace_period_on(make_sweep):
     sweep = make_sweep(config={"train": {"epochs": 90}})
     made = search.scheduler(sweep, "score", "epoch", 2)
     assert made._time_attr == "epoch"
-    assert search.grace_epochs(sweep) == 10
-    assert [milestone for milestone, _ in made._brackets[0]._rungs] == [90, 30, 10]
+    assert search.grace_epochs(sweep) == 9
+    assert [milestone for milestone, _ in made._brackets[0]._rungs] == [36, 9]
     assert search.grace_epochs(make_sweep(grace_epochs=50)) == 6  # no longer than the run
 
 

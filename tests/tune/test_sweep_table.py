@@ -91,7 +91,7 @@ def test_the_summary_names_the_best_and_the_failures(folder, make_sweep):
     sweep = make_sweep(seeds=[0, 1], config={"train": {"epochs": 2}})
     leave_trial(folder, "a_0", {"pressure": 2.5}, [0.5, 0.7], [0.8, 0.9])
     table = folder.write([trial("a_0", {}), trial("a_1", {}, "boom"), trial("a_2", {}, "boom")], sweep)
-    text = describe(table, sweep)
+    text = describe(sweep, table)
     assert "3 trials: 1 finished, 0 stopped, 2 failed; 2 of 6 epochs" in text
     assert "trial a_0, validation macro_auc 0.8500 (mean of 2 runs, 95 % interval 0.2147 to 1.4853) in epoch 2" in text
     assert "    pressure = 2.5" in text

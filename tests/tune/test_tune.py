@@ -130,7 +130,7 @@ table = tune(Sweep.load(sys.argv[1]), sys.argv[2], parallel=1)
 deadline = time.monotonic() + 60
 while time.monotonic() < deadline:
     groups = [g["state"] for g in placement_group_table().values()]
-    alive = [a.class_name for a in list_actors() if a.state != "DEAD"]
+    alive = [a.class_name for a in list_actors(address=ray.get_runtime_context().gcs_address) if a.state != "DEAD"]
     free = ray.available_resources().get("CPU", 0)
     if set(groups) == {"REMOVED"} and not alive and free == 3:
         break
