@@ -137,6 +137,8 @@ class RunSection(Section):
     ``observations/``, for ``d2ace explain`` and ``d2ace simulate``.
     ``threads``: intra-operation threads of a CPU worker (the result depends on it, so it is not guessed).
     ``worker_labels``, ``data_labels``: workers, and tasks that read data, only on nodes with these Ray labels.
+    ``wait_for_nodes_s``: when the cluster lacks CPUs or GPUs for the workers, ask its autoscaler and wait so many
+    seconds before the run is refused.
     """
 
     name: str | None = None
@@ -153,6 +155,7 @@ class RunSection(Section):
     record_observations: bool = False
     worker_labels: dict[str, str] = {}
     data_labels: dict[str, str] = {}
+    wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0
 
 
 class Config(Section):
