@@ -15,6 +15,8 @@ from tqdm import tqdm
 from .run_folder import RunFolder
 
 _STEP_INTERVAL_S = 0.5
+_TELLING_WAIT = 0.1
+"""Share of an epoch's training that is worth a word when the workers spent it waiting for rows."""
 
 
 class Events:
@@ -75,9 +77,11 @@ class Progress(AbstractContextManager):
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._queue.put(("end", None))
         self._thread.join(timeout=10)
+        if failure is None and self._history and (line := waiting_line(self._history[-1])):
+            self._say(line)
         self._bar.close()
         self._queue.shutdown()
 
@@ -131,3 +135,11 @@ class Progress(AbstractContextManager):
         if not self._quiet:
             self._bar.write(line, file=sys.stdout)
             sys.stdout.flush()
+
+
+def waiting_line(record: Mapping[str, Any]) -> str | None:
+    """Return what to tell about an epoch whose workers waited long for rows, None when they did not."""
+    share = record.get("feed_wait_s", 0.0) / record["train_s"]  # runs of older versions did not measure it
+    if share <= _TELLING_WAIT:
+        return None
+    return f"the workers waited {share:.0%} of the last epoch for data; d2ace doctor says why"

@@ -3,6 +3,7 @@
 D draws and M batches of an epoch   b rows of a micro-batch   L labels
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress
@@ -15,6 +16,9 @@ from .config import Config
 from .feed import Feed, Part, prefetch
 from .gradients import micro_batch_bounds, rank_parts
 from .learner import Learner, Seen
+
+Share = list[tuple[int, Part, torch.Tensor | None]]
+"""A rank's micro-batches of one batch: (number, rows, loss weights)."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class StepRunner:
         rank: this worker.
         world: number of workers.
         ahead: batches that a thread gathers ahead; 0 gathers each when it is needed.
+
+    Attributes:
+        feed_wait_s: seconds that the present (or last) ``run`` waited for rows.
     """
 
     def __init__(
@@ -71,20 +78,29 @@ class StepRunner:
         self._learner, self._feed, self._ahead = learner, feed, ahead
         self._rank, self._world = rank, world
         self._seed, self._count = config.run.seed, config.train.micro_batches
+        self.feed_wait_s = 0.0
 
     def run(self, epoch: int, batches: Batches, first: int = 0) -> Iterator[Step]:
         """Train on the batches of an epoch from number ``first`` on; yields what each step showed."""
         seeds = generator(self._seed, "noise", epoch).integers(2**63, size=(len(batches), self._count))
         todo = range(first, len(batches))
         shares = prefetch(lambda b: self._share(batches, b), todo, self._ahead)
-        for number, share in zip(todo, shares, strict=True):
+        for number, share in zip(todo, self._waiting(shares), strict=True):
             rows = int(batches.offsets[number + 1] - batches.offsets[number])
             numbers, parts, weights = (list(column) for column in zip(*share, strict=True)) if share else ([], [], [])
             seen = self._learner.step(parts, weights, seeds[number, numbers].tolist(), rows)
             yield self._step(number, numbers, parts, seen)
 
-    def _share(self, batches: Batches, number: int) -> list[tuple[int, Part, torch.Tensor | None]]:
-        """Return this rank's micro-batches of one batch: (number, rows, loss weights)."""
+    def _waiting(self, shares: Iterator[Share]) -> Iterator[Share]:
+        """Yield the shares, counting the seconds until each is there."""
+        self.feed_wait_s, asked = 0.0, time.perf_counter()
+        for share in shares:
+            self.feed_wait_s += time.perf_counter() - asked
+            yield share
+            asked = time.perf_counter()
+
+    def _share(self, batches: Batches, number: int) -> Share:
+        """Return this rank's micro-batches of one batch."""
         start, stop = int(batches.offsets[number]), int(batches.offsets[number + 1])
         bounds = start + micro_batch_bounds(stop - start, self._count)
         mine = [n for n in rank_parts(self._count, self._rank, self._world) if bounds[n] < bounds[n + 1]]

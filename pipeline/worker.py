@@ -130,7 +130,8 @@ class _Worker:
         self._embed(epoch)
         train_s = time.perf_counter() - started
         metrics = self._validate(epoch)
-        times = {"train_s": train_s, "plan_wait_s": waited, "seconds": time.perf_counter() - started}
+        waits = {"plan_wait_s": waited, "feed_wait_s": self._steps.feed_wait_s}
+        times = {"train_s": train_s, **waits, "seconds": time.perf_counter() - started}
         self._report(epoch, {**metrics, **times, "train_loss": self._train_loss(len(batches.ids))})
 
     def _train_loss(self, draws: int) -> float:
