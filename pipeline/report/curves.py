@@ -65,7 +65,7 @@ def curve_plot(
         if best is not None:
             axes.plot(best, curves[0].values[best], "o", color=INK, markersize=9, markerfacecolor="none", zorder=5)
         if skipped:
-            _fit(axes, curves, skipped)
+            fit_later(axes, [end for curve in curves for end in _ends(curve)], skipped)
         if from_zero:
             axes.set_ylim(bottom=0)
         epoch_axis(axes)
@@ -85,6 +85,15 @@ def few_numbers(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
+def fit_later(axes: Axes, lines: Sequence[np.ndarray], skipped: int) -> None:
+    """Let the vertical axis show all of the lines, float (E,) each, but their first epochs."""
+    later = np.concatenate([line[skipped:] for line in lines])
+    later = later[np.isfinite(later)]
+    if len(later) and np.ptp(later):
+        low, high = later.min(), later.max()
+        axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+
+
 def _draw(axes: Axes, curve: Curve, number: int, count: int) -> None:
     epochs, alone = np.arange(len(curve.values)), count == 1
     colour, dash, marker = curve.look
@@ -102,18 +111,11 @@ def _draw(axes: Axes, curve: Curve, number: int, count: int) -> None:
     )
 
 
-def _fit(axes: Axes, curves: Sequence[Curve], skipped: int) -> None:
-    """Let the vertical axis show the lines and bands of all but the first epochs."""
-    ends = [
-        curve.values + side * (np.zeros_like(curve.values) if curve.spread is None else curve.spread)
-        for curve in curves
-        for side in (-1, 1)
-    ]
-    later = np.concatenate([end[skipped:] for end in ends])
-    later = later[np.isfinite(later)]
-    if len(later) and np.ptp(later):
-        low, high = later.min(), later.max()
-        axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+def _ends(curve: Curve) -> list[np.ndarray]:
+    """Return the lower and upper end of a curve's band; the curve itself when it has none."""
+    if curve.spread is None:
+        return [curve.values]
+    return [curve.values - curve.spread, curve.values + curve.spread]
 
 
 def _described(curves: Sequence[Curve], what: str) -> str:

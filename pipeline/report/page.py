@@ -76,10 +76,11 @@ def _cells(cells: Sequence[object], kinds: Sequence[str | None]) -> list[Html]:
     return [element("td", cell, class_=kind) for cell, kind in zip(cells, kinds, strict=True)]
 
 
-def figure(picture: Html, title: object, remark: object = "") -> Html:
-    """Return a picture under its title and a remark on how to read it."""
+def figure(picture: Html, title: object, remark: object = "", rows: int = 1) -> Html:
+    """Return a picture under its title and a remark on how to read it; a high one stands beside several rows."""
     caption = joined(element("strong", title), element("span", remark) if remark else "")
-    return element("figure", element("figcaption", caption), picture)
+    style = f"grid-row:span {rows}" if rows > 1 else None
+    return element("figure", element("figcaption", caption), picture, style=style)
 
 
 def figures(*given: Html, level: bool = True) -> Html:

@@ -1,8 +1,6 @@
 """The report of one run: what it reached, how it learnt, what that cost. What selection did: ``run_selection``."""
 
-import platform
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 
 import numpy as np
 
@@ -27,6 +25,7 @@ from .run_selection import correlation_section, label_section, selection_section
 from .run_source import RunSource
 from .selection import seconds_plot
 from .theme import series_style
+from .versions import version_table
 from .wording import duration, fixed, percent
 
 _PACKAGES = ("d2ace", "numpy", "torch", "ray", "matplotlib")
@@ -137,8 +136,6 @@ def _cost(source: RunSource) -> Section:
 
 
 def _configuration(source: RunSource) -> Section:
-    versions = [("Python", platform.python_version()), *((name, version(name)) for name in _PACKAGES)]
     yaml = listing(source.folder.config.read_text(encoding="utf-8"))
     told = prose("A run folder does not say which versions made it. These wrote the report:")
-    shown = table("Versions", ("package", "version"), versions)
-    return Section("configuration", "Configuration and versions", joined(yaml, told, shown))
+    return Section("configuration", "Configuration and versions", joined(yaml, told, version_table(_PACKAGES)))

@@ -1,5 +1,6 @@
 """Numbers and names as a report prints them."""
 
+import json
 import math
 import re
 
@@ -12,6 +13,13 @@ def fixed(value: float | None, digits: int = 4) -> str:
 def short(value: float | None) -> str:
     """Return a number with four significant digits, a dash where there is none."""
     return _formatted(value, ".4g")
+
+
+def setting(value: object) -> str:
+    """Return a setting's value: numbers with four significant digits, text as it is, all else as JSON."""
+    if isinstance(value, float):
+        return short(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def signed(value: float | None) -> str:

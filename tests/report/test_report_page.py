@@ -16,6 +16,7 @@ from compare.small_study import synthetic_table, with_failures
 from page_reader import Page
 from scipy.sparse import csr_array
 from small_run import write_run
+from small_sweep import write_sweep
 
 from d2ace.pipeline.compare.table import SCHEMA
 from d2ace.pipeline.data.manifest import SPLITS
@@ -58,7 +59,13 @@ def of_a_comparison(tmp_path: Path) -> str:
     return report(tmp_path).read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module", params=[of_a_run, of_a_comparison], ids=["run", "comparison"])
+def of_a_sweep(tmp_path: Path) -> str:
+    knobs = {f"model.options.{NASTY[4]}": {"choice": [*NASTY]}}
+    write_sweep(tmp_path, preset="wide", trials=9, name=NASTY[1], knobs=knobs, failed={3: NASTY[0], 4: NASTY[3]})
+    return report(tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=[of_a_run, of_a_comparison, of_a_sweep], ids=["run", "comparison", "sweep"])
 def nasty(request, tmp_path_factory) -> str:
     return request.param(tmp_path_factory.mktemp("nasty"))
 
@@ -144,8 +151,9 @@ def test_the_same_source_gives_the_same_bytes(tmp_path):
         "import sys; from d2ace.pipeline.report import report\n"
         "for source, out in zip(sys.argv[1::2], sys.argv[2::2]): report(source, out)"
     )
-    sources = [tmp_path, run.path]
-    others = [tmp_path / "one.html", tmp_path / "two.html"]
+    write_sweep(tmp_path / "sweep", trials=10)
+    sources = [tmp_path, run.path, tmp_path / "sweep"]
+    others = [tmp_path / "one.html", tmp_path / "two.html", tmp_path / "three.html"]
     told = [str(part) for pair in zip(sources, others, strict=True) for part in pair]
     for source, other in zip(sources, others, strict=True):
         first = report(source).read_bytes()

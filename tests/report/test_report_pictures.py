@@ -16,7 +16,7 @@ from d2ace.pipeline.report.rows import Bar, Difference, bar_plot, forest_plot, f
 from d2ace.pipeline.report.selection import draw_totals_plot, label_lines_plot
 from d2ace.pipeline.report.svg import canvas, inline, numbered
 from d2ace.pipeline.report.theme import REFERENCE, TOKENS, series_style
-from d2ace.pipeline.report.wording import duration, fixed, on_two_lines, percent, short, shortened, signed
+from d2ace.pipeline.report.wording import duration, fixed, on_two_lines, percent, setting, short, shortened, signed
 from d2ace.selectors.correlation import correlations
 
 
@@ -209,6 +209,10 @@ def test_draws_of_a_permutation_are_one_bar():
         (short(0.000123456), "0.0001235"),
         (signed(0.5), "+0.5000"),
         (signed(-0.5), "\u22120.5000"),
+        (setting(0.123456), "0.1235"),
+        (setting(-4.0), "\u22124"),
+        (setting("標籤 <b>"), "標籤 <b>"),
+        (setting([64, "標籤", None, True]), '[64, "標籤", null, true]'),
         (percent(0.01234), "1.23 %"),
         (percent(0.5), "50.0 %"),
         (duration(0.0123), "12.3 ms"),
