@@ -127,10 +127,12 @@ from ray.util import placement_group_table
 from d2ace.pipeline.tune import Sweep, tune
 ray.init(address="local", num_cpus=3, include_dashboard=True, log_to_driver=False)
 table = tune(Sweep.load(sys.argv[1]), sys.argv[2], parallel=1)
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 90
+of_ray_data = {"_StatsActor", "_AutoscalingCoordinatorActor"}  # one a cluster, for as long as it lives
 while time.monotonic() < deadline:
     groups = [g["state"] for g in placement_group_table().values()]
-    alive = [a.class_name for a in list_actors(address=ray.get_runtime_context().gcs_address) if a.state != "DEAD"]
+    alive = [a.class_name for a in list_actors(address=ray.get_runtime_context().gcs_address)
+             if a.state != "DEAD" and a.class_name not in of_ray_data]
     free = ray.available_resources().get("CPU", 0)
     if set(groups) == {"REMOVED"} and not alive and free == 3:
         break
