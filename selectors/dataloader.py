@@ -4,7 +4,6 @@ N rows, L labels, B batch size, M batches of an epoch, b rows of a batch that on
 where it is there already: when ranks exchange observations, or when weights are wanted as a tensor.
 """
 
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from .api import Plan, Selector
 from .errors import SelectionError
+from .ranks import gathered, is_distributed, part_bounds
 
 _SCHEMA = 1
 
@@ -111,8 +111,9 @@ class SelectorBatchSampler:
         for name, value in zip(("probabilities", "losses"), values, strict=True):
             if value.shape != shape:
                 raise SelectionError(f"{name} must be (rows of the batch, labels) = {shape}, got {value.shape}")
-        if self.world_size > 1 or _distributed():
-            values = self._gather(*values)
+        if self.world_size > 1 or is_distributed():
+            rows, (start, stop) = int(plan.offsets[step + 1] - plan.offsets[step]), self._bounds(step)
+            values = gathered(values, stop - start, rows, self.world_size)
         self.selector.observe(plan.ids[plan.offsets[step] : plan.offsets[step + 1]], *values)
         self._done += 1
 
@@ -215,7 +216,7 @@ class SelectorBatchSampler:
         """Return where this rank's part of a batch lies in the plan; parts of one batch differ by at most one row."""
         assert self._plan is not None
         start, rows = self._plan.offsets[step], self._plan.offsets[step + 1] - self._plan.offsets[step]
-        first, last = (rows * part // self.world_size for part in (self.rank, self.rank + 1))
+        first, last = part_bounds(int(rows), self.world_size)[self.rank : self.rank + 2]
         return int(start + first), int(start + last)
 
     def _rows(self, step: int) -> np.ndarray:
@@ -237,37 +238,6 @@ class SelectorBatchSampler:
                 f"batch {self._done} of epoch {self._epoch} has rows {_some(expected)}, got {_some(got)}: give the "
                 "data set's indices (WithIndex yields them), every batch once and in order"
             )
-
-    def _gather(self, probabilities: np.ndarray, losses: np.ndarray) -> list[np.ndarray]:
-        """Return both for all rows of the batch; every rank sends one float32 tensor of equal size."""
-        import torch
-        import torch.distributed as dist
-
-        world = dist.get_world_size() if _distributed() else 1
-        if world != self.world_size:
-            raise SelectionError(
-                f"torch.distributed has {world} ranks, the sampler has world_size={self.world_size}: every rank must "
-                "observe the same, so initialise the process group and make the sampler with its rank and world size"
-            )
-        plan, step = self._current("observe()"), self._done
-        rows = int(plan.offsets[step + 1] - plan.offsets[step])
-        widest = -(-rows // world)
-        start, stop = self._bounds(step)
-        mine = np.zeros((widest, 2 * self.selector.n_labels), np.float32)
-        mine[: stop - start] = np.concatenate([probabilities, losses], axis=1)[: stop - start]
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        sent = torch.from_numpy(mine).to(device)
-        received = [torch.empty_like(sent) for _ in range(world)]
-        dist.all_gather(received, sent)
-        sizes = np.diff(np.arange(world + 1) * rows // world)
-        parts = [part.cpu().numpy()[:size] for part, size in zip(received, sizes, strict=True)]
-        return np.split(np.concatenate(parts), 2, axis=1)
-
-
-def _distributed() -> bool:
-    """Tell whether torch.distributed is initialised, without importing torch where nobody else did."""
-    dist = sys.modules.get("torch.distributed")
-    return dist is not None and dist.is_available() and dist.is_initialized()
 
 
 def _array(values: Any) -> np.ndarray:
