@@ -5,52 +5,27 @@ Source: *Multi-Label Batch Selection Guided by Dual Dynamics and Adaptive Correl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from . import law, rescoring
+from . import law
 from .api import Plan, Selector
 from .context import given_or_found_neighbours, local_context
-from .correlation import correlations
-from .draw import permutation_plan, table_plan
+from .draw import permutation_plan
 from .explain import checked_row
 from .history import normalised_loss
+from .joint_law import draw, freeze, named, rescore
 from .observations import checked_batch, warn_unusable
 from .randomness import generator
 from .range_state import BRANCHES, RangeSpec
-from .ranges import LocalRanges, Ranges, RangeTable
+from .ranges import LocalRanges, Ranges
 from .settings import choice, flag, number, warm_up, whole
 from .state import check_header, divided, header, joined, need
-from .systematic import systematic_plan
 
 _SCHEMA = 2  # 1 kept losses as they came
-
-
-@dataclass(frozen=True)
-class _Law:
-    """What the end of an epoch fixed for all rows together; what it fixed for each row lies in the ranges.
-
-    Attributes:
-        weights: label weights of both branches, float64 (2, L).
-        correlations: of both branches, float64 (2, L, L).
-        pressure: s_t.
-        beta: share of the first branch.
-        totals: of each branch, the sums of its integer weights in every range.
-        probabilities: float64 (N,), of the mixture.
-        effective_sample_size: of the mixture, a share of N.
-    """
-
-    weights: np.ndarray
-    correlations: np.ndarray
-    pressure: float
-    beta: float
-    totals: list[tuple[int, ...]]
-    probabilities: np.ndarray
-    effective_sample_size: float
 
 
 class D2ACE(Selector):
@@ -177,21 +152,9 @@ class D2ACE(Selector):
         rng = generator(self.seed, "plan", epoch)
         if epoch < self.warmup:
             return permutation_plan(epoch, self.n_rows, self.batch_size, rng)
-        beta, totals = self._law.beta, self._law.totals
-        if self._draws == "systematic":
-            ids, offsets = systematic_plan(self._law.probabilities, self.batch_size, rng)
-            branches = self._branches(ids, rng)
-        else:
-            tables = [RangeTable(self._ranges, branch, part) for branch, part in enumerate(totals)]
-            ids, offsets, branches = table_plan(tables, (beta, 1 - beta), self.batch_size, rng)
+        ids, offsets, branches = draw(self._law, self._ranges, self.batch_size, self._draws, rng)
         weights = law.importance_weights(self._law.probabilities, ids, self._importance)
         return Plan(epoch, ids, offsets, self._law.probabilities, branches, weights)
-
-    def _branches(self, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return which branch chose each draw of the mixture, uint8: a coin by the branches' shares of the row."""
-        beta, mixture = self._law.beta, self._law.probabilities
-        first = np.concatenate(self._ranges.broadcast("probabilities", (beta, 0.0), self._totals()))
-        return (rng.random(len(ids)) * mixture[ids] >= first[ids]).astype(np.uint8)
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record what the training forward pass of one batch gave. Cost O(B L T)."""
@@ -212,10 +175,10 @@ class D2ACE(Selector):
         Scores, label weights, correlations and probabilities are those of the last ``end_epoch``; uncertainty,
         flip and hardness are of this moment. ``effective_sample_size`` is a share of N, 1 when uniform.
         """
-        parts = self._ranges.broadcast("diagnostics", self._totals())
+        parts = self._ranges.broadcast("diagnostics", self._law.sums)
         return {
             **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
-            **self._named(correlation=self._law.correlations),
+            **named(correlation=self._law.correlations),
             "p": self._law.probabilities.copy(),
             **self.summary(),
         }
@@ -228,12 +191,12 @@ class D2ACE(Selector):
         """
         row = checked_row(row, self.n_rows)
         matrices = self._law.correlations if self._correlated else np.zeros_like(self._law.correlations)
-        fixed = (self._law.weights, matrices, self._totals())
+        fixed = (self._law.weights, matrices, self._law.sums)
         parts = self._ranges.split(np.array([row]))
         answers = self._ranges.scatter("explain", [part and (int(part[1][0]), *fixed) for part in parts])
         return {
             **next(answer for answer in answers if answer is not None),
-            **self._named(label_weight=self._law.weights),
+            **named(label_weight=self._law.weights),
             "beta": self._law.beta,
             "pressure": self._law.pressure,
             "p": float(self._law.probabilities[row]),
@@ -243,7 +206,7 @@ class D2ACE(Selector):
         """Return the values of ``diagnostics`` that do not grow with N or L^2. Cost O(L)."""
         counts = self._ranges.broadcast("counts")
         return {
-            **self._named(label_weight=self._law.weights),
+            **named(label_weight=self._law.weights),
             "beta": self._law.beta,
             "pressure": self._law.pressure,
             "effective_sample_size": self._law.effective_sample_size,
@@ -255,7 +218,7 @@ class D2ACE(Selector):
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
             **joined(self._ranges.broadcast("state")),
-            **self._named(label_weight=self._law.weights, correlation=self._law.correlations),
+            **named(label_weight=self._law.weights, correlation=self._law.correlations),
             "pressure": self._law.pressure,
             "beta": self._law.beta,
         }
@@ -272,32 +235,15 @@ class D2ACE(Selector):
         own = {key: state[key] for key in keys}
         self._ranges.scatter("load", [(part,) for part in divided(own, self._ranges.bounds)])
         weights, matrices = (np.array([state[key] for key in pair]) for pair in (fixed[:2], fixed[2:]))
-        self._freeze(weights, matrices, float(state["pressure"]), float(state["beta"]))
+        self._law = freeze(self._ranges, weights, matrices, float(state["pressure"]), float(state["beta"]))
 
     def _rescore(self, epoch: int) -> tuple[int, int]:
         """Recompute all; return how many probabilities and losses were unusable since the last time."""
-        ranges = self._ranges
-        pivot = ranges.scatter("pivots", [(), *[None] * (len(ranges) - 1)])[0]
-        sums, peaks, unusable = zip(*ranges.broadcast("sums", pivot), strict=True)
-        weights = rescoring.label_weights(sum(sums), pivot, self.n_rows, self._mean_weight, self._std_weight)
-        products = sum(ranges.broadcast("products", np.max(peaks, axis=0)))
-        matrices = np.array([correlations(part) for part in products])
-        extremes = np.array(ranges.broadcast("score", weights, matrices if self._correlated else None))
-        ranges.broadcast("level", np.stack([extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0)], axis=1))
-        self._freeze(weights, matrices, self._pressure.at(epoch), self._mixture.at(epoch))
-        probabilities, losses = sum(unusable).tolist()
-        return probabilities, losses
-
-    def _freeze(self, weights: np.ndarray, matrices: np.ndarray, pressure: float, beta: float) -> None:
-        """Fix the law that plans are drawn from until the next end of an epoch."""
-        totals = list(zip(*self._ranges.broadcast("weigh", pressure), strict=True))
-        sums = [sum(part) for part in totals]
-        mixture = np.concatenate(self._ranges.broadcast("probabilities", (beta, 1 - beta), sums))
-        size = law.effective_sample_size(mixture)
-        self._law = _Law(weights, matrices, pressure, beta, totals, mixture, size)
-
-    def _totals(self) -> list[int]:
-        return [sum(part) for part in self._law.totals]
+        weights, matrices, unusable = rescore(
+            self._ranges, self.n_rows, self._mean_weight, self._std_weight, correlated=self._correlated
+        )
+        self._law = freeze(self._ranges, weights, matrices, self._pressure.at(epoch), self._mixture.at(epoch))
+        return unusable
 
     def _bounds(self) -> np.ndarray:
         """Return where the ranges of rows begin, and N."""
@@ -313,13 +259,3 @@ class D2ACE(Selector):
             context = local_context(self.labels, neighbour_ids, slice(start, stop))
             specs.append(RangeSpec(self.n_rows, self.labels[start:stop], context, floor, self._history))
         return specs
-
-    @staticmethod
-    def _named(**pairs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return copies of each pair of arrays under ``name_uncertainty`` and ``name_hardness``."""
-        both = (
-            (f"{name}_{branch}", part)
-            for name, pair in pairs.items()
-            for branch, part in zip(BRANCHES, pair, strict=True)
-        )
-        return {key: part.copy() for key, part in both}
