@@ -87,7 +87,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     from .progress import SweepProgress
     from .runs import TrialData
     from .search import mode, param_space, scheduler, search_algorithm
-    from .trial import EPOCH, SCORE, TrialSetup, perturb_epochs
+    from .trial import EPOCH, SCORE, TrialSetup
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
     manifest = Manifest.load(sweep.base.data.path)
@@ -106,7 +106,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 metric=SCORE,
                 mode=mode(sweep),
                 search_alg=search_algorithm(sweep),
-                scheduler=scheduler(sweep, SCORE, EPOCH, perturb_epochs(sweep)),
+                scheduler=scheduler(sweep, EPOCH),
                 num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
                 max_concurrent_trials=_at_once(sweep, parallel),
                 reuse_actors=not sweep.base.run.workers,

@@ -10,7 +10,7 @@ from ray.tune import Callback
 from tqdm import tqdm
 
 from ..metrics import best_of
-from .table import reason
+from .table import json_lines, reason
 
 
 class SweepProgress(Callback):
@@ -28,7 +28,8 @@ class SweepProgress(Callback):
     def __init__(self, path: Path, monitor: str, trials: int, quiet: bool) -> None:
         self._arguments = (path, monitor, trials, quiet)
         self._path, self._monitor, self._quiet = path, monitor, quiet
-        known = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        known = json_lines(path)
+        path.write_text("".join(json.dumps(row) + "\n" for row in known))
         self._known = {(row["trial"], row["epoch"]) for row in known}
         self._begun = time.monotonic() - (known[-1]["elapsed"] if known else 0.0)
         self._best = float("nan")

@@ -44,36 +44,28 @@ def search_algorithm(sweep: Sweep) -> Searcher | SearchAlgorithm | None:
     return OptunaSearch(seed=sweep.seed) if sweep.sampler == "optuna" else None
 
 
-def scheduler(sweep: Sweep, score: str, epoch: str, perturb_epochs: int) -> TrialScheduler:
+def scheduler(sweep: Sweep, epoch: str) -> TrialScheduler:
     """Return who stops or changes trials.
 
     Args:
         sweep: the sweep.
-        score: name of what is compared.
         epoch: name of what counts the epochs.
-        perturb_epochs: of a population, between two changes.
     """
     if sweep.scheduler == "asha":
         return ASHAScheduler(
             time_attr=epoch,
             max_t=sweep.base.train.epochs,
-            grace_period=grace_epochs(sweep),
+            grace_period=sweep.first_rung,
             reduction_factor=sweep.reduction_factor,
         )
     if sweep.scheduler == "pbt":
         return PopulationBasedTraining(
             time_attr=epoch,
-            perturbation_interval=perturb_epochs,
+            perturbation_interval=sweep.perturb_interval,
             custom_explore_fn=Explore(sweep),
             log_config=False,
         )
     return FIFOScheduler()
-
-
-def grace_epochs(sweep: Sweep) -> int:
-    """Return the epochs that every trial gets under ASHA; by default a tenth of the run."""
-    epochs = sweep.base.train.epochs
-    return min(sweep.grace_epochs or max(1, epochs // 10), epochs)
 
 
 def mode(sweep: Sweep) -> str:

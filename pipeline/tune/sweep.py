@@ -159,6 +159,17 @@ class Sweep(Section):
         """Knobs that ``pbt`` may change while a run goes on."""
         return [name for name in self.dimensions if self.method_space and name in self.method_space.live]
 
+    @property
+    def first_rung(self) -> int:
+        """Epochs that every trial gets under ASHA; by default a tenth of the run."""
+        epochs = self.base.train.epochs
+        return min(self.grace_epochs or max(1, epochs // 10), epochs)
+
+    @property
+    def perturb_interval(self) -> int:
+        """Epochs between two changes of a population; by default a tenth of the run."""
+        return self.perturb_epochs or max(1, self.base.train.epochs // 10)
+
     def points(self) -> list[Point]:
         """Return the points that are known from the start: random ones or the grid."""
         if self.sampler == "grid":

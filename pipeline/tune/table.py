@@ -72,8 +72,7 @@ class SweepFolder:
     @property
     def progress(self) -> pd.DataFrame:
         """When which epoch of which trial was there: columns elapsed (s), trial, epoch, score."""
-        path = self.path / "progress.jsonl"
-        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        rows = json_lines(self.path / "progress.jsonl")
         return pd.DataFrame(rows, columns=["elapsed", "trial", "epoch", "score"])
 
     def write(self, trials: Iterable[Mapping[str, Any]], sweep: Sweep) -> pd.DataFrame:
@@ -94,7 +93,7 @@ class SweepFolder:
 
     def _row(self, trial: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
         folder = self.path / "trials" / trial["trial"]
-        epochs = _json_lines(folder / "epochs.jsonl")
+        epochs = [entry for entry in json_lines(folder / "epochs.jsonl") if np.isfinite(entry["score"])]
         points = json.loads((folder / "trial.json").read_text())["points"] if epochs else [trial["point"]]
         row = {"trial": trial["trial"], "error": trial["error"], "epochs": len(epochs), "points": json.dumps(points)}
         done = len(epochs) == sweep.base.train.epochs
@@ -120,6 +119,8 @@ def interval(scores: np.ndarray, confidence: float = 0.95) -> tuple[float, float
     """Return Student's t confidence interval of the mean of a trial's runs, (R,); NaN for a single run."""
     if len(scores) < 2:
         return float("nan"), float("nan")
+    if np.ptp(scores) == 0:
+        return float(scores[0]), float(scores[0])
     low, high = stats.t.interval(confidence, len(scores) - 1, loc=np.mean(scores), scale=stats.sem(scores))
     return float(low), float(high)
 
@@ -131,12 +132,16 @@ def point_from(row: pd.Series) -> Point:
 
 def reason(error: BaseException | None) -> str | None:
     """Return the last line of what went wrong, None for nothing."""
-    lines = str(error or "").strip().splitlines()
-    return lines[-1] if lines else error and repr(error)
+    if error is None:
+        return None
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else repr(error)
 
 
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSON lines file, none when there is none; a last line that a kill cut off is left out."""
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _order(trial: str) -> tuple[int, str]:

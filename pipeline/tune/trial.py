@@ -57,12 +57,7 @@ def run_trial(config: Mapping[str, Any], setup: TrialSetup) -> None:
         if sweep.scheduler != "pbt":
             ray.tune.report(entry)
         elif entry[EPOCH] > trained:  # what another trial trained is no news of this one
-            _report_with_state(entry, log, due=entry[EPOCH] % perturb_epochs(sweep) == 0)
-
-
-def perturb_epochs(sweep: Sweep) -> int:
-    """Return the epochs between two changes of a population."""
-    return sweep.perturb_epochs or max(1, sweep.base.train.epochs // 10)
+            _report_with_state(entry, log, due=entry[EPOCH] % sweep.perturb_interval == 0)
 
 
 class TrialLog:

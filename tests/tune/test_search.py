@@ -30,16 +30,16 @@ def test_optuna_proposes_shares_that_become_values(make_sweep):
     ("name", "kind"), [("asha", ASHAScheduler), ("pbt", PopulationBasedTraining), ("none", FIFOScheduler)]
 )
 def test_schedulers(make_sweep, name, kind):
-    assert type(search.scheduler(make_sweep(scheduler=name), "score", "epoch", 2)) is kind
+    assert type(search.scheduler(make_sweep(scheduler=name), "epoch")) is kind
 
 
 def test_asha_compares_by_epoch_from_the_grace_period_on(make_sweep):
     sweep = make_sweep(config={"train": {"epochs": 90}})
-    made = search.scheduler(sweep, "score", "epoch", 2)
+    made = search.scheduler(sweep, "epoch")
     assert made._time_attr == "epoch"
-    assert search.grace_epochs(sweep) == 9
+    assert sweep.first_rung == 9
     assert [milestone for milestone, _ in made._brackets[0]._rungs] == [36, 9]
-    assert search.grace_epochs(make_sweep(grace_epochs=50)) == 6  # no longer than the run
+    assert make_sweep(grace_epochs=50).first_rung == 6  # no longer than the run
 
 
 def test_smaller_is_better_for_losses(make_sweep):

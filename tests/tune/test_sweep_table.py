@@ -9,6 +9,7 @@ from scipy import stats
 
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.errors import RunError
+from d2ace.pipeline.tune.progress import SweepProgress
 from d2ace.pipeline.tune.summary import describe
 from d2ace.pipeline.tune.table import SweepFolder, best_trial, interval
 from d2ace.pipeline.tune.trial import TrialLog
@@ -103,3 +104,24 @@ def test_a_folder_without_a_sweep_is_named(folder):
         _ = folder.sweep
     with pytest.raises(RunError, match="cannot be read as the table"):
         _ = folder.table
+
+
+def test_an_epoch_whose_score_is_no_number_does_not_cost_the_table(folder, make_sweep):
+    leave_trial(folder, "a_0", {"pressure": 2.0}, [float("nan")])
+    leave_trial(folder, "a_1", {"pressure": 3.0}, [0.5], [float("nan")])
+    trials = [trial("a_0", {"pressure": 2.0}, "not a number"), trial("a_1", {"pressure": 3.0}, "not a number")]
+    table = folder.write(trials, make_sweep())
+    assert table["epochs"].tolist() == [0, 1]
+    assert best_trial(table, make_sweep())["trial"] == "a_1"
+
+
+def test_a_line_that_a_kill_cut_off_is_left_out(folder):
+    whole = '{"elapsed": 1.0, "trial": "a_0", "epoch": 1, "score": 0.5}\n'
+    (folder.path / "progress.jsonl").write_text(whole + whole[:20])
+    assert len(folder.progress) == 1
+    SweepProgress(folder.path / "progress.jsonl", "macro_auc", 2, True)
+    assert (folder.path / "progress.jsonl").read_text() == whole
+
+
+def test_equal_runs_have_an_interval_without_width():
+    assert interval(np.array([0.5, 0.5, 0.5])) == (0.5, 0.5)
