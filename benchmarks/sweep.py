@@ -26,7 +26,7 @@ DATA = _common.ROOT.parent / "shared" / "data" / "mulan"
 
 
 def make_sweep(data: Path, epochs: int, trials: int, **changes: Any) -> Sweep:
-    """D2ACE's quick space with the learning rate and the network's width."""
+    """D2ACE's quick space with the learning rate and the network's width; two seeds a setting."""
     return Sweep.make(
         {
             "name": "yeast",
@@ -36,6 +36,7 @@ def make_sweep(data: Path, epochs: int, trials: int, **changes: Any) -> Sweep:
                 "model.options.hidden": {"choice": [[64], [256], [512]]},
             },
             "trials": trials,
+            "seeds": [0, 1],
             **changes,
         }
     )
@@ -108,7 +109,7 @@ def killed_against_unbroken(data: Path, root: Path, epochs: int = 20, trials: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="prepared data set; default: yeast from the shared data")
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--trials", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
