@@ -62,7 +62,7 @@ def rescore(
     pivot = ranges.scatter("pivots", [(), *[None] * (len(ranges) - 1)])[0]
     sums, peaks, unusable = zip(*ranges.broadcast("sums", pivot), strict=True)
     weights = rescoring.label_weights(sum(sums), pivot, n_rows, mean_weight, std_weight)
-    products = sum(ranges.broadcast("products", np.max(peaks, axis=0), weights))
+    products = sum(ranges.broadcast("products", np.max(peaks, axis=0)))
     matrices = np.array([correlations(part) for part in products])
     extremes = np.array(ranges.broadcast("score", weights, matrices if correlated else None))
     ranges.broadcast("level", np.stack([extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0)], axis=1))

@@ -85,24 +85,16 @@ class RangeState:
         sums = rescoring.read_entries(self._history, self._floor, pivot, self._entries, self._n_rows, self._relevant)
         return sums, label_peaks(self._relevant, self._entries), self._history.take_fresh()
 
-    def products(self, peaks: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return both branches' Gram matrices of relevant values, int64 (2, L, L), to be added up. Cost O(n c^2 + n L).
-
-        They keep one core busy only, so the rows' own sums by label weights (2, L) are taken meanwhile, for ``score``.
-        """
-        history, floor = self._history, self._floor
-        work = (
-            lambda: self._products(self._relevant, peaks, self._n_rows),
-            lambda: rescoring.row_sums(history, floor, weights),
-        )
-        products, self._scores = each(lambda part: part(), work, history.uncertainty.size)
-        return products
+    def products(self, peaks: np.ndarray) -> np.ndarray:
+        """Return both branches' Gram matrices of relevant values, int64 (2, L, L), to be added up. Cost O(n c^2)."""
+        return self._products(self._relevant, peaks, self._n_rows)
 
     def score(self, weights: np.ndarray, correlations: np.ndarray | None) -> np.ndarray:
-        """Add to the rows' own sums what correlations (2, L, L) say; return float64 (2, 2) [lowest, highest].
+        """Score the rows by label weights (2, L) and correlations (2, L, L); return float64 (2, 2) [lowest, highest].
 
-        Without correlations the scores are the sums alone. Cost O(n c |Z_i|).
+        Without correlations the scores are weighted sums alone. Cost O(n L) + O(n c |Z_i|).
         """
+        self._scores = rescoring.row_sums(self._history, self._floor, weights)
         if correlations is not None:
             self._support.add_to(self._scores, self._relevant, weights, correlations)
         return np.stack([self._scores.min(axis=1), self._scores.max(axis=1)], axis=1)
