@@ -28,6 +28,9 @@ from ..train import train_in
 
 Record = dict[str, Any]
 
+KEEP_EVERY_S = 10.0
+"""Seconds between two checkpoints of runs that are trained in turns; an interruption costs at most that much."""
+
 
 @dataclass(frozen=True)
 class TrialData:
@@ -44,13 +47,16 @@ class TrialData:
     neighbour_cache: Path
 
 
-def train_side_by_side(configs: Sequence[Config], folder: Path, data: TrialData) -> Iterator[list[Record]]:
+def train_side_by_side(
+    configs: Sequence[Config], folder: Path, data: TrialData, keep_at: int | None = None
+) -> Iterator[list[Record]]:
     """Train a point's runs and yield the records of each epoch, one a run, the same as ``fit`` writes.
 
     Args:
         configs: of the runs; they differ in seed and fold only.
         folder: of the trial; run k lives in ``folder / str(k)``.
         data: what they train on.
+        keep_at: keep the state in any case after epochs that are a multiple of this.
 
     Raises:
         ConfigError, DataError, RunError, SelectionError: what stops a run.
@@ -58,7 +64,7 @@ def train_side_by_side(configs: Sequence[Config], folder: Path, data: TrialData)
     folders = [_run_folder(folder / str(number), config) for number, config in enumerate(configs)]
     if configs[0].run.workers:
         return _whole_fits(configs, folders, data)
-    return _in_turns(configs, folders, data)
+    return _in_turns(configs, folders, data, keep_at)
 
 
 def copy_states(source: Path, target: Path) -> None:
@@ -79,19 +85,28 @@ def _run_folder(path: Path, config: Config) -> RunFolder:
     return folder
 
 
-def _in_turns(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
+def _in_turns(
+    configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData, keep_at: int | None
+) -> Iterator[list[Record]]:
     torch.set_num_threads(configs[0].run.threads)
     prepared = Prepared(StoredRows(data.rows), data.labels)
     runs = [_Saved(config, folder, prepared, data) for config, folder in zip(configs, folders, strict=True)]
     first = min(run.latest for run in runs)
     for run in runs:
         run.restore(first)
-    for epoch in range(configs[0].train.epochs):
-        yield [run.epoch(epoch) for run in runs]
+    epochs, kept = configs[0].train.epochs, time.monotonic()
+    for epoch in range(epochs):
+        records = [run.epoch(epoch) for run in runs]
+        due = epoch + 1 == epochs or (keep_at and (epoch + 1) % keep_at == 0)
+        if epoch >= first and (due or time.monotonic() - kept >= KEEP_EVERY_S):
+            for run in runs:
+                run.save(epoch + 1)
+            kept = time.monotonic()
+        yield records
 
 
 class _Saved:
-    """A local run that keeps its state and records after each epoch."""
+    """A local run that keeps its state and records in its folder."""
 
     def __init__(self, config: Config, folder: RunFolder, prepared: Prepared, data: TrialData) -> None:
         self._folder, self._checkpoints = folder, CheckpointStore(folder.checkpoints, keep=2)
@@ -117,10 +132,13 @@ class _Saved:
         record |= self._run.metrics(*self._run.predict("validation"))
         record["seconds"] = time.perf_counter() - started
         self._history.append(record)
-        training, selection = self._run.state_dict()
-        self._checkpoints.save(epoch + 1, 0, {**training, "history": self._history}, selection)
-        self._folder.write_metrics(self._history)
         return record
+
+    def save(self, epoch: int) -> None:
+        """Keep the state before an epoch, and the records of all epochs so far."""
+        training, selection = self._run.state_dict()
+        self._checkpoints.save(epoch, 0, {**training, "history": self._history}, selection)
+        self._folder.write_metrics(self._history)
 
 
 def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:

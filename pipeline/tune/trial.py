@@ -50,7 +50,8 @@ def run_trial(config: Mapping[str, Any], setup: TrialSetup) -> None:
     log = TrialLog(setup.out / "trials" / ray.tune.get_context().get_trial_id())
     trained = _start(log, point)
     configs = [sweep.make_config(point, repeat) for repeat in sweep.repeats()]
-    for records in train_side_by_side(configs, log.folder, setup.data):
+    keep_at = sweep.perturb_interval if sweep.scheduler == "pbt" else None
+    for records in train_side_by_side(configs, log.folder, setup.data, keep_at):
         entry = log.add(records, sweep.base.train.monitor)
         if math.isnan(entry[SCORE]):
             raise RunError(f"validation {sweep.base.train.monitor} of epoch {entry[EPOCH]} is not a number")

@@ -8,6 +8,7 @@ from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.metrics import METRICS
 from d2ace.pipeline.row_store import materialise
+from d2ace.pipeline.tune import runs
 from d2ace.pipeline.tune.runs import TrialData, copy_states, train_side_by_side
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -17,6 +18,12 @@ pytestmark = pytest.mark.usefixtures("ray_session")
 def data(table, tmp_path):
     manifest = Manifest.load(table)
     return TrialData(materialise(manifest), read_labels(manifest), tmp_path / ".neighbours")
+
+
+@pytest.fixture
+def keep_all(monkeypatch):
+    """Keep the state after every epoch."""
+    monkeypatch.setattr(runs, "KEEP_EVERY_S", 0.0)
 
 
 @pytest.fixture
@@ -40,6 +47,7 @@ def test_each_run_is_the_one_that_fit_makes(configs, data, tmp_path):
     assert numbers(epochs)[-1][0] != numbers(epochs)[-1][1]
 
 
+@pytest.mark.usefixtures("keep_all")
 def test_an_interrupted_point_goes_on_and_tells_its_first_epochs_again(configs, data, tmp_path):
     whole = numbers(train_side_by_side(configs, tmp_path / "whole", data))
     broken = train_side_by_side(configs, tmp_path / "broken", data)
@@ -51,6 +59,7 @@ def test_an_interrupted_point_goes_on_and_tells_its_first_epochs_again(configs, 
     assert numbers(train_side_by_side(configs, tmp_path / "broken", data)) == whole
 
 
+@pytest.mark.usefixtures("keep_all")
 def test_a_point_killed_between_the_checkpoints_of_its_runs_goes_back_to_the_earlier_one(configs, data, tmp_path):
     whole = numbers(train_side_by_side(configs, tmp_path / "whole", data))
     broken = train_side_by_side(configs, tmp_path / "broken", data)
@@ -61,7 +70,7 @@ def test_a_point_killed_between_the_checkpoints_of_its_runs_goes_back_to_the_ear
 
 
 def test_a_copied_state_goes_on_with_another_schedule(configs, data, make_sweep, tmp_path):
-    donor = train_side_by_side(configs, tmp_path / "donor", data)
+    donor = train_side_by_side(configs, tmp_path / "donor", data, keep_at=3)
     first = [next(donor) for _ in range(3)]
     copy_states(tmp_path / "donor", tmp_path / "heir")
     changed = [config.with_overrides(["selector.options.pressure=60"]) for config in configs]
@@ -72,3 +81,10 @@ def test_a_copied_state_goes_on_with_another_schedule(configs, data, make_sweep,
     assert numbers(heir[4:]) != numbers(rest[4:])
     assert len(heir) == 6
     assert np.isfinite([record["macro_auc"] for records in heir for record in records]).all()
+
+
+def test_states_are_kept_now_and_then_and_at_the_end(configs, data, tmp_path):
+    whole = list(train_side_by_side(configs, tmp_path / "trial", data))
+    kept = [path.name for path in sorted((tmp_path / "trial" / "1" / "checkpoints").iterdir())]
+    assert kept == ["epoch-00006-step-0000000"]
+    assert list(train_side_by_side(configs, tmp_path / "trial", data)) == whole  # nothing is trained twice
