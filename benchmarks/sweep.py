@@ -36,6 +36,7 @@ def make_sweep(data: Path, epochs: int, trials: int, **changes: Any) -> Sweep:
                 "model.options.hidden": {"choice": [[64], [256], [512]]},
             },
             "trials": trials,
+            "grace_epochs": 8,  # the learning rate shows early
             "seeds": [0, 1],
             **changes,
         }
