@@ -7,11 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..selectors import api as selectors
 from ..selectors.errors import SelectionError
 from .errors import ConfigError, DataError, RunError
+
+if TYPE_CHECKING:
+    from .config import Config
 
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -45,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(verbs)
     _add_tune(verbs)
     _add_report(verbs)
+    _add_doctor(verbs)
     _add_submit(verbs)
     methods = verbs.add_parser("methods", help="list selection methods and networks with their settings")
     methods.set_defaults(call=_methods)
@@ -152,6 +156,15 @@ def _add_report(verbs: _Verbs) -> None:
     report.set_defaults(call=_report)
 
 
+def _add_doctor(verbs: _Verbs) -> None:
+    doctor = verbs.add_parser("doctor", help="measure what bounds a run on this cluster, and say what to change")
+    doctor.add_argument("config", help="a YAML file, or the folder of a prepared data set to use the defaults for")
+    doctor.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.batch_size=64")
+    doctor.add_argument("--seconds", type=float, metavar="S", help="for each stage; default: 2")
+    doctor.add_argument("--json", action="store_true", help="print all numbers as JSON")
+    doctor.set_defaults(call=_doctor)
+
+
 def _add_submit(verbs: _Verbs) -> None:
     submit = verbs.add_parser("submit", help="run a verb as a job of a Ray cluster: d2ace submit -- train ...")
     submit.add_argument(
@@ -193,7 +206,6 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .config import Config
     from .train import fit, resume
 
     if options.resume:
@@ -202,15 +214,21 @@ def _train(options: argparse.Namespace) -> None:
         result = resume(options.resume, workers=options.workers)
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
-    elif Path(options.config).is_dir():
-        config = Config.make({"data": {"path": options.config}})
-        result = fit(config.with_overrides(options.overrides))
     else:
-        result = fit(Config.load(options.config, options.overrides))
+        result = fit(_configuration(options))
     print(f"best epoch {result.best_epoch + 1} of {len(result.history)}, {result.seconds:.1f} s in all")
     for name, value in result.test.items():
         print(f"test {name:<18} {value:.4f}")
     print(f"run folder: {result.folder}")
+
+
+def _configuration(options: argparse.Namespace) -> "Config":
+    """Return what a YAML file, or the folder of a prepared data set, and overrides say."""
+    from .config import Config
+
+    if Path(options.config).is_dir():
+        return Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
+    return Config.load(options.config, options.overrides)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -269,6 +287,14 @@ def _report(options: argparse.Namespace) -> None:
     from .report import report
 
     print(f"report: {report(options.source, options.out)}")
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from .doctor import as_json, as_text, examine
+
+    budget = {} if options.seconds is None else {"budget_s": options.seconds}
+    findings = examine(_configuration(options), **budget)
+    print(json.dumps(as_json(findings), indent=2) if options.json else as_text(findings))
 
 
 def _submit(options: argparse.Namespace) -> int:
