@@ -30,12 +30,14 @@ def feed(findings: Findings) -> str | None:
             f"Taking rows out of the object store is slower than the steps ({step:,.0f} rows/s). Put the workers on "
             "nodes whose object store holds the whole data set, or use more workers."
         )
-    what = "decodes" if findings.setting.images else "scales"
-    smaller = " or prepare smaller images" if findings.setting.images else ""
-    needed = math.ceil(step / decode)
+    setting = findings.setting
+    changes = ["use more workers, each with a GPU of its own" if setting.gpu else "use more workers"]
+    if setting.images:
+        changes.append("prepare smaller images")
     return (
-        f"A worker trains {step:,.0f} rows/s, but one core {what} {decode:,.0f}: {needed} cores would keep up with it. "
-        f"Each worker feeds itself with one, so use more workers{smaller}."
+        f"A worker trains {step:,.0f} rows/s, but one core {'decodes' if setting.images else 'scales'} {decode:,.0f}: "
+        f"{math.ceil(step / decode)} cores would keep up with it. Each worker feeds itself with one, so "
+        f"{' or '.join(changes)}."
     )
 
 

@@ -16,6 +16,7 @@ def test_a_slow_decoder_is_answered_with_cores_or_smaller_images(make_findings):
     assert "trains 1,000 rows/s" in told and "decodes 300" in told and "4 cores" in told and "smaller images" in told
     table = advice.feed(make_findings(decode=300, training=290, images=False))
     assert "scales 300" in table and "images" not in table
+    assert "a GPU of its own" in advice.feed(make_findings(decode=300, training=290, gpu=True))
     assert advice.feed(make_findings()) is None
 
 
