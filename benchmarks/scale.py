@@ -1,9 +1,10 @@
 """Rescoring and plan at scale, and what a float16 history changes.
 
 Claims: at 1,280,000 rows x 80 labels one rescoring, with its threads, takes at most 3 times as long as one thread
-takes to read the state once from memory; with 1,000 labels it is far below the dense formula. Each case runs in a process of its own (for its peak
-memory); reading and rescoring alternate, so that load from outside falls on both. CPU seconds stand beside wall
-clock seconds for the same reason. ``python benchmarks/scale.py [--case NAME] [--repeats R]``
+takes to read the state once from memory; with 1,000 labels it is far below the dense formula. Each case runs in a
+process of its own (for its peak memory); reading and rescoring alternate, so that load from outside falls on both.
+CPU seconds stand beside wall clock seconds for the same reason.
+``python benchmarks/scale.py [--case NAME] [--repeats R]``
 """
 
 import argparse
