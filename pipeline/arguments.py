@@ -1,0 +1,159 @@
+"""What the ``d2ace`` command takes: its verbs and their arguments."""
+
+import argparse
+from typing import TypeAlias
+
+from . import verbs
+
+_Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command; the options it gives name the verb to call as ``call``."""
+    parser = argparse.ArgumentParser(prog="d2ace", description="Dynamic batch selection for multi-label learning.")
+    subparsers = parser.add_subparsers(required=True, metavar="VERB")
+    _add_prepare(subparsers)
+    _add_train(subparsers)
+    _add_evaluate(subparsers)
+    _add_predict(subparsers)
+    _add_explain(subparsers)
+    _add_simulate(subparsers)
+    _add_compare(subparsers)
+    _add_tune(subparsers)
+    _add_report(subparsers)
+    _add_doctor(subparsers)
+    _add_submit(subparsers)
+    methods = subparsers.add_parser("methods", help="list selection methods and networks with their settings")
+    methods.set_defaults(call=verbs.run_methods)
+    demo = subparsers.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
+    demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")
+    demo.add_argument("overrides", nargs="*", metavar="section.key=value")
+    demo.set_defaults(call=verbs.run_demo)
+    return parser
+
+
+def _add_prepare(subparsers: _Subparsers) -> None:
+    prepare = subparsers.add_parser("prepare", help="turn data into sharded Parquet with a manifest")
+    prepare.add_argument("source", help="a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes")
+    prepare.add_argument("out", help="folder to write")
+    formats = ("auto", "arff", "csv", "tsv", "parquet", "npz")
+    add = prepare.add_argument
+    add("--format", choices=formats, help="default: by the file's name")
+    add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
+    add("--test", metavar="FILE", help="test rows, likewise")
+    add("--labels", type=_names, metavar="A,B,...", help="names of the label columns")
+    add("--label-file", metavar="XML", help="Mulan's label list; default: STEM.xml")
+    add("--label-prefix", help="columns whose names start like this are labels")
+    add("--label-column", help="the column that lists each row's labels")
+    add("--label-delimiter", help="what separates labels there; default ;")
+    add("--split-column", help="the column that says train, validation or test")
+    add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
+    add("--encoding", help="of text files; default utf-8")
+    add("--kind", choices=("auto", "dense", "sparse"), help="how to store features")
+    add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
+    add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
+    add("--top-features", type=float, metavar="SHARE", help="keep this share of the features, by column sum")
+    add("--overwrite", action="store_true", default=None, help="replace a prepared data set at OUT")
+    prepare.set_defaults(call=verbs.run_prepare)
+
+
+def _add_train(subparsers: _Subparsers) -> None:
+    train = subparsers.add_parser("train", help="train a model as configured, or go on with a killed run")
+    train.add_argument(
+        "config", nargs="?", help="a YAML file, or the folder of a prepared data set to use the defaults for"
+    )
+    train.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
+    train.add_argument("--resume", metavar="RUN", help="go on with this run folder from its newest checkpoint")
+    train.add_argument("--workers", type=int, help="with --resume: another number of workers")
+    train.set_defaults(call=verbs.run_train)
+
+
+def _add_evaluate(subparsers: _Subparsers) -> None:
+    evaluate = subparsers.add_parser("evaluate", help="print the metrics of a finished run as JSON")
+    evaluate.add_argument("run", help="run folder")
+    evaluate.add_argument("--data", help="another prepared data set; default: the run's own")
+    evaluate.add_argument("--split", default="test", choices=("train", "validation", "test", "all"))
+    evaluate.set_defaults(call=verbs.run_evaluate)
+
+
+def _add_predict(subparsers: _Subparsers) -> None:
+    predict = subparsers.add_parser("predict", help="write probabilities and labels of all rows as Parquet")
+    predict.add_argument("run", help="run folder")
+    predict.add_argument("data", help="prepared data set")
+    predict.add_argument("out", help="folder to write")
+    predict.set_defaults(call=verbs.run_predict)
+
+
+def _add_explain(subparsers: _Subparsers) -> None:
+    explain = subparsers.add_parser("explain", help="say why a row was or was not drawn in an epoch")
+    explain.add_argument("run", help="run folder")
+    explain.add_argument("row", type=int, help="global id of a training row, as in RUN/order")
+    explain.add_argument("--epoch", type=int, help="from 0; default: the last one that can be explained")
+    explain.set_defaults(call=verbs.run_explain)
+
+
+def _add_simulate(subparsers: _Subparsers) -> None:
+    simulate = subparsers.add_parser("simulate", help="replay a run's recorded observations through another method")
+    simulate.add_argument("run", help="folder of a run with run.record_observations=true")
+    simulate.add_argument("--method", required=True, help="the other method; d2ace methods lists them")
+    simulate.add_argument(
+        "--option", action="append", default=[], metavar="key=value", help="a setting; may be repeated"
+    )
+    simulate.set_defaults(call=verbs.run_simulate)
+
+
+def _add_compare(subparsers: _Subparsers) -> None:
+    compare = subparsers.add_parser("compare", help="train what a study compares, and say what may be concluded")
+    compare.add_argument("study", help="a YAML file: data sets, networks, methods, folds, seeds")
+    compare.add_argument("out", help="folder of the table; a stopped comparison goes on there")
+    compare.add_argument("--parallel", type=int, metavar="N", help="runs at a time; default: one a CPU")
+    compare.add_argument("--limit", type=int, metavar="N", help="train at most N runs now")
+    compare.add_argument("--minutes", type=float, metavar="M", help="start no run after M minutes")
+    compare.add_argument("--metric", action="append", help="to print; may be repeated; default: macro_auc and map")
+    compare.set_defaults(call=verbs.run_compare)
+
+
+def _add_tune(subparsers: _Subparsers) -> None:
+    tune = subparsers.add_parser("tune", help="search a method's settings; tune report OUT writes the report anew")
+    tune.add_argument("sweep", nargs="?", help="a YAML file: configuration, space, trials, scheduler; or: report")
+    tune.add_argument("out", nargs="?", help="folder of the sweep, to be made")
+    tune.add_argument("--resume", metavar="OUT", help="go on with the killed sweep in this folder")
+    tune.add_argument("--parallel", type=int, metavar="N", help="trials at a time; default: all that there is room for")
+    tune.set_defaults(call=verbs.run_tune)
+
+
+def _add_report(subparsers: _Subparsers) -> None:
+    report = subparsers.add_parser("report", help="write one HTML file about a run, a comparison or a sweep")
+    report.add_argument("source", help="run folder, folder of a sweep, or the folder or table.parquet of a comparison")
+    report.add_argument("--out", metavar="FILE", help="default: report.html beside it")
+    report.set_defaults(call=verbs.run_report)
+
+
+def _add_doctor(subparsers: _Subparsers) -> None:
+    doctor = subparsers.add_parser("doctor", help="measure what bounds a run on this cluster, and say what to change")
+    doctor.add_argument("config", help="a YAML file, or the folder of a prepared data set to use the defaults for")
+    doctor.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.batch_size=64")
+    doctor.add_argument("--seconds", type=float, metavar="S", help="for each stage; default: 2")
+    doctor.add_argument("--json", action="store_true", help="print all numbers as JSON")
+    doctor.set_defaults(call=verbs.run_doctor)
+
+
+def _add_submit(subparsers: _Subparsers) -> None:
+    submit = subparsers.add_parser("submit", help="run a verb as a job of a Ray cluster: d2ace submit -- train ...")
+    submit.add_argument(
+        "command", nargs="*", metavar="VERB ...", help="after --; paths are the cluster's, YAML is sent"
+    )
+    add = submit.add_argument
+    add("--address", metavar="URL", help="http://HOST:PORT of the dashboard; default: RAY_API_SERVER_ADDRESS")
+    add("--wheel", metavar="FILE", help="send the code of this wheel; default: the code that runs here")
+    add("--no-wait", action="store_true", help="print the job's id and leave")
+    add("--out", metavar="FOLDER", help="for the results of a job that succeeded; default: runs/JOB")
+    add("--stop-on-interrupt", action="store_true", help="Ctrl-C stops the job, not only following it")
+    instead = submit.add_mutually_exclusive_group()
+    instead.add_argument("--follow", metavar="JOB", help="follow a job that is there, and fetch its results")
+    instead.add_argument("--cancel", metavar="JOB", help="stop a job that is there")
+    submit.set_defaults(call=verbs.run_submit)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
