@@ -36,7 +36,8 @@ def make_sweep(data: Path, epochs: int, trials: int, **changes: Any) -> Sweep:
                 "model.options.hidden": {"choice": [[64], [256], [512]]},
             },
             "trials": trials,
-            "grace_epochs": 8,  # the learning rate shows early
+            "grace_epochs": 4,  # the learning rate shows early
+            "reduction_factor": 3,
             "seeds": [0, 1],
             **changes,
         }
@@ -110,7 +111,7 @@ def killed_against_unbroken(data: Path, root: Path, epochs: int = 20, trials: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="prepared data set; default: yeast from the shared data")
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--trials", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
