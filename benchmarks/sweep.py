@@ -2,7 +2,7 @@
 
 Claims: 20 settings with ASHA on yeast take at most 0.4 of the time of all 20 in full, and find at least as good a
 validation macro-AUC; a killed and resumed sweep ends with the table of an unbroken one.
-``python benchmarks/sweep.py [--data FOLDER] [--epochs E] [--trials T]``
+``python benchmarks/sweep.py [asha] [killed] [--data FOLDER] [--epochs E] [--trials T]``
 """
 
 import argparse
@@ -110,6 +110,7 @@ def killed_against_unbroken(data: Path, root: Path, epochs: int = 20, trials: in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=["asha", "killed"], help="asha, killed; default: both")
     parser.add_argument("--data", type=Path, help="prepared data set; default: yeast from the shared data")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--trials", type=int, default=20)
@@ -120,13 +121,11 @@ def main() -> None:
         data = options.data.resolve() if options.data else root / "yeast"
         if options.data is None:
             prepare(str(DATA / "yeast"), data)
-        results = {
-            "epochs": options.epochs,
-            "trials": options.trials,
-            "asha": asha_against_all(data, root, options.epochs, options.trials),
-            "killed": killed_against_unbroken(data, root),
-        }
-    _common.record("sweep", results)
+        if "asha" in options.parts:
+            size = {"epochs": options.epochs, "trials": options.trials}
+            _common.record("sweep_asha", size | asha_against_all(data, root, **size))
+        if "killed" in options.parts:
+            _common.record("sweep_killed", killed_against_unbroken(data, root))
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     neighbours.mkdir(exist_ok=True)
     data = TrialData(materialise(manifest, sweep.base.run.data_labels), read_labels(manifest), neighbours)
     trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
-    state = folder.path / "tune"
+    state, told = folder.path / "tune", folder.path / "progress.jsonl"
     if Tuner.can_restore(str(state)):
         tuner = Tuner.restore(str(state), trainable, resume_unfinished=True, resume_errored=True)
     else:
@@ -106,7 +106,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 metric=SCORE,
                 mode=mode(sweep),
                 search_alg=search_algorithm(sweep),
-                scheduler=scheduler(sweep, EPOCH),
+                scheduler=scheduler(sweep, SCORE, EPOCH, told),
                 num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
                 max_concurrent_trials=_at_once(sweep, parallel),
                 reuse_actors=not sweep.base.run.workers,
@@ -117,9 +117,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 storage_path=str(folder.path),
                 verbose=0,
                 stop={EPOCH: sweep.base.train.epochs},  # so that no population changes a trial at its very end
-                callbacks=[
-                    SweepProgress(folder.path / "progress.jsonl", sweep.base.train.monitor, sweep.n_trials, quiet)
-                ],
+                callbacks=[SweepProgress(told, sweep.base.train.monitor, sweep.n_trials, quiet)],
                 failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
             ),
         )

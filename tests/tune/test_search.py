@@ -1,7 +1,11 @@
 """A sweep in Tune's terms."""
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, PopulationBasedTraining
+from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining
 
 from d2ace.pipeline.tune import search
 
@@ -27,15 +31,15 @@ def test_optuna_proposes_shares_that_become_values(make_sweep):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("asha", ASHAScheduler), ("pbt", PopulationBasedTraining), ("none", FIFOScheduler)]
+    ("name", "kind"), [("asha", search.RememberingASHA), ("pbt", PopulationBasedTraining), ("none", FIFOScheduler)]
 )
 def test_schedulers(make_sweep, name, kind):
-    assert type(search.scheduler(make_sweep(scheduler=name), "epoch")) is kind
+    assert type(search.scheduler(make_sweep(scheduler=name), "score", "epoch", Path("told"))) is kind
 
 
 def test_asha_compares_by_epoch_from_the_grace_period_on(make_sweep):
     sweep = make_sweep(config={"train": {"epochs": 90}})
-    made = search.scheduler(sweep, "epoch")
+    made = search.scheduler(sweep, "score", "epoch", Path("told"))
     assert made._time_attr == "epoch"
     assert sweep.first_rung == 9
     assert [milestone for milestone, _ in made._brackets[0]._rungs] == [36, 9]
@@ -71,3 +75,26 @@ def test_exploring_is_repeatable(make_sweep):
     one, other = search.Explore(sweep), search.Explore(sweep)
     point = sweep.points()[0]
     assert [one({"point": point}) for _ in range(5)] == [other({"point": point}) for _ in range(5)]
+
+
+def told(path, **curves):
+    """Write what trials told, one after the other."""
+    rows = [
+        {"elapsed": 0.0, "trial": trial, "epoch": epoch, "score": score}
+        for trial, scores in curves.items()
+        for epoch, score in enumerate(scores, 1)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize(("status", "decision"), [("TERMINATED", "STOP"), ("PENDING", "CONTINUE")])
+def test_a_resumed_asha_compares_with_trials_that_ended_before(make_sweep, tmp_path, status, decision):
+    told(tmp_path / "told", a=[0.5, 0.6, 0.7], b=[0.4, 0.5])
+    sweep = make_sweep(grace_epochs=2)
+    resumed = search.scheduler(sweep, "score", "epoch", tmp_path / "told")
+    resumed.set_search_properties("score", "max")
+    resumed.on_trial_add(None, SimpleNamespace(trial_id="a", status=status))
+    trial = SimpleNamespace(trial_id="c", status="PENDING")
+    resumed.on_trial_add(None, trial)
+    assert resumed.on_trial_result(None, trial, {"epoch": 1, "score": 0.1}) == "CONTINUE"
+    assert resumed.on_trial_result(None, trial, {"epoch": 2, "score": 0.55}) == decision

@@ -100,7 +100,10 @@ def run_command(*arguments: str, **changes: str) -> subprocess.Popen:
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
 def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep, tmp_path):
-    sweep = make_sweep(trials=4, config={"train": {"epochs": 9}})
+    """ASHA keeps only the first of these; resumed without knowing it, it would keep the next one, too."""
+    knobs = {"optimizer.lr": {"choice": [0.03, *(number * 1e-9 for number in range(1, 8))]}}
+    kinds = {"space": "none", "knobs": knobs, "sampler": "grid", "grid_points": 8, "trials": None, "grace_epochs": 2}
+    sweep = make_sweep(**kinds, config={"train": {"epochs": 9}})
     unbroken = tune(sweep, tmp_path / "unbroken", parallel=1, quiet=True)
     sweep.save(tmp_path / "sweep.yaml")
     out = tmp_path / "killed"
@@ -111,6 +114,7 @@ def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep,
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
     told = SweepFolder(out).progress
+    assert (unbroken["status"][1:4] == "stopped").all()
     assert 12 <= len(told) < unbroken["epochs"].sum()
     resumed = resume_sweep(out, quiet=True)
     assert compared(resumed) == compared(unbroken)
