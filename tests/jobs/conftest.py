@@ -12,7 +12,7 @@ from small_table import write_table
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def head() -> Iterator[Head]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("the head's processes are found through /proc, which is not here")
