@@ -116,11 +116,9 @@ def best_trial(table: pd.DataFrame, sweep: Sweep) -> pd.Series:
 
 
 def interval(scores: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Student's t confidence interval of the mean of a trial's runs, (R,); NaN for a single run."""
-    if len(scores) < 2:
+    """Return Student's t confidence interval of the mean of a trial's runs, (R,); NaN for one run or equal scores."""
+    if len(scores) < 2 or np.ptp(scores) == 0:
         return float("nan"), float("nan")
-    if np.ptp(scores) == 0:
-        return float(scores[0]), float(scores[0])
     low, high = stats.t.interval(confidence, len(scores) - 1, loc=np.mean(scores), scale=stats.sem(scores))
     return float(low), float(high)
 

@@ -96,7 +96,13 @@ def test_without_waiting_then_cancelled(submit, endless):
 def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
     """Run a command until the first epoch shows, press Ctrl-C, and return its exit code and all it printed."""
     client = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )
     shown = ""
     try:
@@ -105,7 +111,7 @@ def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> 
             assert line, f"it ended before the first epoch:\n{shown}"
             shown += line
         client.send_signal(signal.SIGINT)
-        shown += client.communicate(timeout=60)[0]
+        shown += client.communicate(timeout=180)[0]
     finally:
         client.kill()
     return client.returncode, shown
