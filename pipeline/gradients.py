@@ -32,6 +32,11 @@ def micro_batch_bounds(n: int, parts: int) -> np.ndarray:
     return np.arange(parts + 1, dtype=np.int64) * n // parts
 
 
+def reduces_exactly(reduction: str, *, on_gpu: bool) -> bool:
+    """Return what ``train.reduction`` means: ``auto`` is exact on the CPU only."""
+    return reduction == "exact" or (reduction == "auto" and not on_gpu)
+
+
 def rank_parts(parts: int, rank: int, world: int) -> range:
     """Return which of ``parts`` micro-batches a rank computes: contiguous, counts differ by at most one.
 

@@ -1,7 +1,7 @@
 """One training step: forward and backward over a rank's micro-batches, reduction over ranks, update."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from . import models
 from .config import Config
 from .errors import RunError
 from .feed import Part
-from .gradients import ExactReducer
+from .gradients import ExactReducer, reduces_exactly
 from .losses import entry_losses, row_losses
 from .models.api import ModelContext
 from .optim import build_optimizer, build_scheduler
@@ -59,7 +59,7 @@ class Learner:
             model = models.create(config.model.name, context, **config.model.options)
         self.model = model.to(device)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
-        exact = train.reduction == "exact" or (train.reduction == "auto" and device.type == "cpu")
+        exact = reduces_exactly(train.reduction, on_gpu=device.type != "cpu")
         self._reducer = ExactReducer(parameters) if exact else None
         self._network = self.model if exact or world == 1 else DistributedDataParallel(self.model)
         self._parameters = parameters
@@ -181,6 +181,17 @@ class Learner:
 def copy_of_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return a real copy of the weights on the CPU: later steps do not change it."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let operations use ``count`` threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def chunks(total: int, size: int) -> Iterator[slice]:

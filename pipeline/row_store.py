@@ -1,6 +1,7 @@
 """All rows of a prepared data set as Arrow blocks in Ray's object store, read there once by Ray Data."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -42,7 +43,7 @@ class RowStore:
         return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
 
 
-class LocalRows(RowStore):
+class LocalRows(RowStore, ABC):
     """The rows of a prepared data set for one process that starts no Ray tasks; of its two kinds one needs no Ray."""
 
     def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
@@ -54,8 +55,9 @@ class LocalRows(RowStore):
         """Return a reader over all blocks."""
         return BlockReader(self._tables(), self.manifest)
 
+    @abstractmethod
     def _tables(self) -> list[pa.Table]:
-        raise NotImplementedError
+        """Return all blocks."""
 
 
 class ShardRows(LocalRows):

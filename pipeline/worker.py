@@ -18,7 +18,7 @@ from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
 from .errors import RunError
 from .feed import GatherFeed
-from .learner import Learner, copy_of_weights
+from .learner import Learner, copy_of_weights, torch_threads
 from .metrics import best_of, evaluate_predictions
 from .observer import Observer
 from .progress import Events
@@ -45,12 +45,8 @@ class WorkerSetup:
 def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
     """Entry point for TorchTrainer; returns the run's final numbers on rank 0."""
     setup: WorkerSetup = loop_config["setup"]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(setup.config.run.threads)
-    try:
+    with torch_threads(setup.config.run.threads):
         return _Worker(setup).run()
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Worker:

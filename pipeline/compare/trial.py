@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
+from ..learner import torch_threads
 from ..local_run import LocalRun, Prepared
 from ..metrics import METRICS, best_of, label_average_precision
 from ..row_store import ShardRows
@@ -36,14 +36,10 @@ def run_trial(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, A
         ConfigError, DataError, RunError, SelectionError: what a full run would raise.
     """
     prepared = load_prepared(run.config.data.path, run.fingerprint)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(run.config.run.threads)
-    try:
+    with torch_threads(run.config.run.threads):
         released = run.study.protocol == "papers"
         local = LocalRun(run.config, prepared, released=released, neighbour_cache=neighbour_cache)
         return all_epochs(local, run)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:

@@ -6,7 +6,6 @@ B batch size   b rows of a part of a batch   W workers
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from ..checkpoints import CheckpointStore
 from ..config import Config
 from ..data.blocks import RowBatch
 from ..feed import Feed, GatherFeed, TensorFeed, raw_features
-from ..gradients import rank_parts
-from ..learner import Learner, copy_of_weights
+from ..gradients import rank_parts, reduces_exactly
+from ..learner import Learner, copy_of_weights, torch_threads
 from ..metrics import evaluate_predictions
 from ..row_store import LocalRows, RowStore, StoredRows
 from ..run_data import RunData
@@ -55,7 +54,7 @@ class WorkerSetup:
 def measure_worker(setup: WorkerSetup) -> dict[str, Rate]:
     """Measure all stages of the first of the run's workers on this node; ``transfer`` only with a GPU."""
     run = setup.config.run
-    with _threads(run.threads):
+    with torch_threads(run.threads):
         stages = WorkerStages(setup)
         rates = {
             "gather": stages.gather(),
@@ -72,7 +71,7 @@ def measure_worker(setup: WorkerSetup) -> dict[str, Rate]:
 def share_of_batch(config: Config) -> float:
     """Return the share of each batch that the first, busiest worker computes."""
     workers = max(config.run.workers, 1)
-    exact = config.train.reduction == "exact" or (config.train.reduction == "auto" and not config.run.gpu)
+    exact = reduces_exactly(config.train.reduction, on_gpu=config.run.gpu)
     return (
         len(rank_parts(config.train.micro_batches, 0, workers)) / config.train.micro_batches if exact else 1 / workers
     )
@@ -196,13 +195,3 @@ class WorkerStages:
         cycle = np.split(self._random(64 * size), 64)
         while True:
             yield from cycle
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

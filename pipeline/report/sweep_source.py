@@ -15,7 +15,7 @@ from ...tune_spaces.knobs import Knob
 from ..errors import RunError
 from ..metrics import HIGHER_IS_BETTER
 from ..tune.sweep import Point, Sweep
-from ..tune.table import FAILED, SweepFolder, point_from
+from ..tune.table import FAILED, SweepFolder, point_from, ranked
 from .sweep_scales import place
 
 
@@ -70,8 +70,7 @@ class SweepSource:
     @cached_property
     def ranked(self) -> pd.DataFrame:
         """The trials with a score, the best first; of equal ones the earlier."""
-        scored = self.table[self.table["score"].notna()]
-        return scored.sort_values("score", ascending=not self.higher, kind="stable", ignore_index=True)
+        return ranked(self.table, self.sweep)
 
     @property
     def best(self) -> pd.Series:

@@ -88,6 +88,7 @@ def _run_folder(path: Path, config: Config) -> RunFolder:
 def _in_turns(
     configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData, keep_at: int | None
 ) -> Iterator[list[Record]]:
+    # Never set back: a stopped trial's generator ends at any time, maybe within the next trial of this process.
     torch.set_num_threads(configs[0].run.threads)
     prepared = Prepared(StoredRows(data.rows), data.labels)
     runs = [_Saved(config, folder, prepared, data) for config, folder in zip(configs, folders, strict=True)]

@@ -88,7 +88,7 @@ class SweepFolder:
         if not (table["epochs"] > 0).any():
             reasons = table["error"].dropna()
             raise RunError(f"{self.path}: no trial trained an epoch: {reasons.iloc[0] if len(reasons) else 'none ran'}")
-        sweep.make_config(json.loads(best_trial(table, sweep)["point"])).save(self.path / "best.yaml")
+        sweep.make_config(point_from(best_trial(table, sweep))).save(self.path / "best.yaml")
         return table
 
     def _row(self, trial: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
@@ -101,18 +101,23 @@ class SweepFolder:
         row["point"] = json.dumps(points[-1])
         if epochs:
             curve = [entry["score"] for entry in epochs]
-            pick = np.nanargmax if HIGHER_IS_BETTER[sweep.base.train.monitor] else np.nanargmin
+            pick = np.argmax if HIGHER_IS_BETTER[sweep.base.train.monitor] else np.argmin
             best = int(pick(curve))
             row |= {"best_epoch": best, "score": curve[best], "scores": epochs[best]["scores"]}
             row |= {"curve": curve, "seconds": [entry["seconds"] for entry in epochs]}
         return row
 
 
-def best_trial(table: pd.DataFrame, sweep: Sweep) -> pd.Series:
-    """Return the row of the trial with the best score, whatever became of it later."""
+def ranked(table: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
+    """Return the trials with a score, whatever became of them later, the best first; of equal ones the earlier."""
+    ascending = not HIGHER_IS_BETTER[sweep.base.train.monitor]
     scored = table[table["score"].notna()]
-    order = scored["score"].sort_values(ascending=not HIGHER_IS_BETTER[sweep.base.train.monitor], kind="stable")
-    return scored.loc[order.index[0]]
+    return scored.sort_values("score", ascending=ascending, kind="stable", ignore_index=True)
+
+
+def best_trial(table: pd.DataFrame, sweep: Sweep) -> pd.Series:
+    """Return the row of the best trial."""
+    return ranked(table, sweep).iloc[0]
 
 
 def interval(scores: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:

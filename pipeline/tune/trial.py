@@ -95,8 +95,8 @@ class TrialLog:
             "seconds": math.fsum(record["seconds"] for record in records),
         }
         self._entries.append(entry)
-        with replacing(self.folder / "epochs.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in self._entries))
+        with (self.folder / "epochs.jsonl").open("a" if len(self._entries) > 1 else "w") as file:
+            file.write(json.dumps(entry) + "\n")
         return entry
 
 
