@@ -33,13 +33,32 @@ class Part:
     labels: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Request:
+    """Rows that are wanted together.
+
+    Attributes:
+        ids: int64 (b,) global row ids.
+        epoch: the epoch that draws them for training; None in evaluation, where nothing is random.
+        first_draw: row k is draw ``first_draw + k`` of the epoch's plan.
+    """
+
+    ids: np.ndarray
+    epoch: int | None = None
+    first_draw: int = 0
+
+
 class Feed(Protocol):
-    """What turns row ids into a part of a batch on the device where it is needed."""
+    """What turns row ids into parts of batches on the device where they are needed."""
 
     device: torch.device
 
-    def part(self, ids: np.ndarray) -> Part:
-        """Return the rows of ``ids``, int64 (b,) global row ids, in that order."""
+    def parts(self, requests: Sequence[Request], ahead: int = 4) -> Iterator[Part]:
+        """Yield the rows of each request, in order, up to ``ahead`` of them made before they are asked for.
+
+        Raises:
+            DataError: for ids that are not there, or images that cannot be read.
+        """
 
 
 def raw_features(rows: RowBatch, manifest: Manifest) -> np.ndarray:
@@ -60,15 +79,19 @@ class GatherFeed:
     def __init__(self, reader: BlockReader, scaler: Scaler, device: torch.device) -> None:
         self._reader, self._scaler, self.device = reader, scaler, device
 
-    def part(self, ids: np.ndarray) -> Part:
-        """Return the rows of ``ids`` in that order; raises DataError for ids or images that cannot be read."""
-        rows = self._reader.gather(ids)
+    def parts(self, requests: Sequence[Request], ahead: int = 4) -> Iterator[Part]:
+        """Yield the rows of each request, in order; a thread gathers them ahead."""
+        return prefetch(self.part, requests, ahead)
+
+    def part(self, request: Request) -> Part:
+        """Return the rows of one request; raises DataError for ids or images that cannot be read."""
+        rows = self._reader.gather(request.ids)
         features = torch.from_numpy(self._scaler.transform(raw_features(rows, self._reader.manifest)))
         labels = torch.from_numpy(rows.labels)
         if self.device.type == "cuda":
             features = features.pin_memory().to(self.device, non_blocking=True)
             labels = labels.pin_memory().to(self.device, non_blocking=True)
-        return Part(ids, features, labels)
+        return Part(request.ids, features, labels)
 
 
 class TensorFeed:
@@ -84,10 +107,13 @@ class TensorFeed:
         self.device = device
         self._features, self._labels = torch.from_numpy(features).to(device), torch.from_numpy(labels).to(device)
 
-    def part(self, ids: np.ndarray) -> Part:
-        """Return copies of the rows of ``ids``, in that order."""
-        rows = torch.from_numpy(np.ascontiguousarray(ids)).to(self.device)
-        return Part(ids, self._features.index_select(0, rows), self._labels.index_select(0, rows))
+    def parts(self, requests: Sequence[Request], ahead: int = 0) -> Iterator[Part]:
+        """Yield copies of the rows of each request, made when they are asked for: nothing is gained by a thread."""
+        yield from map(self._part, requests)
+
+    def _part(self, request: Request) -> Part:
+        rows = torch.from_numpy(np.ascontiguousarray(request.ids)).to(self.device)
+        return Part(request.ids, self._features.index_select(0, rows), self._labels.index_select(0, rows))
 
 
 def prefetch(make: Callable[[T], R], items: Sequence[T], depth: int = 4) -> Iterator[R]:

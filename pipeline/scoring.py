@@ -14,7 +14,7 @@ from .config import Config
 from .data.blocks import BlockReader
 from .data.manifest import Manifest
 from .errors import RunError, did_you_mean
-from .feed import GatherFeed
+from .feed import GatherFeed, Request
 from .learner import chunks
 from .losses import entry_losses
 from .row_store import RowStore
@@ -58,7 +58,7 @@ class _Scorer:
         if not len(ids):
             return _scored_table(ids, np.zeros((0, len(self._manifest.labels)), np.float32), 0.5)
         reader = BlockReader([table.combine_chunks()], self._manifest)
-        part = GatherFeed(reader, self._model.data.scaler, self._model.device).part(ids)
+        part = GatherFeed(reader, self._model.data.scaler, self._model.device).part(Request(ids))
         threshold = self._model.config.train.threshold
         return _scored_table(ids, torch.sigmoid(self._model.logits(part.features)).cpu().numpy(), threshold)
 
@@ -120,7 +120,7 @@ def losses_of_run(folder: str | Path, rows: RowStore, ids: np.ndarray, chunk_row
     feed = GatherFeed(rows.open(), data.scaler, model.device)
     losses = []
     for piece in chunks(len(ids), chunk_rows):
-        part = feed.part(ids[piece])
+        part = feed.part(Request(ids[piece]))
         losses.append(entry_losses(model.logits(part.features), part.labels).cpu().numpy())
     return np.concatenate(losses)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from .config import RunSection
 from .errors import RunError
+from .sections import RunSection
 
 # Read by Ray when it is first imported or started, hence set before; a user's own values stay.
 _ENVIRONMENT = {

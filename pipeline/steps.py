@@ -6,19 +6,21 @@ D draws and M batches of an epoch   b rows of a micro-batch   L labels
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 
 import numpy as np
 import torch
 
 from ..selectors.randomness import generator
 from .config import Config
-from .feed import Feed, Part, prefetch
+from .feed import Feed, Part, Request
 from .gradients import micro_batch_bounds, rank_parts
 from .learner import Learner, Seen
 
-Share = list[tuple[int, Part, torch.Tensor | None]]
-"""A rank's micro-batches of one batch: (number, rows, loss weights)."""
+Share = list[tuple[int, slice]]
+"""A rank's micro-batches of one batch: (number, which draws of the epoch)."""
+STAND_IN = -1
+"""Number of a micro-batch that only keeps a rank without rows in step with the others."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class StepRunner:
         feed: where rows come from.
         rank: this worker.
         world: number of workers.
-        ahead: batches that a thread gathers ahead; 0 gathers each when it is needed.
+        ahead: batches that the feed makes ahead; 0 makes each when it is needed.
 
     Attributes:
         feed_wait_s: seconds that the present (or last) ``run`` waited for rows.
@@ -83,20 +85,22 @@ class StepRunner:
     def run(self, epoch: int, batches: Batches, first: int = 0) -> Iterator[Step]:
         """Train on the batches of an epoch from number ``first`` on; yields what each step showed."""
         seeds = generator(self._seed, "noise", epoch).integers(2**63, size=(len(batches), self._count))
-        todo = range(first, len(batches))
-        shares = prefetch(lambda b: self._share(batches, b), todo, self._ahead)
-        for number, share in zip(todo, self._waiting(shares), strict=True):
+        shares = [self._share(batches, number) for number in range(first, len(batches))]
+        requests = [Request(batches.ids[rows], epoch, rows.start) for share in shares for _, rows in share]
+        parts = self._waiting(self._feed.parts(requests, self._ahead * max(map(len, shares), default=0)))
+        for number, share in enumerate(shares, first):
             rows = int(batches.offsets[number + 1] - batches.offsets[number])
-            numbers, parts, weights = (list(column) for column in zip(*share, strict=True)) if share else ([], [], [])
-            seen = self._learner.step(parts, weights, seeds[number, numbers].tolist(), rows)
-            yield self._step(number, numbers, parts, seen)
+            numbers, here = [n for n, _ in share], list(islice(parts, len(share)))
+            weights = [self._weights(batches, n, draws) for n, draws in share]
+            seen = self._learner.step(here, weights, seeds[number, numbers].tolist(), rows)
+            yield self._step(number, numbers, here, seen)
 
-    def _waiting(self, shares: Iterator[Share]) -> Iterator[Share]:
-        """Yield the shares, counting the seconds until each is there."""
+    def _waiting(self, parts: Iterator[Part]) -> Iterator[Part]:
+        """Yield the parts, counting the seconds until each is there."""
         self.feed_wait_s, asked = 0.0, time.perf_counter()
-        for share in shares:
+        for part in parts:
             self.feed_wait_s += time.perf_counter() - asked
-            yield share
+            yield part
             asked = time.perf_counter()
 
     def _share(self, batches: Batches, number: int) -> Share:
@@ -105,20 +109,19 @@ class StepRunner:
         bounds = start + micro_batch_bounds(stop - start, self._count)
         mine = [n for n in rank_parts(self._count, self._rank, self._world) if bounds[n] < bounds[n + 1]]
         if not self._learner.exact and mine:  # one forward pass a step: the rank's whole contiguous share
-            bounds, mine = np.array([bounds[mine[0]], bounds[mine[-1] + 1]]), [0]
-        elif not self._learner.exact and self._world > 1:  # DDP wants every rank in every step: a row of weight 0
-            return [(-1, self._feed.part(batches.ids[start : start + 1]), torch.zeros(1, device=self._feed.device))]
-        share = []
-        for n in mine:
-            rows = slice(bounds[n], bounds[n + 1])
-            weights = None if batches.weights is None else batches.weights[rows]
-            tensor = None if weights is None else torch.tensor(weights, device=self._feed.device)
-            share.append((n, self._feed.part(batches.ids[rows]), tensor))
-        return share
+            return [(0, slice(int(bounds[mine[0]]), int(bounds[mine[-1] + 1])))]
+        if not self._learner.exact and self._world > 1:  # DDP wants every rank in every step: a row of weight 0
+            return [(STAND_IN, slice(start, start + 1))]
+        return [(n, slice(int(bounds[n]), int(bounds[n + 1]))) for n in mine]
+
+    def _weights(self, batches: Batches, number: int, draws: slice) -> torch.Tensor | None:
+        if number == STAND_IN:
+            return torch.zeros(1, device=self._feed.device)
+        return None if batches.weights is None else torch.tensor(batches.weights[draws], device=self._feed.device)
 
     def _step(self, number: int, numbers: list[int], parts: list[Part], seen: list[Seen]) -> Step:
         losses = torch.zeros(self._count, dtype=torch.float64)
-        own = [n >= 0 for n in numbers]  # a number below 0 marks a stand-in row
+        own = [n != STAND_IN for n in numbers]
         for n, shown in zip(compress(numbers, own), compress(seen, own), strict=True):
             losses[n] = shown.loss
         ids = [part.ids for part in compress(parts, own)]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from .feed import Feed, Part, prefetch
+from .feed import Feed, Part, Request
 from .learner import Learner, chunks
 
 
@@ -45,7 +45,7 @@ def on_all_ranks(
     was_training = learner.model.training
     learner.model.eval()
     mine = list(chunks(len(ids), chunk_rows))[rank::world]
-    pieces = [compute(part) for part in prefetch(lambda piece: feed.part(ids[piece]), mine)]
+    pieces = [compute(part) for part in feed.parts([Request(ids[piece]) for piece in mine])]
     learner.model.train(was_training)
     width = torch.tensor(pieces[0].shape[1] if pieces else 0, device=feed.device)
     if world > 1:  # a rank without a chunk learns the width from the others

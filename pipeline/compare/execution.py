@@ -16,8 +16,8 @@ import pandas as pd
 import ray
 from tqdm import tqdm
 
-from ..config import RunSection
 from ..errors import RunError
+from ..sections import RunSection
 from ..session import ray_session
 from .study import Study, StudyRun
 from .table import ResultTable

@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..config import Config, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
+from ..config import Config
 from ..data.manifest import Manifest
 from ..errors import did_you_mean
+from ..sections import ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ..settings_file import merged, read_settings
 
 _SCHEMA = 1  # raise it when the same configuration would give other numbers

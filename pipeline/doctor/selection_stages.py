@@ -15,7 +15,8 @@ from ...selectors import api as selectors
 from ...selectors.context import local_context
 from ...selectors.randomness import generator
 from ...selectors.range_state import RangeSpec
-from ..config import Config, SelectorSection
+from ..config import Config
+from ..sections import SelectorSection
 from .rate import Rate
 
 _MOST_ENTRIES = 1 << 22

@@ -12,7 +12,7 @@ import torch
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..errors import RunError
-from ..feed import GatherFeed
+from ..feed import GatherFeed, Request
 from ..learner import chunks
 from ..metrics import label_average_precision
 from ..run_folder import RunFolder
@@ -66,7 +66,7 @@ def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tupl
         reader = BlockReader([pq.read_table(path).combine_chunks()], manifest)
         feed = GatherFeed(reader, model.data.scaler, model.device)
         for piece in chunks(len(mine), _ROWS_AT_ONCE):
-            part = feed.part(mine[piece])
+            part = feed.part(Request(mine[piece]))
             probabilities.append(torch.sigmoid(model.logits(part.features)))
             labels.append(part.labels)
     return torch.cat(probabilities), torch.cat(labels)

@@ -17,8 +17,9 @@ from pydantic import Field, model_validator
 from ...selectors.randomness import generator
 from ...tune_spaces import api as spaces
 from ...tune_spaces.knobs import Choice, Knob, Real, Whole
-from ..config import Config, NonNegativeInt, PositiveInt, Section
+from ..config import Config
 from ..errors import ConfigError, did_you_mean
+from ..sections import NonNegativeInt, PositiveInt, Section
 from ..settings_file import merged, read_settings
 
 Point = dict[str, Any]

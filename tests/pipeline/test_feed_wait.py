@@ -20,9 +20,9 @@ NAP_S = 0.02
 
 
 class SlowFeed(GatherFeed):
-    def part(self, ids):
+    def part(self, request):
         time.sleep(NAP_S)
-        return super().part(ids)
+        return super().part(request)
 
 
 @pytest.mark.parametrize("ahead", [0, 4])
@@ -54,7 +54,7 @@ def test_it_is_told_above_a_tenth_only():
 @pytest.mark.usefixtures("ray_session")
 def test_a_run_keeps_it_and_tells_it_at_the_end(make_config, monkeypatch, capsys):
     part = GatherFeed.part
-    monkeypatch.setattr(GatherFeed, "part", lambda self, ids: (time.sleep(NAP_S), part(self, ids))[1])
+    monkeypatch.setattr(GatherFeed, "part", lambda self, request: (time.sleep(NAP_S), part(self, request))[1])
     result = fit(make_config("run.name=slow", "train.epochs=2"))
     for record in result.history:
         assert 0 < record["feed_wait_s"] < record["train_s"]

@@ -5,8 +5,9 @@ import ray
 import ray.autoscaler.sdk
 
 from d2ace.pipeline import session
-from d2ace.pipeline.config import Config, RunSection
+from d2ace.pipeline.config import Config
 from d2ace.pipeline.errors import ConfigError, RunError
+from d2ace.pipeline.sections import RunSection
 from d2ace.pipeline.tune import Sweep, execution
 
 
