@@ -1,7 +1,6 @@
 """Errors of the pipeline room: what a user meets, worded with what was got and what to do."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Self
 
 from ..selectors import errors as selection_errors
@@ -14,8 +13,11 @@ class DataError(ValueError):
     """Input data that cannot be used; the message starts with ``PATH:LINE: `` where there is a line."""
 
     @classmethod
-    def at(cls, path: str | Path, line: int | None, message: str) -> Self:
-        """Return the error for one place in a file; ``line`` counts from 1, None for the file as a whole."""
+    def at(cls, path: object, line: int | None, message: str) -> Self:
+        """Return the error for one place in a file (anything that prints as its path).
+
+        ``line`` counts from 1, None for the file as a whole.
+        """
         return cls(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
 
 

@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from .locations import Location
 from .source import CHUNK_VALUES
 from .tables import Table
 from .text import read_lines
 
 
-def csv_table(path: str | Path, *, delimiter: str, encoding: str = "utf-8") -> Table:
+def csv_table(path: str | Path | Location, *, delimiter: str, encoding: str = "utf-8") -> Table:
     """Open a file whose first line names the columns.
 
     Raises:
         DataError: with file and line, when it is empty, or (in a pass) a row has another number of fields.
     """
-    path = Path(path)
+    path = path if isinstance(path, Location) else Path(path)
     _, names = next(_records(path, delimiter, encoding), (0, None))
     if names is None:
         raise DataError(f"{path}: is empty")
@@ -43,7 +44,7 @@ def csv_table(path: str | Path, *, delimiter: str, encoding: str = "utf-8") -> T
     return Table(path, tuple(name.strip() for name in names), chunks)
 
 
-def _records(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path | Location, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each record ends, and its fields; blank lines are skipped."""
     reader = csv.reader(read_lines(path, encoding, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -57,7 +58,7 @@ def _records(path: Path, delimiter: str, encoding: str) -> Iterator[tuple[int, l
 class _CsvChunk:
     """Rows of text; see ``TableChunk``."""
 
-    def __init__(self, path: Path, names: Sequence[str], lines: list[int], rows: list[list[str]]) -> None:
+    def __init__(self, path: Path | Location, names: Sequence[str], lines: list[int], rows: list[list[str]]) -> None:
         self._path, self._names, self._lines, self._rows = path, names, lines, rows
 
     def __len__(self) -> int:

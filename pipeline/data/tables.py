@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ..errors import DataError, did_you_mean
+from .locations import Location
 from .manifest import SPLITS
 from .rows import Rows
 from .source import Source, joined, unusable
@@ -44,7 +45,7 @@ class TableChunk(Protocol):
 class Table:
     """A file with named columns."""
 
-    path: Path
+    path: Path | Location
     names: tuple[str, ...]
     chunks: Callable[[], Iterator[TableChunk]]
 
@@ -73,15 +74,15 @@ def table_source(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> 
     """
     vocabulary = None
     if options.label_column is not None:
-        vocabulary = list(options.labels) if options.labels is not None else _collect(parts, options)
+        vocabulary = list(options.labels) if options.labels is not None else collect_labels(parts, options)
     return joined([_Encoder(table, split, options, vocabulary).source() for table, split in parts])
 
 
-def _collect(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> list[str]:
+def collect_labels(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> list[str]:
     """Return every label name that occurs, sorted; one pass over all parts."""
     found: set[str] = set()
     for table, _ in parts:
-        column = _find(table, options.label_column or "", "label column")
+        column = find_column(table, options.label_column or "", "label column")
         for chunk in table.chunks():
             for words in _split_words(chunk.words(column), options.label_delimiter):
                 found.update(words)
@@ -90,37 +91,87 @@ def _collect(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> list
     return sorted(found)
 
 
-class _Encoder:
-    """Turns chunks of one table into rows."""
+class LabelColumns:
+    """Encodes what the options say of a table's labels and splits.
+
+    Attributes:
+        labels: names of the L labels.
+        taken: places of the columns that hold labels or the split, or are excluded.
+
+    Raises:
+        DataError: when the options name no column, or names repeat.
+    """
 
     def __init__(self, table: Table, split: int, options: ColumnOptions, vocabulary: list[str] | None) -> None:
         self._table, self._split, self._options = table, split, options
         _check_repeats(table.path, table.names)
         self._label_columns = [] if vocabulary is not None else _label_columns(table, options)
-        self._labels = vocabulary if vocabulary is not None else [table.names[i] for i in self._label_columns]
-        _check_repeats(table.path, self._labels, "label ")
+        self.labels = vocabulary if vocabulary is not None else [table.names[i] for i in self._label_columns]
+        _check_repeats(table.path, self.labels, "label ")
         self._delimited = None
         if options.label_column is not None:
-            self._delimited = _find(table, options.label_column, "label column")
+            self._delimited = find_column(table, options.label_column, "label column")
         self._split_column = None
         if options.split_column is not None:
-            self._split_column = _find(table, options.split_column, "split column")
-        excluded = {_find(table, name, "excluded column") for name in options.exclude}
-        taken = {*self._label_columns, self._delimited, self._split_column, *excluded}
-        self._features = [index for index in range(len(table.names)) if index not in taken]
+            self._split_column = find_column(table, options.split_column, "split column")
+        excluded = {find_column(table, name, "excluded column") for name in options.exclude}
+        self.taken = {*self._label_columns, self._delimited, self._split_column, *excluded} - {None}
+
+    def encode(self, chunk: TableChunk) -> csr_array:
+        """Return the labels of a chunk, CSR of uint8 (n, L); raises DataError for a cell that is no label."""
+        if self._delimited is not None:
+            return self._encode_delimited(chunk, chunk.words(self._delimited))
+        values = chunk.numbers(self._label_columns)
+        bad = np.argwhere((values != 0) & (values != 1))
+        if len(bad):
+            row, place = (int(i) for i in bad[0])
+            raise chunk.error(row, f"label {self.labels[place]!r} is {values[row, place]:g}, expected 0 or 1")
+        return csr_array(values.astype(np.uint8))
+
+    def _encode_delimited(self, chunk: TableChunk, cells: list) -> csr_array:
+        place = {name: index for index, name in enumerate(self.labels)}
+        indices, indptr = [], [0]
+        for row, words in enumerate(_split_words(cells, self._options.label_delimiter)):
+            for word in words - place.keys():
+                raise chunk.error(row, f"unknown label {word!r}{did_you_mean(word, place)}")
+            indices += sorted(place[word] for word in words)
+            indptr.append(len(indices))
+        ones = np.ones(len(indices), np.uint8)
+        return csr_array((ones, np.array(indices, np.int64), indptr), shape=(len(chunk), len(place)))
+
+    def encode_split(self, chunk: TableChunk) -> np.ndarray:
+        """Return the split codes of a chunk, int8 (n,); raises DataError for a word that is no split."""
+        if self._split_column is None:
+            return np.full(len(chunk), self._split, np.int8)
+        codes = np.empty(len(chunk), np.int8)
+        for row, word in enumerate(chunk.words(self._split_column)):
+            known = SPLIT_WORDS.get(str(word).strip().lower())
+            if known is None:
+                raise chunk.error(row, f"split {word!r}{did_you_mean(str(word), SPLITS[1:])}")
+            codes[row] = SPLITS.index(known)
+        return codes
+
+
+class _Encoder:
+    """Turns chunks of one table into rows."""
+
+    def __init__(self, table: Table, split: int, options: ColumnOptions, vocabulary: list[str] | None) -> None:
+        self._table = table
+        self._columns = LabelColumns(table, split, options, vocabulary)
+        self._features = [index for index in range(len(table.names)) if index not in self._columns.taken]
         if not self._features:
             raise DataError(f"{table.path}: no column is left for features")
 
     def source(self) -> Source:
         names = tuple(self._table.names[index] for index in self._features)
-        chunks = self._rows
-        return Source("dense", tuple(self._labels), names, len(names), chunks, self._table.path.name)
+        return Source("dense", tuple(self._columns.labels), names, len(names), self._rows, self._table.path.name)
 
     def _rows(self) -> Iterator[Rows]:
         empty = True
         for chunk in self._table.chunks():
             empty = empty and not len(chunk)
-            yield Rows(self._encode_features(chunk), self._encode_labels(chunk), self._encode_split(chunk))
+            features = self._encode_features(chunk)
+            yield Rows(features, self._columns.encode(chunk), self._columns.encode_split(chunk))
         if empty:
             raise DataError(f"{self._table.path}: has no rows")
 
@@ -133,42 +184,10 @@ class _Encoder:
             raise chunk.error(row, f"column {name!r} is {values[row, place]}, expected a finite float32 number")
         return values.astype(np.float32)
 
-    def _encode_labels(self, chunk: TableChunk) -> csr_array:
-        if self._delimited is not None:
-            return self._encode_delimited(chunk, chunk.words(self._delimited))
-        values = chunk.numbers(self._label_columns)
-        bad = np.argwhere((values != 0) & (values != 1))
-        if len(bad):
-            row, place = (int(i) for i in bad[0])
-            raise chunk.error(row, f"label {self._labels[place]!r} is {values[row, place]:g}, expected 0 or 1")
-        return csr_array(values.astype(np.uint8))
-
-    def _encode_delimited(self, chunk: TableChunk, cells: list) -> csr_array:
-        place = {name: index for index, name in enumerate(self._labels)}
-        indices, indptr = [], [0]
-        for row, words in enumerate(_split_words(cells, self._options.label_delimiter)):
-            for word in words - place.keys():
-                raise chunk.error(row, f"unknown label {word!r}{did_you_mean(word, place)}")
-            indices += sorted(place[word] for word in words)
-            indptr.append(len(indices))
-        ones = np.ones(len(indices), np.uint8)
-        return csr_array((ones, np.array(indices, np.int64), indptr), shape=(len(chunk), len(place)))
-
-    def _encode_split(self, chunk: TableChunk) -> np.ndarray:
-        if self._split_column is None:
-            return np.full(len(chunk), self._split, np.int8)
-        codes = np.empty(len(chunk), np.int8)
-        for row, word in enumerate(chunk.words(self._split_column)):
-            known = SPLIT_WORDS.get(str(word).strip().lower())
-            if known is None:
-                raise chunk.error(row, f"split {word!r}{did_you_mean(str(word), SPLITS[1:])}")
-            codes[row] = SPLITS.index(known)
-        return codes
-
 
 def _label_columns(table: Table, options: ColumnOptions) -> list[int]:
     if options.labels is not None:
-        return [_find(table, name, "label") for name in options.labels]
+        return [find_column(table, name, "label") for name in options.labels]
     if options.label_prefix is not None:
         found = [index for index, name in enumerate(table.names) if name.startswith(options.label_prefix)]
         if not found:
@@ -179,7 +198,8 @@ def _label_columns(table: Table, options: ColumnOptions) -> list[int]:
     raise DataError(f"{table.path}: nothing says which columns are labels: {hint}")
 
 
-def _find(table: Table, name: str, what: str) -> int:
+def find_column(table: Table, name: str, what: str) -> int:
+    """Return the place of a column; raises DataError, with what it was wanted for, when there is none."""
     if name not in table.names:
         raise DataError(f"{table.path}: {what} {name!r} is no column{did_you_mean(name, table.names)}")
     return table.names.index(name)
@@ -191,7 +211,7 @@ def _split_words(cells: Iterable, delimiter: str) -> Iterator[set[str]]:
         yield {word.strip() for word in words} - {""}
 
 
-def _check_repeats(path: Path, names: Sequence[str], what: str = "column ") -> None:
+def _check_repeats(path: Path | Location, names: Sequence[str], what: str = "column ") -> None:
     repeated = sorted({name for name in names if list(names).count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise DataError.at(path, 1, f"duplicate {what}names: {repeated}")
