@@ -9,6 +9,7 @@ from .api import (
     get,
     names,
     options,
+    resolve,
 )
 
-__all__ = ["ModelContext", "MultiLabelModel", "Output", "check_options", "create", "get", "names", "options"]
+__all__ = ["ModelContext", "MultiLabelModel", "Output", "check_options", "create", "get", "names", "options", "resolve"]

@@ -3,8 +3,8 @@
     B rows of a batch   L labels   d features   C, H, W channels, height and width of an image
 
 Rules for every network, so that a run does not depend on how its batches are cut over workers:
-no statistics over the rows of a batch (no batch normalisation over rows), no state that a forward pass changes, and
-noise from torch's global generator only, which the worker seeds for each micro-batch.
+no statistics over more rows than a micro-batch (batch normalisation only as in ``batch_norm.py``), no state that a
+forward pass changes, and noise from torch's global generator only, which the worker seeds for each micro-batch.
 """
 
 import inspect
@@ -25,10 +25,12 @@ _REGISTRY: dict[str, str] = {
     "c2ae": "c2ae:C2AE",
     "clif": "clif:CLIF",
     "dela": "dela:DELA",
+    "huggingface": "huggingface:HuggingFace",
     "mlp": "mlp:MLP",
     "mpvae": "mpvae:MPVAE",
     "paca": "paca:PACA",
     "small-cnn": "small_cnn:SmallCNN",
+    "timm": "timm:Timm",
 }
 
 
@@ -88,10 +90,14 @@ class MultiLabelModel(nn.Module, ABC):
     Attributes:
         inputs: ``table`` for rows of shape (d,), ``image`` for (C, H, W).
         embeds: whether ``embed`` works.
+        layered: whether ``layer_groups`` tells layers apart.
+        pretrained: whether ``load_pretrained`` has weights to load.
     """
 
     name: ClassVar[str]
     embeds: ClassVar[bool] = False
+    layered: ClassVar[bool] = False
+    pretrained: bool = False
     inputs: ClassVar[Literal["table", "image"]] = "table"
 
     def __init__(self, context: ModelContext) -> None:
@@ -110,6 +116,18 @@ class MultiLabelModel(nn.Module, ABC):
             ConfigError: when the network has none to offer.
         """
         raise ConfigError(f"network {self.name!r} gives no embeddings")
+
+    @classmethod
+    def resolve(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings that say the same without anything outside of them but the initial weights."""
+        return dict(options)
+
+    def load_pretrained(self) -> None:
+        """Replace the initial weights by those that the settings name; a network that goes on is made without."""
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """Return all parameters in groups from the input on, the head's last; a single group tells nothing apart."""
+        return [list(self.parameters())]
 
     @abstractmethod
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
@@ -148,8 +166,18 @@ def check_options(name: str, chosen: Mapping[str, Any]) -> None:
             raise ConfigError(f"network {name!r} has no setting {key!r}{did_you_mean(key, known)}")
 
 
+def resolve(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's settings as a run keeps them, with which it is made again without a hub.
+
+    Raises:
+        ConfigError: for an unknown name or setting, or a source of weights that cannot be read.
+    """
+    check_options(name, chosen)
+    return get(name).resolve(chosen)
+
+
 def create(name: str, context: ModelContext, **chosen: Any) -> MultiLabelModel:
-    """Make a network by name; initial weights come from torch's global generator.
+    """Make a network by name with initial weights from torch's global generator (see ``load_pretrained``, too).
 
     Raises:
         ConfigError: for an unknown name or setting, a setting out of range, or inputs it cannot take.

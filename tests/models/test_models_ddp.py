@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from small_backbones import CONFIGS, QUERY, registered
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ace.pipeline import models
@@ -13,7 +14,11 @@ from d2ace.pipeline.losses import entry_losses, row_losses
 from d2ace.pipeline.models import blocks
 from d2ace.pipeline.models.api import ModelContext
 
-SMALL = {"clif": {"hidden": 16}, "mpvae": {"samples": 8}}
+SMALL = {
+    "clif": {"hidden": 16},
+    "huggingface": {"architecture": "convnext", "config": CONFIGS["convnext"], **QUERY},
+    "mpvae": {"samples": 8},
+}
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ def group() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("floats", [blocks.FLOATS_AT_ONCE, 1])
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", registered())
 def test_trains_under_ddp_with_the_gradients_it_has_alone(group, monkeypatch, name, floats):
     monkeypatch.setattr(blocks, "FLOATS_AT_ONCE", floats)
     shape = (6,) if models.get(name).inputs == "table" else (1, 8, 8)
