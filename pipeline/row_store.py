@@ -2,17 +2,19 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
+from ray.exceptions import RayTaskError
 
 from .data.blocks import BlockReader
 from .data.manifest import Manifest
 from .data.scaler import Scaler, ScalerStatistics
+from .data.shards import read_shard
 from .errors import DataError
 from .session import data_context
 
@@ -67,7 +69,7 @@ class ShardRows(LocalRows):
         super().__init__(manifest, (), 0)
 
     def _tables(self) -> list[pa.Table]:
-        return [_one_chunk(pq.read_table(path)) for path in self.manifest.shard_paths()]
+        return [read_shard(self.manifest, number) for number in range(len(self.manifest.shards))]
 
 
 class StoredRows(LocalRows):
@@ -85,21 +87,20 @@ class StoredRows(LocalRows):
 
 
 def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None) -> RowStore:
-    """Read every shard with Ray Data into the object store, in file order, one Arrow chunk a block.
+    """Read every shard with Ray Data into the object store, in order, one Arrow chunk a block.
 
     Args:
         manifest: of the prepared data.
         node_labels: read, now and later, only on nodes with these Ray labels.
 
     Raises:
-        DataError: when the shards do not hold the rows that the manifest promises.
+        DataError: when a shard cannot be read, or does not hold what the manifest says.
     """
     labels = node_labels or {}
-    with data_context(labels):
-        dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
-        blocks = dataset.map_batches(_one_chunk, batch_size=None, batch_format="pyarrow").materialize()
-    if blocks.count() != manifest.rows:
-        raise DataError(f"{manifest.folder}: the shards hold {blocks.count()} rows, the manifest says {manifest.rows}")
+    shards, n_shards = ray.put(manifest), len(manifest.shards)
+    with data_context(labels), original_errors():
+        numbers = ray.data.range(n_shards, override_num_blocks=n_shards)
+        blocks = numbers.map_batches(_read, batch_size=None, fn_kwargs={"manifest": shards}).materialize()
     size = blocks.size_bytes() or 0
     capacity = ray.cluster_resources().get("object_store_memory", 0)
     if size > capacity:
@@ -111,8 +112,21 @@ def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None
     return RowStore(manifest, tuple(blocks.to_arrow_refs()), int(size), labels)
 
 
-def _one_chunk(table: pa.Table) -> pa.Table:
-    return table.combine_chunks()
+def _read(numbers: Mapping[str, np.ndarray], manifest: ray.ObjectRef) -> Iterator[pa.Table]:
+    known: Manifest = ray.get(manifest)
+    for number in numbers["id"].tolist():
+        yield read_shard(known, number)
+
+
+@contextmanager
+def original_errors() -> Iterator[None]:
+    """Raise a task's DataError as it was, without Ray's account of where it happened."""
+    try:
+        yield
+    except RayTaskError as error:
+        if isinstance(error.cause, DataError):
+            raise error.cause from None
+        raise
 
 
 def _block_statistics(table: pa.Table, manifest: Manifest, row_ids: np.ndarray) -> ScalerStatistics:

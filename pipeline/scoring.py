@@ -1,6 +1,7 @@
 """A trained run applied to prepared data, as a Ray Data pipeline: what ``evaluate`` and ``predict`` share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from . import models
 from .config import Config
 from .data.blocks import BlockReader
 from .data.manifest import Manifest
+from .data.shards import read_shard
 from .errors import RunError, did_you_mean
 from .feed import GatherFeed, Request
 from .learner import chunks
@@ -45,22 +47,31 @@ class TrainedModel:
 
 
 class _Scorer:
-    """Ray Data worker: prepared rows in, ids with probabilities and labels out."""
+    """Ray Data worker: numbers of shards in, ids with probabilities and labels out; one shard in memory at a time."""
 
-    def __init__(self, folder: str, manifest: Manifest, wanted: ray.ObjectRef | None) -> None:
-        self._model, self._manifest = TrainedModel(folder), manifest
+    def __init__(self, folder: str, manifest: Manifest, wanted: ray.ObjectRef | None, rows: int) -> None:
+        self._model, self._manifest, self._rows = TrainedModel(folder), manifest, rows
         self._wanted = None if wanted is None else ray.get(wanted)
 
-    def __call__(self, table: pa.Table) -> pa.Table:
-        ids = table["id"].to_numpy()
+    def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
+        yield _scored_table(np.zeros(0, np.int64), np.zeros((0, len(self._manifest.labels)), np.float32), 0.5)
+        for number in numbers["id"].tolist():
+            yield from self._scored(number)
+
+    def _scored(self, number: int) -> Iterator[pa.Table]:
+        first, end = self._manifest.first_rows()[number : number + 2]
+        ids = np.arange(first, end)
         if self._wanted is not None:
             ids = ids[np.isin(ids, self._wanted)]
         if not len(ids):
-            return _scored_table(ids, np.zeros((0, len(self._manifest.labels)), np.float32), 0.5)
-        reader = BlockReader([table.combine_chunks()], self._manifest)
-        part = GatherFeed(reader, self._model.data.scaler, self._model.device).part(Request(ids))
+            return
+        reader = BlockReader([read_shard(self._manifest, number)], self._manifest)
+        feed = GatherFeed(reader, self._model.data.scaler, self._model.device)
         threshold = self._model.config.train.threshold
-        return _scored_table(ids, torch.sigmoid(self._model.logits(part.features)).cpu().numpy(), threshold)
+        for piece in chunks(len(ids), self._rows):
+            part = feed.part(Request(ids[piece]))
+            probabilities = torch.sigmoid(self._model.logits(part.features)).cpu().numpy()
+            yield _scored_table(ids[piece], probabilities, threshold)
 
 
 def _scored_table(ids: np.ndarray, probabilities: np.ndarray, threshold: float) -> pa.Table:
@@ -95,14 +106,13 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
     _require_fit(run, data, manifest)
     reference = None if wanted is None else ray.put(np.sort(wanted))
     with data_context():  # the data set keeps the settings that it is made with
-        dataset = ray.data.read_parquet([str(path) for path in manifest.shard_paths()])
+        dataset = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
     cpus = int(ray.cluster_resources().get("CPU", 1))
     gpus = int(ray.cluster_resources().get("GPU", 0))
     return dataset.map_batches(
         _Scorer,
-        fn_constructor_args=(os.fspath(run.path), manifest, reference),
-        batch_size=rows,
-        batch_format="pyarrow",
+        fn_constructor_args=(os.fspath(run.path), manifest, reference, rows),
+        batch_size=None,
         num_gpus=1 if gpus else None,
         concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1)),
     )

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from ..errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 SPLITS = ("", "train", "validation", "test")
 """Names of the source's splits; a split code (int8) is an index into this tuple, "" means none given."""
@@ -18,12 +20,31 @@ Kind = Literal["dense", "sparse", "image"]
 
 
 @dataclass(frozen=True)
+class PackedFile:
+    """The encoded images of a shard, back to back: the file's name in the folder, its bytes, its SHA-256."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Shard:
-    """One Parquet file of a prepared data set: its name in the folder, its rows, its SHA-256 in hexadecimal."""
+    """One Parquet file of a prepared data set: its name in the folder, its rows, its SHA-256 in hexadecimal.
+
+    For images it is the index into ``packed``; tables have no packed file.
+    """
 
     file: str
     rows: int
     sha256: str
+    packed: PackedFile | None = None
+
+    @property
+    def checksums(self) -> list[tuple[str, str]]:
+        """Name and SHA-256 of each of its files."""
+        files = [(self.file, self.sha256)]
+        return files if self.packed is None else [*files, (self.packed.file, self.packed.sha256)]
 
 
 @dataclass(frozen=True)
@@ -93,8 +114,12 @@ class Manifest:
         """Mean number of positive labels a row."""
         return sum(self.label_counts) / self.rows if self.rows else 0.0
 
+    def first_rows(self) -> np.ndarray:
+        """Return the id of every shard's first row, and N at the end: int64 (shards + 1,)."""
+        return np.cumsum([0, *(shard.rows for shard in self.shards)])
+
     def shard_paths(self) -> list[Path]:
-        """Return the shard files in id order."""
+        """Return the shards' Parquet files in id order; ``shards.read_shard`` reads one."""
         return [self.folder / shard.file for shard in self.shards]
 
     def input_shape(self) -> tuple[int, ...]:
@@ -111,7 +136,8 @@ class Manifest:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the shards' checksums and the labels: equal means the same data."""
-        content = json.dumps([self.kind, self.labels, [shard.sha256 for shard in self.shards]])
+        sums = [digest for shard in self.shards for _, digest in shard.checksums]
+        content = json.dumps([self.kind, self.labels, sums])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def save(self) -> None:
@@ -156,6 +182,8 @@ class Manifest:
             found.append(f"{self.n_features} features but {len(self.feature_names)} feature_names")
         if set(self.splits) - set(SPLITS) or sum(self.splits.values()) != self.rows:
             found.append(f"splits {dict(self.splits)} do not add up to {self.rows} rows of {SPLITS}")
+        if any((shard.packed is None) == (self.kind == "image") for shard in self.shards):
+            found.append("shards of images, and only those, have packed files")
         if sum(shard.rows for shard in self.shards) != self.rows:
             found.append(f"the shards' rows do not add up to {self.rows}")
         return found
@@ -173,10 +201,14 @@ def _from_plain(values: Any, path: Path) -> Manifest:
         plain = dict(values)
         plain["labels"] = tuple(plain["labels"])
         plain["label_counts"] = tuple(int(count) for count in plain["label_counts"])
-        plain["shards"] = tuple(Shard(**shard) for shard in plain["shards"])
+        plain["shards"] = tuple(_shard(**shard) for shard in plain["shards"])
         plain["image"] = None if plain["image"] is None else ImageHint(**plain["image"])
         if plain["feature_names"] is not None:
             plain["feature_names"] = tuple(plain["feature_names"])
         return Manifest(**plain, folder=path.parent)
     except (TypeError, AttributeError) as error:
         raise DataError(f"{path}: damaged: {error}") from None
+
+
+def _shard(packed: dict[str, Any] | None = None, **values: Any) -> Shard:
+    return Shard(**values, packed=None if packed is None else PackedFile(**packed))

@@ -56,7 +56,7 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
 
 
 def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
-    """Return the shard columns of a chunk whose first row has id ``first_id``.
+    """Return the shard columns of a chunk of a table whose first row has id ``first_id``.
 
     Raises:
         DataError: when a feature is NaN or infinite (formats report these earlier, with their line).
@@ -66,17 +66,15 @@ def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
     labels.sort_indices()
     columns: dict[str, Any] = {
         "id": pa.array(np.arange(first_id, first_id + n, dtype=np.int64)),
-        "labels": _lists(labels.indptr, pa.array(labels.indices.astype(np.int32))),
-        "split": pa.DictionaryArray.from_arrays(pa.array(rows.split.astype(np.int8)), pa.array(SPLITS)),
+        "labels": list_of(labels.indptr, pa.array(labels.indices.astype(np.int32))),
+        "split": split_column(rows.split),
     }
-    if kind == "image":
-        columns["image"] = pa.array(list(rows.features), type=pa.binary())
-    elif kind == "sparse":
+    if kind == "sparse":
         features = csr_array(rows.features, dtype=np.float32)
         features.sort_indices()
         _check_finite(features.data, lambda at: int(np.searchsorted(features.indptr, at, "right")) - 1 + first_id)
-        columns["feature_indices"] = _lists(features.indptr, pa.array(features.indices.astype(np.int32)))
-        columns["feature_values"] = _lists(features.indptr, pa.array(features.data))
+        columns["feature_indices"] = list_of(features.indptr, pa.array(features.indices.astype(np.int32)))
+        columns["feature_values"] = list_of(features.indptr, pa.array(features.data))
     else:
         dense = rows.features.toarray() if isinstance(rows.features, csr_array) else rows.features
         flat = np.ascontiguousarray(dense, dtype=np.float32).ravel()
@@ -86,7 +84,13 @@ def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _lists(indptr: np.ndarray, values: pa.Array) -> pa.ListArray:
+def split_column(codes: np.ndarray) -> pa.DictionaryArray:
+    """Return split codes, indices into ``SPLITS``, as a column of their names."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(SPLITS))
+
+
+def list_of(indptr: np.ndarray, values: pa.Array) -> pa.ListArray:
+    """Return a list column: row r is ``values[indptr[r]:indptr[r + 1]]``."""
     return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), values)
 
 

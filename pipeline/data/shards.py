@@ -1,8 +1,8 @@
-"""Writing rows as Parquet shards with bounded memory, checking them, and reading whole columns back."""
+"""Writing rows as shards with bounded memory, and reading shards and whole columns back."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,13 +13,16 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from ..errors import DataError
+from ..files import sha256_of
 from .blocks import BlockReader, list_column
 from .manifest import SPLITS, ImageHint, Kind, Manifest, Shard
+from .packed import PackedWriter, unpacked
 from .rows import Rows, to_arrow
 from .staging import staged_folder
 
 SHARD_ROWS = 1 << 20
-SHARD_BYTES = 64 << 20
+SHARD_BYTES = {"dense": 64 << 20, "sparse": 64 << 20, "image": 256 << 20}
+"""About the most bytes in a shard, before compression; images are read row by row, so theirs may be larger."""
 
 
 class ShardWriter:
@@ -38,7 +41,7 @@ class ShardWriter:
         source: where the rows come from, in words.
         overwrite: replace a prepared data set of the same name.
         shard_rows: most rows in a shard.
-        shard_bytes: about the most bytes in a shard, before compression.
+        shard_bytes: about the most bytes in a shard; None for ``SHARD_BYTES`` of the kind.
     """
 
     manifest: Manifest
@@ -55,10 +58,10 @@ class ShardWriter:
         source: str = "",
         overwrite: bool = False,
         shard_rows: int = SHARD_ROWS,
-        shard_bytes: int = SHARD_BYTES,
+        shard_bytes: int | None = None,
     ) -> None:
         self._folder, self._overwrite, self._kind, self._n_features = Path(folder), overwrite, kind, n_features
-        self._limits = (shard_rows, shard_bytes)
+        self._limits = (shard_rows, shard_bytes or SHARD_BYTES[kind])
         self._facts: dict[str, Any] = {
             "kind": kind,
             "labels": tuple(labels),
@@ -73,6 +76,7 @@ class ShardWriter:
         self._split_counts = np.zeros(len(SPLITS), np.int64)
         self._shards: list[Shard] = []
         self._pending: list[pa.Table] = []
+        self._packed: PackedWriter | None = None
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -99,10 +103,13 @@ class ShardWriter:
         self._check(rows)
         if not len(rows):
             return
-        table = to_arrow(rows, self._kind, self._rows)
-        self._rows += len(rows)
         self._label_counts += np.bincount(rows.labels.indices, minlength=len(self._label_counts))
         self._split_counts += np.bincount(rows.split, minlength=len(SPLITS))
+        (self._write_images if self._kind == "image" else self._write_table)(rows)
+        self._rows += len(rows)
+
+    def _write_table(self, rows: Rows) -> None:
+        table = to_arrow(rows, self._kind, self._rows)
         row_bytes = max(1.0, table.nbytes / table.num_rows)
         limit = max(1, min(self._limits[0], int(self._limits[1] / row_bytes)))
         while table.num_rows:
@@ -112,6 +119,16 @@ class ShardWriter:
                 room = limit
             self._pending.append(table.slice(0, room))
             table = table.slice(room)
+
+    def _write_images(self, rows: Rows) -> None:
+        starts = rows.labels.indptr
+        for number, (encoded, split) in enumerate(zip(rows.features, rows.split.tolist(), strict=True)):
+            if self._packed is None:
+                packed = PackedWriter(self._staging, self._name(), len(self._label_counts))
+                self._packed = self._stack.enter_context(packed)
+            self._packed.add(encoded, rows.labels.indices[starts[number] : starts[number + 1]], split, "")
+            if self._packed.rows >= self._limits[0] or self._packed.size >= self._limits[1]:
+                self._flush()
 
     def record_filters(self, filters: Mapping[str, Any]) -> None:
         """Say in the manifest which filters were applied, and what they removed."""
@@ -126,18 +143,21 @@ class ShardWriter:
         if not len(rows) == len(rows.split) == images:
             raise DataError(f"{images} feature rows, {len(rows)} label rows, {len(rows.split)} splits: must agree")
 
+    def _name(self) -> str:
+        return f"shard-{len(self._shards):05d}"
+
     def _flush(self) -> None:
-        """Write the pending rows as one shard with one row group."""
-        if not self._pending:
-            return
-        table = pa.concat_tables(self._pending).combine_chunks()
-        self._pending = []
-        name = f"shard-{len(self._shards):05d}.parquet"
-        compression = "none" if self._kind == "image" else "zstd"
-        pq.write_table(
-            table, self._staging / name, compression=compression, use_dictionary=["split"], row_group_size=SHARD_ROWS
-        )
-        self._shards.append(Shard(name, table.num_rows, _sha256(self._staging / name)))
+        """Finish the shard that is being written; a table's becomes one row group."""
+        if self._packed is not None:
+            self._packed.__exit__(None, None, None)
+            self._shards.append(self._packed.shard)
+            self._packed = None
+        if self._pending:
+            table = pa.concat_tables(self._pending).combine_chunks()
+            self._pending = []
+            path = self._staging / f"{self._name()}.parquet"
+            pq.write_table(table, path, compression="zstd", use_dictionary=["split"], row_group_size=SHARD_ROWS)
+            self._shards.append(Shard(path.name, table.num_rows, sha256_of(path)))
 
     def _finish(self) -> None:
         if not self._rows:
@@ -151,28 +171,22 @@ class ShardWriter:
         manifest.save()
 
 
-def verify(manifest: Manifest) -> None:
-    """Check every shard's checksum, rows and ids, and the label and split counts; reads all bytes once.
+def read_shard(manifest: Manifest, number: int) -> pa.Table:
+    """Return one shard of any kind, in one chunk, with the ids of its rows; images are mapped, not read.
+
+    Columns: ``id`` int64, ``labels``, ``split``, and ``features``, ``feature_indices`` with ``feature_values``, or
+    ``image`` (large_binary) according to the kind: what ``BlockReader`` takes.
 
     Raises:
-        DataError: naming the first shard that is missing or differs from the manifest.
+        DataError: when a file is missing or damaged, or does not hold what the manifest says.
     """
-    counts, splits, first = np.zeros(manifest.n_labels, np.int64), np.zeros(len(SPLITS), np.int64), 0
-    for shard in manifest.shards:
-        path = manifest.folder / shard.file
-        try:
-            if _sha256(path) != shard.sha256:
-                raise DataError(f"{path}: does not match its checksum in the manifest: prepare the data set again")
-            table = pq.read_table(path, columns=["id", "labels", "split"]).combine_chunks()
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path}: cannot be read: {error}") from None
-        if not np.array_equal(table["id"].to_numpy(), np.arange(first, first + shard.rows)):
-            raise DataError(f"{path}: ids are not {first} .. {first + shard.rows - 1}")
-        first += shard.rows
-        counts += np.bincount(list_column(table["labels"].chunk(0))[1], minlength=manifest.n_labels)
-        splits += np.bincount(_split_codes(table), minlength=len(SPLITS))
-    if tuple(counts) != manifest.label_counts or dict(zip(SPLITS, splits, strict=True)) != manifest.splits:
-        raise DataError(f"{manifest.folder}: label or split counts differ from the manifest: prepare it again")
+    shard, path = manifest.shards[number], manifest.folder / manifest.shards[number].file
+    table = _read(path, None)
+    if table.num_rows != shard.rows:
+        raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {shard.rows}")
+    if shard.packed is None:
+        return table
+    return unpacked(table, int(manifest.first_rows()[number]), manifest, shard.packed)
 
 
 def read_labels(manifest: Manifest) -> csr_array:
@@ -189,7 +203,7 @@ def read_labels(manifest: Manifest) -> csr_array:
 
 def read_splits(manifest: Manifest) -> np.ndarray:
     """Return the source's split of every row, int8 (N,), indices into ``SPLITS``."""
-    return np.concatenate([_split_codes(table) for table in _columns(manifest, "split")])
+    return np.concatenate([split_codes(table) for table in _columns(manifest, "split")])
 
 
 def read_features(manifest: Manifest, ids: np.ndarray) -> np.ndarray:
@@ -204,12 +218,11 @@ def read_features(manifest: Manifest, ids: np.ndarray) -> np.ndarray:
     if len(ids) and not 0 <= ids.min() <= ids.max() < manifest.rows:
         raise DataError(f"{manifest.folder}: ids must be in 0 .. {manifest.rows - 1}")
     result = np.empty((len(ids), int(manifest.n_features or 0)), np.float32)
-    first = 0
-    for shard, path in zip(manifest.shards, manifest.shard_paths(), strict=True):
-        here = np.flatnonzero((ids >= first) & (ids < first + shard.rows))
-        first += shard.rows
+    bounds = manifest.first_rows()
+    for number, (first, end) in enumerate(pairwise(bounds)):
+        here = np.flatnonzero((ids >= first) & (ids < end))
         if len(here):
-            gathered = BlockReader([_read(path, None)], manifest).gather(ids[here]).features
+            gathered = BlockReader([read_shard(manifest, number)], manifest).gather(ids[here]).features
             assert gathered is not None
             result[here] = gathered
     return result
@@ -226,12 +239,8 @@ def _read(path: Path, columns: list[str] | None) -> pa.Table:
         raise DataError(f"{path}: cannot be read: {error}") from None
 
 
-def _split_codes(table: pa.Table) -> np.ndarray:
+def split_codes(table: pa.Table) -> np.ndarray:
+    """Return the column ``split`` as int8 indices into ``SPLITS``."""
     column = table["split"].cast(pa.string()).combine_chunks().dictionary_encode()
     lookup = np.array([SPLITS.index(name) for name in column.dictionary.to_pylist()], np.int8)
     return lookup[column.indices.to_numpy()]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

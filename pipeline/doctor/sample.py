@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import ray
 
 from ..data.manifest import Manifest
 from ..data.scaler import Scaler
+from ..data.shards import read_shard
 from ..row_store import RowStore, StoredRows
 from .rate import Rate
 
@@ -48,12 +48,13 @@ def read_sample(manifest: Manifest, budget_s: float) -> Sample:
     """
     room = _STORE_SHARE * ray.cluster_resources().get("object_store_memory", 0.0)
     references, rows, size, seconds = [], 0, 0, 0.0
-    for path in manifest.shard_paths():
-        _forget(path)
+    for number, shard in enumerate(manifest.shards):
+        for name, _ in shard.checksums:
+            _forget(manifest.folder / name)
         started = time.perf_counter()
-        table = pq.read_table(path).combine_chunks()
+        table = read_shard(manifest, number)
+        references.append(ray.put(table))  # images are mapped: they are read here
         seconds += time.perf_counter() - started
-        references.append(ray.put(table))
         rows, size = rows + table.num_rows, size + table.nbytes
         if seconds >= budget_s or size > room:
             break

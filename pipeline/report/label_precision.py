@@ -4,13 +4,14 @@ n rows, L labels.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
+from ..data.shards import read_shard
 from ..errors import RunError
 from ..feed import GatherFeed, Request
 from ..learner import chunks
@@ -57,13 +58,12 @@ def label_precision(folder: RunFolder) -> LabelPrecision:
 
 def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Return probabilities and labels, float32 (n, L) each, one shard in memory at a time."""
-    probabilities, labels, first = [], [], 0
-    for shard, path in zip(manifest.shards, manifest.shard_paths(), strict=True):
-        mine = ids[(ids >= first) & (ids < first + shard.rows)]
-        first += shard.rows
+    probabilities, labels, bounds = [], [], manifest.first_rows()
+    for number, (first, end) in enumerate(pairwise(bounds)):
+        mine = ids[(ids >= first) & (ids < end)]
         if not len(mine):
             continue
-        reader = BlockReader([pq.read_table(path).combine_chunks()], manifest)
+        reader = BlockReader([read_shard(manifest, number)], manifest)
         feed = GatherFeed(reader, model.data.scaler, model.device)
         for piece in chunks(len(mine), _ROWS_AT_ONCE):
             part = feed.part(Request(mine[piece]))

@@ -1,12 +1,12 @@
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.digit_scenes import build
 from d2ace.pipeline.data.images import decode_images
-from d2ace.pipeline.data.shards import read_labels, read_splits, verify
+from d2ace.pipeline.data.shards import read_labels, read_shard, read_splits
+from d2ace.pipeline.data.verification import verify
 from d2ace.pipeline.errors import DataError
 
 
@@ -16,7 +16,7 @@ def manifest(tmp_path_factory):
 
 
 def pictures(manifest):
-    reader = BlockReader([pq.read_table(path) for path in manifest.shard_paths()], manifest)
+    reader = BlockReader([read_shard(manifest, number) for number in range(len(manifest.shards))], manifest)
     rows = reader.gather(np.arange(manifest.rows))
     return decode_images(rows.images, rows.ids, manifest)
 

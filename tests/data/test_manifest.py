@@ -36,7 +36,8 @@ def test_broken_json_names_the_line(make_prepared):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 99}, "schema version 99, this d2ace reads 1: prepare again"),
+        ({"schema_version": 99}, "schema version 99, this d2ace reads 2: prepare again"),
+        ({"schema_version": 1}, "schema version 1, this d2ace reads 2: prepare again"),
         ({"rows": 3}, "add up to 3"),
         ({"kind": "text"}, "kind must be one of"),
         ({"labels": ["a", "a", "b", "c", "d"]}, "duplicate label names"),
@@ -56,6 +57,20 @@ def test_a_damaged_manifest_is_refused(make_prepared, changes, message):
 def test_images_have_no_feature_count(make_prepared):
     with pytest.raises(DataError, match="kind 'image' needs 'image'"):
         replace(make_prepared("image").manifest, n_features=3)
+
+
+def test_shards_of_images_have_packed_files(make_prepared):
+    images, table = make_prepared("image", name="a").manifest, make_prepared(name="b").manifest
+    with pytest.raises(DataError, match="shards of images, and only those, have packed files"):
+        replace(images, shards=tuple(replace(shard, packed=None) for shard in images.shards))
+    with pytest.raises(DataError, match="shards of images, and only those, have packed files"):
+        replace(table, shards=tuple(replace(shard, packed=images.shards[0].packed) for shard in table.shards))
+
+
+def test_the_fingerprint_covers_the_bytes_of_images(make_prepared):
+    manifest = make_prepared("image").manifest
+    changed = [replace(shard, packed=replace(shard.packed, sha256="0")) for shard in manifest.shards]
+    assert replace(manifest, shards=tuple(changed)).fingerprint() != manifest.fingerprint()
 
 
 def test_image_hints_are_checked():

@@ -6,7 +6,8 @@ import pytest
 
 from d2ace.pipeline.data.manifest import MANIFEST_FILE
 from d2ace.pipeline.data.prepare import prepare
-from d2ace.pipeline.data.shards import read_features, read_labels, read_splits, verify
+from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
+from d2ace.pipeline.data.verification import verify
 from d2ace.pipeline.errors import DataError
 
 HEAD = "@relation x\n@attribute y1 {0,1}\n@attribute y2 {0,1}\n" + "".join(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from d2ace.pipeline.data.prepare import prepare
-from d2ace.pipeline.data.shards import read_features, read_labels, read_splits, verify
+from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
+from d2ace.pipeline.data.verification import verify
 
 # name: rows, attributes that are features, columns after one-hot, labels, cardinality, (train, test) or None, kind
 SETS = {

@@ -1,12 +1,12 @@
 import json
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from d2ace.pipeline.data import scaler as module
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.scaler import Scaler, ScalerStatistics, of_array
+from d2ace.pipeline.data.shards import read_shard
 from d2ace.pipeline.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -75,7 +75,7 @@ def test_only_the_rows_asked_for_count(make_prepared, kind, monkeypatch):
     monkeypatch.setattr(module, "CHUNK_VALUES", 20)
     monkeypatch.setattr(module, "CHUNK_IMAGES", 3)
     made = make_prepared(kind)
-    reader = BlockReader([pq.read_table(path) for path in made.manifest.shard_paths()], made.manifest)
+    reader = BlockReader([read_shard(made.manifest, n) for n in range(len(made.manifest.shards))], made.manifest)
     ids = np.array([1, 4, 9, 16, 25, 36, 49])
     statistics = ScalerStatistics.of(reader, ids)
     chosen = made.features[ids].astype(np.float64)

@@ -6,8 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.sparse import csr_array
 
+from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows, to_arrow
-from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels, read_splits, verify
+from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels, read_shard, read_splits
+from d2ace.pipeline.data.verification import verify
 from d2ace.pipeline.errors import DataError
 
 KINDS = ["dense", "sparse", "image"]
@@ -38,27 +40,45 @@ def test_round_trip_over_many_shards(make_prepared, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_are_those_of_the_format(make_prepared, kind):
     schema = pq.read_schema(make_prepared(kind).manifest.shard_paths()[0])
-    assert schema.field("id").type == pa.int64()
     assert schema.field("labels").type == pa.list_(pa.int32())
     assert pa.types.is_dictionary(schema.field("split").type)
     expected = {
-        "dense": {"features": pa.list_(pa.float32(), 6)},
-        "sparse": {"feature_indices": pa.list_(pa.int32()), "feature_values": pa.list_(pa.float32())},
-        "image": {"image": pa.binary()},
+        "dense": {"id": pa.int64(), "features": pa.list_(pa.float32(), 6)},
+        "sparse": {
+            "id": pa.int64(),
+            "feature_indices": pa.list_(pa.int32()),
+            "feature_values": pa.list_(pa.float32()),
+        },
+        "image": {"offset": pa.int64(), "length": pa.int64(), "name": pa.string()},
     }[kind]
-    assert {name: schema.field(name).type for name in schema.names[3:]} == expected
+    others = [name for name in schema.names if name not in ("labels", "split")]
+    assert {name: schema.field(name).type for name in others} == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shard_of_any_kind_has_ids_labels_and_splits(make_prepared, kind):
+    made = make_prepared(kind)
+    tables = [read_shard(made.manifest, number) for number in range(4)]
+    assert np.concatenate([table["id"].to_numpy() for table in tables]).tolist() == list(range(50))
+    labels = [row for table in tables for row in table["labels"].to_pylist()]
+    assert labels == [np.flatnonzero(row).tolist() for row in made.labels]
+    splits = [SPLITS.index(name) for table in tables for name in table["split"].to_pylist()]
+    assert splits == made.split.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_rows_give_the_same_bytes(make_prepared, kind):
     first, second = make_prepared(kind, name="one").manifest, make_prepared(kind, name="two").manifest
-    assert [shard.sha256 for shard in first.shards] == [shard.sha256 for shard in second.shards]
-    path = first.shard_paths()[0]
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == first.shards[0].sha256
+    assert first.shards == second.shards
+    files = first.shards[0].checksums
+    assert len(files) == (2 if kind == "image" else 1)
+    for name, checksum in files:
+        assert hashlib.sha256((first.folder / name).read_bytes()).hexdigest() == checksum
 
 
-def test_shards_are_cut_by_bytes_too(make_prepared):
-    manifest = make_prepared(shard_rows=1000, shard_bytes=600).manifest
+@pytest.mark.parametrize("kind", KINDS)
+def test_shards_are_cut_by_bytes_too(make_prepared, kind):
+    manifest = make_prepared(kind, shard_rows=1000, shard_bytes=600).manifest
     assert len(manifest.shards) > 3
     verify(manifest)
 
