@@ -26,7 +26,7 @@ class Card(NamedTuple):
 
 
 def page(kicker: str, title: str, lead: object, sections: Sequence[Section], footer: object) -> str:
-    """Return a whole page that needs nothing from elsewhere: no script, no font, no picture."""
+    """Return a whole page that needs nothing from elsewhere: no script, no font; its pictures lie in it."""
     style = css_variables() + files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     head = joined(
         Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'),

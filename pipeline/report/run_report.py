@@ -6,6 +6,7 @@ import numpy as np
 
 from ..metrics import HIGHER_IS_BETTER, METRICS
 from .curves import Curve, curve_plot
+from .drawn_section import drawn_section
 from .markup import Html, joined
 from .page import (
     Card,
@@ -39,7 +40,8 @@ def run_page(source: RunSource) -> str:
         f"Network {config.model.name}, batches of {config.train.batch_size} rows chosen by {config.selector.name}, "
         f"{len(source.epochs)} of {config.train.epochs} epochs, seed {config.run.seed}. Epochs count from 0."
     )
-    parts = (_summary, _learning, label_section, selection_section, correlation_section, _cost, _configuration)
+    chosen = (label_section, selection_section, correlation_section, drawn_section)
+    parts = (_summary, _learning, *chosen, _cost, _configuration)
     sections = [section for section in (part(source) for part in parts) if section is not None]
     return page("Run report", source.folder.path.name, lead, sections, "Written by d2ace report.")
 

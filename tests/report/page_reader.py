@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-_VOID = {"meta"}
+_VOID = {"meta", "img"}
 
 
 class Page(HTMLParser):

@@ -8,8 +8,9 @@ from d2ace.pipeline import models
 from d2ace.pipeline.checkpoints import CheckpointStore
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.shards import read_features, read_labels
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.metrics import METRICS
+from d2ace.pipeline.neighbourhood import selection_features
 from d2ace.pipeline.row_store import ShardRows
 from d2ace.pipeline.run_data import make_run_data
 from d2ace.pipeline.run_folder import RunFolder, save_weights
@@ -20,19 +21,26 @@ from d2ace.selectors.randomness import generator
 EPOCHS, BEST = 6, 4
 
 
+NETWORKS = {
+    "dense": {"name": "mlp", "options": {"hidden": [8]}},
+    "image": {"name": "small-cnn", "options": {"widths": [8]}},
+}
+
+
 def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = True) -> RunFolder:
-    """Write a run of six epochs over a prepared table, two of them warm-up where the method has one."""
+    """Write a run of six epochs over prepared data, two of them warm-up where the method has one."""
+    manifest = Manifest.load(data)
+    network = NETWORKS[manifest.kind]
     options = {"warmup": 2} if "warmup" in selectors.options(method) else {}
     config = Config.make(
         {
             "data": {"path": str(data)},
-            "model": {"options": {"hidden": [8]}},
+            "model": network,
             "selector": {"name": method, "options": options},
             "train": {"epochs": EPOCHS, "batch_size": 32},
         }
     )
     run = RunFolder.create(folder, config)
-    manifest = Manifest.load(data)
     labels, rows = read_labels(manifest), ShardRows(manifest)
     known = make_run_data(config, labels, rows)
     run.save_data(known)
@@ -41,7 +49,7 @@ def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = 
         labels[ids],
         batch_size=32,
         epochs=EPOCHS,
-        features=known.scaler.transform(read_features(manifest, ids)),
+        features=selection_features(rows, known.scaler, ids),
         **options,
     )
     records = [_epoch(run, selector, ids, epoch) for epoch in range(EPOCHS)]
@@ -49,7 +57,7 @@ def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = 
     state = {"epoch": EPOCHS, "step": 0, "selector": selector.state_dict()}
     CheckpointStore(run.checkpoints).save(EPOCHS, 0, {}, state)
     if finished:
-        save_weights(run.weights, models.create("mlp", known.context, hidden=(8,)).state_dict())
+        save_weights(run.weights, models.create(network["name"], known.context, **network["options"]).state_dict())
         run.write_result({"best_epoch": BEST, "best_value": 0.5, "test": _metrics(99), "epochs": EPOCHS})
     return run
 

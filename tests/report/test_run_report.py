@@ -133,6 +133,9 @@ def test_all_pictures_of_d2ace(page):
         "Selection",
         "Draws",
         "Label correlation",
+        "Rows drawn most and least",
+        "Drawn most",
+        "Drawn least",
         "Cost",
         "Configuration and versions",
     ]
