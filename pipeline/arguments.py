@@ -1,11 +1,13 @@
 """What the ``d2ace`` command takes: its verbs and their arguments."""
 
 import argparse
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from . import verbs
 
 _Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Group: TypeAlias = "argparse._ArgumentGroup"
+_SPLIT_WORDS = ("train", "training", "val", "valid", "validation", "dev", "test")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -33,28 +35,68 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_prepare(subparsers: _Subparsers) -> None:
-    prepare = subparsers.add_parser("prepare", help="turn data into sharded Parquet with a manifest")
-    prepare.add_argument("source", help="a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes")
+    prepare = subparsers.add_parser("prepare", help="turn data into shards with a manifest")
+    source = "a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes; of images: a folder or a URI"
+    prepare.add_argument("source", help=source)
     prepare.add_argument("out", help="folder to write")
     formats = ("auto", "arff", "csv", "tsv", "parquet", "npz")
+    images = ("coco", "voc", "image-csv", "webdataset", "huggingface", "open-images")
     add = prepare.add_argument
-    add("--format", choices=formats, help="default: by the file's name")
-    add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
-    add("--test", metavar="FILE", help="test rows, likewise")
-    add("--labels", type=_names, metavar="A,B,...", help="names of the label columns")
-    add("--label-file", metavar="XML", help="Mulan's label list; default: STEM.xml")
+    add("--format", choices=formats + images, help="default: by the file's name; images need one")
+    add("--labels", type=_names, metavar="A,B,...", help="names of the label columns, or of the labels")
+    add("--label-file", metavar="FILE", help="Mulan's label list, default STEM.xml; of images: one label a line")
     add("--label-prefix", help="columns whose names start like this are labels")
-    add("--label-column", help="the column that lists each row's labels")
+    add("--label-column", help="the column (in tar files: the suffix) that lists each row's labels")
     add("--label-delimiter", help="what separates labels there; default ;")
     add("--split-column", help="the column that says train, validation or test")
     add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
     add("--encoding", help="of text files; default utf-8")
-    add("--kind", choices=("auto", "dense", "sparse"), help="how to store features")
     add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
     add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
-    add("--top-features", type=float, metavar="SHARE", help="keep this share of the features, by column sum")
     add("--overwrite", action="store_true", default=None, help="replace a prepared data set at OUT")
+    _add_table_options(prepare.add_argument_group("tables"))
+    _add_image_options(prepare.add_argument_group("images"))
     prepare.set_defaults(call=verbs.run_prepare)
+
+
+def _add_table_options(group: _Group) -> None:
+    add = group.add_argument
+    add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
+    add("--test", metavar="FILE", help="test rows, likewise")
+    add("--kind", choices=("auto", "dense", "sparse"), help="how to store features")
+    add("--top-features", type=float, metavar="SHARE", help="keep this share of the features, by column sum")
+
+
+def _add_image_options(group: _Group) -> None:
+    add = group.add_argument
+    add("--files", action=_PerSplit, metavar="[SPLIT=]PATTERN", help="what names or holds the images, below SOURCE")
+    add("--images", action=_PerSplit, metavar="[SPLIT=]FOLDER", help="where the images are, below SOURCE")
+    add("--path-column", help="the column with the image's path; default: the first")
+    add("--image-column", help="the column (in tar files: the suffix) that holds the image")
+    add("--label-key", help="key of the labels in JSON members of tar files; default labels")
+    add("--difficult", choices=("keep", "drop"), help="labels of objects that VOC marks difficult; default keep")
+    add("--confidence", type=float, help="the least that makes an Open Images label count; default 0.5")
+    add("--short-side", type=int, metavar="PIXELS", help="scale larger images down to this")
+    add("--quality", type=int, help="of JPEGs that are made; default 95")
+    add("--max-pixels", type=int, metavar="N", help="larger images are bad; default 100 million")
+    add("--odd-images", choices=("convert", "bad"), help="CMYK, 16 bit, animated and the like; default convert")
+    add("--on-error", choices=("fail", "reject"), help="at a bad image; reject lists it and goes on; default fail")
+    add("--shard-mb", type=float, metavar="MB", help="about the size of a shard; default 256")
+
+
+class _PerSplit(argparse.Action):
+    """Collects [SPLIT=]VALUE into a mapping from split to value."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        word, sign, value = values.partition("=")
+        if not sign or word.lower() not in _SPLIT_WORDS:
+            word, value = "", values
+        found = getattr(namespace, self.dest) or {}
+        if word in found:
+            parser.error(f"{option} is given twice for {word or 'no split'}")
+        setattr(namespace, self.dest, {**found, word: value})
 
 
 def _add_train(subparsers: _Subparsers) -> None:

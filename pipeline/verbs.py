@@ -4,34 +4,48 @@ import argparse
 import inspect
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..selectors import api as selectors
 from .errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from .config import Config
+    from .data.manifest import Manifest
 
 
 def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
     from .data import digit_scenes
     from .data.prepare import prepare
+    from .sources.prepare import FORMATS, REJECTED_FILE, prepare_images
 
-    known = set(inspect.signature(prepare).parameters) - {"source", "out"}
-    chosen = {key: value for key, value in vars(options).items() if key in known and value is not None}
+    chosen = {
+        key: value for key, value in vars(options).items() if key not in ("source", "out", "call") and value is not None
+    }
     if options.source == "digit-scenes":
-        if surplus := set(chosen) - {"overwrite"}:
-            raise DataError(f"digit-scenes is made, not read: it takes no --{min(surplus).replace('_', '-')}")
+        _refuse_surplus(chosen, {"overwrite"}, "digit-scenes is made, not read: it takes no")
         manifest = digit_scenes.build(options.out, **chosen)
     else:
-        manifest = prepare(options.source, options.out, **chosen)
+        images = options.format in FORMATS
+        build: Callable[..., Manifest] = prepare_images if images else prepare
+        what = f"format {options.format} takes no" if images else "only images, with their --format, take"
+        _refuse_surplus(chosen, set(inspect.signature(build).parameters), what)
+        manifest = build(options.source, options.out, **chosen)
     splits = ", ".join(f"{name or 'no split'} {rows}" for name, rows in manifest.splits.items() if rows)
     print(f"{manifest.rows} rows ({splits}), {manifest.n_labels} labels, {manifest.cardinality:.3f} labels a row")
     for name, effect in manifest.filters.items():
         print(f"filter {name}: {effect}")
+    if "rejected" in manifest.filters:
+        print(f"rejected images and the reasons: {manifest.folder / REJECTED_FILE}")
     print(f"prepared data set: {options.out}")
+
+
+def _refuse_surplus(chosen: Mapping[str, Any], known: set[str], what: str) -> None:
+    if surplus := set(chosen) - known:
+        raise DataError(f"{what} --{min(surplus).replace('_', '-')}")
 
 
 def run_train(options: argparse.Namespace) -> None:

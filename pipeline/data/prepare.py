@@ -124,7 +124,8 @@ def _parts(source: Path, validation: str | Path | None, test: str | Path | None)
         parts = _parts_of_stem(source)
     for path, _ in parts:
         if not path.is_file():
-            raise DataError(f"{path}: {'is a folder, expected a file' if path.is_dir() else 'there is no such file'}")
+            folder = "is a folder, expected a file; images need a format, for example image-csv"
+            raise DataError(f"{path}: {folder if path.is_dir() else 'there is no such file'}")
     return parts
 
 

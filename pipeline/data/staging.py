@@ -24,7 +24,7 @@ def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pa
         DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
     """
     target = Path(target)
-    _check_replaceable(target, overwrite)
+    check_replaceable(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(target)
     staging = target.with_name(f".{target.name}.tmp-{secrets.token_hex(4)}")
@@ -34,8 +34,8 @@ def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pa
     try:
         yield staging
         (staging / LOCK_FILE).unlink()
-        _check_replaceable(target, overwrite)
-        _put_in_place(staging, target)
+        check_replaceable(target, overwrite)
+        put_in_place(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
@@ -43,7 +43,8 @@ def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pa
         lock.close()
 
 
-def _check_replaceable(target: Path, overwrite: bool) -> None:
+def check_replaceable(target: Path, overwrite: bool) -> None:
+    """Raise DataError when the target exists, unless it is a prepared data set that may be overwritten."""
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return
     if not overwrite:
@@ -52,7 +53,8 @@ def _check_replaceable(target: Path, overwrite: bool) -> None:
         raise DataError(f"{target}: exists and holds no {MANIFEST_FILE}, so it is not replaced: choose another folder")
 
 
-def _put_in_place(staging: Path, target: Path) -> None:
+def put_in_place(staging: Path, target: Path) -> None:
+    """Rename a finished folder to the target, and remove the data set that was there."""
     if not target.exists():
         staging.rename(target)
         return

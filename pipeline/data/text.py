@@ -57,5 +57,5 @@ def read_lines(path: str | Path | Location, encoding: str = "utf-8", newline: st
 def _open_plain(file: Any, mode: str, *, encoding: str, newline: str | None) -> IO[str]:
     """Open a path, or text over a file that is open, as ``gzip.open`` does."""
     if isinstance(file, str | Path):
-        return open(file, mode, encoding=encoding, newline=newline)  # noqa: PTH123, SIM115 - the caller closes it
+        return open(file, mode, encoding=encoding, newline=newline)  # noqa: PTH123 - the caller closes it
     return io.TextIOWrapper(file, encoding=encoding, newline=newline)
