@@ -13,6 +13,8 @@ from ray.exceptions import RayTaskError
 
 from .data.blocks import BlockReader
 from .data.manifest import Manifest
+from .data.packed_index import read_index
+from .data.packed_reader import reader_of
 from .data.scaler import Scaler, ScalerStatistics
 from .data.shards import read_shard
 from .errors import DataError
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 class RowStore:
     """References to the blocks; cheap to send to workers, which map the blocks without copying them.
 
+    Blocks hold whole rows, or of images their index alone: then readers fetch the images from storage.
+
     Larger than the object store: Ray spills blocks to disk and reads them back; slower, but it finishes.
     """
 
@@ -35,7 +39,7 @@ class RowStore:
 
     def open(self) -> BlockReader:
         """Return a reader over zero-copy views. The first call on a node pulls all blocks to that node."""
-        return BlockReader(ray.get(list(self.blocks)), self.manifest)
+        return reader_of(ray.get(list(self.blocks)), self.manifest)
 
     def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
         """Fit a scaler on the given rows only: one Ray task a block, merged here in block order."""
@@ -55,7 +59,7 @@ class LocalRows(RowStore, ABC):
 
     def open(self) -> BlockReader:
         """Return a reader over all blocks."""
-        return BlockReader(self._tables(), self.manifest)
+        return reader_of(self._tables(), self.manifest)
 
     @abstractmethod
     def _tables(self) -> list[pa.Table]:
@@ -86,21 +90,22 @@ class StoredRows(LocalRows):
         return ray.get(list(self.blocks))
 
 
-def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None) -> RowStore:
+def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None, *, images: bool = True) -> RowStore:
     """Read every shard with Ray Data into the object store, in order, one Arrow chunk a block.
 
     Args:
         manifest: of the prepared data.
         node_labels: read, now and later, only on nodes with these Ray labels.
+        images: False leaves images in storage and reads only their index.
 
     Raises:
         DataError: when a shard cannot be read, or does not hold what the manifest says.
     """
     labels = node_labels or {}
-    shards, n_shards = ray.put(manifest), len(manifest.shards)
+    options = {"manifest": ray.put(manifest), "images": images}
     with data_context(labels), original_errors():
-        numbers = ray.data.range(n_shards, override_num_blocks=n_shards)
-        blocks = numbers.map_batches(_read, batch_size=None, fn_kwargs={"manifest": shards}).materialize()
+        numbers = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
+        blocks = numbers.map_batches(_read, batch_size=None, fn_kwargs=options).materialize()
     size = blocks.size_bytes() or 0
     capacity = ray.cluster_resources().get("object_store_memory", 0)
     if size > capacity:
@@ -112,10 +117,10 @@ def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None
     return RowStore(manifest, tuple(blocks.to_arrow_refs()), int(size), labels)
 
 
-def _read(numbers: Mapping[str, np.ndarray], manifest: ray.ObjectRef) -> Iterator[pa.Table]:
+def _read(numbers: Mapping[str, np.ndarray], manifest: ray.ObjectRef, images: bool) -> Iterator[pa.Table]:
     known: Manifest = ray.get(manifest)
     for number in numbers["id"].tolist():
-        yield read_shard(known, number)
+        yield read_shard(known, number) if images else read_index(known, number)
 
 
 @contextmanager
@@ -130,6 +135,6 @@ def original_errors() -> Iterator[None]:
 
 
 def _block_statistics(table: pa.Table, manifest: Manifest, row_ids: np.ndarray) -> ScalerStatistics:
-    reader = BlockReader([table], manifest)
+    reader = reader_of([table], manifest)
     wanted = np.intersect1d(reader.ids(), row_ids, assume_unique=True)
     return ScalerStatistics.of(reader, wanted)

@@ -35,7 +35,10 @@ class RowBatch:
 
 @dataclass(frozen=True)
 class _Block:
-    """Views into one Arrow chunk; ``dense``, ``sparse`` or ``image`` is there according to the kind."""
+    """Views into one Arrow chunk; ``dense``, ``sparse``, ``image`` or ``packed`` is there according to its columns.
+
+    ``packed``: offset and length of each image in its byte file, int64 (rows,) both.
+    """
 
     first: int
     rows: int
@@ -43,10 +46,11 @@ class _Block:
     dense: np.ndarray | None = None
     sparse: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     image: tuple[np.ndarray, memoryview] | None = None
+    packed: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class BlockReader:
-    """Random access to the rows of a prepared data set that lie in Arrow tables.
+    """Random access to the rows of a prepared data set that lie in Arrow tables; images in memory, too.
 
     Args:
         tables: shard tables; ids contiguous and ascending within each chunk, chunks in any order.
@@ -97,7 +101,7 @@ class BlockReader:
         ids = np.asarray(ids, np.int64)
         return self._labels(ids, self._segments(ids))
 
-    def _labels(self, ids: np.ndarray, segments: "list[_Segment]") -> np.ndarray:
+    def _labels(self, ids: np.ndarray, segments: "list[Segment]") -> np.ndarray:
         result = np.zeros((len(ids), self.manifest.n_labels), np.float32)
         for block, local, where in segments:
             offsets, values = block.labels
@@ -105,7 +109,7 @@ class BlockReader:
             result[rows if where is None else where[rows], values[flat]] = 1.0
         return result
 
-    def _images(self, ids: np.ndarray, segments: "list[_Segment]") -> list[memoryview]:
+    def _images(self, ids: np.ndarray, segments: "list[Segment]") -> list[memoryview]:
         result: list[memoryview] = [memoryview(b"")] * len(ids)
         for block, local, where in segments:
             assert block.image is not None
@@ -116,7 +120,7 @@ class BlockReader:
                 result[place] = data[start:end]
         return result
 
-    def _segments(self, ids: np.ndarray) -> "list[_Segment]":
+    def _segments(self, ids: np.ndarray) -> "list[Segment]":
         """Group ids by block: (block, positions in the block, positions in ``ids`` or None for all in order)."""
         owner = np.searchsorted(self._firsts, ids, "right") - 1
         known = owner >= 0
@@ -136,7 +140,8 @@ class BlockReader:
         return [(b := self._blocks[owner[part[0]]], ids[part] - b.first, part) for part in parts]
 
 
-_Segment = tuple[_Block, np.ndarray, np.ndarray | None]
+Segment = tuple[_Block, np.ndarray, np.ndarray | None]
+"""A block, positions in it, and their places among the rows asked for, None for all in order."""
 
 
 def list_column(column: pa.Array) -> Lists:
@@ -184,7 +189,9 @@ def _sparse(batch: pa.RecordBatch, manifest: Manifest) -> dict[str, tuple[np.nda
     return {"sparse": (offsets, indices, values)}
 
 
-def _image(batch: pa.RecordBatch, manifest: Manifest) -> dict[str, tuple[np.ndarray, memoryview]]:
+def _image(batch: pa.RecordBatch, manifest: Manifest) -> dict[str, tuple]:
+    if "offset" in batch.schema.names:
+        return {"packed": (batch.column("offset").to_numpy(), batch.column("length").to_numpy())}
     column = batch.column("image")
     kind = np.int64 if pa.types.is_large_binary(column.type) else np.int32
     _, offsets, data = column.buffers()

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import DataError
 from ..files import sha256_of
-from .manifest import SPLITS, Manifest, PackedFile, Shard
+from .manifest import SPLITS, PackedFile, Shard
 from .rows import list_of, split_column
 
 INDEX_ROWS = 1 << 20
@@ -125,36 +125,3 @@ class PackedWriter:
         for path in (self._index, self._bytes):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-
-
-def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile) -> pa.Table:
-    """Return an index with its images: ``id``, ``labels``, ``split``, ``image``; the byte file is mapped, not read.
-
-    Args:
-        index: of one shard, in one chunk.
-        first: id of its first row.
-        manifest: of the data set.
-        packed: its byte file.
-
-    Raises:
-        DataError: when the byte file is missing or has another size, or the index does not fit it.
-    """
-    path = manifest.folder / packed.file
-    try:
-        content = pa.memory_map(str(path)).read_buffer() if packed.size else pa.py_buffer(b"")
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-    check_size(path, content.size, packed)
-    starts, lengths = index["offset"].to_numpy(), index["length"].to_numpy()
-    bounds = np.append(starts, packed.size)
-    if bounds[0] != 0 or not np.array_equal(np.diff(bounds), lengths):
-        raise DataError(f"{path}: the images are not where its index says: prepare the data set again")
-    images = pa.Array.from_buffers(pa.large_binary(), len(lengths), [None, pa.py_buffer(bounds), content])
-    ids = pa.array(np.arange(first, first + len(lengths)))
-    return pa.table({"id": ids, "labels": index["labels"], "split": index["split"], "image": images})
-
-
-def check_size(path: Path, size: int, packed: PackedFile) -> None:
-    """Raise DataError when a byte file does not have the size that the manifest promises."""
-    if size != packed.size:
-        raise DataError(f"{path}: has {size} bytes, the manifest says {packed.size}: prepare the data set again")

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from ..errors import DataError
@@ -92,6 +94,14 @@ def split_column(codes: np.ndarray) -> pa.DictionaryArray:
 def list_of(indptr: np.ndarray, values: pa.Array) -> pa.ListArray:
     """Return a list column: row r is ``values[indptr[r]:indptr[r + 1]]``."""
     return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), values)
+
+
+def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return columns of a shard's Parquet file, None for all, in one chunk; raises DataError naming the file."""
+    try:
+        return pq.read_table(path, columns=columns and list(columns)).combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
 
 
 def _check_finite(values: np.ndarray, row_of: Any) -> None:

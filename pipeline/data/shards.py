@@ -16,8 +16,9 @@ from ..errors import DataError
 from ..files import sha256_of
 from .blocks import BlockReader, list_column
 from .manifest import SPLITS, ImageHint, Kind, Manifest, Shard
-from .packed import PackedWriter, unpacked
-from .rows import Rows, to_arrow
+from .packed import PackedWriter
+from .packed_index import unpacked
+from .rows import Rows, read_columns, to_arrow
 from .staging import staged_folder
 
 SHARD_ROWS = 1 << 20
@@ -181,7 +182,7 @@ def read_shard(manifest: Manifest, number: int) -> pa.Table:
         DataError: when a file is missing or damaged, or does not hold what the manifest says.
     """
     shard, path = manifest.shards[number], manifest.folder / manifest.shards[number].file
-    table = _read(path, None)
+    table = read_columns(path)
     if table.num_rows != shard.rows:
         raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {shard.rows}")
     if shard.packed is None:
@@ -229,14 +230,7 @@ def read_features(manifest: Manifest, ids: np.ndarray) -> np.ndarray:
 
 
 def _columns(manifest: Manifest, *names: str) -> list[pa.Table]:
-    return [_read(path, list(names)) for path in manifest.shard_paths()]
-
-
-def _read(path: Path, columns: list[str] | None) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=columns).combine_chunks()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    return [read_columns(path, list(names)) for path in manifest.shard_paths()]
 
 
 def split_codes(table: pa.Table) -> np.ndarray:

@@ -8,7 +8,7 @@ from ..errors import DataError
 from ..files import sha256_of
 from .blocks import list_column
 from .manifest import SPLITS, Manifest, Shard
-from .packed import check_size
+from .packed_index import check_size
 from .shards import split_codes
 
 

@@ -1,0 +1,68 @@
+"""Indexes of packed image shards (``packed``): rows with their images, rows alone, and where an image came from."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import DataError
+from .manifest import Manifest, PackedFile
+from .rows import read_columns
+
+
+def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile) -> pa.Table:
+    """Return an index with its images: ``id``, ``labels``, ``split``, ``image``; the byte file is mapped, not read.
+
+    Args:
+        index: of one shard, in one chunk.
+        first: id of its first row.
+        manifest: of the data set.
+        packed: its byte file.
+
+    Raises:
+        DataError: when the byte file is missing or has another size, or the index does not fit it.
+    """
+    path = manifest.folder / packed.file
+    try:
+        content = pa.memory_map(str(path)).read_buffer() if packed.size else pa.py_buffer(b"")
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    check_size(path, content.size, packed)
+    starts, lengths = index["offset"].to_numpy(), index["length"].to_numpy()
+    bounds = np.append(starts, packed.size)
+    if bounds[0] != 0 or not np.array_equal(np.diff(bounds), lengths):
+        raise DataError(f"{path}: the images are not where its index says: prepare the data set again")
+    images = pa.Array.from_buffers(pa.large_binary(), len(lengths), [None, pa.py_buffer(bounds), content])
+    ids = pa.array(np.arange(first, first + len(lengths)))
+    return pa.table({"id": ids, "labels": index["labels"], "split": index["split"], "image": images})
+
+
+def check_size(path: Path, size: int, packed: PackedFile) -> None:
+    """Raise DataError when a byte file does not have the size that the manifest promises."""
+    if size != packed.size:
+        raise DataError(f"{path}: has {size} bytes, the manifest says {packed.size}: prepare the data set again")
+
+
+def read_index(manifest: Manifest, number: int) -> pa.Table:
+    """Return the index of one shard without its images: ``id``, ``labels``, ``offset``, ``length``.
+
+    Raises:
+        DataError: when it cannot be read, or does not hold what the manifest says.
+    """
+    shard, path = manifest.shards[number], manifest.folder / manifest.shards[number].file
+    table = read_columns(path, ["labels", "offset", "length"])
+    if table.num_rows != shard.rows:
+        raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {shard.rows}")
+    first = int(manifest.first_rows()[number])
+    return table.add_column(0, "id", pa.array(np.arange(first, first + shard.rows)))
+
+
+def origin(manifest: Manifest, row: int) -> str:
+    """Return where a row's image came from and where it lies, for messages; reads a column of its shard's index."""
+    bounds = manifest.first_rows()
+    number = int(np.searchsorted(bounds, row, "right")) - 1
+    packed = manifest.shards[number].packed
+    if packed is None:
+        return f"in {manifest.shards[number].file}"
+    name = read_columns(manifest.folder / manifest.shards[number].file, ["name"])["name"][row - bounds[number]].as_py()
+    return f"{name}, in {packed.file}" if name else f"in {packed.file}"
