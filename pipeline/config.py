@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from .errors import ConfigError
+from .images.settings import ImagesSection
 from .sections import DataSection, ModelSection, OptimizerSection, RunSection, Section, SelectorSection, TrainSection
 from .settings_file import read_settings
 
@@ -19,6 +20,7 @@ class Config(Section):
     """A whole run. ``Config.load`` reads YAML, ``with_overrides`` applies ``section.key=value`` strings."""
 
     data: DataSection
+    images: ImagesSection = Field(default_factory=ImagesSection)
     model: ModelSection = Field(default_factory=ModelSection)
     selector: SelectorSection = Field(default_factory=SelectorSection)
     optimizer: OptimizerSection = Field(default_factory=OptimizerSection)

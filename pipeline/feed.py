@@ -13,6 +13,7 @@ from .data.blocks import BlockReader, RowBatch
 from .data.images import decode_images
 from .data.manifest import Manifest
 from .data.scaler import Scaler
+from .request import Request
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,21 +32,6 @@ class Part:
     ids: np.ndarray
     features: torch.Tensor
     labels: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Request:
-    """Rows that are wanted together.
-
-    Attributes:
-        ids: int64 (b,) global row ids.
-        epoch: the epoch that draws them for training; None in evaluation, where nothing is random.
-        first_draw: row k is draw ``first_draw + k`` of the epoch's plan.
-    """
-
-    ids: np.ndarray
-    epoch: int | None = None
-    first_draw: int = 0
 
 
 class Feed(Protocol):

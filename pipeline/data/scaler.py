@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 
 from ..errors import DataError, did_you_mean
 from .blocks import BlockReader
@@ -137,6 +138,24 @@ class Scaler:
         result = np.subtract(x, offset.astype(np.float32), dtype=np.float32)
         result *= factor.astype(np.float32)
         return result
+
+    def scale_levels(self, levels: torch.Tensor) -> torch.Tensor:
+        """Scale levels 0 to 255 of images, float32 (n, C, H, W), in place and return them.
+
+        Raises:
+            DataError: when the channels are not those that the scaler was fitted on.
+        """
+        if not self.image or levels.shape[1] != len(self.offset):
+            raise DataError(f"{self._fitted_on()}, got {tuple(levels.shape)}")
+        offset, factor = (
+            torch.from_numpy(values.astype(np.float32))[:, None, None].to(levels.device)
+            for values in (self.offset * 255.0, self.factor / 255.0)
+        )
+        return levels.sub_(offset).mul_(factor)
+
+    def _fitted_on(self) -> str:
+        width = len(self.offset)
+        return f"the scaler is for {f'images (n, {width}, H, W)' if self.image else f'features (n, {width})'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``from_dict`` gives the same scaler, bit for bit."""
