@@ -92,14 +92,22 @@ class SelectorSection(Section):
 
 
 class OptimizerSection(Section):
-    """Optimiser and learning-rate schedule; ``warmup_epochs`` of linear warm-up come first."""
+    """Optimiser and learning-rate schedule.
+
+    ``warmup_epochs`` of linear warm-up come first; ``onecycle`` rises by a half cosine during them.
+    ``backbone_lr_factor`` and ``layer_decay``: learning rates of a backbone's layers (``optim.parameter_groups``).
+    ``decay_biases``: whether weight decay acts on biases, and on scales and shifts of normalisation, too.
+    """
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     momentum: Fraction = 0.9
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "onecycle"] = "constant"
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    backbone_lr_factor: Annotated[float, Field(ge=0)] = 1.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    decay_biases: bool = True
 
 
 class TrainSection(Section):
@@ -108,6 +116,9 @@ class TrainSection(Section):
     ``micro_batches`` cuts every global batch into a fixed number of parts, whatever the number of workers; with
     ``reduction="exact"`` their gradients are added exactly, so the run does not depend on the number of workers.
     ``reduction="ddp"`` is PyTorch's own (faster on GPUs; equal up to rounding). ``auto``: exact on CPU, ddp on GPU.
+    With ``ddp`` a worker computes its share of a batch in one pass, or with ``accumulate`` micro-batch by micro-batch,
+    in the memory of one. ``ema``: decay of a moving average of the weights; it is evaluated and kept as the best.
+    ``channels_last`` (memory layout) and ``compile`` (by ``torch.compile``) can make convolutions faster on GPUs.
     """
 
     epochs: PositiveInt = 30
@@ -118,6 +129,10 @@ class TrainSection(Section):
     grad_clip: Annotated[float, Field(gt=0)] | None = None
     micro_batches: PositiveInt = 4
     reduction: Literal["auto", "exact", "ddp"] = "auto"
+    accumulate: bool = False
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    channels_last: bool = False
+    compile: bool = False
     monitor: str = "macro_auc"
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
 

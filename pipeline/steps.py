@@ -92,7 +92,7 @@ class StepRunner:
             rows = int(batches.offsets[number + 1] - batches.offsets[number])
             numbers, here = [n for n, _ in share], list(islice(parts, len(share)))
             weights = [self._weights(batches, n, draws) for n, draws in share]
-            seen = self._learner.step(here, weights, seeds[number, numbers].tolist(), rows)
+            seen = self._learner.step(here, weights, seeds[number, numbers].tolist(), rows, numbers)
             yield self._step(number, numbers, here, seen)
 
     def _waiting(self, parts: Iterator[Part]) -> Iterator[Part]:
@@ -108,9 +108,9 @@ class StepRunner:
         start, stop = int(batches.offsets[number]), int(batches.offsets[number + 1])
         bounds = start + micro_batch_bounds(stop - start, self._count)
         mine = [n for n in rank_parts(self._count, self._rank, self._world) if bounds[n] < bounds[n + 1]]
-        if not self._learner.exact and mine:  # one forward pass a step: the rank's whole contiguous share
-            return [(0, slice(int(bounds[mine[0]]), int(bounds[mine[-1] + 1])))]
-        if not self._learner.exact and self._world > 1:  # DDP wants every rank in every step: a row of weight 0
+        if self._learner.one_pass and mine:  # the rank's whole contiguous share
+            return [(mine[0], slice(int(bounds[mine[0]]), int(bounds[mine[-1] + 1])))]
+        if not self._learner.exact and not mine and self._world > 1:  # DDP wants every rank: a row of weight 0
             return [(STAND_IN, slice(start, start + 1))]
         return [(n, slice(int(bounds[n]), int(bounds[n + 1]))) for n in mine]
 

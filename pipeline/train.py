@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from scipy import sparse
 
-from . import losses, models, selection_actor
+from . import losses, models, optim, selection_actor
 from .blueprint import check_neighbour_features, selection_blueprint
 from .config import Config
 from .data.manifest import Manifest
@@ -87,6 +87,8 @@ def check(config: Config) -> None:
     """Raise ConfigError now for what would fail in a worker minutes later."""
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
+    network = models.get(config.model.name)
+    optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
     check_neighbour_features(config)
     if config.train.monitor not in METRICS:
         hint = did_you_mean(config.train.monitor, METRICS)
@@ -94,7 +96,10 @@ def check(config: Config) -> None:
 
 
 def with_absolute_paths(config: Config) -> Config:
-    """Return it with absolute paths: workers run in other folders, and a run may be resumed from another."""
+    """Return it with absolute paths: workers run in other folders, and a run may be resumed from another.
+
+    What a pretrained network is, is read from its source and written down, too.
+    """
     selector, options = config.selector, dict(config.selector.options)
     if isinstance(options.get("reference"), str):
         options["reference"] = str(Path(options["reference"]).resolve())
@@ -103,7 +108,8 @@ def with_absolute_paths(config: Config) -> Config:
         features = str(Path(features).resolve())
     selector = selector.model_copy(update={"options": options, "neighbour_features": features})
     data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
-    return config.model_copy(update={"data": data, "selector": selector})
+    model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
+    return config.model_copy(update={"data": data, "selector": selector, "model": model})
 
 
 def _folder(config: Config) -> Path:

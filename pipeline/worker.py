@@ -18,7 +18,7 @@ from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
 from .errors import RunError
 from .feed import GatherFeed
-from .learner import Learner, copy_of_weights, torch_threads
+from .learner import Learner, torch_threads
 from .metrics import best_of, evaluate_predictions
 from .observer import Observer
 from .progress import Events
@@ -57,10 +57,11 @@ class _Worker:
         self._device = get_device()
         train = self._config.train
         steps = -(-len(setup.data.splits.train) // train.batch_size)
-        self._learner = Learner(self._config, setup.data.context, self._device, self._world, steps)
+        self._checkpoints = CheckpointStore(setup.folder.checkpoints, self._config.run.keep_checkpoints)
+        fresh = self._checkpoints.latest() is None
+        self._learner = Learner(self._config, setup.data.context, self._device, self._world, steps, fresh=fresh)
         self._feed = GatherFeed(setup.rows.open(), setup.data.scaler, self._device)
         self._steps = StepRunner(self._config, self._learner, self._feed, rank=self._rank, world=self._world)
-        self._checkpoints = CheckpointStore(setup.folder.checkpoints, self._config.run.keep_checkpoints)
         self._history: list[dict[str, Any]] = []
         self._best: dict[str, Any] | None = None
         self._losses = torch.zeros(0, dtype=torch.float64)
@@ -161,8 +162,7 @@ class _Worker:
         metrics = evaluate_predictions(probabilities, labels, self._config.train.threshold)
         monitor = self._config.train.monitor
         if self._best is None or best_of(monitor, metrics[monitor], self._best["value"]):
-            weights = copy_of_weights(self._learner.model)
-            self._best = {"epoch": epoch, "value": metrics[monitor], "weights": weights}
+            self._best = {"epoch": epoch, "value": metrics[monitor], "weights": self._learner.weights()}
         return metrics
 
     def _report(self, epoch: int, metrics: dict[str, float]) -> None:
@@ -202,10 +202,10 @@ class _Worker:
         weights_file = Path(self._setup.folder.weights)
         if self._rank == 0:
             best = self._best or {"epoch": self._config.train.epochs - 1, "value": None}
-            save_weights(weights_file, best.get("weights") or copy_of_weights(self._learner.model))
+            save_weights(weights_file, best.get("weights") or self._learner.weights())
         if self._world > 1:
             dist.barrier()
-        self._learner.model.load_state_dict(torch.load(weights_file, map_location=self._device, weights_only=True))
+        self._learner.load_weights(torch.load(weights_file, map_location=self._device, weights_only=True))
         ids, test = self._setup.data.splits.test, {}
         if len(ids):
             probabilities, labels = self._predict(ids)

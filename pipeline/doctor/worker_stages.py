@@ -18,7 +18,7 @@ from ..config import Config
 from ..data.blocks import RowBatch
 from ..feed import Feed, GatherFeed, TensorFeed, raw_features
 from ..gradients import rank_parts, reduces_exactly
-from ..learner import Learner, copy_of_weights, torch_threads
+from ..learner import Learner, torch_threads
 from ..metrics import evaluate_predictions
 from ..row_store import LocalRows, RowStore, StoredRows
 from ..run_data import RunData
@@ -147,7 +147,7 @@ class WorkerStages:
 
         Of a large selection state a part is written; the seconds are scaled by bytes.
         """
-        training = {"learner": self._learner.state_dict(), "best": copy_of_weights(self._learner.model)}
+        training = {"learner": self._learner.state_dict(), "best": self._learner.weights()}
         part = min(self._setup.selection_bytes, _MOST_WRITTEN)
         storage.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=storage, prefix=".doctor-") as folder:
@@ -190,8 +190,8 @@ class WorkerStages:
     def _parts(self) -> Iterator[np.ndarray]:
         """Yield ids of parts as the feed is asked for them, without end."""
         train = self._config.train
-        rows = self._batch / train.micro_batches if self._learner.exact else self._batch * share_of_batch(self._config)
-        size = max(1, round(rows))
+        share = share_of_batch(self._config) if self._learner.one_pass else 1 / train.micro_batches
+        size = max(1, round(self._batch * share))
         cycle = np.split(self._random(64 * size), 64)
         while True:
             yield from cycle
