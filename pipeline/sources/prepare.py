@@ -152,7 +152,8 @@ def _run(
     if not quiet:
         kept_words = f", {len(kept)} of them finished before" if kept else ""
         print(
-            f"{len(listing.records)} images, {len(listing.labels)} labels: {len(pieces)} piece(s){kept_words}", flush=True
+            f"{len(listing.records)} images, {len(listing.labels)} labels: {len(pieces)} piece(s){kept_words}",
+            flush=True,
         )
     progress = PieceProgress(len(listing.records), len(pieces), quiet)
     for piece in kept.values():

@@ -9,7 +9,7 @@ from PIL import Image
 
 def picture(seed=0, size=(24, 16), mode="RGB"):
     """A picture whose neighbouring pixels resemble each other; ``size`` is width and height."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(seed).integers(60, 196, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode)
 
 

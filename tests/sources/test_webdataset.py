@@ -53,7 +53,9 @@ def test_a_key_inside_and_files_by_pattern(tars, prepared):
 
 
 def test_class_numbers(tars, prepared):
-    write_tar(tars, "n.tar", [("a.png", encode(picture(1), "PNG")), ("a.cls", "2"), ("b.jpg", jpeg()), ("b.cls", "0, 1")])
+    write_tar(
+        tars, "n.tar", [("a.png", encode(picture(1), "PNG")), ("a.cls", "2"), ("b.jpg", jpeg()), ("b.cls", "0, 1")]
+    )
     manifest, rows = prepared(tars, format="webdataset", files="n.tar")
     assert manifest.labels == ("0", "1", "2")
     assert [row[1] for row in rows] == [["2"], ["0", "1"]]
