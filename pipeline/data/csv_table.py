@@ -81,7 +81,10 @@ class _CsvChunk:
         return [row[column] for row in self._rows]
 
     def error(self, row: int, message: str) -> DataError:
-        return DataError.at(self._path, self._lines[row], message)
+        return DataError.at(self._path, self.line(row), message)
+
+    def line(self, row: int) -> int:
+        return self._lines[row]
 
     def _bad_cell(self, place: int, columns: Sequence[int]) -> DataError:
         for column in columns:

@@ -79,3 +79,6 @@ class _ParquetChunk:
 
     def error(self, row: int, message: str) -> DataError:
         return DataError(f"{self._path}: row {self._first + row}: {message}")
+
+    def line(self, row: int) -> None:
+        return None

@@ -40,6 +40,9 @@ class TableChunk(Protocol):
     def error(self, row: int, message: str) -> DataError:
         """Return the error that names this row's place in the file."""
 
+    def line(self, row: int) -> int | None:
+        """Return the line on which this row ends; None where the file has no lines."""
+
 
 @dataclass(frozen=True)
 class Table:

@@ -23,6 +23,8 @@ FORMATS = ("JPEG", "PNG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000"
 """What is opened at all: Pillow knows more, among them some that start other programs."""
 _KEPT = ("JPEG", "PNG")
 _EXIF_ORIENTATION = 0x0112
+_DECODABLE = 178_956_970
+"""More pixels than this Pillow decodes for nobody who has not told it to, so training does not either."""
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange height and width."""
 
@@ -54,6 +56,8 @@ class Cleaning:
             raise DataError(f"quality must be in 1 .. 100, got {self.quality}")
         if self.max_pixels < 1:
             raise DataError(f"max_pixels must be at least 1, got {self.max_pixels}")
+        if self.max_pixels > _DECODABLE and self.short_side is None:
+            raise DataError(f"max_pixels above {_DECODABLE} needs short_side: training decodes no larger images")
         if self.odd_images not in get_args(Odd):
             raise DataError(f"odd_images: {self.odd_images!r}{did_you_mean(self.odd_images, get_args(Odd))}")
 

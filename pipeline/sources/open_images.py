@@ -16,7 +16,7 @@ from ..errors import DataError, did_you_mean
 from .folders import ImageFolder, first_folder
 from .options import SourceOptions, find_parts, images_of
 from .records import Listing, ListingBuilder, Part
-from .vocabulary import Fail, Vocabulary
+from .vocabulary import Vocabulary
 
 OPTIONS = frozenset({"files", "images", "label_file", "confidence", "encoding"})
 _PATTERNS = ("*imagelabels*.csv", "*/*imagelabels*.csv", "*annotations*.csv")
@@ -42,8 +42,9 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     builder = ListingBuilder(Vocabulary(names, descriptions), reject=reject)
     for part, found in zip(parts, listed, strict=True):
         folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, [part.split_name, "images"]))
-        for image, (labels, fail) in found.images.items():
+        for image, (labels, line) in found.images.items():
             numbers = tuple(place[index] for index in labels)
+            fail = partial(DataError.at, part.location, line)
             folder.add(builder, folder.by_stem.get(image, f"{image}.jpg"), numbers, part.split, fail)
     return builder.finish(" + ".join(part.name for part in parts))
 
@@ -52,7 +53,7 @@ class _LabelFile:
     """The images of one label file in the order in which it first names them, and all labels that it names."""
 
     def __init__(self, part: Part, place: dict[str, int], descriptions: Location, options: SourceOptions) -> None:
-        self.images: dict[str, tuple[list[int], Fail]] = {}
+        self.images: dict[str, tuple[list[int], int | None]] = {}
         self.met: set[int] = set()
         self._place, self._descriptions, self._least = place, descriptions, options.confidence
         table = csv_table(part.location, delimiter=",", encoding=options.encoding)
@@ -70,7 +71,7 @@ class _LabelFile:
                 raise chunk.error(row, f"label {label!r} is not described in {self._descriptions}{hint}")
             self.met.add(index)
             if str(image) not in self.images:
-                self.images[str(image)] = ([], partial(chunk.error, row))
+                self.images[str(image)] = ([], chunk.line(row))
             if confident[row]:
                 self.images[str(image)][0].append(index)
 

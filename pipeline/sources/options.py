@@ -1,6 +1,7 @@
 """What a user says of an image source, and the files that these words stand for."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
@@ -100,9 +101,9 @@ def find_parts(source: Location, files: PerSplit | None, patterns: Sequence[str]
         parts = [Part(source.join(name), name, split_of(name)) for name in found]
         return sorted(parts, key=lambda part: part.split)
     parts = [part for word, pattern in wanted.items() for part in _matching(source, word, pattern)]
-    places = [part.location.path for part in parts]
+    named = Counter(part.location.path for part in parts)
     for part in parts:
-        if places.count(part.location.path) > 1:
+        if named[part.location.path] > 1:
             raise DataError(f"{part.location}: is named for two splits")
     return sorted(parts, key=lambda part: part.split)
 

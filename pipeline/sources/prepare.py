@@ -117,6 +117,8 @@ def prepare_images(
     if shard_mb <= 0:
         raise DataError(f"shard_mb must be above 0, got {shard_mb}")
     filters = Filters(min_positives, drop_unlabelled)
+    if not quiet:
+        print(f"listing {source}", flush=True)
     listing = list_source(source, format, options, reject=on_error == "reject")
     listing, removed = filtered(listing, filters)
     made = {"shard_mb": shard_mb, **asdict(cleaning)}
@@ -150,11 +152,8 @@ def _run(
             name, reason = piece.rejected[0]
             raise DataError(f"{partial.folder}: image {name!r} was rejected by an earlier call: {reason}")
     if not quiet:
-        kept_words = f", {len(kept)} of them finished before" if kept else ""
-        print(
-            f"{len(listing.records)} images, {len(listing.labels)} labels: {len(pieces)} piece(s){kept_words}",
-            flush=True,
-        )
+        shards = f"{len(pieces)} shard{'s' * (len(pieces) != 1)} ({len(kept)} finished before)"
+        print(f"{len(listing.records)} images, {len(listing.labels)} labels, {shards}", flush=True)
     progress = PieceProgress(len(listing.records), len(pieces), quiet)
     for piece in kept.values():
         progress.advance(piece)

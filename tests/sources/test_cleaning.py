@@ -212,6 +212,12 @@ def test_damage_anywhere_is_an_image_or_a_reason():
 
 
 def test_settings_are_checked():
-    for settings in ({"odd_images": "drop"}, {"max_pixels": 0}, {"quality": 0}, {"short_side": -1}):
+    for settings in (
+        {"odd_images": "drop"},
+        {"max_pixels": 0},
+        {"max_pixels": 10**9},
+        {"quality": 0},
+        {"short_side": -1},
+    ):
         with pytest.raises(DataError):
             Cleaning(**settings)

@@ -164,7 +164,7 @@ def test_a_data_set_that_is_there_is_replaced_on_request_only(tmp_path):
     assert prepare_one(other, out, overwrite=True).rows == 2
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
-    with pytest.raises(DataError, match="holds no manifest.json, so it is not replaced"):
+    with pytest.raises(DataError, match=r"holds no manifest\.json, so it is not replaced"):
         prepare_one(other, tmp_path / "mine", overwrite=True)
 
 
@@ -251,7 +251,12 @@ def test_the_command(damaged, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
     assert main([*command, "--on-error", "reject"]) == 0
     shown = capsys.readouterr().out
-    for words in ("8 images, 2 labels: 1 piece", "4 rows (train 4)", "filter rejected: 4", "set/rejected.parquet"):
+    for words in (
+        "8 images, 2 labels, 1 shard (0 finished before)",
+        "4 rows (train 4)",
+        "filter rejected: 4",
+        "set/rejected.parquet",
+    ):
         assert words in shown
     assert Manifest.load(out).rows == 4
 

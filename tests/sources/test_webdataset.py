@@ -71,7 +71,7 @@ def test_text_members_and_several_images(tars, prepared):
     with pytest.raises(DataError, match=r"t.tar: sample 'a': has several images \(jpg, seg.png\)"):
         prepared(tars, format="webdataset", files="t.tar")
     options = {"image_column": "seg.png", "label_column": "tags.txt"}
-    manifest, rows = prepared(tars, format="webdataset", files="t.tar", **options)
+    _, rows = prepared(tars, format="webdataset", files="t.tar", **options)
     assert rows[0][:2] == ("t.tar/a.seg.png", ["big dog", "cat", "cow"])
     assert rows[0][3] == members[1][1]
 
@@ -94,7 +94,7 @@ def test_a_bad_sample_stops_or_is_left_out(tars, prepared, members, message):
         prepared(tars, format="webdataset")
     assert message in str(caught.value)
     assert "train-000.tar" in str(caught.value)
-    manifest, rows = prepared(tars, format="webdataset", on_error="reject")
+    manifest, _ = prepared(tars, format="webdataset", on_error="reject")
     assert (manifest.filters["rejected"], manifest.rows) == (1, 3)
 
 
