@@ -71,9 +71,9 @@ class HuggingFace(BackboneModel):
             return dict(options)
         if hub.is_folder(source):
             source = str(Path(source).resolve())
+        revision = hub.exact_revision(source, revision)
         made = hub.configuration(source, revision, options.get("architecture"), options.get("config") or {})
         settled = {"source": source, "architecture": made.model_type, "config": hub.structure(made)}
-        revision = made._commit_hash or revision
         return {**options, **settled, **({"revision": revision} if revision else {})}
 
     def load_pretrained(self) -> None:

@@ -1,5 +1,6 @@
 """Where the Hugging Face network comes from: the only file that talks to transformers, which is imported on use."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..errors import ConfigError, did_you_mean
 NETWORK = "network 'huggingface'"
 # Facts about a checkpoint, not about the network's structure.
 _NOT_STRUCTURE = ("transformers_version", "architectures", "id2label", "label2id", "dtype", "_name_or_path")
+_COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 _SHOWN = 300  # characters of an error of transformers
 
 
@@ -28,29 +30,37 @@ def configuration(
         architecture: model type, or None to read the source's.
         settings: of the architecture.
 
-    Returns:
-        the configuration, its ``_commit_hash`` the repository's exact revision where the hub was asked.
-
     Raises:
         ConfigError: for names or settings that do not exist, or a source that cannot be read.
     """
     if source is None and architecture is None:
         raise ConfigError(f"{NETWORK} needs a source (pretrained weights) or an architecture (from scratch)")
     library = _library()
-    commit = None
     if architecture is None:
         with _explained(f"source {source!r} of {NETWORK} cannot be read"):
             made = library.AutoConfig.from_pretrained(source, revision=revision, local_files_only=is_folder(source))
-        architecture, commit = made.model_type, getattr(made, "_commit_hash", None)
-        settings = {**structure(made), **settings}
+        architecture, settings = made.model_type, {**structure(made), **settings}
     elif architecture not in library.CONFIG_MAPPING:
         hint = did_you_mean(architecture, library.CONFIG_MAPPING)
         raise ConfigError(f"architecture of {NETWORK}: transformers has no model type {architecture!r}{hint}")
     _check_settings(library, architecture, settings)
     with _explained(f"config of {NETWORK}"):
-        made = library.AutoConfig.for_model(architecture, **settings)
-    made._commit_hash = commit
-    return made
+        return library.AutoConfig.for_model(architecture, **settings)
+
+
+def exact_revision(source: str, revision: str | None) -> str | None:
+    """Return the commit of a repository on the hub that a revision (a branch, a tag) names now; None of a folder.
+
+    Raises:
+        ConfigError: when the repository cannot be reached, and is not in the local cache.
+    """
+    if is_folder(source) or (revision and _COMMIT.fullmatch(revision)):
+        return revision
+    library = _library()
+    with _explained(f"source {source!r} of {NETWORK} cannot be read"):
+        path = library.utils.cached_file(source, "config.json", revision=revision)
+    found = _COMMIT.search(str(path))
+    return found[0] if found else revision
 
 
 def structure(made: Any) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 import builtins
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,36 @@ def test_settings_that_a_run_keeps_make_the_network_again_without_the_folder(che
     assert torch.equal(again.eval()(images()).logits, model.eval()(images()).logits)
     with pytest.raises(ConfigError, match="cannot be loaded"):
         again.load_pretrained()
+
+
+HUB = """
+import sys, torch, transformers
+from d2ace.pipeline import models
+from d2ace.pipeline.models.api import ModelContext
+
+kept = models.resolve("huggingface", {"source": "org/tiny"})
+assert kept["revision"] == sys.argv[1], kept
+assert models.resolve("huggingface", kept) == kept
+model = models.create("huggingface", ModelContext(4, (3, 16, 16), (5,) * 4, 20), **kept).eval()
+model.load_pretrained()
+body = transformers.AutoModel.from_pretrained("org/tiny").eval()
+images = torch.rand(2, 3, 16, 16)
+with torch.no_grad():
+    assert torch.equal(model.embed(images), body(images).pooler_output.flatten(1))
+"""
+
+
+def test_a_repository_of_the_hub_is_pinned_and_comes_from_the_local_cache(tmp_path):
+    """A cache as the hub's library lays it out, no network; a process of its own for its environment."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--org--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    config = transformers.AutoConfig.for_model("resnet", **RESNET)
+    transformers.AutoModelForImageClassification.from_config(config).save_pretrained(repository / "snapshots" / commit)
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", HUB, commit], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIGS))

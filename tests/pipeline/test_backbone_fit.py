@@ -59,6 +59,6 @@ def test_what_a_network_cannot_have_is_said_before_anything_starts(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         fit(config)
     flat = {**config, "model": {"name": "small-cnn"}}
-    with pytest.raises(ConfigError, match="optimizer.layer_decay need a network with a backbone, got network 'small-"):
+    with pytest.raises(ConfigError, match=r"optimizer\.layer_decay need .* backbone, got network 'small-cnn'"):
         fit(flat)
     assert not (tmp_path / "a").exists()
