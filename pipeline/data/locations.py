@@ -84,8 +84,10 @@ class Location:
         """
         try:
             return self.filesystem.open_input_file(self.path)
+        except FileNotFoundError:
+            raise DataError(f"{self}: there is no such file") from None
         except OSError as error:
-            raise DataError(f"{self}: cannot be read: {error.strerror or error}") from None
+            raise DataError(f"{self}: cannot be read: {error}") from None
 
     def read(self) -> bytes:
         """Return the whole content.

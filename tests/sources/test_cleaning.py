@@ -38,14 +38,19 @@ def animated(kind):
     return encode(picture(1), kind, save_all=True, append_images=[picture(2)])
 
 
-def bomb(width=60_000, height=60_000):
-    """A PNG of a few bytes whose header promises 3.6 billion pixels."""
+def png(width, height, bits, colour, rows):
+    """A PNG written by hand."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def bomb():
+    """A few bytes whose header promises 3.6 billion pixels."""
+    return png(60_000, 60_000, 8, 2, b"\0")
 
 
 def near(encoded, expected, most=4):
@@ -120,6 +125,14 @@ def test_sixteen_bits_keep_their_high_byte(kind):
     found = clean(encode(Image.fromarray(values), kind), Cleaning(quality=100))
     assert found.mode == "L"
     assert np.abs(pixels(found.encoded).astype(int) - values // 256).max() <= 2
+
+
+def test_sixteen_bits_of_colour_are_stored_as_they_are():
+    values = np.random.default_rng(1).integers(0, 65536, (8, 9, 3)).astype(">u2")
+    content = png(9, 8, 16, 2, b"".join(b"\0" + row.tobytes() for row in values))
+    found = clean(content, DEFAULTS)
+    assert (found.encoded, found.mode, found.size) == (content, "RGB", (8, 9))
+    np.testing.assert_array_equal(pixels(content), values // 256)
 
 
 def test_float_pixels_have_no_range():

@@ -69,7 +69,7 @@ def test_a_set_can_be_chosen(voc, prepared):
         ("Annotations/000001.xml", "<annotation>\n<object></annotation>", "000001.xml:2: not valid XML"),
         ("Annotations/000001.xml", annotation(("", "")), "000001.xml: an object needs a <name>"),
         ("Annotations/000001.xml", annotation(("a", "<difficult>yes</difficult>")), "<difficult> 0 or 1"),
-        (f"{SETS}/train.txt", "000007\n", "Annotations/000007.xml: cannot be read"),
+        (f"{SETS}/train.txt", "000007\n", "Annotations/000007.xml: there is no such file"),
     ],
 )
 def test_a_bad_annotation_stops_or_is_left_out(voc, prepared, name, content, message):

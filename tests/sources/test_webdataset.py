@@ -117,3 +117,14 @@ def test_damaged_tar_files(tars, prepared):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"train-001.tar: cannot be read as tar"):
             prepared(tars, format="webdataset", overwrite=True)
+
+
+def test_a_folder_a_split(tmp_path, prepared):
+    for split in ("train", "valid"):
+        write_tar(tmp_path / "in", f"{split}/000.tar", sample(0, ["dog"]))
+    manifest, rows = prepared(tmp_path / "in", format="webdataset")
+    assert [row[0::2][:2] for row in rows] == [
+        ("train/000.tar/0000.jpg", "train"),
+        ("valid/000.tar/0000.jpg", "validation"),
+    ]
+    assert manifest.source == "train/000.tar + 1 more"
