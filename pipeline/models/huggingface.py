@@ -18,7 +18,7 @@ from .heads import Features
 
 
 class HuggingFace(BackboneModel):
-    """A backbone that transformers' ``AutoModel`` makes, and a head.
+    """An image backbone of Hugging Face transformers, pretrained or from scratch, with a linear or a query head.
 
     Pooled features are the model's own ``pooler_output`` (but for pooling by a dense layer, which classification
     checkpoints do not have); else the class token; else the mean over positions. Grey images are repeated for a

@@ -12,7 +12,7 @@ from .heads import Features
 
 
 class Timm(BackboneModel):
-    """A backbone that ``timm.create_model`` makes, and a head.
+    """An image backbone of timm, where that library is installed, with a linear or a query head.
 
     Args:
         context: what to build for.
