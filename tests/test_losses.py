@@ -40,6 +40,16 @@ def test_asl_is_the_papers_formula(gammas):
     torch.testing.assert_close(got, torch.tensor(expected), rtol=1e-4, atol=1e-6)
 
 
+def test_asl_is_what_the_authors_program_computes():
+    """Their form: the probability of a negative is shifted, and one weight (1 - p_t) ** gamma covers both cases."""
+    logits, y = draw(seed=3, shape=(50, 8))
+    p = torch.sigmoid(logits.double())
+    q = (1 - p + 0.05).clamp(max=1)
+    weight = (1 - p * y - q * (1 - y)) ** (1.0 * y + 4.0 * (1 - y))
+    expected = -weight * (y * torch.log(p) + (1 - y) * torch.log(q))
+    torch.testing.assert_close(entry_losses(logits, y, "asl").double(), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_asl_without_focus_is_bce():
     logits, labels = draw()
     plain = entry_losses(logits, labels, "asl", gamma_neg=0, gamma_pos=0, clip=0)
