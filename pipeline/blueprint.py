@@ -17,6 +17,7 @@ from . import models
 from .config import Config
 from .errors import ConfigError, RunError
 from .files import replacing
+from .inputs import make_inputs
 from .neighbourhood import selection_features
 from .row_store import RowStore
 from .run_data import RunData
@@ -130,7 +131,7 @@ def selection_blueprint(
         if wanted == "embeddings":  # until these are there, every row is its only neighbour
             embed_after, arguments["neighbour_ids"] = _warmup(config) - 1, np.arange(len(ids))[:, None]
         elif wanted == "inputs":
-            arguments["features"] = selection_features(rows, data.scaler, ids)
+            arguments["features"] = selection_features(rows, make_inputs(config, rows.manifest, data.scaler), ids)
         else:
             arguments["features"] = _features_from_file(Path(wanted), rows.manifest.rows)[ids]
     return Blueprint(

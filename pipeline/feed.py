@@ -1,18 +1,18 @@
 """How a worker turns the row ids of its share of a batch into tensors."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from itertools import islice
+from threading import Lock
 from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 
-from .data.blocks import BlockReader, RowBatch
-from .data.images import decode_images
-from .data.manifest import Manifest
-from .data.scaler import Scaler
+from .data.blocks import BlockReader
+from .inputs import Inputs
 from .request import Request
 
 T = TypeVar("T")
@@ -47,37 +47,40 @@ class Feed(Protocol):
         """
 
 
-def raw_features(rows: RowBatch, manifest: Manifest) -> np.ndarray:
-    """Return rows before scaling: float32 (n, d) of a table, or decoded images uint8 (n, C, H, W)."""
-    if rows.images is not None:
-        return decode_images(rows.images, rows.ids, manifest)
-    assert rows.features is not None
-    return rows.features
-
-
 class GatherFeed:
-    """Gathers rows from the object store's blocks by id; encoded images are decoded here.
+    """Gathers rows by id from a reader; encoded images are decoded here, in threads.
 
     Every part is gathered into memory of its own, so that its tensors have the same shape and alignment whatever
-    the number of workers: the arithmetic on them is then the same to the last bit.
+    the number of workers: the arithmetic on them is then the same to the last bit. Of images the uint8 pixels travel
+    to the device, and are augmented and scaled there.
+
+    Args:
+        reader: where rows come from.
+        inputs: what is made of them.
+        device: where parts are wanted.
     """
 
-    def __init__(self, reader: BlockReader, scaler: Scaler, device: torch.device) -> None:
-        self._reader, self._scaler, self.device = reader, scaler, device
+    def __init__(self, reader: BlockReader, inputs: Inputs, device: torch.device) -> None:
+        self._reader, self._inputs, self.device = reader, inputs, device
+        self._reading = Lock()  # readers keep files open
 
     def parts(self, requests: Sequence[Request], ahead: int = 4) -> Iterator[Part]:
-        """Yield the rows of each request, in order; a thread gathers them ahead."""
-        return prefetch(self.part, requests, ahead)
+        """Yield the rows of each request, in order, made ahead; two at a time where threads decode.
+
+        While the last images of one request are decoded, or its pixels scaled, the threads work on the next.
+        """
+        images = self._inputs.images
+        return prefetch(self.part, requests, ahead, 2 if images is not None and images.threads > 1 else 1)
 
     def part(self, request: Request) -> Part:
         """Return the rows of one request; raises DataError for ids or images that cannot be read."""
-        rows = self._reader.gather(request.ids)
-        features = torch.from_numpy(self._scaler.transform(raw_features(rows, self._reader.manifest)))
-        labels = torch.from_numpy(rows.labels)
+        with self._reading:
+            rows = self._reader.gather(request.ids)
+        stored, labels = self._inputs.stored(rows, request), torch.from_numpy(rows.labels)
         if self.device.type == "cuda":
-            features = features.pin_memory().to(self.device, non_blocking=True)
+            stored = stored.pin_memory().to(self.device, non_blocking=True)
             labels = labels.pin_memory().to(self.device, non_blocking=True)
-        return Part(request.ids, features, labels)
+        return Part(request.ids, self._inputs.finished(stored, request), labels)
 
 
 class TensorFeed:
@@ -102,49 +105,22 @@ class TensorFeed:
         return Part(request.ids, self._features.index_select(0, rows), self._labels.index_select(0, rows))
 
 
-def prefetch(make: Callable[[T], R], items: Sequence[T], depth: int = 4) -> Iterator[R]:
-    """Yield ``make(item)`` in order, made up to ``depth`` ahead by one thread; its errors are raised here.
+def prefetch(make: Callable[[T], R], items: Sequence[T], depth: int = 4, makers: int = 1) -> Iterator[R]:
+    """Yield ``make(item)`` in order, made up to ``depth`` ahead by ``makers`` threads; its errors are raised here.
 
     A depth of 0 makes each item when it is asked for, without a thread.
     """
     if depth < 1:
         yield from map(make, items)
         return
-    ready: Queue[tuple[R | None, BaseException | None]] = Queue(depth)
-    stop = Event()
-
-    def work() -> None:
-        for item in items:
-            try:
-                result: tuple[R | None, BaseException | None] = (make(item), None)
-            except BaseException as error:
-                result = (None, error)
-            while not stop.is_set():
-                try:
-                    ready.put(result, timeout=0.2)
-                    break
-                except Full:
-                    continue
-            if stop.is_set() or result[1] is not None:
-                return
-
-    thread = Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
-    try:
-        for _ in items:
-            value, error = ready.get()
-            if error is not None:
-                raise error
-            yield value  # type: ignore[misc]
-    finally:
-        stop.set()
-        _drain(ready)
-        thread.join()
-
-
-def _drain(queue: Queue) -> None:
-    try:
-        while True:
-            queue.get_nowait()
-    except Empty:
-        return
+    left = iter(items)
+    with ThreadPoolExecutor(makers, "feed") as pool:
+        ready = deque(pool.submit(make, item) for item in islice(left, depth))
+        try:
+            while ready:
+                made = ready.popleft().result()
+                ready.extend(pool.submit(make, item) for item in islice(left, 1))
+                yield made
+        finally:
+            for waiting in ready:
+                waiting.cancel()

@@ -19,7 +19,8 @@ from scipy import sparse
 from ..selectors.api import Plan
 from .blueprint import check_neighbour_features, selection_blueprint
 from .config import Config
-from .feed import Feed, GatherFeed, TensorFeed, raw_features
+from .feed import Feed, GatherFeed, TensorFeed
+from .inputs import make_inputs
 from .learner import Learner
 from .metrics import METRICS, evaluate_predictions
 from .row_store import LocalRows
@@ -43,13 +44,14 @@ class Prepared:
     @cached_property
     def features(self) -> np.ndarray:
         """All features of a table before scaling, float32 (rows, d)."""
-        manifest = self.rows.manifest
-        return raw_features(self.rows.open().gather(np.arange(manifest.rows)), manifest)
+        features = self.rows.open().gather(np.arange(self.rows.manifest.rows)).features
+        assert features is not None
+        return features
 
-    def feed(self, data: RunData, device: torch.device) -> Feed:
+    def feed(self, config: Config, data: RunData, device: torch.device) -> Feed:
         """Return the rows as a run sees them; a table is scaled once, images are decoded batch by batch."""
         if self.rows.manifest.kind == "image":
-            return GatherFeed(self.rows.open(), data.scaler, device)
+            return GatherFeed(self.rows.open(), make_inputs(config, self.rows.manifest, data.scaler), device)
         return TensorFeed(data.scaler.transform(self.features), self.labels.toarray().astype(np.float32), device)
 
 
@@ -83,7 +85,7 @@ class LocalRun:
         self._selector = self._blueprint.make_selector()
         self._embeddings: np.ndarray | None = None
         device = torch.device("cuda" if config.run.gpu else "cpu")
-        self._feed = prepared.feed(self.data, device)
+        self._feed = prepared.feed(config, self.data, device)
         steps = -(-len(self._ids) // config.train.batch_size)
         self._learner = Learner(config, self.data.context, device, 1, steps)
         self._steps = StepRunner(config, self._learner, self._feed, ahead=0)

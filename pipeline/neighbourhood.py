@@ -2,24 +2,24 @@
 
 import numpy as np
 
-from .data.scaler import Scaler
-from .feed import raw_features
+from .inputs import Inputs
 from .learner import chunks
 from .row_store import RowStore
 
 _IMAGE_CELLS = 8
 _CHUNK_ROWS = 4096
+_CHUNK_IMAGES = 256
 
 
-def selection_features(rows: RowStore, scaler: Scaler, row_ids: np.ndarray) -> np.ndarray:
+def selection_features(rows: RowStore, inputs: Inputs, row_ids: np.ndarray) -> np.ndarray:
     """Return float32 (N, d) features of the training rows: scaled tables as they are, images as coarse thumbnails.
 
     Images become averages over an 8 x 8 grid of cells. Source: [own]; the papers have no image features.
     """
     reader = rows.open()
     pieces = []
-    for piece in chunks(len(row_ids), _CHUNK_ROWS):
-        scaled = scaler.transform(raw_features(reader.gather(row_ids[piece]), rows.manifest))
+    for piece in chunks(len(row_ids), _CHUNK_ROWS if inputs.images is None else _CHUNK_IMAGES):
+        scaled = inputs.evaluation(reader.gather(row_ids[piece]))
         pieces.append(scaled if scaled.ndim == 2 else _thumbnails(scaled))
     return np.concatenate(pieces)
 

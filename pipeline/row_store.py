@@ -18,6 +18,8 @@ from .data.packed_reader import reader_of
 from .data.scaler import Scaler, ScalerStatistics
 from .data.shards import read_shard
 from .errors import DataError
+from .images.transform import ImageTransform
+from .inputs import statistics_of
 from .session import data_context
 
 log = logging.getLogger(__name__)
@@ -41,20 +43,26 @@ class RowStore:
         """Return a reader over zero-copy views. The first call on a node pulls all blocks to that node."""
         return reader_of(ray.get(list(self.blocks)), self.manifest)
 
-    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
-        """Fit a scaler on the given rows only: one Ray task a block, merged here in block order."""
+    def fit_scaler(self, kind: str, row_ids: np.ndarray, images: ImageTransform | None = None) -> Scaler:
+        """Fit a scaler on the given rows only: one Ray task a block, merged here in block order.
+
+        Args:
+            kind: of scaler.
+            row_ids: int64, ascending.
+            images: what makes the pixels of images; None for tables.
+        """
         rows = ray.put(row_ids)
         task = ray.remote(_block_statistics).options(label_selector=dict(self.node_labels))
-        parts: Sequence[ScalerStatistics] = ray.get([task.remote(b, self.manifest, rows) for b in self.blocks])
+        parts: Sequence[ScalerStatistics] = ray.get([task.remote(b, self.manifest, rows, images) for b in self.blocks])
         return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
 
 
 class LocalRows(RowStore, ABC):
     """The rows of a prepared data set for one process that starts no Ray tasks; of its two kinds one needs no Ray."""
 
-    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
+    def fit_scaler(self, kind: str, row_ids: np.ndarray, images: ImageTransform | None = None) -> Scaler:
         """Fit a scaler on the given rows only, here."""
-        parts = [_block_statistics(table, self.manifest, row_ids) for table in self._tables()]
+        parts = [_block_statistics(table, self.manifest, row_ids, images) for table in self._tables()]
         return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
 
     def open(self) -> BlockReader:
@@ -134,7 +142,9 @@ def original_errors() -> Iterator[None]:
         raise
 
 
-def _block_statistics(table: pa.Table, manifest: Manifest, row_ids: np.ndarray) -> ScalerStatistics:
+def _block_statistics(
+    table: pa.Table, manifest: Manifest, row_ids: np.ndarray, images: ImageTransform | None
+) -> ScalerStatistics:
     reader = reader_of([table], manifest)
     wanted = np.intersect1d(reader.ids(), row_ids, assume_unique=True)
-    return ScalerStatistics.of(reader, wanted)
+    return statistics_of(reader, wanted, images)

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ..selectors.randomness import generator
 from .config import Config
 from .data.manifest import Manifest
 from .data.scaler import Scaler
 from .data.shards import read_splits
 from .data.splits import Splits, make_splits
+from .errors import ConfigError
+from .images.transform import ImageTransform
+from .inputs import image_hint, input_shape
 from .models.api import ModelContext
 from .row_store import RowStore
 
@@ -45,16 +49,30 @@ def make_run_data(
         scale_on_all_rows: fit the scaler on test rows, too; only to reproduce programs that do so.
 
     Raises:
+        ConfigError: when the images section or ``data.scale`` does not fit the data.
         DataError: when no row is left to train on.
     """
     manifest = rows.manifest
+    shape = input_shape(config.images, manifest)
     splits = _splits(config, manifest, labels)
-    kind = config.data.scale
-    if kind == "auto":
-        kind = "standard" if manifest.kind == "image" else "minmax"
-    scaler = rows.fit_scaler(kind, np.arange(manifest.rows) if scale_on_all_rows else splits.train)
-    context = _context(manifest, labels[splits.train])
+    scaler = _scaler(config, rows, np.arange(manifest.rows) if scale_on_all_rows else splits.train)
+    context = _context(shape, labels[splits.train])
     return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
+
+
+def _scaler(config: Config, rows: RowStore, ids: np.ndarray) -> Scaler:
+    """Return the run's scaler; that of images is fitted on at most ``images.statistics_rows`` of the rows."""
+    kind, hint = config.data.scale, image_hint(config.images, rows.manifest)
+    if hint is None:
+        if kind == "imagenet":
+            raise ConfigError(f"data.scale=imagenet: {rows.manifest.folder} holds {rows.manifest.kind} features")
+        return rows.fit_scaler("minmax" if kind == "auto" else kind, ids)
+    kind = "standard" if kind == "auto" else kind
+    most = config.images.statistics_rows
+    if len(ids) > most:
+        ids = np.sort(generator(config.run.seed, "scaler statistics").choice(ids, most, replace=False))
+    fixed = Scaler.of_images(kind, hint.channels)
+    return fixed or rows.fit_scaler(kind, ids, ImageTransform(config.images, hint, config.run.seed))
 
 
 def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Splits:
@@ -71,12 +89,12 @@ def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Spl
     )
 
 
-def _context(manifest: Manifest, labels: sparse.csr_array) -> ModelContext:
+def _context(input_shape: tuple[int, ...], labels: sparse.csr_array) -> ModelContext:
     counts = np.asarray(labels.sum(axis=0)).ravel().astype(int)
     relevance = labels.astype(np.float32)
     return ModelContext(
         n_labels=labels.shape[1],
-        input_shape=manifest.input_shape(),
+        input_shape=input_shape,
         label_counts=tuple(counts.tolist()),
         n_rows=labels.shape[0],
         cooccurrence=(relevance.T @ relevance).toarray(),

@@ -17,6 +17,7 @@ from .data.manifest import Manifest
 from .data.shards import read_shard
 from .errors import RunError, did_you_mean
 from .feed import GatherFeed, Request
+from .inputs import Inputs, input_shape, make_inputs
 from .learner import chunks
 from .losses import entry_losses
 from .row_store import RowStore
@@ -39,6 +40,10 @@ class TrainedModel:
         self._network = models.create(self.config.model.name, self.data.context, **self.config.model.options)
         self._network.load_state_dict(torch.load(run.weights, map_location="cpu", weights_only=True))
         self._network.to(self.device).eval()
+
+    def inputs(self, manifest: Manifest, threads: int | None = None) -> Inputs:
+        """Return what is made of the rows of a data set, the run's own or another; ``threads`` decode images."""
+        return make_inputs(self.config, manifest, self.data.scaler, threads)
 
     @torch.no_grad()
     def logits(self, features: torch.Tensor) -> torch.Tensor:
@@ -66,7 +71,9 @@ class _Scorer:
         if not len(ids):
             return
         reader = BlockReader([read_shard(self._manifest, number)], self._manifest)
-        feed = GatherFeed(reader, self._model.data.scaler, self._model.device)
+        alone = self._model.device.type == "cpu"  # one of as many as there are CPUs
+        inputs = self._model.inputs(self._manifest, threads=1 if alone else None)
+        feed = GatherFeed(reader, inputs, self._model.device)
         threshold = self._model.config.train.threshold
         for piece in chunks(len(ids), self._rows):
             part = feed.part(Request(ids[piece]))
@@ -102,8 +109,8 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
     Raises:
         RunError: when the data's labels or input shape are not those the model was trained for.
     """
-    run, _, data = open_run(folder)
-    _require_fit(run, data, manifest)
+    run, config, data = open_run(folder)
+    _require_fit(run, config, data, manifest)
     reference = None if wanted is None else ray.put(np.sort(wanted))
     with data_context():  # the data set keeps the settings that it is made with
         dataset = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
@@ -124,10 +131,10 @@ def losses_of_run(folder: str | Path, rows: RowStore, ids: np.ndarray, chunk_row
     Raises:
         RunError: when that run is not finished, or was trained on other labels or inputs.
     """
-    run, _, data = open_run(folder)
-    _require_fit(run, data, rows.manifest)
+    run, config, data = open_run(folder)
+    _require_fit(run, config, data, rows.manifest)
     model = TrainedModel(folder)
-    feed = GatherFeed(rows.open(), data.scaler, model.device)
+    feed = GatherFeed(rows.open(), model.inputs(rows.manifest), model.device)
     losses = []
     for piece in chunks(len(ids), chunk_rows):
         part = feed.part(Request(ids[piece]))
@@ -135,13 +142,14 @@ def losses_of_run(folder: str | Path, rows: RowStore, ids: np.ndarray, chunk_row
     return np.concatenate(losses)
 
 
-def _require_fit(run: RunFolder, data: RunData, manifest: Manifest) -> None:
+def _require_fit(run: RunFolder, config: Config, data: RunData, manifest: Manifest) -> None:
     if tuple(manifest.labels) != data.labels:
         odd = next((name for name in manifest.labels if name not in data.labels), None)
         hint = f": {odd!r} is not one of its labels{did_you_mean(odd, data.labels)}" if odd else " in this order"
         raise RunError(f"{manifest.folder}: the model in {run.path} was not trained on these labels{hint}")
-    if tuple(manifest.input_shape()) != tuple(data.context.input_shape):
+    shape = input_shape(config.images, manifest)
+    if shape != tuple(data.context.input_shape):
         raise RunError(
-            f"{manifest.folder}: rows have shape {tuple(manifest.input_shape())}, the model in {run.path} "
+            f"{manifest.folder}: rows have shape {shape}, the model in {run.path} "
             f"was trained on {tuple(data.context.input_shape)}"
         )

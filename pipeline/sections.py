@@ -36,7 +36,8 @@ class DataSection(Section):
 
     ``split``: ``given`` takes the source's own split and carves out what is missing by stratification;
     ``stratified`` ignores it. ``fold`` of ``folds`` picks a cross-validation fold as the test rows.
-    ``scale``: ``auto`` is min-max for tables and per-channel standardisation for images.
+    ``scale``: ``auto`` is min-max for tables and per-channel standardisation for images; ``imagenet`` standardises
+    colour images with that data set's mean and deviation, as pretrained networks expect.
     """
 
     path: str
@@ -45,7 +46,7 @@ class DataSection(Section):
     test_fraction: Fraction = 0.2
     fold: NonNegativeInt | None = None
     folds: Annotated[int, Field(ge=2)] | None = None
-    scale: Literal["auto", "none", "minmax", "standard"] = "auto"
+    scale: Literal["auto", "none", "minmax", "standard", "imagenet"] = "auto"
 
     @model_validator(mode="after")
     def _fold_within_folds(self) -> "DataSection":

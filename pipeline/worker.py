@@ -18,6 +18,7 @@ from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
 from .errors import RunError
 from .feed import GatherFeed
+from .inputs import make_inputs
 from .learner import Learner, torch_threads
 from .metrics import best_of, evaluate_predictions
 from .observer import Observer
@@ -60,7 +61,8 @@ class _Worker:
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, self._config.run.keep_checkpoints)
         fresh = self._checkpoints.latest() is None
         self._learner = Learner(self._config, setup.data.context, self._device, self._world, steps, fresh=fresh)
-        self._feed = GatherFeed(setup.rows.open(), setup.data.scaler, self._device)
+        inputs = make_inputs(self._config, setup.rows.manifest, setup.data.scaler)
+        self._feed = GatherFeed(setup.rows.open(), inputs, self._device)
         self._steps = StepRunner(self._config, self._learner, self._feed, rank=self._rank, world=self._world)
         self._history: list[dict[str, Any]] = []
         self._best: dict[str, Any] | None = None

@@ -6,20 +6,19 @@ The statistics merge exactly over disjoint rows, so each block is summarised whe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from ..errors import DataError, did_you_mean
-from .blocks import BlockReader
-from .images import decode_images
 
-Kind = Literal["none", "minmax", "standard"]
+Kind = Literal["none", "minmax", "standard", "imagenet"]
+FITTED = ("none", "minmax", "standard")
+"""Kinds that are made from statistics."""
 
-CHUNK_VALUES = 1 << 22
-"""Values of a table looked at in one go: bounds the memory of fitting."""
-CHUNK_IMAGES = 256
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue: what the usual pretrained networks were trained with."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,10 @@ class ScalerStatistics:
     image: bool = False
 
     @classmethod
-    def of(cls, reader: BlockReader, ids: np.ndarray) -> "ScalerStatistics":
-        """Summarise rows by id, chunk by chunk; memory about ``CHUNK_VALUES`` floats, or 256 decoded images."""
-        manifest = reader.manifest
-        if manifest.image is not None:
-            width, step = manifest.image.channels, CHUNK_IMAGES
-        else:
-            width = int(manifest.n_features or 0)
-            step = max(1, CHUNK_VALUES // max(width, 1))
-        parts = [_empty(width, manifest.image is not None)]
-        for start in range(0, len(ids), step):
-            rows = reader.gather(ids[start : start + step])
-            if rows.images is None:
-                assert rows.features is not None
-                parts.append(of_array(rows.features))
-            else:
-                parts += [
-                    of_array(decode_images([i], ids[k : k + 1], manifest)) for k, i in enumerate(rows.images, start)
-                ]
-        return cls.merge(parts)
+    def empty(cls, width: int, image: bool) -> "ScalerStatistics":
+        """Return the statistics of no rows."""
+        high = np.full(width, np.inf)
+        return cls(0, high, -high, np.zeros(width), np.zeros(width), image)
 
     @classmethod
     def merge(cls, parts: Sequence["ScalerStatistics"]) -> "ScalerStatistics":
@@ -79,7 +63,7 @@ def of_array(x: np.ndarray) -> ScalerStatistics:
         return _of_images(x)
     values = x.astype(np.float64)
     if not len(values):
-        return _empty(values.shape[1], False)
+        return ScalerStatistics.empty(values.shape[1], False)
     mean = values.mean(axis=0)
     low, high = values.min(axis=0), values.max(axis=0)
     values -= mean
@@ -92,7 +76,8 @@ class Scaler:
 
     Tables: ``none`` leaves values as they are, ``minmax`` maps the training range to [0, 1] (other rows may fall
     outside), ``standard`` gives the training rows mean 0 and variance 1. Images are divided by 255 first, and the
-    same is done for each colour channel. A feature that is constant on the training rows becomes 0.
+    same is done for each colour channel. A feature that is constant on the training rows becomes 0. ``imagenet``, for
+    colour images only, is standard with the mean and deviation of that data set.
     """
 
     kind: Kind
@@ -107,8 +92,8 @@ class Scaler:
         Raises:
             DataError: when the kind is unknown, or there were no rows.
         """
-        if kind not in get_args(Kind):
-            raise DataError(f"unknown scaler {kind!r}{did_you_mean(kind, get_args(Kind))}")
+        if kind not in FITTED:
+            raise DataError(f"unknown scaler {kind!r}{did_you_mean(kind, FITTED)}")
         if not statistics.count:
             raise DataError("no training rows to fit the scaler on")
         width = len(statistics.mean)
@@ -123,20 +108,31 @@ class Scaler:
         factor = np.divide(1.0, spread, out=np.zeros(width), where=varies)
         return cls(kind, offset, factor, statistics.image)  # type: ignore[arg-type]
 
+    @classmethod
+    def of_images(cls, kind: str, channels: int) -> "Scaler | None":
+        """Return a scaler of images that needs no statistics, or None when the kind is a fitted one.
+
+        Raises:
+            DataError: for ``imagenet`` and grey images.
+        """
+        if kind == "none":
+            return cls("none", np.zeros(channels), np.ones(channels), image=True)
+        if kind != "imagenet":
+            return None
+        if channels != len(_IMAGENET_MEAN):
+            raise DataError("data.scale=imagenet is for colour images, these are grey: use standard")
+        return cls("imagenet", np.array(_IMAGENET_MEAN), 1 / np.array(_IMAGENET_DEVIATION), image=True)
+
     def transform(self, x: np.ndarray) -> np.ndarray:
-        """Scale float32 (n, d) or uint8 (n, C, H, W); returns a new float32 array of that shape.
+        """Scale rows of a table, float32 (n, d); returns a new float32 array of that shape.
 
         Raises:
             DataError: when the width is not the one the scaler was fitted on.
         """
-        if x.ndim != (4 if self.image else 2) or x.shape[1] != len(self.offset):
-            what = f"images (n, {len(self.offset)}, H, W)" if self.image else f"features (n, {len(self.offset)})"
-            raise DataError(f"the scaler was fitted on {what}, got {x.shape}")
-        offset, factor = self.offset, self.factor
-        if self.image:
-            offset, factor = (offset * 255.0)[:, None, None], (factor / 255.0)[:, None, None]
-        result = np.subtract(x, offset.astype(np.float32), dtype=np.float32)
-        result *= factor.astype(np.float32)
+        if self.image or x.ndim != 2 or x.shape[1] != len(self.offset):
+            raise DataError(f"{self._fitted_on()}, got {x.shape}")
+        result = np.subtract(x, self.offset.astype(np.float32), dtype=np.float32)
+        result *= self.factor.astype(np.float32)
         return result
 
     def scale_levels(self, levels: torch.Tensor) -> torch.Tensor:
@@ -155,7 +151,7 @@ class Scaler:
 
     def _fitted_on(self) -> str:
         width = len(self.offset)
-        return f"the scaler is for {f'images (n, {width}, H, W)' if self.image else f'features (n, {width})'}"
+        return f"the scaler was fitted on {f'images (n, {width}, H, W)' if self.image else f'features (n, {width})'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``from_dict`` gives the same scaler, bit for bit."""
@@ -176,11 +172,6 @@ class Scaler:
             raise DataError(f"not a stored scaler: {error!r}") from None
 
 
-def _empty(width: int, image: bool) -> ScalerStatistics:
-    high = np.full(width, np.inf)
-    return ScalerStatistics(0, high, -high, np.zeros(width), np.zeros(width), image)
-
-
 def _merge(a: ScalerStatistics, b: ScalerStatistics) -> ScalerStatistics:
     if len(a.mean) != len(b.mean) or a.image != b.image:
         raise DataError(f"statistics of {len(a.mean)} and {len(b.mean)} features do not merge")
@@ -198,7 +189,7 @@ def _of_images(x: np.ndarray) -> ScalerStatistics:
     n, channels, height, width = x.shape
     count = n * height * width
     if not count:
-        return _empty(channels, True)
+        return ScalerStatistics.empty(channels, True)
     levels = np.arange(256.0) / 255.0
     counts = np.stack([np.bincount(x[:, c].ravel(), minlength=256) for c in range(channels)])
     mean = counts @ levels / count

@@ -11,6 +11,7 @@ import ray
 from ..data.manifest import Manifest
 from ..data.scaler import Scaler
 from ..data.shards import read_shard
+from ..images.transform import ImageTransform
 from ..row_store import RowStore, StoredRows
 from .rate import Rate
 
@@ -35,9 +36,9 @@ class Sample:
 class SampleRows(StoredRows):
     """Rows of a sample for this process; its scaler is fitted on a few of them, for its speed counts alone."""
 
-    def fit_scaler(self, kind: str, row_ids: np.ndarray) -> Scaler:
+    def fit_scaler(self, kind: str, row_ids: np.ndarray, images: ImageTransform | None = None) -> Scaler:
         """Fit a scaler on the sample's first rows, whichever ``row_ids`` are asked for."""
-        return super().fit_scaler(kind, self.open().ids()[:_SCALER_ROWS])
+        return super().fit_scaler(kind, self.open().ids()[:_SCALER_ROWS], images)
 
 
 def read_sample(manifest: Manifest, budget_s: float) -> Sample:

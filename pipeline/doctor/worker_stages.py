@@ -16,8 +16,9 @@ from ...selectors.randomness import generator
 from ..checkpoints import CheckpointStore
 from ..config import Config
 from ..data.blocks import RowBatch
-from ..feed import Feed, GatherFeed, TensorFeed, raw_features
+from ..feed import Feed, GatherFeed, Request, TensorFeed
 from ..gradients import rank_parts, reduces_exactly
+from ..inputs import make_inputs
 from ..learner import Learner, torch_threads
 from ..metrics import evaluate_predictions
 from ..row_store import LocalRows, RowStore, StoredRows
@@ -89,7 +90,8 @@ class WorkerStages:
         self._batch = min(self._config.train.batch_size, len(self._ids))
         steps = -(-len(setup.data.splits.train) // self._config.train.batch_size)
         self._learner = Learner(self._config, setup.data.context, self._device, 1, steps)
-        self._feed = GatherFeed(self._reader, setup.data.scaler, self._device)
+        self._inputs = make_inputs(self._config, self._manifest, setup.data.scaler)
+        self._feed = GatherFeed(self._reader, self._inputs, self._device)
 
     def gather(self) -> Rate:
         """Take rows at random from the object store, a part of a batch at a time."""
@@ -97,25 +99,28 @@ class WorkerStages:
         return repeated(lambda: len(self._reader.gather(next(parts)).ids), self._setup.budget_s)
 
     def decode(self) -> Rate:
-        """Decode images and scale features."""
+        """Decode images as for training, in the worker's threads, and scale features."""
         parts = self._parts()
         gathered = [self._reader.gather(next(parts)) for _ in range(_EVALUATED_BATCHES)]
 
         def work() -> int:
             for rows in gathered:
-                self._features(rows)
+                stored = self._stored(rows)
+                if self._device.type == "cpu":
+                    self._inputs.finished(stored, self._request(rows))
             return sum(len(rows.ids) for rows in gathered)
 
         return repeated(work, self._setup.budget_s)
 
     def transfer(self) -> Rate:
-        """Move decoded rows and labels to the GPU."""
+        """Move decoded rows and labels to the GPU; images are augmented and scaled there."""
         rows = self._reader.gather(next(self._parts()))
-        tensors = [torch.from_numpy(self._features(rows)), torch.from_numpy(rows.labels)]
+        stored, labels = self._stored(rows), torch.from_numpy(rows.labels)
 
         def work() -> int:
-            for tensor in tensors:
-                tensor.pin_memory().to(self._device, non_blocking=True)
+            moved = stored.pin_memory().to(self._device, non_blocking=True)
+            labels.pin_memory().to(self._device, non_blocking=True)
+            self._inputs.finished(moved, self._request(rows))
             torch.cuda.synchronize(self._device)
             return len(rows.ids)
 
@@ -124,7 +129,7 @@ class WorkerStages:
     def step(self) -> Rate:
         """Forward, backward and update on rows that lie on the device already."""
         rows = self._reader.gather(self._random(self._batch))
-        feed = TensorFeed(self._features(rows), rows.labels, self._device)
+        feed = TensorFeed(self._inputs.evaluation(rows), rows.labels, self._device)
         return self._train(feed, np.arange(self._batch), ahead=0)
 
     def training(self) -> Rate:
@@ -177,8 +182,12 @@ class WorkerStages:
                 break
         return Rate(rows, seconds)
 
-    def _features(self, rows: RowBatch) -> np.ndarray:
-        return self._setup.data.scaler.transform(raw_features(rows, self._manifest))
+    def _stored(self, rows: RowBatch) -> torch.Tensor:
+        return self._inputs.stored(rows, self._request(rows))
+
+    @staticmethod
+    def _request(rows: RowBatch) -> Request:
+        return Request(rows.ids, epoch=0)
 
     def _random(self, count: int) -> np.ndarray:
         return self._drawn(self._ids, count)

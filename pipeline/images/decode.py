@@ -80,7 +80,7 @@ def _decode_jpeg(encoded: Encoded, mode: str, shrink: Shrink) -> Decoded:
     else:
         pixels = simplejpeg.decode_jpeg(encoded, **least)
         if mode == "L":  # as Pillow: the file's own luminance differs by rounding
-            pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
+            pixels = np.array(Image.fromarray(pixels).convert("L"))[:, :, None]
     upright = (width, height) if turned else (height, width)
     return Decoded(_turned(pixels, orientation), *upright)
 
@@ -114,7 +114,7 @@ def _decode_with_pillow(encoded: Encoded, mode: str) -> Decoded:
     try:
         with Image.open(BytesIO(encoded)) as opened:
             opened.load()
-            pixels = np.asarray(_converted(opened, mode))
+            pixels = np.array(_converted(opened, mode))
             upright = _turned(pixels[:, :, None] if pixels.ndim == 2 else pixels, _orientation_of(opened))
     except Image.UnidentifiedImageError:
         raise ImageError("cannot be decoded: not a readable image") from None

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..data.manifest import ImageHint, Manifest
+from ..data.packed_index import origin
 from ..data.scaler import Scaler
 from ..errors import ConfigError, DataError
 from ..request import Request
@@ -97,7 +98,8 @@ class ImageTransform:
             uint8 (n, C, H, W), upright.
 
         Raises:
-            DataError: naming the row whose image cannot be decoded, or has another size where none is set.
+            DataError: naming the row, and where its image came from, when it cannot be decoded or has
+                another size where none is set.
         """
         crops = self._drawn("crop", request, geometry.CROP_NUMBERS, self._settings.random_crop_scale is not None)
         result = np.empty((len(images), self._hint.channels, *self.size), np.uint8)
@@ -107,8 +109,9 @@ class ImageTransform:
                 try:
                     result[k] = self._one(images[k], None if crops is None else crops[k])
                 except ImageError as error:
-                    what = f"the image of row {request.ids[k]} {error}"
-                    raise DataError(f"{manifest.folder}: {what}") from None
+                    row = int(request.ids[k])
+                    where = f"{manifest.folder}: the image of row {row} ({origin(manifest, row)})"
+                    raise DataError(f"{where} {error}") from None
 
         threads = min(self.threads, len(images))
         if threads < 2:

@@ -6,13 +6,13 @@ from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..data.blocks import BlockReader
-from ..data.images import Encoded
 from ..data.manifest import Manifest
 from ..errors import DataError, RunError
 from ..feed import GatherFeed, Request
+from ..images.decode import Encoded, ImageError, decode
 from ..row_store import ShardRows
 from ..scoring import TrainedModel
 from .drawn_rows import DrawnRow, most_and_least_drawn
@@ -68,7 +68,7 @@ def _predictions(source: RunSource, reader: BlockReader, ids: np.ndarray) -> np.
     if source.result is None:
         return np.zeros((0, 0), np.float32)
     model = TrainedModel(source.folder.path, torch.device("cpu"))
-    part = GatherFeed(reader, model.data.scaler, model.device).part(Request(ids))
+    part = GatherFeed(reader, model.inputs(reader.manifest), model.device).part(Request(ids))
     return torch.sigmoid(model.logits(part.features)).numpy()
 
 
@@ -92,10 +92,9 @@ def _card(row: DrawnRow, labels: str, encoded: Encoded) -> Html:
 def _thumbnail(encoded: Encoded, name: str) -> Html:
     """Return a small copy of an image inside the page."""
     try:
-        with Image.open(BytesIO(encoded)) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return left_out(name, f"{error}.")
+        picture = Image.fromarray(decode(encoded, "RGB").pixels)
+    except ImageError as error:
+        return left_out(name, f"It {error}.")
     picture.thumbnail((_SIDE, _SIDE))
     small = BytesIO()
     picture.save(small, "JPEG", quality=_QUALITY)

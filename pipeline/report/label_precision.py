@@ -64,7 +64,7 @@ def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tupl
         if not len(mine):
             continue
         reader = BlockReader([read_shard(manifest, number)], manifest)
-        feed = GatherFeed(reader, model.data.scaler, model.device)
+        feed = GatherFeed(reader, model.inputs(manifest), model.device)
         for piece in chunks(len(mine), _ROWS_AT_ONCE):
             part = feed.part(Request(mine[piece]))
             probabilities.append(torch.sigmoid(model.logits(part.features)))

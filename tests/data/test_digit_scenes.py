@@ -4,10 +4,12 @@ import pytest
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.digit_scenes import build
-from d2ace.pipeline.data.images import decode_images
 from d2ace.pipeline.data.shards import read_labels, read_shard, read_splits
 from d2ace.pipeline.data.verification import verify
 from d2ace.pipeline.errors import DataError
+from d2ace.pipeline.images.settings import ImagesSection
+from d2ace.pipeline.images.transform import ImageTransform
+from d2ace.pipeline.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +20,8 @@ def manifest(tmp_path_factory):
 def pictures(manifest):
     reader = BlockReader([read_shard(manifest, number) for number in range(len(manifest.shards))], manifest)
     rows = reader.gather(np.arange(manifest.rows))
-    return decode_images(rows.images, rows.ids, manifest)
+    transform = ImageTransform(ImagesSection(), manifest.image, seed=0, threads=1)
+    return transform.pixels(rows.images, Request(rows.ids), manifest)
 
 
 def test_it_is_a_prepared_image_set(manifest):

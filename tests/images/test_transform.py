@@ -158,19 +158,26 @@ def test_scaled_decoding_is_close_and_can_be_off():
     assert np.abs(full[0].transpose(1, 2, 0) - expected).mean() < 2
 
 
+@pytest.fixture
+def known_origins(monkeypatch):
+    monkeypatch.setattr("d2ace.pipeline.images.transform.origin", lambda manifest, row: f"{row}.jpg")
+
+
+@pytest.mark.usefixtures("known_origins")
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_broken_image_names_its_row(threads):
+def test_a_broken_image_names_its_row_and_where_it_came_from(threads):
     encoded = [files()[0], files()[1][:80], files()[2]]
-    with pytest.raises(DataError, match="the image of row 8 cannot be decoded"):
+    with pytest.raises(DataError, match=r"the image of row 8 \(8.jpg\) cannot be decoded: image file is truncated"):
         transform(threads).pixels(encoded, request([5, 8, 2]), manifest_of())
 
 
+@pytest.mark.usefixtures("known_origins")
 def test_without_a_size_all_must_have_the_common_one():
     made = ImageTransform(ImagesSection(), manifest_of("L", 9, 7).image, 0, threads=1)
     same, other = smooth(9, 7, 1), smooth(7, 9, 1)
     pixels = made.pixels([file_of(same, "PNG")], request([3]), manifest_of())
     np.testing.assert_array_equal(pixels[0, 0], same)
-    with pytest.raises(DataError, match=r"row 8 is 7x9 \(height x width\), expected 9x7: set images.size"):
+    with pytest.raises(DataError, match=r"row 8 \(8.jpg\) is 7x9 \(height x width\), expected 9x7: set images.size"):
         made.pixels([file_of(same, "PNG"), file_of(other, "PNG")], request([3, 8]), manifest_of())
     with pytest.raises(ConfigError, match="no common size: set images"):
         ImageTransform(ImagesSection(), manifest_of().image, 0)

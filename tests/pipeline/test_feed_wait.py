@@ -10,6 +10,7 @@ from d2ace.pipeline import fit
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feed import GatherFeed
+from d2ace.pipeline.inputs import make_inputs
 from d2ace.pipeline.learner import Learner
 from d2ace.pipeline.progress import waiting_line
 from d2ace.pipeline.row_store import ShardRows
@@ -31,7 +32,7 @@ def test_the_step_loop_counts_what_it_waits_for(make_config, table, ahead):
     rows = ShardRows(manifest)
     data = make_run_data(config, read_labels(manifest), rows)
     learner = Learner(config, data.context, torch.device("cpu"), 1, 5)
-    feed = SlowFeed(rows.open(), data.scaler, torch.device("cpu"))
+    feed = SlowFeed(rows.open(), make_inputs(config, manifest, data.scaler), torch.device("cpu"))
     steps = StepRunner(config, learner, feed, ahead=ahead)
     batches = Batches(np.arange(96), np.arange(4) * 32)
     started = time.perf_counter()

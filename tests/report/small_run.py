@@ -9,6 +9,7 @@ from d2ace.pipeline.checkpoints import CheckpointStore
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
+from d2ace.pipeline.inputs import make_inputs
 from d2ace.pipeline.metrics import METRICS
 from d2ace.pipeline.neighbourhood import selection_features
 from d2ace.pipeline.row_store import ShardRows
@@ -49,7 +50,7 @@ def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = 
         labels[ids],
         batch_size=32,
         epochs=EPOCHS,
-        features=selection_features(rows, known.scaler, ids),
+        features=selection_features(rows, make_inputs(config, manifest, known.scaler), ids),
         **options,
     )
     records = [_epoch(run, selector, ids, epoch) for epoch in range(EPOCHS)]
