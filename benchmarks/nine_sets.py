@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from _common import ROOT, commit, machine
+from _photographs_part import with_photographs
 from _results_page import results_page
 
 from d2ace.pipeline.compare import Study, compare
@@ -132,7 +133,7 @@ def main() -> None:
                 compare(chosen, TABLE, minutes=options.minutes, commit=commit())
         tables = {name: compare(study, TABLE, limit=0, quiet=True) for name, study in everything.items()}
     page = ROOT / "benchmarks" / "RESULTS.md"
-    page.write_text(results_page(tables, everything, machine()))
+    page.write_text(with_photographs(results_page(tables, everything, machine()), machine()))
     print(f"written: {page.relative_to(ROOT)}")
 
 

@@ -135,6 +135,8 @@ class StudyRun:
         """Hash of all that decides the numbers: equal keys, equal results."""
         config = self.config.model_dump(mode="json")
         deciding = {name: config[name] for name in ("model", "selector", "optimizer", "train")}
+        if self.config.images.changed():
+            deciding["images"] = {name: config["images"][name] for name in self.config.images.changed()}
         deciding["data"] = {name: value for name, value in config["data"].items() if name != "path"}
         deciding["run"] = {name: config["run"][name] for name in ("seed", "threads", "gpu")}
         text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding], sort_keys=True)

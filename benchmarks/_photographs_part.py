@@ -1,0 +1,65 @@
+"""The part "Photographs" of RESULTS.md: what the table of ``photographs.py`` says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _common import ROOT
+
+from d2ace.pipeline.compare import compare_methods
+from d2ace.pipeline.compare.summary import markdown_table
+from d2ace.pipeline.compare.table import read_table
+
+TABLE = ROOT / "benchmarks" / "results" / "photographs"
+HEADING = "## Photographs"
+METRICS = {"map": "mAP", "macro_auc": "macro-AUC"}
+BANDS = {"rare, below 1 % of rows": (0.0, 0.01), "1 to 10 %": (0.01, 0.1), "frequent, above 10 %": (0.1, 1.01)}
+
+
+def with_photographs(page: str, machine: Mapping[str, Any]) -> str:
+    """Return the page with its last part written anew."""
+    return page.split(HEADING)[0].rstrip() + "\n\n" + "\n\n".join(_part(machine)) + "\n"
+
+
+def _part(machine: Mapping[str, Any]) -> list[str]:
+    table = read_table(TABLE)
+    facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
+    about = (
+        f"Written by `python benchmarks/photographs.py`. {len(table)} runs, commits "
+        f"{', '.join(sorted(table['commit'].dropna().unique()))}; {facts}, shared with other work. Clothing "
+        "Co-Parsing, 2,098 photographs, 58 labels; a ResNet of half the depth of ResNet-18 and half its width, from "
+        f"scratch, 96 pixels, {len(table['test/map'].iloc[0])} epochs; the best validation epoch is tested. Methods of "
+        "a seed share rows and initial weights; the intervals are over seeds and hold for this set and network only."
+    )
+    parts = [HEADING, about]
+    for metric, title in METRICS.items():
+        parts += [f"### Photographs: {title}", compare_methods(table, metric, "uniform").markdown()]
+    return [*parts, "### Photographs: average precision of labels", *_labels(table)]
+
+
+def _labels(table: pd.DataFrame) -> list[str]:
+    """Average precision by frequency band, and of every label, mean over seeds."""
+    methods = sorted(table["method"].unique(), key=lambda name: (name != "uniform", name))
+    names, share = table["label_names"].iloc[0], _share(table)
+    precision = {method: _precision(table[table["method"] == method]) for method in methods}
+    known = ~np.any([np.isnan(values) for values in precision.values()], axis=0)
+    bands = [["labels", "how many", *methods]]
+    for band, (low, high) in BANDS.items():
+        inside = known & (share >= low) & (share < high)
+        bands.append([band, str(inside.sum()), *(f"{precision[m][inside].mean():.4f}" for m in methods)])
+    rows = [["label", "share of training rows", *methods]]
+    for j in np.argsort(share, kind="stable"):
+        rows.append([names[j], f"{share[j]:.3f}", *(f"{precision[m][j]:.3f}" for m in methods)])
+    told = f"{int((~known).sum())} labels without a positive test row in every seed are not in the bands."
+    return [markdown_table(bands), told, markdown_table(rows)]
+
+
+def _share(table: pd.DataFrame) -> np.ndarray:
+    """Return each label's share of the training rows, mean over seeds; `skin` has nearly all of them."""
+    positives = np.stack(table["label_positives"].tolist()).astype(float)
+    return (positives / positives.max(axis=1, keepdims=True)).mean(axis=0)
+
+
+def _precision(table: pd.DataFrame) -> np.ndarray:
+    return np.stack(table["test_label_ap"].tolist()).mean(axis=0)
