@@ -16,7 +16,8 @@ from ..errors import did_you_mean
 from ..sections import ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ..settings_file import merged, read_settings
 
-_SCHEMA = 1  # raise it when the same configuration would give other numbers
+_SCHEMA = 2  # raise it when the same configuration would give other numbers, also because a default changed
+_DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
 
 Protocol = Literal["clean", "papers"]
 
@@ -132,12 +133,10 @@ class StudyRun:
 
     @cached_property
     def key(self) -> str:
-        """Hash of all that decides the numbers: equal keys, equal results."""
-        config = self.config.model_dump(mode="json")
-        deciding = {name: config[name] for name in ("model", "selector", "optimizer", "train")}
-        if self.config.images.changed():
-            deciding["images"] = {name: config["images"][name] for name in self.config.images.changed()}
-        deciding["data"] = {name: value for name, value in config["data"].items() if name != "path"}
-        deciding["run"] = {name: config["run"][name] for name in ("seed", "threads", "gpu")}
+        """Hash of all that decides the numbers: equal keys, equal results. Settings at their defaults do not count."""
+        config = self.config.model_dump(mode="json", exclude_defaults=True)
+        deciding = {name: config.get(name, {}) for name in _DECIDING}
+        deciding["data"].pop("path")
+        deciding["run"] = {name: deciding["run"].get(name) for name in ("seed", "threads", "gpu")}
         text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
