@@ -31,13 +31,18 @@ def feed(findings: Findings) -> str | None:
             "nodes whose object store holds the whole data set, or use more workers."
         )
     setting = findings.setting
-    changes = ["use more workers, each with a GPU of its own" if setting.gpu else "use more workers"]
-    if setting.images:
-        changes.append("prepare smaller images")
+    workers = "use more workers, each with a GPU of its own" if setting.gpu else "use more workers"
+    if not setting.images:
+        return (
+            f"A worker trains {step:,.0f} rows/s, but the thread that feeds it scales {decode:,.0f}: {workers} or "
+            "prepare fewer features."
+        )
+    threads = setting.decode_threads
+    makers = f"{threads} decoding threads make" if threads > 1 else "1 decoding thread makes"
     return (
-        f"A worker trains {step:,.0f} rows/s, but one core {'decodes' if setting.images else 'scales'} {decode:,.0f}: "
-        f"{math.ceil(step / decode)} cores would keep up with it. Each worker feeds itself with one, so "
-        f"{' or '.join(changes)}."
+        f"A worker trains {step:,.0f} rows/s, but its {makers} {decode:,.0f}: {math.ceil(threads * step / decode)} on as "
+        "many cores would keep up with it. Raise images.threads, let all CPUs of a cluster decode (run.feed=stream), "
+        f"{workers}, or prepare smaller images."
     )
 
 

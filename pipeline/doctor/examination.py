@@ -13,6 +13,7 @@ from ..config import Config
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..errors import ConfigError
+from ..inputs import decode_threads
 from ..run_data import RunData, make_run_data
 from ..session import ray_session, worker_resources
 from ..train import check, with_absolute_paths
@@ -119,6 +120,7 @@ def _setting(config: Config, sample: Sample) -> Setting:
     machine = f"{nodes} nodes" if nodes > 1 else f"{os.cpu_count()} cores of {platform.machine()}"
     return Setting(
         images=sample.store.manifest.kind == "image",
+        decode_threads=decode_threads(config),
         method=selector.name,
         can_split=selector.name == "d2ace" and plain,
         gpu=run.gpu,

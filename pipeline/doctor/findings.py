@@ -62,6 +62,7 @@ class Setting:
 
     Attributes:
         images: whether rows are images.
+        decode_threads: that decode them in a worker.
         method: of selection.
         can_split: whether ``selector.ranges`` and a float16 history are there for the method and not used yet.
         gpu: whether workers train on GPUs.
@@ -73,6 +74,7 @@ class Setting:
     """
 
     images: bool
+    decode_threads: int
     method: str
     can_split: bool
     gpu: bool

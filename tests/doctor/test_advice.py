@@ -13,7 +13,10 @@ def test_a_run_bound_by_its_steps_gets_one_piece_of_advice(make_findings):
 
 def test_a_slow_decoder_is_answered_with_cores_or_smaller_images(make_findings):
     told = advice.feed(make_findings(decode=300, training=290))
-    assert "trains 1,000 rows/s" in told and "decodes 300" in told and "4 cores" in told and "smaller images" in told
+    assert "trains 1,000 rows/s" in told and "1 decoding thread makes 300" in told and "smaller images" in told
+    assert "4 on as many cores" in told
+    several = advice.feed(make_findings(decode=300, training=290, decode_threads=3))
+    assert "3 decoding threads make 300: 10 on as many cores" in several and "images.threads" in several
     table = advice.feed(make_findings(decode=300, training=290, images=False))
     assert "scales 300" in table and "images" not in table
     assert "a GPU of its own" in advice.feed(make_findings(decode=300, training=290, gpu=True))

@@ -8,7 +8,6 @@ import pytest
 
 from d2ace.pipeline.checkpoints import CheckpointStore
 from d2ace.pipeline.cli import main
-from d2ace.pipeline.data import images
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
@@ -16,6 +15,7 @@ from d2ace.pipeline.doctor import as_json, as_text, examine, sample
 from d2ace.pipeline.doctor.findings import STAGES
 from d2ace.pipeline.doctor.selection_stages import measure_selection
 from d2ace.pipeline.errors import ConfigError, DataError
+from d2ace.pipeline.images import transform
 from d2ace.pipeline.learner import Learner
 from d2ace.pipeline.local_run import LocalRun, Prepared
 from d2ace.pipeline.row_store import ShardRows
@@ -81,10 +81,10 @@ def test_what_is_slow_once_an_epoch_is_found(make_config, table, monkeypatch, ow
 
 def test_it_finds_what_a_real_epoch_spends(make_config, digits, monkeypatch):
     """A nap for each image: a run's epoch and the doctor both find the naps of all of them."""
-    config = make_config(digits)
+    config = make_config(digits, "images.threads=1")
     manifest = Manifest.load(digits)
     run = LocalRun(config, Prepared(ShardRows(manifest), read_labels(manifest)))
-    slow(monkeypatch, images, "_decode", 0.01)
+    slow(monkeypatch, transform, "decode", 0.01)
     naps = len(run.data.splits.train) * 0.01
     assert run.epoch(0)["train_s"] >= naps
     found = examine(config, budget_s=1.0)
