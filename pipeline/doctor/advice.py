@@ -40,9 +40,9 @@ def feed(findings: Findings) -> str | None:
     threads = setting.decode_threads
     makers = f"{threads} decoding threads make" if threads > 1 else "1 decoding thread makes"
     return (
-        f"A worker trains {step:,.0f} rows/s, but its {makers} {decode:,.0f}: {math.ceil(threads * step / decode)} on as "
-        "many cores would keep up with it. Raise images.threads, let all CPUs of a cluster decode (run.feed=stream), "
-        f"{workers}, or prepare smaller images."
+        f"A worker trains {step:,.0f} rows/s, but its {makers} {decode:,.0f}: {math.ceil(threads * step / decode)} on "
+        "as many cores would keep up with it. Raise images.threads, let all CPUs of a cluster decode "
+        f"(run.feed=stream), {workers}, or prepare smaller images."
     )
 
 
