@@ -147,6 +147,8 @@ class RunSection(Section):
     ``record_observations`` writes what the method is told (8 bytes a drawn row and label, each epoch) to
     ``observations/``, for ``d2ace explain`` and ``d2ace simulate``.
     ``threads``: intra-operation threads of a CPU worker (the result depends on it, so it is not guessed).
+    ``feed``: how images reach the workers, decoded by a worker's own threads out of the object store (``gather``) or by
+    tasks on all CPUs, straight from storage (``stream``); see docs/feeds.md. The batches are the same.
     ``worker_labels``, ``data_labels``: workers, and tasks that read data, only on nodes with these Ray labels.
     ``wait_for_nodes_s``: when the cluster lacks CPUs or GPUs for the workers, ask its autoscaler and wait so many
     seconds before the run is refused.
@@ -164,6 +166,7 @@ class RunSection(Section):
     max_failures: Annotated[int, Field(ge=-1)] = 3
     message_steps: PositiveInt = 8
     record_observations: bool = False
+    feed: Literal["auto", "gather", "stream"] = "auto"
     worker_labels: dict[str, str] = {}
     data_labels: dict[str, str] = {}
     wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0

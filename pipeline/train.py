@@ -14,6 +14,7 @@ from .config import Config
 from .data.manifest import Manifest
 from .data.shards import read_labels
 from .errors import ConfigError, RunError, did_you_mean
+from .feed_choice import GATHER, FeedChoice, check_feed, choose_feed
 from .metrics import METRICS
 from .progress import Progress
 from .row_store import LocalRows, RowStore, materialise
@@ -60,7 +61,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
         config = Config.make(config)
     check(config)
     config = with_absolute_paths(config)
-    Manifest.load(config.data.path)
+    check_feed(config.run, Manifest.load(config.data.path))
     return _run(config, RunFolder.create(_folder(config), config), quiet)
 
 
@@ -124,8 +125,11 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
     started = time.perf_counter()
     with ray_session(config.run):
         manifest = Manifest.load(config.data.path)
-        rows = materialise(manifest, config.run.data_labels)
-        final = train_in(folder, config, read_labels(manifest), rows, quiet=quiet)
+        feed = choose_feed(config.run, manifest)
+        if manifest.kind == "image" and not quiet:
+            print(f"feed: {feed.feed} ({feed.why})", flush=True)
+        rows = materialise(manifest, config.run.data_labels, images=feed.feed == "gather")
+        final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
     seconds = time.perf_counter() - started
     return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
 
@@ -135,6 +139,7 @@ def train_in(
     config: Config,
     labels: sparse.csr_array,
     rows: RowStore,
+    feed: FeedChoice = GATHER,
     *,
     here: LocalRows | None = None,
     quiet: bool = False,
@@ -146,7 +151,8 @@ def train_in(
         folder: made for this configuration.
         config: checked and with absolute paths.
         labels: CSR of all rows.
-        rows: all rows, in the object store.
+        rows: all rows, in the object store, or with a stream the images' indexes.
+        feed: how rows reach the workers.
         here: the same rows for this process, where it may start no Ray tasks (inside a Tune trial).
         quiet: print no progress.
         listener: as that of ``Progress``.
@@ -158,8 +164,9 @@ def train_in(
     with Progress(folder, config.train.epochs, config.train.monitor, quiet, listener) as progress:
         blueprint = selection_blueprint(config, folder, labels, here or rows, data).by_reference()
         with selection_actor.running(blueprint) as actor:
-            setup = WorkerSetup(config, data, rows, actor, blueprint, folder, progress.events)
+            setup = WorkerSetup(config, data, rows, feed, actor, blueprint, folder, progress.events)
             final = _train(config, folder, setup)
+    final["feed"] = feed.feed
     folder.write_result(final)
     return final
 

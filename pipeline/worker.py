@@ -17,7 +17,8 @@ from .blueprint import Blueprint
 from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
 from .errors import RunError
-from .feed import GatherFeed
+from .feed import Feed, GatherFeed
+from .feed_choice import FeedChoice
 from .inputs import make_inputs
 from .learner import Learner, torch_threads
 from .metrics import best_of, evaluate_predictions
@@ -27,6 +28,7 @@ from .row_store import RowStore
 from .run_data import RunData
 from .run_folder import RunFolder, save_weights
 from .steps import Batches, StepRunner
+from .stream_feed import StreamFeed
 from .validation import on_all_ranks, predict_split
 
 
@@ -37,6 +39,7 @@ class WorkerSetup:
     config: Config
     data: RunData
     rows: RowStore
+    feed: FeedChoice
     actor: ray.actor.ActorHandle
     blueprint: Blueprint
     folder: RunFolder
@@ -61,12 +64,19 @@ class _Worker:
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, self._config.run.keep_checkpoints)
         fresh = self._checkpoints.latest() is None
         self._learner = Learner(self._config, setup.data.context, self._device, self._world, steps, fresh=fresh)
-        inputs = make_inputs(self._config, setup.rows.manifest, setup.data.scaler)
-        self._feed = GatherFeed(setup.rows.open(), inputs, self._device)
+        self._feed = self._make_feed()
         self._steps = StepRunner(self._config, self._learner, self._feed, rank=self._rank, world=self._world)
         self._history: list[dict[str, Any]] = []
         self._best: dict[str, Any] | None = None
         self._losses = torch.zeros(0, dtype=torch.float64)
+
+    def _make_feed(self) -> Feed:
+        setup, share = self._setup, self._setup.feed.share
+        threads = None if share is None else 1  # a stream's tasks have one CPU each
+        inputs = make_inputs(self._config, setup.rows.manifest, setup.data.scaler, threads)
+        if share is None:
+            return GatherFeed(setup.rows.open(), inputs, self._device)
+        return StreamFeed(setup.rows, inputs, self._device, share)
 
     def run(self) -> dict[str, Any] | None:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights."""

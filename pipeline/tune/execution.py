@@ -12,6 +12,7 @@ import ray
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..errors import RunError
+from ..feed_choice import choose_feed
 from ..row_store import materialise
 from ..session import ray_session, worker_resources
 from ..train import check, with_absolute_paths
@@ -93,7 +94,10 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     manifest = Manifest.load(sweep.base.data.path)
     neighbours = folder.path / ".neighbours"
     neighbours.mkdir(exist_ok=True)
-    data = TrialData(materialise(manifest, sweep.base.run.data_labels), read_labels(manifest), neighbours)
+    run, at_once = sweep.base.run, _at_once(sweep, parallel)
+    feed = choose_feed(run, manifest, (at_once or 1) * len(sweep.repeats()))
+    rows = materialise(manifest, run.data_labels, images=feed.feed == "gather")
+    data = TrialData(rows, read_labels(manifest), neighbours, feed)
     trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
     state, told = folder.path / "tune", folder.path / "progress.jsonl"
     if Tuner.can_restore(str(state)):
@@ -108,7 +112,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 search_alg=search_algorithm(sweep),
                 scheduler=scheduler(sweep, SCORE, EPOCH, told),
                 num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
-                max_concurrent_trials=_at_once(sweep, parallel),
+                max_concurrent_trials=at_once,
                 reuse_actors=not sweep.base.run.workers,
                 trial_dirname_creator=_trial_id,
             ),

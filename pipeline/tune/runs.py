@@ -21,6 +21,7 @@ from scipy import sparse
 
 from ..checkpoints import CheckpointStore
 from ..config import Config
+from ..feed_choice import GATHER, FeedChoice
 from ..local_run import LocalRun, Prepared
 from ..row_store import RowStore, StoredRows
 from ..run_folder import RunFolder
@@ -40,11 +41,13 @@ class TrialData:
         rows: all rows.
         labels: CSR of all rows.
         neighbour_cache: folder of neighbours found earlier.
+        feed: how rows reach the workers of whole fits.
     """
 
     rows: RowStore
     labels: sparse.csr_array
     neighbour_cache: Path
+    feed: FeedChoice = GATHER
 
 
 def train_side_by_side(
@@ -171,6 +174,7 @@ def _fit(number: int, config: Config, folder: RunFolder, data: TrialData, told: 
             config,
             data.labels,
             data.rows,
+            data.feed,
             here=here,
             quiet=True,
             listener=lambda record: told.put((number, record)),

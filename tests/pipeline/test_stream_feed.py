@@ -1,0 +1,151 @@
+"""The stream feed: the same batches as gathering, bounded memory, a clean end, and errors in the user's words."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from d2ace.pipeline import fit, stream_feed
+from d2ace.pipeline.config import Config
+from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.data.scaler import Scaler
+from d2ace.pipeline.errors import DataError
+from d2ace.pipeline.feed import GatherFeed
+from d2ace.pipeline.feed_choice import StreamShare
+from d2ace.pipeline.images.settings import ImagesSection
+from d2ace.pipeline.images.transform import ImageTransform
+from d2ace.pipeline.inputs import Inputs
+from d2ace.pipeline.request import Request
+from d2ace.pipeline.row_store import ShardRows, materialise
+from d2ace.pipeline.stream_feed import StreamFeed
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+ROWS, CPU = 300, torch.device("cpu")
+SHARE = StreamShare(2, 50_000_000)
+AUGMENTED = ImagesSection(size=24, random_crop_scale=(0.3, 1.0), flip=0.5, brightness=0.4, cutout=0.3)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return digit_scenes.build(tmp_path_factory.mktemp("digits") / "set", rows=ROWS)
+
+
+def inputs_of(manifest, settings=AUGMENTED):
+    scaler = Scaler("standard", np.array([0.2]), np.array([3.0]), True)
+    return Inputs(manifest, scaler, ImageTransform(settings, manifest.image, 0, scaler, threads=1))
+
+
+def streamed(manifest, inputs=None, share=SHARE):
+    return StreamFeed(materialise(manifest, images=False), inputs or inputs_of(manifest), CPU, share)
+
+
+def a_plan(epoch, sizes=(32, 7, 32, 1, 50, 32, 32, 90), first=0):
+    random = np.random.default_rng(first)
+    ends = first + np.cumsum(sizes)
+    return [
+        Request(random.integers(0, ROWS, size), epoch, int(end) - size) for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
+def same(parts, others):
+    for part, other in zip(parts, others, strict=True):
+        np.testing.assert_array_equal(part.ids, other.ids)
+        assert torch.equal(part.features, other.features)
+        assert torch.equal(part.labels, other.labels)
+
+
+@pytest.mark.parametrize("block_rows", [1, 64, 10_000])
+def test_parts_equal_those_of_gathering_bit_for_bit(digits, monkeypatch, block_rows):
+    monkeypatch.setattr(stream_feed, "BLOCK_ROWS", block_rows)
+    gather, stream = GatherFeed(ShardRows(digits).open(), inputs_of(digits), CPU), streamed(digits)
+    for requests in (a_plan(3), a_plan(None), a_plan(4, first=100)):
+        same(stream.parts(requests), gather.parts(requests))
+    assert list(stream.parts([])) == []
+    rest = a_plan(3)[5:]  # what is left of an epoch after a restart
+    same(stream.parts(rest, ahead=0), list(gather.parts(a_plan(3)))[5:])
+    assert stream.bytes_read > 0
+
+
+def test_an_iterator_that_is_closed_early_leaves_nothing_running(digits):
+    stream, before = streamed(digits), set(threading.enumerate())
+    for _ in range(3):
+        parts = stream.parts(a_plan(1) * 10)
+        next(parts)
+        parts.close()
+    deadline = time.monotonic() + 60
+    while set(threading.enumerate()) - before or ray.available_resources()["CPU"] < ray.cluster_resources()["CPU"]:
+        assert time.monotonic() < deadline, threading.enumerate()
+        time.sleep(0.1)
+
+
+def test_a_damaged_image_is_named_after_the_parts_before_it(tmp_path):
+    manifest = digit_scenes.build(tmp_path / "set", rows=ROWS)
+    rows = ShardRows(manifest).open()
+    (image,) = rows.gather(np.array([77])).images
+    path = tmp_path / "set" / manifest.shards[0].packed.file
+    content = path.read_bytes()
+    path.write_bytes(content.replace(bytes(image), b"\0" * len(image)))
+    requests = [*(Request(np.arange(start, start + 10), 0, start) for start in range(0, 100, 10)), *a_plan(0)]
+    parts, feed = [], streamed(manifest)
+    with pytest.raises(DataError, match=r"the image of row 77 \(in shard-00000\.bin\) "):  # noqa: PT012
+        for part in feed.parts(requests):
+            parts.append(part)
+    assert len(parts) == 7
+    with pytest.raises(DataError, match="no row with id"):
+        list(feed.parts([Request(np.array([ROWS]))]))
+
+
+def traced(folder):
+    """Return what stands for Inputs: a megabyte a row, and a file for every request that a task decoded."""
+
+    class Traced:  # not of this module: tasks could not import it
+        images = SimpleNamespace(size=(1000, 1000))
+
+        def stored(self, rows, request):
+            (folder / str(request.first_draw)).touch()
+            return torch.zeros(len(request.ids), 1, 1000, 1000, dtype=torch.uint8)
+
+        def finished(self, stored, request):
+            return stored.float()
+
+    return Traced()
+
+
+def test_finished_blocks_that_nobody_takes_hold_the_pipeline_back(digits, monkeypatch, tmp_path):
+    monkeypatch.setattr(stream_feed, "BLOCK_BYTES", 2_000_000)
+    feed = streamed(digits, traced(tmp_path), StreamShare(2, 20_000_000))
+    parts = feed.parts([Request(np.array([k]), 0, k) for k in range(150)])
+    next(parts)
+    seen, still = 0, 0
+    while still < 30:  # until no task has ended for three seconds
+        time.sleep(0.1)
+        count = len(list(tmp_path.iterdir()))
+        seen, still = count, still + 1 if count == seen else 0
+    assert seen < 60, "more was decoded than the pipeline may hold"
+    assert sum(1 for _ in parts) == 149
+    assert len(list(tmp_path.iterdir())) == 150
+
+
+@pytest.mark.slow
+def test_a_run_of_two_workers_gets_the_same_weights_from_both_feeds(digits, tmp_path):
+    results = {}
+    for feed in ("gather", "stream"):
+        config = {
+            "data": {"path": str(digits.folder)},
+            "images": {"size": 24, "random_crop_scale": [0.5, 1.0], "flip": 0.5},
+            "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
+            "selector": {"name": "d2ace", "options": {"warmup": 1}},
+            "train": {"epochs": 2, "batch_size": 32},
+            "run": {"storage": str(tmp_path), "name": feed, "workers": 2, "feed": feed},
+        }
+        results[feed] = fit(Config.make(config), quiet=True)
+    gather, stream = results["gather"], results["stream"]
+    assert stream.test == gather.test
+    weights, expected = (torch.load(run.folder / "model.pt", weights_only=True) for run in (stream, gather))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert (stream.folder / "result.json").read_text().count('"feed": "stream"') == 1
