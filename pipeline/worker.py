@@ -13,6 +13,7 @@ import torch.distributed as dist
 from ray.train.torch import get_device
 
 from ..selectors import api as selectors
+from .batches import Batches
 from .blueprint import Blueprint
 from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
@@ -25,7 +26,7 @@ from .progress import Events
 from .row_store import RowStore
 from .run_data import RunData
 from .run_folder import RunFolder, save_weights
-from .steps import Batches, StepRunner
+from .steps import StepRunner
 from .validation import on_all_ranks, predict_split
 
 

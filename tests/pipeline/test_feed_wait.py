@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from d2ace.pipeline import fit
+from d2ace.pipeline.batches import Batches
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feed import GatherFeed
@@ -14,7 +15,7 @@ from d2ace.pipeline.learner import Learner
 from d2ace.pipeline.progress import waiting_line
 from d2ace.pipeline.row_store import ShardRows
 from d2ace.pipeline.run_data import make_run_data
-from d2ace.pipeline.steps import Batches, StepRunner
+from d2ace.pipeline.steps import StepRunner
 
 NAP_S = 0.02
 
