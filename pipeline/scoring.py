@@ -104,7 +104,7 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
         batch_size=rows,
         batch_format="pyarrow",
         num_gpus=1 if gpus else None,
-        concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1)),
+        concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1, -(-manifest.rows // rows))),
     )
 
 
