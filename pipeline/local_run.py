@@ -17,7 +17,7 @@ import torch
 from scipy import sparse
 
 from ..selectors.api import Plan
-from .blueprint import check_neighbour_features, selection_blueprint
+from .batches import Batches
 from .config import Config
 from .feed import Feed, GatherFeed, TensorFeed
 from .inputs import make_inputs
@@ -25,7 +25,8 @@ from .learner import Learner
 from .metrics import METRICS, evaluate_predictions
 from .row_store import LocalRows
 from .run_data import RunData, make_run_data
-from .steps import Batches, Step, StepRunner
+from .selection_setup import check_neighbour_features, selection_blueprint
+from .steps import Step, StepRunner
 from .validation import on_all_ranks, predict_split
 
 

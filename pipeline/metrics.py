@@ -14,6 +14,9 @@ Conventions, where the literature differs:
 - ``coverage`` is the mean depth in 1..L at which all relevant labels are found, as scikit-learn's ``coverage_error``;
   some papers subtract 1 and divide by L.
 - What no row or label defines is NaN.
+
+torchmetrics brings seconds of imports from every domain that it knows; it is imported where a metric is computed, so
+that processes which compute none (the trainer's controller, most workers, the command line's errors) start without.
 """
 
 import math
@@ -21,15 +24,6 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    binary_auroc,
-    binary_average_precision,
-    multilabel_exact_match,
-    multilabel_f1_score,
-    multilabel_hamming_distance,
-    multilabel_precision,
-    multilabel_recall,
-)
 
 from .errors import did_you_mean
 
@@ -104,6 +98,8 @@ def label_average_precision(probabilities: np.ndarray | Tensor, labels: np.ndarr
     Raises:
         MetricError: as ``evaluate_predictions``.
     """
+    from torchmetrics.functional.classification import binary_average_precision
+
     scores, truth = _checked(probabilities, labels)
     values = np.full(truth.shape[1], np.nan)
     for label in truth.any(dim=0).nonzero().flatten().tolist():
@@ -134,6 +130,8 @@ def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) ->
 
 def _threshold_free(scores: Tensor, truth: Tensor) -> dict[str, float]:
     """Areas under curves; labels for which a curve is not defined are left out before torchmetrics sees them."""
+    from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+
     positives, rows = truth.sum(dim=0, dtype=torch.int64), len(truth)
     auc, precision = [], []
     columns = zip(scores.t().contiguous(), truth.t().contiguous(), positives.tolist(), strict=True)
@@ -150,20 +148,27 @@ def _threshold_free(scores: Tensor, truth: Tensor) -> dict[str, float]:
 
 def _decisions(decided: Tensor, truth: Tensor) -> dict[str, float]:
     """Metrics of 0/1 decisions, both uint8 (N, L)."""
+    from torchmetrics.functional import classification
 
     def value(metric: object, **settings: str) -> float:
         assert callable(metric)
         return float(metric(decided, truth, num_labels=truth.shape[1], validate_args=False, **settings))
 
-    macro = value(multilabel_precision, average="macro"), value(multilabel_recall, average="macro")
-    micro = value(multilabel_precision, average="micro"), value(multilabel_recall, average="micro")
+    macro = (
+        value(classification.multilabel_precision, average="macro"),
+        value(classification.multilabel_recall, average="macro"),
+    )
+    micro = (
+        value(classification.multilabel_precision, average="micro"),
+        value(classification.multilabel_recall, average="micro"),
+    )
     return {
-        "macro_f1": value(multilabel_f1_score, average="macro"),
-        "micro_f1": value(multilabel_f1_score, average="micro"),
+        "macro_f1": value(classification.multilabel_f1_score, average="macro"),
+        "micro_f1": value(classification.multilabel_f1_score, average="micro"),
         "cf1": _harmonic_mean(*macro),
         "of1": _harmonic_mean(*micro),
-        "hamming_loss": value(multilabel_hamming_distance, average="micro"),
-        "subset_accuracy": value(multilabel_exact_match),
+        "hamming_loss": value(classification.multilabel_hamming_distance, average="micro"),
+        "subset_accuracy": value(classification.multilabel_exact_match),
         "jaccard": _row_jaccard(decided, truth),
     }
 

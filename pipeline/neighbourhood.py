@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .data.blocks import BlockReader
 from .inputs import Inputs
 from .learner import chunks
 from .row_store import RowStore
@@ -14,14 +15,22 @@ _CHUNK_IMAGES = 256
 def selection_features(rows: RowStore, inputs: Inputs, row_ids: np.ndarray) -> np.ndarray:
     """Return float32 (N, d) features of the training rows: scaled tables as they are, images as coarse thumbnails.
 
-    Images become averages over an 8 x 8 grid of cells. Source: [own]; the papers have no image features.
+    Images become averages over an 8 x 8 grid of cells, where their blocks lie; decoded they would not fit anywhere.
+    Source: [own]; the papers have no image features.
     """
+    if inputs.images is not None:
+        pieces = rows.each_block(_block_thumbnails, row_ids, inputs)
+        result = np.concatenate([piece for piece in pieces if len(piece)])
+        return result[np.argsort(np.argsort(row_ids))]  # blocks come in the order of ids
     reader = rows.open()
-    pieces = []
-    for piece in chunks(len(row_ids), _CHUNK_ROWS if inputs.images is None else _CHUNK_IMAGES):
-        scaled = inputs.evaluation(reader.gather(row_ids[piece]))
-        pieces.append(scaled if scaled.ndim == 2 else _thumbnails(scaled))
-    return np.concatenate(pieces)
+    return np.concatenate(
+        [inputs.evaluation(reader.gather(row_ids[piece])) for piece in chunks(len(row_ids), _CHUNK_ROWS)]
+    )
+
+
+def _block_thumbnails(reader: BlockReader, ids: np.ndarray, inputs: Inputs) -> np.ndarray:
+    pieces = [_thumbnails(inputs.evaluation(reader.gather(ids[piece]))) for piece in chunks(len(ids), _CHUNK_IMAGES)]
+    return np.concatenate(pieces) if pieces else np.zeros((0, 0), np.float32)
 
 
 def _thumbnails(images: np.ndarray) -> np.ndarray:

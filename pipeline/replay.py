@@ -13,7 +13,6 @@ import numpy as np
 from scipy import sparse
 
 from ..selectors import api as selectors
-from .blueprint import selection_blueprint
 from .config import Config
 from .data.manifest import Manifest
 from .data.shards import read_labels
@@ -21,6 +20,7 @@ from .errors import RunError
 from .recording import Recorded, read_recording, recorded_epochs
 from .row_store import ShardRows
 from .run_folder import RunFolder
+from .selection_setup import selection_blueprint
 
 
 class SelectionOfRun:

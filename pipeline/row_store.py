@@ -2,9 +2,10 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,8 @@ from .inputs import statistics_of
 from .session import data_context
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,31 @@ class RowStore:
             row_ids: int64, ascending.
             images: what makes the pixels of images; None for tables.
         """
+        return Scaler.from_statistics(kind, ScalerStatistics.merge(self.each_block(statistics_of, row_ids, images)))
+
+    def each_block(self, work: Callable[..., T], row_ids: np.ndarray, *arguments: Any) -> list[T]:
+        """Return ``work(reader, ids, *arguments)`` of every block, one Ray task a block, in block order.
+
+        Args:
+            work: gets a reader of one block and which of the rows lie there, ascending.
+            row_ids: int64, each once.
+            arguments: go to every call.
+
+        Raises:
+            DataError: as ``work`` raised it.
+        """
         rows = ray.put(row_ids)
-        task = ray.remote(_block_statistics).options(label_selector=dict(self.node_labels))
-        parts: Sequence[ScalerStatistics] = ray.get([task.remote(b, self.manifest, rows, images) for b in self.blocks])
-        return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
+        task = ray.remote(_on_block).options(label_selector=dict(self.node_labels))
+        with original_errors():
+            return ray.get([task.remote(work, block, self.manifest, rows, *arguments) for block in self.blocks])
 
 
 class LocalRows(RowStore, ABC):
     """The rows of a prepared data set for one process that starts no Ray tasks; of its two kinds one needs no Ray."""
 
-    def fit_scaler(self, kind: str, row_ids: np.ndarray, images: ImageTransform | None = None) -> Scaler:
-        """Fit a scaler on the given rows only, here."""
-        parts = [_block_statistics(table, self.manifest, row_ids, images) for table in self._tables()]
-        return Scaler.from_statistics(kind, ScalerStatistics.merge(parts))
+    def each_block(self, work: Callable[..., T], row_ids: np.ndarray, *arguments: Any) -> list[T]:
+        """Return ``work(reader, ids, *arguments)`` of every block in turn, here."""
+        return [_on_block(work, table, self.manifest, row_ids, *arguments) for table in self._tables()]
 
     def open(self) -> BlockReader:
         """Return a reader over all blocks."""
@@ -142,9 +157,6 @@ def original_errors() -> Iterator[None]:
         raise
 
 
-def _block_statistics(
-    table: pa.Table, manifest: Manifest, row_ids: np.ndarray, images: ImageTransform | None
-) -> ScalerStatistics:
+def _on_block(work: Callable[..., T], table: pa.Table, manifest: Manifest, row_ids: np.ndarray, *arguments: Any) -> T:
     reader = reader_of([table], manifest)
-    wanted = np.intersect1d(reader.ids(), row_ids, assume_unique=True)
-    return statistics_of(reader, wanted, images)
+    return work(reader, np.intersect1d(reader.ids(), row_ids, assume_unique=True), *arguments)

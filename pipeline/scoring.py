@@ -121,7 +121,7 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
         fn_constructor_args=(os.fspath(run.path), manifest, reference, rows),
         batch_size=None,
         num_gpus=1 if gpus else None,
-        concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1)),
+        concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1, -(-manifest.rows // rows))),
     )
 
 

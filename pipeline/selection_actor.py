@@ -17,12 +17,12 @@ import numpy as np
 import ray
 
 from ..selectors import api as selectors
+from .batches import Batches
 from .blueprint import Blueprint, fetch
 from .errors import RunError
 from .observation import Observation
 from .recording import Recorder
 from .selection_log import SelectionLog
-from .steps import Batches
 
 
 @dataclass

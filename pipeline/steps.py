@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..selectors.randomness import generator
+from .batches import Batches
 from .config import Config
 from .feed import Feed, Part, Request
 from .gradients import micro_batch_bounds, rank_parts
@@ -21,24 +22,6 @@ Share = list[tuple[int, slice]]
 """A rank's micro-batches of one batch: (number, which draws of the epoch)."""
 STAND_IN = -1
 """Number of a micro-batch that only keeps a rank without rows in step with the others."""
-
-
-@dataclass(frozen=True)
-class Batches:
-    """The batches of one epoch by global row ids, as they travel to the workers.
-
-    Attributes:
-        ids: int64 (D,), batch after batch.
-        offsets: int64 (M + 1,); batch b is ``ids[offsets[b]:offsets[b + 1]]``.
-        weights: float32 (D,), weight of each draw in the loss, or None when all are 1.
-    """
-
-    ids: np.ndarray
-    offsets: np.ndarray
-    weights: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
 
 
 @dataclass(frozen=True)

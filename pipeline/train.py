@@ -9,7 +9,6 @@ from typing import Any, cast
 from scipy import sparse
 
 from . import losses, models, optim, selection_actor
-from .blueprint import check_neighbour_features, selection_blueprint
 from .config import Config
 from .data.manifest import Manifest
 from .data.shards import read_labels
@@ -20,6 +19,7 @@ from .progress import Progress
 from .row_store import LocalRows, RowStore, materialise
 from .run_data import RunData, make_run_data
 from .run_folder import RunFolder
+from .selection_setup import check_neighbour_features, selection_blueprint
 from .session import ray_session, worker_resources
 from .worker import WorkerSetup, train_loop
 

@@ -10,9 +10,11 @@ import ray
 import ray.train
 import torch
 import torch.distributed as dist
+from ray.exceptions import ActorDiedError
 from ray.train.torch import get_device
 
 from ..selectors import api as selectors
+from .batches import Batches
 from .blueprint import Blueprint
 from .checkpoints import Checkpoint, CheckpointStore
 from .config import Config
@@ -27,9 +29,12 @@ from .progress import Events
 from .row_store import RowStore
 from .run_data import RunData
 from .run_folder import RunFolder, save_weights
-from .steps import Batches, StepRunner
+from .steps import StepRunner
 from .stream_feed import StreamFeed
 from .validation import on_all_ranks, predict_split
+
+_DRIVER_GONE_S = 20
+"""A controller that saw this worker fail meanwhile would ask for new workers, and nobody would free them."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,13 @@ class WorkerSetup:
 def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
     """Entry point for TorchTrainer; returns the run's final numbers on rank 0."""
     setup: WorkerSetup = loop_config["setup"]
-    with torch_threads(setup.config.run.threads):
-        return _Worker(setup).run()
+    try:
+        with torch_threads(setup.config.run.threads):
+            return _Worker(setup).run()
+    except ActorDiedError as error:
+        if "owner has died" in str(error):  # the driver was stopped: its controller, too, is about to go
+            time.sleep(_DRIVER_GONE_S)
+        raise
 
 
 class _Worker:

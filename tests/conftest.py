@@ -7,6 +7,8 @@ for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20",
+    "RAY_worker_niceness": "0",  # not behind everything else on a busy machine
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process a run
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }.items():

@@ -10,11 +10,12 @@ import torch.multiprocessing as mp
 
 pytest.importorskip("transformers")
 
+from d2ace.pipeline.batches import Batches
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.feed import TensorFeed
 from d2ace.pipeline.learner import Learner
 from d2ace.pipeline.models.api import ModelContext
-from d2ace.pipeline.steps import Batches, StepRunner
+from d2ace.pipeline.steps import StepRunner
 
 ROWS, BATCH, STEPS = 40, 12, 3
 CONTEXT = ModelContext(3, (3, 12, 12), (20, 10, 5), ROWS)

@@ -59,6 +59,13 @@ def test_selectors_load_neither_ray_nor_torch():
     assert fresh(code) == "[]"
 
 
+def test_what_every_process_of_a_run_imports_is_light():
+    """Each of these would cost every run seconds more, in the actor's process or in all of them."""
+    code = "import sys, d2ace.pipeline.selection_actor; print(sorted({'ray.data', 'torch'} & set(sys.modules)))"
+    assert fresh(code) == "[]"
+    assert fresh("import sys, d2ace.pipeline.worker; print('torchmetrics' in sys.modules)") == "False"
+
+
 def test_one_version():
     assert d2ace.__version__ == project()["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text()

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ...selectors.randomness import generator
+from ..batches import Batches
 from ..checkpoints import CheckpointStore
 from ..config import Config
 from ..data.blocks import RowBatch
@@ -23,7 +24,7 @@ from ..learner import Learner, torch_threads
 from ..metrics import evaluate_predictions
 from ..row_store import LocalRows, RowStore, StoredRows
 from ..run_data import RunData
-from ..steps import Batches, StepRunner
+from ..steps import StepRunner
 from ..validation import predict_split
 from .rate import Rate, repeated
 

@@ -103,15 +103,6 @@ def test_a_recording_is_whole_after_a_resume_in_mid_epoch(recorded, make_config)
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
-def test_two_workers_record_the_same(recorded, make_config):
-    folder = fit(make_config("run.record_observations=true", "run.name=a", "run.workers=2"), quiet=True).folder
-    for epoch in range(5):
-        for name in ("ids", "offsets", "probabilities", "losses"):
-            a, b = (getattr(read_recording(f, epoch), name) for f in (folder, recorded))
-            np.testing.assert_array_equal(a, b)
-
-
 def test_neighbours_in_embeddings_are_those_of_the_run(make_config):
     options = ("run.record_observations=true", "run.name=a", "selector.neighbour_features=embeddings")
     folder = fit(make_config(*options), quiet=True).folder

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from d2ace.pipeline import fit
+from d2ace.pipeline.batches import Batches
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feed import GatherFeed
@@ -15,7 +16,7 @@ from d2ace.pipeline.learner import Learner
 from d2ace.pipeline.progress import waiting_line
 from d2ace.pipeline.row_store import ShardRows
 from d2ace.pipeline.run_data import make_run_data
-from d2ace.pipeline.steps import Batches, StepRunner
+from d2ace.pipeline.steps import StepRunner
 
 NAP_S = 0.02
 
@@ -55,7 +56,8 @@ def test_it_is_told_above_a_tenth_only():
 @pytest.mark.usefixtures("ray_session")
 def test_a_run_keeps_it_and_tells_it_at_the_end(make_config, monkeypatch, capsys):
     part = GatherFeed.part
-    monkeypatch.setattr(GatherFeed, "part", lambda self, request: (time.sleep(NAP_S), part(self, request))[1])
+    nap_s = 0.2  # long against a step on a loaded machine
+    monkeypatch.setattr(GatherFeed, "part", lambda self, request: (time.sleep(nap_s), part(self, request))[1])
     result = fit(make_config("run.name=slow", "train.epochs=2"))
     for record in result.history:
         assert 0 < record["feed_wait_s"] < record["train_s"]

@@ -6,23 +6,31 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small_config import small_config
 from small_table import N_LABELS, orders
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.errors import ConfigError, DataError, RunError
+from d2ace.pipeline.recording import read_recording
 from d2ace.selectors.errors import SelectionError
 
 pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+@pytest.fixture(scope="module")
+def in_process(table, tmp_path_factory, ray_session):
+    """The run of ``make_config`` without worker processes."""
+    return fit(small_config(table, tmp_path_factory.mktemp("runs"), "run.record_observations=true"), quiet=True)
 
 
 def losses(result):
     return [record["train_loss"] for record in result.history]
 
 
-def test_run_folder_holds_everything(make_config):
-    result = fit(make_config("run.name=a"), quiet=True)
+def test_run_folder_holds_everything(in_process):
+    result = in_process
     folder = result.folder
     assert [r["epoch"] for r in result.history] == list(range(5))
     assert result.history == [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -55,18 +63,35 @@ def test_best_weights_are_a_real_copy_of_the_best_epoch(make_config):
     assert any(changed)
 
 
+def assert_same_run(result, reference):
+    """Batches, what the method was told, losses, metrics and weights agree to the last bit."""
+    assert orders(result.folder) == orders(reference.folder)
+    for epoch in range(5):
+        seen, expected = (read_recording(r.folder, epoch) for r in (result, reference))
+        for name in ("ids", "offsets", "probabilities", "losses"):
+            np.testing.assert_array_equal(getattr(seen, name), getattr(expected, name))
+    assert losses(result) == losses(reference)
+    assert result.test == reference.test
+    weights, expected = (torch.load(r.folder / "model.pt", weights_only=True) for r in (result, reference))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [(), ("model.options.dropout=0.3", "train.grad_clip=0.5")])
-def test_worker_counts_give_the_same_batches_weights_and_metrics(make_config, options):
-    results = [fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (0, 1, 2, 3)]
-    reference = results[0]
-    assert len(set(orders(reference.folder))) == 5
-    for result in results[1:]:
-        assert orders(result.folder) == orders(reference.folder)
-        assert losses(result) == losses(reference)
-        assert result.test == reference.test
-        weights, expected = (torch.load(r.folder / "model.pt", weights_only=True) for r in (result, reference))
-        assert all(torch.equal(weights[name], expected[name]) for name in expected)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_worker_counts_give_the_same_batches_weights_and_metrics(make_config, in_process, workers):
+    assert len(set(orders(in_process.folder))) == 5
+    result = fit(make_config("run.name=a", f"run.workers={workers}", "run.record_observations=true"), quiet=True)
+    assert_same_run(result, in_process)
+
+
+@pytest.mark.slow
+def test_two_workers_agree_on_dropout_clipping_and_embeddings_too(make_config):
+    noisy = ("model.options.dropout=0.3", "train.grad_clip=0.5", "run.record_observations=true")
+    options = (*noisy, "selector.neighbour_features=embeddings", "selector.options.warmup=2")
+    two, one = (fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (2, 0))
+    assert len(set(orders(one.folder))) == 5
+    assert_same_run(two, one)
+    np.testing.assert_array_equal(*(np.load(r.folder / "neighbour_features.npy") for r in (one, two)))
 
 
 @pytest.mark.slow

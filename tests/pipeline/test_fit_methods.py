@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("ray_session")
 @pytest.mark.slow
 def test_row_weights_reach_the_loss_the_same_way_on_any_number_of_workers(make_config):
     options = ("selector.name=infobatch", "selector.options={prune: 0.5}", "train.epochs=4")
-    runs = [fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (0, 2, 3)]
+    runs = [fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (0, 2)]
     draws = pd.read_parquet(runs[0].folder / "selection.parquet").sort_values("epoch")["draws_per_row"].map(sum)
     assert draws.iloc[0] > draws.iloc[1:3].max()
     assert draws.iloc[3] == draws.iloc[0]  # the last epochs are whole

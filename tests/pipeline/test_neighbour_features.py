@@ -34,14 +34,6 @@ def test_embeddings_decide_neighbours_after_the_warm_up_and_survive_a_resume(mak
     assert orders(result.folder) == expected
 
 
-@pytest.mark.slow
-def test_embeddings_do_not_depend_on_the_number_of_workers(make_config):
-    one = fit(make_config("run.name=one", *EMBEDDINGS), quiet=True)
-    two = fit(make_config("run.name=two", "run.workers=2", *EMBEDDINGS), quiet=True)
-    assert orders(one.folder) == orders(two.folder)
-    np.testing.assert_array_equal(*(np.load(r.folder / "neighbour_features.npy") for r in (one, two)))
-
-
 def test_a_file_of_features(make_config, tmp_path):
     path = tmp_path / "features.npy"
     np.save(path, np.random.default_rng(0).normal(size=(N_ROWS, 3)).astype(np.float32))

@@ -39,7 +39,7 @@ fit(
         "model": {"options": {"hidden": [8]}},
         "selector": {"name": "uniform"},
         "train": {"epochs": 1, "batch_size": 1024},
-        "run": {"storage": folder, "name": "run", "workers": 1},
+        "run": {"storage": folder, "name": "run", "workers": 0},
     },
     quiet=True,
 )

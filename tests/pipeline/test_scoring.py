@@ -1,6 +1,7 @@
 """Evaluate and predict: the same numbers as training reported, every row once, clear refusals."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from small_table import N_FEATURES, N_LABELS, N_ROWS, write_table
 
-from d2ace.pipeline import evaluate, fit, predict
+from d2ace.pipeline import evaluate, fit, predict, prediction
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter, read_labels
@@ -38,20 +39,19 @@ def write_empty_like(folder, labels, n_features):
     return folder
 
 
-def test_evaluate_repeats_the_test_metrics_of_training(finished):
+def test_evaluate_repeats_the_test_metrics_of_training_on_other_splits_and_data_too(finished, table):
     metrics = evaluate(finished.folder)
     assert metrics.keys() == finished.test.keys()
     for name, value in finished.test.items():
         assert metrics[name] == pytest.approx(value, abs=1e-6), name
-
-
-def test_evaluate_on_other_splits_and_data(finished, table):
     validation = evaluate(finished.folder, split="validation")
     assert validation["macro_auc"] == pytest.approx(finished.history[finished.best_epoch]["macro_auc"], abs=1e-6)
-    assert evaluate(finished.folder, table, split="test") == pytest.approx(evaluate(finished.folder), abs=1e-6)
+    assert evaluate(finished.folder, table, split="test") == pytest.approx(metrics, abs=1e-6)
 
 
-def test_predict_writes_every_row_once(finished, table, tmp_path):
+def test_predict_writes_every_row_once(finished, table, tmp_path, monkeypatch):
+    """Several actors score, as with more rows."""
+    monkeypatch.setattr(prediction, "score", partial(prediction.score, rows=100))
     out = predict(finished.folder, table, tmp_path / "out")
     rows = pq.read_table(out).to_pandas().sort_values("id")
     about = json.loads((out / "_labels.json").read_text())

@@ -141,7 +141,7 @@ def test_fonts_are_the_pages(nasty):
 
 
 def test_the_same_source_gives_the_same_bytes(tmp_path):
-    """Also in another process, in which sets and dictionaries of strings are ordered otherwise."""
+    """In another process, where sets of strings are ordered otherwise, and after other reports than here."""
     pq.write_table(
         pa.Table.from_pandas(synthetic_table(data=("birds",), epochs=3), schema=SCHEMA, preserve_index=False),
         tmp_path / "table.parquet",
@@ -154,11 +154,9 @@ def test_the_same_source_gives_the_same_bytes(tmp_path):
     write_sweep(tmp_path / "sweep", trials=10)
     sources = [tmp_path, run.path, tmp_path / "sweep"]
     others = [tmp_path / "one.html", tmp_path / "two.html", tmp_path / "three.html"]
-    told = [str(part) for pair in zip(sources, others, strict=True) for part in pair]
-    for source, other in zip(sources, others, strict=True):
-        first = report(source).read_bytes()
-        assert report(source, other).read_bytes() == first
-        other.unlink()
+    told = [str(part) for pair in reversed([*zip(sources, others, strict=True)]) for part in pair]
+    for source in sources:
+        report(source)
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     subprocess.run([sys.executable, "-c", code, *told], check=True, cwd=tmp_path, env=environment, timeout=200)
     for source, other in zip(sources, others, strict=True):
