@@ -58,7 +58,8 @@ def decode(encoded: Encoded, mode: str, shrink: Shrink = whole) -> Decoded:
     Raises:
         ImageError: saying why.
     """
-    if bytes(encoded[:3]) == _JPEG:
+    encoded = memoryview(encoded).cast("B")  # Arrow's views hold signed bytes, which simplejpeg refuses
+    if encoded[:3] == _JPEG:
         try:
             return _decode_jpeg(encoded, mode, shrink)
         except ValueError:  # CMYK, damage that Pillow bears, or one that it explains
@@ -66,7 +67,7 @@ def decode(encoded: Encoded, mode: str, shrink: Shrink = whole) -> Decoded:
     return _decode_with_pillow(encoded, mode)
 
 
-def _decode_jpeg(encoded: Encoded, mode: str, shrink: Shrink) -> Decoded:
+def _decode_jpeg(encoded: memoryview, mode: str, shrink: Shrink) -> Decoded:
     """Decode with simplejpeg; raises ValueError for what Pillow should do."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
     if colours in ("CMYK", "YCCK") or height * width > (Image.MAX_IMAGE_PIXELS or math.inf):
@@ -85,7 +86,7 @@ def _decode_jpeg(encoded: Encoded, mode: str, shrink: Shrink) -> Decoded:
     return Decoded(_turned(pixels, orientation), *upright)
 
 
-def _orientation(encoded: Encoded) -> int:
+def _orientation(encoded: memoryview) -> int:
     """Return the EXIF orientation, 1 to 8; Pillow reads it, but only where a JPEG has such a segment."""
     place, end = 2, len(encoded)
     while place + 4 <= end and encoded[place] == 0xFF:
@@ -110,7 +111,7 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.rot90(pixels, _QUARTER_TURNS.get(orientation, 0))
 
 
-def _decode_with_pillow(encoded: Encoded, mode: str) -> Decoded:
+def _decode_with_pillow(encoded: memoryview, mode: str) -> Decoded:
     try:
         with Image.open(BytesIO(encoded)) as opened:
             opened.load()

@@ -1,7 +1,7 @@
 """``ImageTransform``: encoded images to what a network takes, in two halves, on the CPU and on the device."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -135,12 +135,13 @@ class ImageTransform:
             float32 (n, C, H, W), contiguous.
         """
         numbers = self._numbers(request)
-        rows = max(1, _CACHED_VALUES // max(1, pixels[0:1].numel())) if pixels.device.type == "cpu" else len(pixels)
-        if len(pixels) <= rows:
-            return self._finished(pixels, numbers)
-        result = torch.empty(pixels.shape, dtype=torch.float32)
-        for piece in _pieces(len(pixels), rows):
-            result[piece] = self._finished(pixels[piece], numbers.rows(piece))
+        if pixels.device.type != "cpu":
+            return self._finished(pixels, numbers, torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device))
+        result = torch.from_numpy(np.empty(pixels.shape, np.float32))  # NumPy asks for huge pages, torch does not
+        rows = max(1, _CACHED_VALUES // max(1, pixels[:1].numel()))
+        for start in range(0, len(pixels), rows):
+            piece = slice(start, start + rows)
+            self._finished(pixels[piece], numbers.rows(piece), result[piece])
         return result
 
     def _one(self, encoded: Encoded, numbers: np.ndarray | None) -> np.ndarray:
@@ -186,23 +187,24 @@ class ImageTransform:
             cutout=self._drawn("cutout", request, 2, settings.cutout > 0),
         )
 
-    def _finished(self, pixels: torch.Tensor, numbers: _Numbers) -> torch.Tensor:
+    def _finished(self, pixels: torch.Tensor, numbers: _Numbers, out: torch.Tensor) -> torch.Tensor:
+        """Augment and scale into float32 ``out`` and return it."""
         settings = self._settings
         if numbers.flip is not None:
             mirrored = torch.from_numpy(numbers.flip[:, 0] < settings.flip).to(pixels.device)
             pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
-        levels = pixels.float()
+        out.copy_(pixels)
         if numbers.colour is not None or numbers.randaugment is not None:
             means = grey_means(pixels)
             if numbers.colour is not None:
                 reach = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
-                levels = recoloured(levels, means, drawn_colours(numbers.colour, *reach))
+                out.copy_(recoloured(out, means, drawn_colours(numbers.colour, *reach)))
             if numbers.randaugment is not None:
                 steps, magnitude = settings.randaugment, settings.randaugment_magnitude
-                levels = randaugmented(levels, means, numbers.randaugment, steps, magnitude)
+                randaugmented(out, means, numbers.randaugment, steps, magnitude)
         assert self._scaler is not None, "made without a scaler"
-        scaled = self._scaler.scale_levels(levels)
-        return scaled if numbers.cutout is None else cut_out(scaled, numbers.cutout, settings.cutout)
+        self._scaler.scale_levels(out)
+        return out if numbers.cutout is None else cut_out(out, numbers.cutout, settings.cutout)
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -222,7 +224,3 @@ def result_size(settings: ImagesSection, hint: ImageHint) -> geometry.Size:
 def usable_cpus() -> int:
     """Return how many CPUs this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _pieces(count: int, step: int) -> Iterator[slice]:
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))

@@ -4,6 +4,7 @@ from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pictures import file_of, smooth
 from PIL import Image, ImageOps
@@ -34,6 +35,15 @@ def same_as_pillow(encoded: bytes, mode: str) -> None:
 def test_colour_jpeg(size, options, mode, monkeypatch):
     monkeypatch.setattr(module, "_decode_with_pillow", None)  # simplejpeg must do it
     same_as_pillow(file_of(smooth(*size), **options), mode)
+
+
+def test_jpeg_in_arrow_memory(mode, monkeypatch):
+    """Views of its buffers hold signed bytes."""
+    monkeypatch.setattr(module, "_decode_with_pillow", None)
+    encoded = file_of(smooth(20, 30))
+    view = memoryview(pa.py_buffer(encoded))
+    assert view.format == "b"
+    np.testing.assert_array_equal(decode(view, mode).pixels, pillow(encoded, mode))
 
 
 def test_grey_jpeg(mode, monkeypatch):
