@@ -1,4 +1,8 @@
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from d2ace.pipeline.config import Config
 from d2ace.pipeline.errors import ConfigError
@@ -46,3 +50,11 @@ def test_bad_values_are_refused(values, words):
 def test_nothing_changed_is_nothing_set():
     assert ImagesSection().changed() == []
     assert make(flip=0.5, threads=2).changed() == ["flip", "threads"]
+
+
+def test_the_guide_names_every_option():
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "images.md").read_text()
+    assert [name for name in ImagesSection.model_fields if f"`{name}`" not in guide] == []
+    block = re.search(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    assert block is not None
+    Config.make(yaml.safe_load(block[1]))
