@@ -32,10 +32,10 @@ from d2ace.pipeline import fit, row_store, train
 def node(*_):
     return ray.get_runtime_context().get_node_id()
 
-def noted_chunk(table):
+def noted_read(*arguments, read=row_store._read, **options):
     with open(data_file, "a") as file:
         file.write(node() + "\\n")
-    return table.combine_chunks()
+    yield from read(*arguments, **options)
 
 def noted_loop(arguments, loop=train.train_loop):
     with open(f"{worker_file}-{ray.train.get_context().get_world_rank()}", "w") as file:
@@ -43,7 +43,7 @@ def noted_loop(arguments, loop=train.train_loop):
     return loop(arguments)
 
 cloudpickle.register_pickle_by_value(sys.modules["__main__"])
-row_store._one_chunk, train.train_loop = noted_chunk, noted_loop
+row_store._read, train.train_loop = noted_read, noted_loop
 result = fit(json.loads(settings), quiet=True)
 workers = [open(f"{worker_file}-{rank}").read().split() for rank in range(2)]
 print(json.dumps({
