@@ -30,7 +30,7 @@ from .session import data_context
 
 BLOCK_ROWS = 256
 """Most rows of a block of several requests: enough that a task's start, some 5 ms, does not count."""
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 32 << 20
 """Most bytes of a block of several requests: small against the object store, so that many can be under way."""
 _EVALUATION = -1
 

@@ -15,6 +15,7 @@ from ..data.scaler import Scaler
 from ..errors import ConfigError, DataError
 from ..request import Request
 from . import geometry
+from .buffers import Buffers
 from .colour import drawn_colours, grey_means, recoloured
 from .cutout import cut_out
 from .decode import Decoded, Encoded, ImageError, decode
@@ -75,6 +76,7 @@ class ImageTransform:
             raise ConfigError("images.saturation and images.hue: the data's images are grey, they have no colours")
         self._settings, self._hint, self._seed, self._scaler = settings, hint, seed, scaler
         self._pool: ThreadPoolExecutor | None = None
+        self._buffers = Buffers()
 
     @property
     def threads(self) -> int:
@@ -137,7 +139,7 @@ class ImageTransform:
         numbers = self._numbers(request)
         if pixels.device.type != "cpu":
             return self._finished(pixels, numbers, torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device))
-        result = torch.from_numpy(np.empty(pixels.shape, np.float32))  # NumPy asks for huge pages, torch does not
+        result = torch.from_numpy(self._buffers.take(tuple(pixels.shape)))
         rows = max(1, _CACHED_VALUES // max(1, pixels[:1].numel()))
         for start in range(0, len(pixels), rows):
             piece = slice(start, start + rows)
