@@ -18,7 +18,9 @@ BANDS = {"rare, below 1 % of rows": (0.0, 0.01), "1 to 10 %": (0.01, 0.1), "freq
 
 
 def with_photographs(page: str, machine: Mapping[str, Any]) -> str:
-    """Return the page with its last part written anew."""
+    """Return the page with its last part written anew; as it is while there are no results."""
+    if not (TABLE / "table.parquet").is_file():
+        return page
     return page.split(HEADING)[0].rstrip() + "\n\n" + "\n\n".join(_part(machine)) + "\n"
 
 
