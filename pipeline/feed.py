@@ -77,10 +77,13 @@ class GatherFeed:
         with self._reading:
             rows = self._reader.gather(request.ids)
         stored, labels = self._inputs.stored(rows, request), torch.from_numpy(rows.labels)
-        if self.device.type == "cuda":
-            stored = stored.pin_memory().to(self.device, non_blocking=True)
-            labels = labels.pin_memory().to(self.device, non_blocking=True)
+        stored, labels = (moved(tensor, self.device) for tensor in (stored, labels))
         return Part(request.ids, self._inputs.finished(stored, request), labels)
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor of the CPU on the device; a GPU gets it without waiting, from pinned memory."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 class TensorFeed:

@@ -57,6 +57,8 @@ class _Scorer:
     def __init__(self, folder: str, manifest: Manifest, wanted: ray.ObjectRef | None, rows: int) -> None:
         self._model, self._manifest, self._rows = TrainedModel(folder), manifest, rows
         self._wanted = None if wanted is None else ray.get(wanted)
+        alone = self._model.device.type == "cpu"  # one of as many as there are CPUs
+        self._inputs = self._model.inputs(manifest, threads=1 if alone else None)
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
         yield _scored_table(np.zeros(0, np.int64), np.zeros((0, len(self._manifest.labels)), np.float32), 0.5)
@@ -71,9 +73,7 @@ class _Scorer:
         if not len(ids):
             return
         reader = BlockReader([read_shard(self._manifest, number)], self._manifest)
-        alone = self._model.device.type == "cpu"  # one of as many as there are CPUs
-        inputs = self._model.inputs(self._manifest, threads=1 if alone else None)
-        feed = GatherFeed(reader, inputs, self._model.device)
+        feed = GatherFeed(reader, self._inputs, self._model.device)
         threshold = self._model.config.train.threshold
         for piece in chunks(len(ids), self._rows):
             part = feed.part(Request(ids[piece]))

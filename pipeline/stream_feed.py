@@ -21,7 +21,7 @@ import torch
 
 from .data.packed_reader import PackedReader
 from .errors import DataError
-from .feed import Part, prefetch
+from .feed import Part, moved, prefetch
 from .feed_choice import StreamShare
 from .inputs import Inputs
 from .request import Request
@@ -82,9 +82,7 @@ class StreamFeed:
 
     def _part(self, request: Request, pixels: torch.Tensor) -> Part:
         labels = torch.from_numpy(self._labels.labels(request.ids))
-        if self.device.type == "cuda":
-            pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-            labels = labels.pin_memory().to(self.device, non_blocking=True)
+        pixels, labels = (moved(tensor, self.device) for tensor in (pixels, labels))
         return Part(request.ids, self._inputs.finished(pixels, request), labels)
 
     def _pixels(self, requests: Sequence[Request]) -> Generator[torch.Tensor, None, None]:

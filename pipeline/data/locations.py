@@ -60,6 +60,11 @@ class Location:
         """The folder that holds it."""
         return Location(self.filesystem, posixpath.dirname(self.path), posixpath.dirname(self.shown) or ".")
 
+    @property
+    def folder(self) -> "Location":
+        """This folder, or the one that holds this file."""
+        return self.parent if self.is_file() else self
+
     def join(self, name: str) -> "Location":
         """Return what lies in this folder under a relative name; an absolute path or a URI stands for itself."""
         if "://" in name or name.startswith("/"):

@@ -96,12 +96,19 @@ def list_of(indptr: np.ndarray, values: pa.Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), values)
 
 
-def read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return columns of a shard's Parquet file, None for all, in one chunk; raises DataError naming the file."""
+def read_columns(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> pa.Table:
+    """Return columns of a shard's Parquet file, None for all, in one chunk.
+
+    Raises:
+        DataError: when the file cannot be read, or does not have as many ``rows`` as the manifest says, where given.
+    """
     try:
-        return pq.read_table(path, columns=columns and list(columns)).combine_chunks()
+        table = pq.read_table(path, columns=columns and list(columns)).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
+    if rows is not None and table.num_rows != rows:
+        raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {rows}")
+    return table
 
 
 def _check_finite(values: np.ndarray, row_of: Any) -> None:

@@ -181,10 +181,8 @@ def read_shard(manifest: Manifest, number: int) -> pa.Table:
     Raises:
         DataError: when a file is missing or damaged, or does not hold what the manifest says.
     """
-    shard, path = manifest.shards[number], manifest.folder / manifest.shards[number].file
-    table = read_columns(path)
-    if table.num_rows != shard.rows:
-        raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {shard.rows}")
+    shard = manifest.shards[number]
+    table = read_columns(manifest.folder / shard.file, rows=shard.rows)
     if shard.packed is None:
         return table
     return unpacked(table, int(manifest.first_rows()[number]), manifest, shard.packed)

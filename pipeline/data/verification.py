@@ -2,13 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..errors import DataError
 from ..files import sha256_of
 from .blocks import list_column
 from .manifest import SPLITS, Manifest, Shard
 from .packed_index import check_size
+from .rows import read_columns
 from .shards import split_codes
 
 
@@ -38,13 +38,10 @@ def _checked(manifest: Manifest, shard: Shard, first: int) -> pa.Table:
             path = manifest.folder / name
             if sha256_of(path) != checksum:
                 raise DataError(f"{path}: does not match its checksum in the manifest: prepare the data set again")
-        columns = ["labels", "split"] if shard.packed else ["id", "labels", "split"]
-        path = manifest.folder / shard.file
-        table = pq.read_table(path, columns=columns).combine_chunks()
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    if table.num_rows != shard.rows:
-        raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {shard.rows}")
+    path = manifest.folder / shard.file
+    table = read_columns(path, ["labels", "split"] if shard.packed else ["id", "labels", "split"], shard.rows)
     if shard.packed is None and not np.array_equal(table["id"].to_numpy(), np.arange(first, first + shard.rows)):
         raise DataError(f"{path}: ids are not {first} .. {first + shard.rows - 1}")
     return table

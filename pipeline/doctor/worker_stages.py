@@ -17,7 +17,7 @@ from ..batches import Batches
 from ..checkpoints import CheckpointStore
 from ..config import Config
 from ..data.blocks import RowBatch
-from ..feed import Feed, GatherFeed, Request, TensorFeed
+from ..feed import Feed, GatherFeed, Request, TensorFeed, moved
 from ..gradients import rank_parts, reduces_exactly
 from ..inputs import make_inputs
 from ..learner import Learner, torch_threads
@@ -119,9 +119,8 @@ class WorkerStages:
         stored, labels = self._stored(rows), torch.from_numpy(rows.labels)
 
         def work() -> int:
-            moved = stored.pin_memory().to(self._device, non_blocking=True)
-            labels.pin_memory().to(self._device, non_blocking=True)
-            self._inputs.finished(moved, self._request(rows))
+            there, _ = (moved(tensor, self._device) for tensor in (stored, labels))
+            self._inputs.finished(there, self._request(rows))
             torch.cuda.synchronize(self._device)
             return len(rows.ids)
 

@@ -127,7 +127,7 @@ class ImageTransform:
     def batch(self, pixels: torch.Tensor, request: Request) -> torch.Tensor:
         """Augment and scale: flip, colours, RandAugment, scaling, Cutout, in this order, on the pixels' device.
 
-        Without augmentation the result equals ``Scaler.scale_pixels`` bit for bit.
+        Without augmentation the result equals ``Scaler.scale_levels`` bit for bit.
 
         Args:
             pixels: uint8 (n, C, H, W) that ``pixels`` gave for the same request.

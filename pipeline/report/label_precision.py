@@ -59,12 +59,13 @@ def label_precision(folder: RunFolder) -> LabelPrecision:
 def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Return probabilities and labels, float32 (n, L) each, one shard in memory at a time."""
     probabilities, labels, bounds = [], [], manifest.first_rows()
+    inputs = model.inputs(manifest)
     for number, (first, end) in enumerate(pairwise(bounds)):
         mine = ids[(ids >= first) & (ids < end)]
         if not len(mine):
             continue
         reader = BlockReader([read_shard(manifest, number)], manifest)
-        feed = GatherFeed(reader, model.inputs(manifest), model.device)
+        feed = GatherFeed(reader, inputs, model.device)
         for piece in chunks(len(mine), _ROWS_AT_ONCE):
             part = feed.part(Request(mine[piece]))
             probabilities.append(torch.sigmoid(model.logits(part.features)))

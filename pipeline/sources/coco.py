@@ -26,7 +26,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         DataError: naming the file and, in it, the image or annotation that is wrong.
     """
     parts = find_parts(source, options.files, _PATTERNS)
-    home = source.parent if source.is_file() else source
+    home = source.folder
     contents = [_read(part) for part in parts]
     categories = [_categories(part, content) for part, content in zip(parts, contents, strict=True)]
     for part, found in zip(parts[1:], categories[1:], strict=True):

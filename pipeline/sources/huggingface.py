@@ -28,7 +28,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         DataError: naming file and row.
     """
     parts = find_parts(source, options.files, _PATTERNS)
-    home = source.parent if source.is_file() else source
+    home = source.folder
     builder: ListingBuilder | None = None
     for part in parts:
         try:

@@ -30,7 +30,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         DataError: naming file and line.
     """
     parts = find_parts(source, options.files, _PATTERNS)
-    home = source.parent if source.is_file() else source
+    home = source.folder
     tables = [_table(part, options.encoding) for part in parts]
     columns = [_columns(table, options) for table in tables]
     vocabulary = None

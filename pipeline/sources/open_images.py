@@ -31,7 +31,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         DataError: naming file and line.
     """
     parts = find_parts(source, options.files, _PATTERNS)
-    home = source.parent if source.is_file() else source
+    home = source.folder
     descriptions = _descriptions(home, options.label_file)
     described = _read_descriptions(descriptions, options.encoding)
     keys = {key: index for index, key in enumerate(described)}

@@ -45,7 +45,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         DataError: naming the tar file and the member.
     """
     parts = find_parts(source, options.files, _PATTERNS)
-    home = source.parent if source.is_file() else source
+    home = source.folder
     label_file = home.join(options.label_file) if options.label_file else None
     builder = ListingBuilder(given_labels(options.labels, label_file), reject=reject)
     root = builder.root(home)
