@@ -33,8 +33,13 @@ class Inputs:
     scaler: Scaler
     images: ImageTransform | None = None
 
-    def stored(self, rows: RowBatch, request: Request) -> torch.Tensor:
+    def stored(self, rows: RowBatch, request: Request, pixels: np.ndarray | None = None) -> torch.Tensor:
         """Return what travels to the device: scaled float32 (n, d) of a table, or uint8 pixels (n, C, H, W).
+
+        Args:
+            rows: as read.
+            request: that they were read for.
+            pixels: takes the pixels; None for an array of their own.
 
         Raises:
             DataError: naming the row whose image cannot be used.
@@ -43,7 +48,7 @@ class Inputs:
             assert rows.features is not None
             return torch.from_numpy(self.scaler.transform(rows.features))
         assert rows.images is not None
-        return torch.from_numpy(self.images.pixels(rows.images, request, self.manifest))
+        return torch.from_numpy(self.images.pixels(rows.images, request, self.manifest, pixels))
 
     def finished(self, stored: torch.Tensor, request: Request) -> torch.Tensor:
         """Return a network's inputs, float32, from what ``stored`` gave for this request, on its device."""

@@ -63,23 +63,17 @@ def _start(run: RunSection, dashboard: bool) -> None:
 
 
 @contextmanager
-def data_context(
-    node_labels: Mapping[str, str] = MappingProxyType({}), *, cpus: float | None = None, memory: int | None = None
-) -> Iterator[None]:
+def data_context(node_labels: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
     """Run Ray Data in order, quietly, on nodes with these labels, for data sets made inside the block.
-
-    ``cpus`` and ``memory`` (bytes of the object store) limit what such a data set uses; None is Ray's own choice.
 
     Errors of a task reach the caller as they were raised.
     """
-    from ray.data import DataContext, ExecutionResources
+    from ray.data import DataContext
 
     context = DataContext.get_current().copy()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
     context.execution_options.label_selector = dict(node_labels) or None
-    limits = ExecutionResources.for_limits(cpu=cpus, object_store_memory=memory)
-    context.execution_options.resource_limits = limits
     context.raise_original_map_exception = True
     with DataContext.current(context):
         yield

@@ -10,7 +10,7 @@ _FREE = 3
 
 
 class Buffers:
-    """Hands out float32 arrays of any content; one that nobody else refers to is handed out again.
+    """Hands out arrays of any content; one that nobody else refers to is handed out again.
 
     A batch of images is some ten megabytes, and fresh memory of that size comes from the operating system page by page:
     that took most of the time of scaling them. It never holds more than were in use at one time.
@@ -20,14 +20,14 @@ class Buffers:
         self._held: list[np.ndarray] = []
         self._lock = Lock()
 
-    def take(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of this shape; it, or a tensor over it, belongs to the caller for as long as it is kept."""
+    def take(self, shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> np.ndarray:
+        """Return an array of this shape; it, or what looks at it, belongs to the caller for as long as it is kept."""
         with self._lock:
             for array in self._held:
-                if array.shape == shape and sys.getrefcount(array) == _FREE:
+                if array.shape == shape and array.dtype == dtype and sys.getrefcount(array) == _FREE:
                     return array
-            array = np.empty(shape, np.float32)
-            self._held = [kept for kept in self._held if kept.shape == shape] + [array]
+            array = np.empty(shape, dtype)
+            self._held = [kept for kept in self._held if kept.shape == shape and kept.dtype == dtype] + [array]
             return array
 
     def __reduce__(self) -> tuple[type["Buffers"], tuple[()]]:
