@@ -67,6 +67,7 @@ class StreamPlan:
 
     @property
     def n_blocks(self) -> int:
+        """How many blocks there are."""
         return len(self.blocks) - 1
 
     @property
@@ -76,6 +77,12 @@ class StreamPlan:
 
     @classmethod
     def of(cls, requests: Sequence[Request], row_bytes: int) -> "StreamPlan":
+        """Cut requests into blocks.
+
+        Args:
+            requests: of an epoch or an evaluation, in order; at least one.
+            row_bytes: of a decoded image.
+        """
         rows = np.array([len(request.ids) for request in requests], np.int64)
         epochs = [_EVALUATION if request.epoch is None else request.epoch for request in requests]
         return cls(

@@ -77,8 +77,8 @@ def test_an_iterator_that_is_closed_early_leaves_nothing_running(digits):
         parts = stream.parts(a_plan(1) * 10)
         next(parts)
         parts.close()
-    deadline = time.monotonic() + 60
-    while set(threading.enumerate()) - before or ray.available_resources().get("CPU", 0) < ray.cluster_resources()["CPU"]:
+    deadline, cpus = time.monotonic() + 60, ray.cluster_resources()["CPU"]
+    while set(threading.enumerate()) - before or ray.available_resources().get("CPU", 0) < cpus:
         assert time.monotonic() < deadline, threading.enumerate()
         time.sleep(0.1)
 
