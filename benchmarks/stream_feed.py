@@ -1,8 +1,8 @@
 """What the stream feed costs on one machine: its rate against decoding and resizing alone on the same cores.
 
 Claim: at least 0.8 of the rate of the same decoder, with the same number of cores, over an epoch that lasts some
-seconds (its first block is there after some tenths of a second). Beside it the gather feed. Images as in ``decode.py``; an epoch
-draws each of them several times, in random order; the parts alternate.
+seconds (its first block is there after some tenths of one). Beside it the gather feed. Images as in ``decode.py``; an
+epoch draws each of them several times, in random order; the parts alternate.
 
 Run: python benchmarks/stream_feed.py [repeats, default 5]
 """

@@ -1,5 +1,7 @@
 """The stream feed: the same batches as gathering, bounded memory, a clean end, and errors in the user's words."""
 
+import os
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 import ray
 import torch
+from ray_processes import session_processes
+from runs_under_fire import Killer, equal_runs
 
 from d2ace.pipeline import fit, stream_tasks
 from d2ace.pipeline.config import Config
@@ -133,21 +137,34 @@ def test_no_more_blocks_are_decoded_than_cpus_and_memory_allow(digits, monkeypat
     assert len(list(tmp_path.iterdir())) == 150
 
 
+def test_a_killed_task_is_run_again(digits):
+    gather, stream = GatherFeed(ShardRows(digits).open(), inputs_of(digits), CPU), streamed(digits)
+    requests = a_plan(2) * 20
+    parts = stream.parts(requests)
+    first = next(parts)
+    while not (victims := session_processes("ray::decode_block")):
+        time.sleep(0.001)
+    os.kill(victims[0], signal.SIGKILL)
+    same([first, *parts], gather.parts(requests))
+
+
 @pytest.mark.slow
-def test_a_run_of_two_workers_gets_the_same_weights_from_both_feeds(digits, tmp_path):
-    results = {}
-    for feed in ("gather", "stream"):
-        config = {
-            "data": {"path": str(digits.folder)},
-            "images": {"size": 24, "random_crop_scale": [0.5, 1.0], "flip": 0.5},
-            "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
-            "selector": {"name": "d2ace", "options": {"warmup": 1}},
-            "train": {"epochs": 2, "batch_size": 32},
-            "run": {"storage": str(tmp_path), "name": feed, "workers": 2, "feed": feed},
-        }
-        results[feed] = fit(Config.make(config), quiet=True)
-    gather, stream = results["gather"], results["stream"]
-    assert stream.test == gather.test
-    weights, expected = (torch.load(run.folder / "model.pt", weights_only=True) for run in (stream, gather))
-    assert all(torch.equal(weights[name], expected[name]) for name in expected)
-    assert (stream.folder / "result.json").read_text().count('"feed": "stream"') == 1
+def test_a_stream_whose_workers_are_killed_ends_with_the_weights_of_a_gathering_run(digits, tmp_path):
+    config = {
+        "data": {"path": str(digits.folder)},
+        "images": {"size": 24, "random_crop_scale": [0.5, 1.0], "flip": 0.5},
+        "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
+        "selector": {"name": "d2ace", "options": {"warmup": 1}},
+        "train": {"epochs": 5, "batch_size": 16},
+        "run": {"storage": str(tmp_path), "checkpoint_steps": 3, "workers": 0, "name": "gather"},
+    }
+    expected = fit(Config.make(config), quiet=True)
+    killer = Killer(tmp_path / "stream", {"ray::RayTrainWorker": 1})
+    killer.start()
+    changes = ["run.name=stream", "run.workers=2", "run.feed=stream"]
+    result = fit(Config.make(config).with_overrides(changes), quiet=True)
+    assert [name for name, _ in killer.killed] == ["ray::RayTrainWorker"]
+    assert all(epoch < 4 for _, epoch in killer.killed)
+    assert result.test == expected.test
+    assert equal_runs(result.folder, expected.folder)
+    assert (result.folder / "result.json").read_text().count('"feed": "stream"') == 1
