@@ -18,13 +18,13 @@ STORE_SHARE = 0.5
 """Share of a node's object store that images may fill before they are left in storage."""
 CPU_FACTOR = 3.0
 """Streaming on several nodes starts to pay where so many times the CPUs decode."""
-_PIPELINE_SHARE = 0.25
-"""Share of a node's object store for finished blocks of all workers' pipelines together."""
+_BLOCKS_SHARE = 0.25
+"""Share of a node's object store for the decoded blocks of all workers together."""
 
 
 @dataclass(frozen=True)
 class StreamShare:
-    """What one worker's pipeline may use: CPUs (whole ones, at least 1), and bytes of the object store."""
+    """What the tasks of one worker may use: CPUs (whole ones, at least 1), and bytes of the object store."""
 
     cpus: int
     memory: int
@@ -32,7 +32,7 @@ class StreamShare:
 
 @dataclass(frozen=True)
 class FeedChoice:
-    """The feed, why, and for ``stream`` what each worker's pipeline may use."""
+    """The feed, why, and for ``stream`` what each worker's tasks may use."""
 
     feed: Literal["gather", "stream"]
     why: str
@@ -69,7 +69,7 @@ def choose_feed(run: RunSection, manifest: Manifest, runs: int = 1) -> FeedChoic
     nodes = _nodes()
     free, workers = _free_cpus(nodes, run, worker_cpus, runs), max(1, run.workers) * runs
     store = min(_of(node, "object_store_memory") for node in nodes)
-    share = StreamShare(max(1, int(free / workers)), int(_PIPELINE_SHARE * store / workers))
+    share = StreamShare(max(1, int(free / workers)), int(_BLOCKS_SHARE * store / workers))
     if run.feed == "stream":
         if free < 1:
             raise ConfigError(_no_cpu(nodes, run, worker_cpus, runs))

@@ -52,10 +52,12 @@ class QueryHead(nn.Module):
     One decoder layer without self-attention between the queries, ``Q1 = MultiHeadAttention(Q, E, E)``,
     ``Q2 = FeedForward(Q1)``, each with a residual connection and layer normalisation after it, on the positions ``E``
     brought to the decoder's width by a linear layer and a rectifier. Then label i has the logit
-    ``(W_k q_k)_j + b_i`` with ``k = i div g`` and ``j = i mod g`` for ``g = ceil(L / K)``. The queries are learned.
+    ``(W_k q_k)_j + b_i`` with ``k = i div g`` and ``j = i mod g`` for ``g = ceil(L / K)``.
     Without self-attention the cost is linear in K: B T K E multiplications for the attention, B L E for the logits.
 
     Source: Ridnik et al. 2021, "ML-Decoder: Scalable and Versatile Classification Head", section 2 [paper].
+    Unlike the authors' program [own]: the queries are learned (there as drawn), the feed-forward layer is 4 E wide (there
+    2,048), the logits start at the labels' frequencies.
 
     Args:
         features: D.
