@@ -56,8 +56,8 @@ class QueryHead(nn.Module):
     Without self-attention the cost is linear in K: B T K E multiplications for the attention, B L E for the logits.
 
     Source: Ridnik et al. 2021, "ML-Decoder: Scalable and Versatile Classification Head", section 2 [paper].
-    Unlike the authors' program [own]: the queries are learned (there as drawn), the feed-forward layer is 4 E wide (there
-    2,048), the logits start at the labels' frequencies.
+    Unlike the authors' program [own]: the queries are learned (there they stay as drawn), the feed-forward layer is 4 E
+    wide (there 2,048), the logits start at the labels' frequencies.
 
     Args:
         features: D.
