@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from buckets import bucket
 from image_files import encode, jpeg, picture, stored, write
 
 from d2ace.pipeline.cli import main
+from d2ace.pipeline.data.locations import Location
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.verification import verify
 from d2ace.pipeline.errors import DataError
@@ -201,6 +204,23 @@ def test_a_file_uri_is_a_source(tmp_path):
         prepare_one("ftp://x/y", tmp_path / "c")
     with pytest.raises(DataError, match="there is no such folder"):
         prepare_one((tmp_path / "nothing").as_uri(), tmp_path / "c")
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_bucket_is_a_source(tmp_path, scheme):
+    folder = make_folder(tmp_path / "in", [jpeg(0), b"<html>", jpeg(2)])
+    by_path = prepare_one(folder, tmp_path / "a", on_error="reject")
+    with bucket(tmp_path) as port:
+        where = f"scheme=http&endpoint_override=127.0.0.1:{port}"
+        where += "&region=us-east-1" if scheme == "s3" else "&retry_limit_seconds=5"
+        uri = f"{scheme}://anonymous@photographs/in?{where}"
+        by_uri = prepare_one(uri, tmp_path / "b", on_error="reject")
+        sent = pickle.loads(pickle.dumps(Location.of(uri)))  # as to a task
+        assert sent.join("labels.csv").read() == (folder / "labels.csv").read_bytes()
+        with pytest.raises(DataError, match=rf"{scheme}://anonymous@photographs/nothing.*: there is no such folder"):
+            prepare_one(f"{scheme}://anonymous@photographs/nothing?{where}", tmp_path / "c")
+    assert by_uri.rows == 2
+    assert by_uri.fingerprint() == by_path.fingerprint()
 
 
 def test_ray_gives_the_same_bytes(tmp_path, ray_session, monkeypatch):
