@@ -12,7 +12,6 @@ Run: python benchmarks/gpu_step.py [--rows 25600] [--repeats 3] [--try-on-cpu]
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _common import ROOT, record, shown, spread
+from _common import ROOT, left_out, record, shown, spread
 from decode import photograph
 from stream_memory import prepare
 
@@ -54,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     tiny = options.try_on_cpu
     if not tiny and not torch.cuda.is_available():
-        sys.exit("no GPU here; --try-on-cpu shows that the script works")
+        left_out("no GPU here; --try-on-cpu shows that the script works")
     with tempfile.TemporaryDirectory() as folder:
         rows = 256 if tiny else options.rows
         manifest = prepare(Path(folder) / "data", rows * len(photograph(0)))

@@ -8,11 +8,10 @@ Run: python benchmarks/photographs.py [--minutes M]
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from _common import ROOT, commit, machine
+from _common import ROOT, commit, left_out, machine
 from _photographs_part import TABLE, with_photographs
 
 from d2ace.pipeline.compare import Study, compare
@@ -47,7 +46,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after that time")
     options = parser.parse_args()
     if not CCP.is_dir():
-        sys.exit(f"the photographs are not here: {CCP}")
+        left_out(f"the photographs are not here: {CCP}")
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "photographs"
         prepare_images(

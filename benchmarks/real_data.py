@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import ROOT, record
+from _common import ROOT, left_out, record
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
@@ -43,7 +43,7 @@ HIDDEN, BATCH, RATE, DECAY, SEEDS = 256, 128, 1e-3, 1e-4, (0, 1, 2)
 
 def main() -> None:
     if not DATA.is_dir():
-        sys.exit(f"the real data is not here: {DATA}")
+        left_out(f"the real data is not here: {DATA}")
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
