@@ -46,14 +46,18 @@ def _labels(table: pd.DataFrame) -> list[str]:
     names, share = table["label_names"].iloc[0], _share(table)
     precision = {method: _precision(table[table["method"] == method]) for method in methods}
     known = ~np.any([np.isnan(values) for values in precision.values()], axis=0)
-    bands = [["labels", "how many", *methods]]
+    bands = [["labels", "how many", "guessing", *methods]]
     for band, (low, high) in BANDS.items():
         inside = known & (share >= low) & (share < high)
-        bands.append([band, str(inside.sum()), *(f"{precision[m][inside].mean():.4f}" for m in methods)])
+        scores = (values[inside].mean() for values in (share, *(precision[m] for m in methods)))
+        bands.append([band, str(inside.sum()), *(f"{score:.4f}" for score in scores)])
     rows = [["label", "share of training rows", *methods]]
     for j in np.argsort(share, kind="stable"):
         rows.append([names[j], f"{share[j]:.3f}", *(f"{precision[m][j]:.3f}" for m in methods)])
-    told = f"{int((~known).sum())} labels without a positive test row in every seed are not in the bands."
+    told = (
+        f"{int((~known).sum())} labels without a positive test row in every seed are not in the bands. Guessing "
+        "has about a label's share of the rows as its average precision."
+    )
     return [markdown_table(bands), told, markdown_table(rows)]
 
 

@@ -1,4 +1,4 @@
-"""A run over several nodes is the run of one node: actor on the head, workers on two nodes, data tasks on a third."""
+"""A run over several nodes is the run of one node: actor on the head, workers on two nodes, on a third what decodes."""
 
 import json
 import os
@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_table import orders, write_table
+from small_table import orders
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.config import Config
+from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ for role in ("trainer", "trainer", "data"):
     cluster.add_node(num_cpus=1, labels={"role": role})
 ray.init(address=cluster.address, log_to_driver=False)
 cluster.wait_for_nodes()
-from d2ace.pipeline import fit, row_store, train
+from d2ace.pipeline import fit, row_store, stream_feed, train
 
 def node(*_):
     return ray.get_runtime_context().get_node_id()
@@ -37,9 +38,15 @@ def noted_read(*arguments, read=row_store._read, **options):
         file.write(node() + "\\n")
     yield from read(*arguments, **options)
 
+def noted_decode(*arguments, decode=stream_feed.decode_block):
+    with open(data_file, "a") as file:
+        file.write(node() + "\\n")
+    return decode(*arguments)
+
 def noted_loop(arguments, loop=train.train_loop):
     with open(f"{worker_file}-{ray.train.get_context().get_world_rank()}", "w") as file:
         file.write(node() + " " + ray.get(arguments["setup"].actor.__ray_call__.remote(node)))
+    stream_feed.decode_block = noted_decode
     return loop(arguments)
 
 cloudpickle.register_pickle_by_value(sys.modules["__main__"])
@@ -64,15 +71,15 @@ cluster.shutdown()
 @pytest.mark.usefixtures("ray_session")
 def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node(tmp_path):
     values = {
-        "data": {"path": str(write_table(tmp_path / "table"))},
-        "model": {"options": {"hidden": [16]}},
+        "data": {"path": str(digit_scenes.build(tmp_path / "digits", rows=200).folder)},
+        "images": {"size": 24, "random_crop_scale": [0.5, 1.0]},
+        "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
         "selector": {"options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
-        "optimizer": {"lr": 0.03},
         "train": {"epochs": 4, "batch_size": 32},
         "run": {"storage": str(tmp_path / "runs"), "name": "one", "workers": 0},
     }
     one = fit(Config.make(values), quiet=True)
-    spread = {"name": "spread", "workers": 2, "cpus_per_worker": 1}
+    spread = {"name": "spread", "workers": 2, "cpus_per_worker": 1, "feed": "stream"}
     values["run"] |= spread | {"worker_labels": {"role": "trainer"}, "data_labels": {"role": "data"}}
     arguments = [json.dumps(values), str(tmp_path / "data-tasks"), str(tmp_path / "worker")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -90,6 +97,7 @@ def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node
     assert len(set(where["workers"])) == 2
     assert [where["roles"][node] for node in where["workers"]] == ["trainer"] * 2
     assert [where["roles"][node] for node in where["data"]] == ["data"]
+    assert (tmp_path / "data-tasks").read_text().count("\n") > 10  # not only reading
     other = Path(where["folder"])
     assert orders(other) == orders(one.folder)
     weights = [torch.load(folder / "model.pt", weights_only=True) for folder in (one.folder, other)]
