@@ -59,8 +59,11 @@ class BackboneModel(MultiLabelModel):
         bias = prior_logits(context) if prior_bias else torch.zeros(context.n_labels)
         was_training, image = self.training, torch.zeros(1, *context.input_shape)
         self.eval()
-        width = self._width(image)
-        self.head = LinearHead(width, bias, **settings) if head == "linear" else QueryHead(width, bias, **settings)
+        made = self._first_features(image)
+        if head == "linear":
+            self.head = LinearHead(made.pooled.shape[-1], bias, **settings)
+        else:
+            self.head = QueryHead(made.positions.shape[-1], bias, **settings)
         self.head.eval()
         self._freeze_unused(image)
         self.train(was_training)
@@ -85,11 +88,11 @@ class BackboneModel(MultiLabelModel):
             groups.setdefault(block, []).append(parameter)
         return [*groups.values(), list(self.head.parameters())]
 
-    def _width(self, image: Tensor) -> int:
-        """Return D, after a first look at an image of the data's shape."""
+    def _first_features(self, image: Tensor) -> Features:
+        """Return what the backbone makes of an image of the data's shape."""
         try:
-            return self.features(image).pooled.shape[1]
-        except (RuntimeError, ValueError) as error:
+            return self.features(image)
+        except (AssertionError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"network {self.name!r} cannot take images of shape {tuple(image.shape[1:])}: {error}"
             ) from error

@@ -18,7 +18,7 @@ class Features(NamedTuple):
 
     Attributes:
         pooled: float (B, D).
-        positions: float (B, T, D), the feature map or the tokens.
+        positions: float (B, T, D'), the feature map or the tokens; D' is D unless the backbone widens after pooling.
     """
 
     pooled: Tensor

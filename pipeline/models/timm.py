@@ -57,7 +57,11 @@ class Timm(BackboneModel):
         backbone: Any = self.backbone
         positions = backbone.forward_features(images)
         pooled = backbone.forward_head(positions, pre_logits=True)
-        return Features(pooled, positions.flatten(2).transpose(1, 2) if positions.ndim == 4 else positions)
+        if positions.ndim == 3:
+            return Features(pooled, positions)
+        if positions.shape[1] != backbone.num_features:  # (B, H, W, D), as Swin has it
+            return Features(pooled, positions.flatten(1, 2))
+        return Features(pooled, positions.flatten(2).transpose(1, 2))
 
     def _make(self, *, pretrained: bool) -> nn.Module:
         try:

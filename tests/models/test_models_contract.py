@@ -22,7 +22,8 @@ SMALL = {
     "mpvae": {"samples": 20},
     "paca": {},
     "small-cnn": {"widths": (8, 16, 16)},
-    "timm": {"architecture": "resnet10t"},
+    # By default timm starts the last normalisation of a block at 0: no gradient reaches the block at first.
+    "timm": {"architecture": "resnet10t", "config": {"zero_init_last": False}},
 }
 RATE = {"mpvae": 1e-3}  # its ranking loss weighs 200
 NAMES = registered()
