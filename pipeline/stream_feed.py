@@ -55,6 +55,7 @@ class StreamFeed:
         self.device, self.bytes_read = device, 0
         self._labels, self._inputs, self._share = rows.open(), inputs, share
         self._shape = (hint.channels, *inputs.images.size)
+        self._row_bytes = math.prod(self._shape)
         self._source = ray.put(StreamSource(rows, inputs, self._shape))
         where = {"scheduling_strategy": "SPREAD", "label_selector": dict(rows.node_labels)}
         self._task = ray.remote(decode_block).options(num_cpus=1, **where)
@@ -78,7 +79,7 @@ class StreamFeed:
 
     def _pixels(self, requests: Sequence[Request]) -> Generator[torch.Tensor, None, None]:
         """Yield the decoded images of each request, uint8 (n, C, H, W)."""
-        plan = StreamPlan.of(requests, math.prod(self._shape))
+        plan = StreamPlan.of(requests, self._row_bytes)
         with closing(self._blocks(plan)) as blocks:
             for number, block in enumerate(blocks):
                 self.bytes_read += block.bytes_read
@@ -88,7 +89,7 @@ class StreamFeed:
         """Yield the plan's blocks in order; those ahead are under way, and cancelled when this is closed."""
         # In lists, so that a task gets the references: it fetches the source only once a process.
         arguments = [ray.put(plan)], [self._source]
-        block_bytes = plan.most_rows * math.prod(self._shape)
+        block_bytes = plan.most_rows * self._row_bytes
         window = max(1, min(BLOCKS_A_CPU * self._share.cpus, self._share.memory // block_bytes))
         numbers = iter(range(plan.n_blocks))
         running = deque(self._task.remote(number, *arguments) for number in islice(numbers, window))
