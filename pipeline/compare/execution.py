@@ -57,7 +57,7 @@ def compare(
     table = ResultTable(out)
     runs = list(study.runs())
     done = table.done()
-    todo = [run for run in runs if run.key not in done][:limit]
+    todo = list({run.key: run for run in runs if run.key not in done}.values())[:limit]  # equal runs train once
     if todo:
         _train(todo, table, parallel, minutes, commit, quiet)
     frame = table.merge()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from ..losses import entry_losses
-from .api import ModelContext, MultiLabelModel, Output, check_number
+from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths
 from .blocks import Gaussian, dense, in_chunks
 
 _TEMPERATURE = 2 / 3
@@ -27,29 +27,33 @@ class DELA(MultiLabelModel):
 
     Args:
         context: what to build for.
+        hidden: width H of the layers; those in the middle of the encoder and at the end of the decoder have 2 H.
         dropout: share of the encoder's units left out in training.
         kl_weight: weight of the divergence that makes noise cheap.
 
-    A training pass costs B L (256 D + 131,072) multiplications, D = ceil(d / 2); an evaluation 1/L of that.
+    A training pass costs B L (H D + 2 H^2) multiplications, D = ceil(d / 2); an evaluation 1/L of that.
     """
 
     name: ClassVar[str] = "dela"
 
-    def __init__(self, context: ModelContext, *, dropout: float = 0.2, kl_weight: float = 1e-4) -> None:
+    def __init__(
+        self, context: ModelContext, *, hidden: int = 256, dropout: float = 0.2, kl_weight: float = 1e-4
+    ) -> None:
         super().__init__(context)
+        check_widths(self.name, "hidden", [hidden])
         check_number(self.name, "dropout", dropout, 0, 1)
         check_number(self.name, "kl_weight", kl_weight, 0)
         inputs, labels = context.input_shape[0], context.n_labels
         latent = math.ceil(inputs / 2)
         self.kl_weight, self.inputs_width = kl_weight, inputs
-        self.encoder = Gaussian([inputs, 256, 512, 256], latent, dropout)
+        self.encoder = Gaussian([inputs, hidden, 2 * hidden, hidden], latent, dropout)
         self.gate_logits = nn.Parameter(torch.empty(labels, latent).uniform_(-10, 10))
         self.gate_scale = nn.Linear(latent, latent)
         nn.init.constant_(self.gate_scale.bias, 2.0)
-        self.decoder_first = dense([inputs + latent, 256], last=False)
-        self.decoder_second = dense([256, 512])
-        bound = 1 / math.sqrt(512)
-        self.heads = nn.Parameter(torch.empty(labels, 512).uniform_(-bound, bound))
+        self.decoder_first = dense([inputs + latent, hidden], last=False)
+        self.decoder_second = dense([hidden, 2 * hidden])
+        bound = 1 / math.sqrt(2 * hidden)
+        self.heads = nn.Parameter(torch.empty(labels, 2 * hidden).uniform_(-bound, bound))
         self.head_biases = nn.Parameter(torch.empty(labels).uniform_(-bound, bound))
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
@@ -68,7 +72,7 @@ class DELA(MultiLabelModel):
         return Output(logits, entry_losses(logits, labels).sum(dim=1) + self.kl_weight * divergence)
 
     def _first(self, features: Tensor, code: Tensor) -> Tensor:
-        """Return the decoder's first layer of [features; code] before its rectifier, (B, 256)."""
+        """Return the decoder's first layer of [features; code] before its rectifier, (B, H)."""
         return self.decoder_first(torch.cat([features, code.to(features.dtype)], dim=1))
 
     def _noisy_logits(self, features: Tensor, code: Tensor, gates: Tensor, noise: Tensor) -> Tensor:
@@ -81,7 +85,7 @@ class DELA(MultiLabelModel):
             hidden = self.decoder_second(torch.relu(shared + own))
             return (hidden * self.heads[some]).sum(dim=2) + self.head_biases[some]
 
-        return in_chunks(score, len(gates), len(code) * (code.shape[1] + 2048), dim=1)
+        return in_chunks(score, len(gates), len(code) * (code.shape[1] + 8 * shared.shape[2]), dim=1)
 
 
 def concrete_gates(logits: Tensor) -> Tensor:

@@ -1,0 +1,209 @@
+"""The studies of ``nine_sets.py``: which methods, networks, data sets, folds and seeds, and which rows decide what."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import _common  # noqa: F401  puts the checkout on the path
+import numpy as np
+import pandas as pd
+
+from d2ace.pipeline.compare import Study
+from d2ace.pipeline.compare.values import paired_differences
+
+SMALL = ("emotions", "birds", "cal500", "scene", "yeast", "enron")
+LARGE = ("Corel5k", "bibtex", "tmc2007-500")
+SETS = SMALL + LARGE
+
+MLP: dict[str, dict[str, Any]] = {"mlp": {"name": "mlp", "options": {"hidden": [512]}}}
+# Narrower than the papers' (768 and 256), whose FLOPs would take two cores days.
+DEEP: dict[str, dict[str, Any]] = {
+    "clif": {"name": "clif", "options": {"hidden": 128}},
+    "dela": {"name": "dela", "options": {"hidden": 64}},
+}
+# A fifth of the papers' 100 epochs at five times their learning rate: the same learning rate x epochs.
+BUDGET = {"train": {"epochs": 20, "batch_size": 128}, "optimizer": {"lr": 5e-4, "weight_decay": 1e-4}}
+LARGE_BUDGET = {"train": {"epochs": 6}, "optimizer": {"lr": 1e-3}}
+"""Of the deep networks on the large sets, over ``BUDGET``."""
+PAPERS = {
+    "train": {"epochs": 100, "batch_size": 128},
+    "optimizer": {"lr": 1e-4, "weight_decay": 1e-4, "warmup_epochs": 10},
+}
+
+
+def d2ace(**options: Any) -> dict[str, Any]:
+    """Return D2ACE with settings."""
+    return {"name": "d2ace", "options": options}
+
+
+def searched(**options: Any) -> dict[str, Any]:
+    """Return D2ACE as the search has it: systematic draws after one epoch."""
+    return d2ace(warmup=1, draws="systematic", **options)
+
+
+def lasting(pressure: float, **options: Any) -> dict[str, Any]:
+    """Return D2ACE's hardness branch at a pressure that hardly decays."""
+    return searched(pressure=pressure, mixture="hardness", pressure_end=200, **options)
+
+
+FIRST = searched(mixture="hardness", pressure_end=200, importance=0.5)
+"""The setting that the search put first."""
+
+UNIFORM = {"uniform": {"name": "uniform"}}
+MAIN: dict[str, dict[str, Any]] = {
+    **UNIFORM,
+    "balanced": {"name": "balanced"},
+    "loss-rank": {"name": "loss-rank", "options": {"warmup": 2}},
+    "hard-imbalance": {"name": "hard-imbalance", "options": {"warmup": 2}},
+    "uncertainty": {"name": "uncertainty", "options": {"warmup": 2}},
+    "d2ace-released": d2ace(warmup=2, variant="released"),
+    "d2ace": d2ace(warmup=2),
+    "d2ace-searched": FIRST,
+}
+SEARCH: dict[str, dict[str, Any]] = {
+    **UNIFORM,
+    "default": d2ace(warmup=2),
+    "systematic s 8": searched(),
+    "systematic s 3": searched(pressure=3.0),
+    "uncertainty s 64": searched(pressure=64.0, mixture="uncertainty"),
+    "hardness s 3": searched(pressure=3.0, mixture="hardness"),
+    "hardness s 8": searched(mixture="hardness"),
+    "hardness s 64": searched(pressure=64.0, mixture="hardness"),
+    "hardness s 64, to 1 at epoch 12": searched(pressure=64.0, mixture="hardness", pressure_end=12),
+    "hardness s 500, to 1 at epoch 12": searched(pressure=500.0, mixture="hardness", pressure_end=12),
+    "hardness s 8, to 1 at epoch 8": searched(mixture="hardness", pressure_end=8),
+    "hardness s 8, hardly decaying": searched(mixture="hardness", pressure_end=200),
+    "hardness s 8, from epoch 10 on": d2ace(warmup=10, draws="systematic", mixture="hardness", pressure_end=40),
+    "hardness s 20, from epoch 5 on": d2ace(
+        warmup=5, draws="systematic", mixture="hardness", pressure=20.0, pressure_end=40
+    ),
+    "hardness s 8, hardly decaying, importance 1/2": FIRST,
+    "hardness s 20, hardly decaying, importance 1/2": lasting(20.0, importance=0.5),
+    "hardness s 64, hardly decaying, importance 1/2": lasting(64.0, importance=0.5),
+    "hardness s 20, hardly decaying, importance 3/4": lasting(20.0, importance=0.75),
+    "s 8, hardly decaying, importance 1/2": searched(pressure_end=200, importance=0.5),
+    "20 neighbours, s 8": searched(neighbours=20),
+    "20 neighbours, hardness s 8, hardly decaying, importance 1/2": searched(
+        neighbours=20, mixture="hardness", pressure_end=200, importance=0.5
+    ),
+    "hard-imbalance": {"name": "hard-imbalance", "options": {"warmup": 1}},
+    "hardness s 64, no correlation": searched(pressure=64.0, mixture="hardness", correlation=False),
+    "hardness s 64, no label weights": searched(pressure=64.0, mixture="hardness", label_weights=False),
+    "hardness s 8, label weights -8, -4": searched(mixture="hardness", label_weight_mean=-8.0, label_weight_std=-4.0),
+    "hardness s 8, importance 1/2": searched(mixture="hardness", importance=0.5),
+    "hardness s 64, importance 1/2": searched(pressure=64.0, mixture="hardness", importance=0.5),
+    "hardness s 64, importance 1": searched(pressure=64.0, mixture="hardness", importance=1.0),
+}
+SHORTLIST: dict[str, dict[str, Any]] = {
+    **UNIFORM,
+    **{
+        name: SEARCH[name]
+        for name in (
+            "hardness s 8, hardly decaying, importance 1/2",
+            "hardness s 20, hardly decaying, importance 1/2",
+            "hardness s 64, hardly decaying, importance 1/2",
+            "hardness s 64, importance 1/2",
+            "hardness s 8, hardly decaying",
+            "hardness s 20, from epoch 5 on",
+            "hardness s 8, from epoch 10 on",
+            "s 8, hardly decaying, importance 1/2",
+        )
+    },
+    "hardness s 64, hardly decaying": lasting(64.0),
+    "hardness s 500, hardly decaying, importance 1/2": lasting(500.0, importance=0.5),
+}
+"""From which each data set's own setting is chosen."""
+RATES = (1e-3,)
+"""Learning rates beside that of ``BUDGET``, to tell whether selection does what a larger step does."""
+REPRODUCTION: dict[str, dict[str, Any]] = {**UNIFORM, "d2ace-released": d2ace(variant="released")}
+
+CHOSEN = "d2ace-chosen"
+SURE = 2.0
+"""Standard errors above uniform that a setting needs on validation rows; else a data set keeps uniform."""
+
+
+def studies(paths: Mapping[str, str]) -> dict[str, tuple[Study, ...]]:
+    """Return the parts of every study whose runs are known beforehand, on prepared data."""
+
+    def make(name: str, sets: tuple[str, ...], networks: Any, methods: Any, **more: Any) -> Study:
+        data = {each: {"path": paths[each]} for each in sets}
+        return Study.make(
+            {"name": name, "data": data, "networks": networks, "methods": methods, "config": BUDGET, **more}
+        )
+
+    large = {each: {"path": paths[each], "config": LARGE_BUDGET} for each in LARGE}
+    rates = {f"mlp, lr {rate:g}": {**MLP["mlp"], "config": {"optimizer": {"lr": rate}}} for rate in RATES}
+    first = {**UNIFORM, "d2ace-searched": FIRST}
+    return {
+        "main": (make("main", SETS, MLP, MAIN),),
+        "networks": (make("networks", SMALL, DEEP, MAIN), make("networks", LARGE, DEEP, MAIN, data=large)),
+        "search": (make("search", (*SMALL, "Corel5k"), MLP, SEARCH, folds=3, seeds=[100]),),
+        "confirm": (make("confirm", SETS, MLP, first, seeds=[1, 2]),),
+        "rates": (make("rates", SETS, rates, first, seeds=[1]),),
+        "choose": (
+            make("choose", SMALL, MLP, SHORTLIST, folds=3, seeds=[100, 101, 102]),
+            make("choose", LARGE, MLP, SHORTLIST, folds=3, seeds=[100]),
+        ),
+        "reproduction": (
+            make(
+                "reproduction",
+                ("yeast", "birds-labelled", "scene"),
+                {"clif": {"name": "clif"}},
+                REPRODUCTION,
+                config=PAPERS,
+                protocol="papers",
+            ),
+        ),
+    }
+
+
+class Choice(NamedTuple):
+    """What a data set's validation rows chose.
+
+    Attributes:
+        setting: name in ``SHORTLIST``; "uniform" where none was surely better.
+        best: setting with the largest mean difference.
+        difference: its mean paired difference to uniform in validation mAP.
+        error: standard error of that mean, over its pairs.
+        pairs: (fold, seed).
+    """
+
+    setting: str
+    best: str
+    difference: float
+    error: float
+    pairs: int
+
+
+def choices(table: pd.DataFrame) -> dict[str, Choice]:
+    """Return, by data set, what the rows of study ``choose`` say; only sets whose runs are all there are chosen for."""
+    validation = table.assign(**{"test/map": table["validation/map"]})
+    found: dict[str, list[tuple[float, float, int, str]]] = {}
+    for method in SHORTLIST:
+        if method == "uniform" or method not in set(table["method"]):
+            continue
+        for data, pairs in paired_differences(validation, "map", method, "uniform").groupby("data"):
+            values = pairs["difference"].to_numpy()
+            error = float(values.std(ddof=1) / np.sqrt(len(values)))
+            found.setdefault(str(data), []).append((float(values.mean()), error, len(values), method))
+    chosen = {}
+    for data in (data for data in SETS if len(found.get(data, [])) == len(SHORTLIST) - 1):
+        difference, error, pairs, best = max(found[data])
+        chosen[data] = Choice(best if difference > SURE * error else "uniform", best, difference, error, pairs)
+    return chosen
+
+
+def chosen_studies(paths: Mapping[str, str], chosen: Mapping[str, Choice]) -> tuple[Study, ...]:
+    """Return the studies that put each data set's own setting against uniform on seeds that decided nothing."""
+    return tuple(
+        Study.make(
+            {
+                "name": "chosen",
+                "data": {data: {"path": paths[data]}},
+                "networks": MLP,
+                "methods": {**UNIFORM, CHOSEN: SHORTLIST[choice.setting]},
+                "config": BUDGET,
+                "seeds": [3, 4],
+            }
+        )
+        for data, choice in chosen.items()
+    )
