@@ -5,44 +5,81 @@ from typing import Any
 
 import _common  # noqa: F401  puts the checkout on the path
 import pandas as pd
+from _nine_sets_studies import CHOSEN
+from _results_search import compared, goal, own_settings, searched_settings
 
-from d2ace.pipeline.compare import Study, compare_methods
+from d2ace.pipeline.compare import Study
 from d2ace.pipeline.compare.comparison import Comparison
 from d2ace.pipeline.compare.summary import markdown_table
 from d2ace.pipeline.compare.values import mean_and_std
-from d2ace.pipeline.errors import RunError
 
 METRICS = {"map": "mAP", "macro_auc": "macro-AUC", "ranking_loss": "ranking loss", "macro_f1": "macro-F1"}
 # Figures known for D2ACE from public leaderboards; the base network is not stated there.
 KNOWN = {("yeast", "macro_auc"): 0.7305, ("birds-labelled", "macro_auc"): 0.809, ("scene", "ranking_loss"): 0.0629}
 
+Studies = Mapping[str, tuple[Study, ...]]
+Tables = Mapping[str, pd.DataFrame]
 
-def results_page(tables: Mapping[str, pd.DataFrame], studies: Mapping[str, Study], machine: Mapping[str, Any]) -> str:
-    """Return the whole page."""
+
+def results_page(tables: Tables, studies: Studies, machine: Mapping[str, Any]) -> str:
+    """Return the whole page, from the runs and the parts of every study."""
     parts = [
         "# Results",
         "Written by `python benchmarks/nine_sets.py` from `results/nine_sets/table.parquet`; do not edit. "
         "How everything is computed: [docs/compare.md](../docs/compare.md).",
         _where(tables, machine),
-        "## Methods on nine data sets",
-        _budget(studies["main"]),
-        *_main(tables["main"], studies["main"]),
+        "## In short",
+        *_in_short(tables),
+        *goal(tables),
+        "## Methods on nine data sets: mlp",
+        _budget(studies["main"][0]),
+        *_studied(tables["main"], studies["main"]),
+        *_networks(tables["networks"], studies["networks"]),
         "## Search for settings",
-        *_search(tables["search"], studies["search"]),
+        *searched_settings(tables["search"], studies["search"][0]),
         "## The first of the search against uniform, on other seeds",
         *_confirm(tables["confirm"], studies["confirm"]),
+        "## Is it only a larger step?",
+        *_rates(tables["rates"], tables["confirm"], studies["rates"]),
+        "## Each data set's own setting, on seeds that decided nothing",
+        *own_settings(tables["choose"]),
+        *_studied(tables["chosen"], studies["chosen"]),
         "## Reproduction of known figures",
         *_reproduction(tables["reproduction"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _where(tables: Mapping[str, pd.DataFrame], machine: Mapping[str, Any]) -> str:
-    rows = pd.concat([table[["commit", "finished"]] for table in tables.values() if len(table)])
+def _where(tables: Tables, machine: Mapping[str, Any]) -> str:
+    rows = pd.concat([table[["key", "commit", "finished"]] for table in tables.values() if len(table)])
     commits = ", ".join(sorted(rows["commit"].dropna().unique()))
     days = sorted({when[:10] for when in rows["finished"]})
     facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
-    return f"{len(rows)} runs, {days[0]} to {days[-1]}, commits {commits}; {facts}, shared with other work."
+    return f"{rows['key'].nunique()} runs, {days[0]} to {days[-1]}, commits {commits}; {facts}, shared with other work."
+
+
+def _in_short(tables: Tables) -> list[str]:
+    """Every method and network against uniform: mean difference and corrected p of each metric."""
+    rows = [["network", "method", *METRICS.values()]]
+    everything = pd.concat([tables["main"], tables["networks"]])
+    for network, table in everything.groupby("network", sort=False):
+        found = {metric: compared(table, metric) for metric in METRICS}
+        for method in (name for name in table["method"].unique() if name != "uniform"):
+            rows.append([str(network), method, *(_short(comparison, method) for comparison in found.values())])
+    about = (
+        "Mean difference to uniform over the data sets on test rows, positive is better, with Holm's corrected p (over "
+        "the methods of a network and metric) in brackets; bold where it is below .05. The tables below have the rest."
+    )
+    return [about, markdown_table(rows)]
+
+
+def _short(comparison: Comparison | None, method: str) -> str:
+    verdicts = {} if comparison is None else {v.method: v for v in comparison.verdicts}
+    if method not in verdicts:
+        return "-"
+    verdict = verdicts[method]
+    text = f"{verdict.difference:+.4f} ({verdict.holm_p:.2g})"
+    return text if verdict.verdict == "no significant difference" else f"**{text}**"
 
 
 def _budget(study: Study) -> str:
@@ -55,39 +92,72 @@ def _budget(study: Study) -> str:
     )
 
 
-def _main(table: pd.DataFrame, study: Study) -> list[str]:
-    return [_there(table, study), *_compared_by_metric(table)]
+def _networks(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
+    parts = []
+    large = studies[1]
+    budget = next(iter(large.data.values())).config
+    for network, entry in large.networks.items():
+        settings = ", ".join(f"{key} {value}" for key, value in entry.options.items())
+        about = (
+            f"As above with {network.upper()} at {settings}, narrower than the paper's for want of time: the full "
+            f"width of CLIF is in the reproduction below. {', '.join(large.data)}: "
+            f"{budget['train']['epochs']} epochs at {budget['optimizer']['lr']:g}."
+        )
+        own = [study.model_copy(update={"networks": {network: study.networks[network]}}) for study in studies]
+        parts += [f"## Methods on nine data sets: {network.upper()}", about]
+        parts += _studied(table[table["network"] == network] if len(table) else table, own)
+    return parts
 
 
-def _confirm(table: pd.DataFrame, study: Study) -> list[str]:
-    settings = ", ".join(f"{key} {value}" for key, value in study.methods["d2ace-searched"].options.items())
+def _confirm(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
+    settings = ", ".join(f"{key} {value}" for key, value in studies[0].methods["d2ace-searched"].options.items())
     about = (
         f"The search above put D2ACE with {settings} first. Here it meets uniform on test rows of seeds "
-        f"{', '.join(map(str, study.seeds))}, which decided nothing before; one method, so p needs no correction. "
+        f"{', '.join(map(str, studies[0].seeds))}, which decided nothing before; one method, so p needs no correction. "
         "Other seeds are other splits of the same data sets; bibtex and tmc2007-500 took no part in the search at all."
     )
-    return [about, _there(table, study), *_compared_by_metric(table)]
+    return [about, *_studied(table, studies)]
 
 
-def _there(table: pd.DataFrame, study: Study) -> str:
-    wanted = len(study.data) * len(study.networks) * len(study.methods) * len(study.seeds) * (study.folds or 1)
-    return f"{len(table)} of {wanted} runs of the study are there."
+def _rates(table: pd.DataFrame, confirm: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
+    """Uniform and the searched setting at several learning rates, against uniform at the study's own."""
+    if not len(table):
+        return ["Not run yet."]
+    seed = studies[0].seeds[0]
+    everything = pd.concat([confirm[confirm["seed"] == seed], table])
+    at = everything["network"].replace("mlp", f"mlp, lr {studies[0].config['optimizer']['lr']:g}")
+    together = everything.assign(network="mlp", method=everything["method"] + at.str.removeprefix("mlp"))
+    reference = f"uniform{at.iloc[0].removeprefix('mlp')}"
+    about = (
+        "Selected rows have larger losses, so their gradients are larger too: a larger learning rate may do the same. "
+        f"Uniform and the searched setting at several rates, seed {seed}, all against uniform at the study's own."
+    )
+    parts = [about]
+    for metric in ("map", "macro_auc"):
+        comparison = compared(together, metric, reference)
+        if comparison is not None:
+            parts += [f"### Learning rates: {METRICS[metric]}", comparison.markdown()]
+    return parts
 
 
-def _compared_by_metric(table: pd.DataFrame) -> list[str]:
-    parts = []
+def _studied(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
+    """How many runs are there, and what they say of every metric."""
+    parts = [_there(table, studies)]
     for metric, title in METRICS.items():
-        comparison = _compared(table, metric)
+        comparison = compared(table, metric)
         if comparison is not None:
             parts += [f"### {title}", _in_words(comparison), comparison.markdown()]
     return parts
 
 
-def _compared(table: pd.DataFrame, metric: str) -> Comparison | None:
-    try:
-        return compare_methods(table, metric, "uniform")
-    except RunError:
-        return None
+def _there(table: pd.DataFrame, studies: Sequence[Study]) -> str:
+    wanted = sum(
+        len(study.data) * len(study.networks) * len(study.methods) * len(study.seeds) * (study.folds or 1)
+        for study in studies
+    )
+    kept = sum(study.methods.get(CHOSEN) == study.methods["uniform"] for study in studies)
+    twice = f" Where a set keeps uniform ({kept} of {len(studies)}), its uniform runs count twice." if kept else ""
+    return f"{len(table)} of {wanted} runs of the study are there.{twice}"
 
 
 def _in_words(comparison: Comparison) -> str:
@@ -97,38 +167,6 @@ def _in_words(comparison: Comparison) -> str:
         for word, methods in by_verdict.items()
     ]
     return " ".join(sentences)
-
-
-def _search(table: pd.DataFrame, study: Study) -> list[str]:
-    """The settings tried, by what they gain on VALIDATION rows."""
-    if not len(table):
-        return ["Not run yet."]
-    validation = table.assign(**{f"test/{metric}": table[f"validation/{metric}"] for metric in METRICS})
-    by_map, by_auc = (_compared(validation, metric) for metric in ("map", "macro_auc"))
-    if by_map is None or by_auc is None:
-        return ["Too few runs yet."]
-    auc = {verdict.method: verdict for verdict in by_auc.verdicts}
-    rows = [["settings", "mAP", "95 % interval", "won/tied/lost", "p", "macro-AUC", "epochs to uniform's best, ratio"]]
-    for verdict in sorted(by_map.verdicts, key=lambda v: -v.difference):
-        low, high = verdict.interval.low, verdict.interval.high
-        ratio = by_map.targets["median_epochs_ratio"].get(verdict.method, float("nan"))
-        rows.append(
-            [
-                verdict.method,
-                f"{verdict.difference:+.4f}",
-                f"{low:+.4f} .. {high:+.4f}",
-                f"{verdict.wins}/{verdict.ties}/{verdict.losses}",
-                f"{verdict.p:.3g}",
-                f"{auc[verdict.method].difference:+.4f}",
-                f"{ratio:.2f}" if ratio < float("inf") else "never",
-            ]
-        )
-    about = (
-        f"Differences to uniform on validation rows, mean over {', '.join(study.data)} with mlp, {study.folds} folds, "
-        f"seed {study.seeds[0]}, which the study above does not use. The p are not corrected: this table chooses, it "
-        "does not conclude."
-    )
-    return [about, markdown_table(rows)]
 
 
 def _reproduction(table: pd.DataFrame) -> list[str]:

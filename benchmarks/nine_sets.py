@@ -1,12 +1,12 @@
 """Whether, where and at which settings batch selection helps: nine Mulan data sets, folds, networks, methods.
 
-The studies share one table, which a stopped run goes on with: ``main`` (every method, mlp, a small budget), ``networks``
-(the same with CLIF and DELA), ``search`` (settings of D2ACE, judged on validation rows only), ``confirm`` (the setting
-that the search put first against uniform, on test rows of other seeds), ``rates`` (both at larger learning rates),
-``choose`` (a short list of settings on validation rows of each set by itself), ``chosen`` (what each set chose against
-uniform, on test rows of seeds that decided nothing) and ``reproduction`` (the papers' protocol beside the figures known
-from them). Every call trains what is missing within the minutes given and writes ``benchmarks/RESULTS.md`` from all that
-is there. Needs the real data beside the project.
+The studies share one table, which a stopped run goes on with: ``main`` (every method, mlp, a small budget),
+``networks`` (the same with CLIF and DELA), ``search`` (settings of D2ACE, judged on validation rows only), ``confirm``
+(the setting that the search put first against uniform, on test rows of other seeds), ``rates`` (both at a larger
+learning rate), ``choose`` (a short list of settings on validation rows of each set by itself), ``chosen`` (what each
+set chose against uniform, on test rows of seeds that decided nothing) and ``reproduction`` (the papers' protocol beside
+the figures known from them). Every call trains what is missing within the minutes given and writes
+``benchmarks/RESULTS.md`` from all that is there. Needs the real data beside the project.
 
 Run: python benchmarks/nine_sets.py [STUDY ...] [--minutes M] [--networks mlp,...] [--data yeast,...]
 """
