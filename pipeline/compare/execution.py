@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import platform
 import sys
 import time
@@ -22,6 +23,9 @@ from ..session import ray_session
 from .study import Study, StudyRun
 from .table import ResultTable
 from .trial import run_trial
+
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_TOP_PAD_": str(2**28)}
+"""Lets glibc use freed memory again where it would return it: tensors of many MB each step cost page faults else."""
 
 
 def compare(
@@ -107,7 +111,10 @@ def _rows(
     cpus = int(ray.cluster_resources().get("CPU", 1))
     at_once = min(parallel or max(1, cpus // todo[0].study.threads), len(todo))
     gpus = todo[0].study.gpus_per_run
-    task = ray.remote(num_cpus=min(todo[0].study.threads, cpus), num_gpus=gpus)(_run)
+    kept = {name: value for name, value in KEPT_MEMORY.items() if name not in os.environ}
+    task = ray.remote(
+        num_cpus=min(todo[0].study.threads, cpus), num_gpus=gpus, runtime_env={"env_vars": kept} if kept else None
+    )(_run)
     waiting = iter(todo)
     under_way = [task.remote(run, neighbours) for run in islice(waiting, at_once)]
     while under_way:

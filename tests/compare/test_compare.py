@@ -1,13 +1,14 @@
 """Whole comparisons: what is run, kept, resumed and refused."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from d2ace.pipeline.compare import compare, execution, read_table
+from d2ace.pipeline.compare import compare, compare_methods, execution, read_table
 from d2ace.pipeline.compare.study import Study
 from d2ace.pipeline.compare.table import SCHEMA, ResultTable
 from d2ace.pipeline.config import Config
@@ -52,6 +53,35 @@ def test_a_finished_comparison_trains_nothing(make_study, tmp_path, monkeypatch)
     assert len(compare(make_study(), tmp_path, quiet=True)) == 4
     renamed = make_study(name="other", methods={"u": {"name": "uniform"}}, reference="u")
     assert compare(renamed, tmp_path, quiet=True)["method"].unique().tolist() == ["u"]
+
+
+def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
+    trained, train = [], execution._train
+    monkeypatch.setattr(execution, "_train", lambda todo, *rest: (trained.extend(todo), train(todo, *rest)))
+    study = make_study(methods={"uniform": {"name": "uniform"}, "twin": {"name": "uniform"}})
+    table = compare(study, tmp_path, quiet=True)
+    assert len(trained) == 2 and table["key"].nunique() == 2
+    assert sorted(zip(table["method"], table["fold"], strict=True)) == [
+        ("twin", 0),
+        ("twin", 1),
+        ("uniform", 0),
+        ("uniform", 1),
+    ]
+    assert not compare_methods(table, "map").values.empty
+
+
+def test_runs_keep_freed_memory_unless_the_user_decides(make_study, tmp_path, monkeypatch):
+    def environment(run, neighbours):
+        return {name: os.environ.get(name) for name in execution.KEPT_MEMORY}
+
+    monkeypatch.setattr(execution, "_run", environment)
+    mine = next(iter(execution.KEPT_MEMORY))
+    runs = list(make_study().runs())[:1]
+    row = next(execution._rows(runs, tmp_path, 1, float("inf")))
+    assert row == execution.KEPT_MEMORY
+    monkeypatch.setenv(mine, "7")
+    row = next(execution._rows(runs, tmp_path, 1, float("inf")))
+    assert row == {**execution.KEPT_MEMORY, mine: None}  # this Ray was started before the user's choice
 
 
 def test_no_run_starts_after_the_time_is_up(make_study, tmp_path):

@@ -100,6 +100,17 @@ def test_dela_with_closed_gates_predicts_as_in_evaluation():
     assert (opened - closed).abs().max() > 1e-3
 
 
+def test_the_width_of_dela_is_that_of_its_layers_and_must_be_possible():
+    model = models.create("dela", CONTEXT, hidden=16)
+    shapes = {name: tuple(weights.shape) for name, weights in model.named_parameters()}
+    assert [shapes[f"encoder.body.{layer}.weight"] for layer in (0, 3, 6)] == [(16, 6), (32, 16), (16, 32)]
+    assert shapes["decoder_first.0.weight"] == (16, 9) and shapes["decoder_second.0.weight"] == (32, 16)
+    assert shapes["heads"] == (3, 32)
+    assert models.create("dela", CONTEXT).heads.shape == (3, 512)
+    with pytest.raises(ConfigError, match=r"hidden.*0"):
+        models.create("dela", CONTEXT, hidden=0)
+
+
 def test_flow_densities_integrate_to_one():
     torch.manual_seed(0)
     density = LabelDensity(2, 2, hidden=16, units=4)
