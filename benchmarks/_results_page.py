@@ -137,7 +137,20 @@ def _rates(table: pd.DataFrame, confirm: pd.DataFrame, studies: Sequence[Study])
         comparison = compared(together, metric, reference)
         if comparison is not None:
             parts += [f"### Learning rates: {METRICS[metric]}", comparison.markdown()]
+        for network, alone in table.groupby("network", sort=False):
+            parts += [f"At {network.removeprefix('mlp, ')}: {_sentence(compared(alone, metric))}"]
     return parts
+
+
+def _sentence(comparison: Comparison | None) -> str:
+    """The only method of a comparison against uniform, in words."""
+    if comparison is None:
+        return "too few runs."
+    verdict = comparison.verdicts[0]
+    return (
+        f"{verdict.method} - uniform {verdict.difference:+.4f} [{verdict.interval.low:+.4f}, "
+        f"{verdict.interval.high:+.4f}], won {verdict.wins} of {verdict.cells}, p {verdict.p:.2g}."
+    )
 
 
 def _studied(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
