@@ -81,11 +81,22 @@ class DELA(MultiLabelModel):
         weight = self.decoder_first.get_parameter("0.weight")[:, self.inputs_width :]
 
         def score(some: slice) -> Tensor:
-            own = linear(noise.unsqueeze(1) * gates[some], weight)
-            hidden = self.decoder_second(torch.relu(shared + own))
+            hidden = self.decoder_second(torch.relu(shared + _gated(noise, gates[some], weight)))
             return (hidden * self.heads[some]).sum(dim=2) + self.head_biases[some]
 
-        return in_chunks(score, len(gates), len(code) * (code.shape[1] + 8 * shared.shape[2]), dim=1)
+        width = weight.shape[0]
+        return in_chunks(score, len(gates), min(len(code), width) * code.shape[1] + 8 * len(code) * width, dim=1)
+
+
+def _gated(noise: Tensor, gates: Tensor, weight: Tensor) -> Tensor:
+    """Return (B, L, H): for every label its gated noise (B, D) through ``weight``, (H, D).
+
+    The gates go to the noise, B L D numbers, or to the weights, H L D numbers: whichever are fewer.
+    """
+    if len(noise) <= len(weight):
+        return linear(noise.unsqueeze(1) * gates, weight)
+    gated = (gates.unsqueeze(1) * weight).flatten(0, 1)
+    return linear(noise, gated).unflatten(1, (len(gates), len(weight)))
 
 
 def concrete_gates(logits: Tensor) -> Tensor:

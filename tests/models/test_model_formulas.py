@@ -12,7 +12,7 @@ from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.models.blocks import kl_divergence, sample
 from d2ace.pipeline.models.c2ae import calibrated_ranking_loss
 from d2ace.pipeline.models.clif import LabelNorm, label_graph
-from d2ace.pipeline.models.dela import _noise_divergence, concrete_gates
+from d2ace.pipeline.models.dela import _gated, _noise_divergence, concrete_gates
 from d2ace.pipeline.models.flows import LabelDensity, autoregressive_masks
 from d2ace.pipeline.models.mpvae import ranking_loss
 
@@ -98,6 +98,16 @@ def test_dela_with_closed_gates_predicts_as_in_evaluation():
     torch.testing.assert_close(closed, model.eval()(features).logits)
     opened = model._noisy_logits(features, code, torch.eye(3), noise)
     assert (opened - closed).abs().max() > 1e-3
+
+
+def test_dela_gates_noise_or_weights_with_the_same_result():
+    noise, gates, weight = draws(7, 4), draws(3, 4, seed=1), draws(5, 4, seed=2).requires_grad_()
+    expected = torch.einsum("bd,ld,hd->blh", noise, gates, weight)
+    for rows in (2, 7):  # fewer and more than the 5 units
+        torch.testing.assert_close(_gated(noise[:rows], gates, weight), expected[:rows])
+        (gradient,) = torch.autograd.grad(_gated(noise[:rows], gates, weight).square().sum(), weight)
+        (known,) = torch.autograd.grad(expected[:rows].square().sum(), weight, retain_graph=True)
+        torch.testing.assert_close(gradient, known)
 
 
 def test_the_width_of_dela_is_that_of_its_layers_and_must_be_possible():
