@@ -116,8 +116,9 @@ RATES = (1e-3,)
 """Learning rates beside that of ``BUDGET``, to tell whether selection does what a larger step does."""
 REPRODUCTION: dict[str, dict[str, Any]] = {**UNIFORM, "d2ace-released": d2ace(variant="released")}
 
-CHOSEN = "d2ace-chosen"
-SURE = 2.0
+CHOSEN, COMMON = "d2ace-own", "d2ace-common"
+"""D2ACE with each data set's own setting, and with the one setting that all share."""
+SURE = 1.0
 """Standard errors above uniform that a setting needs on validation rows; else a data set keeps uniform."""
 
 
@@ -174,36 +175,57 @@ class Choice(NamedTuple):
     pairs: int
 
 
-def choices(table: pd.DataFrame) -> dict[str, Choice]:
-    """Return, by data set, what the rows of study ``choose`` say; only sets whose runs are all there are chosen for."""
+def validation_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the gains over uniform in validation mAP of study ``choose``: one row a data set and setting.
+
+    Columns: data, method, mean, sem, size. Only data sets where every setting of the short list has run.
+    """
     validation = table.assign(**{"test/map": table["validation/map"]})
-    found: dict[str, list[tuple[float, float, int, str]]] = {}
-    for method in SHORTLIST:
-        if method == "uniform" or method not in set(table["method"]):
-            continue
-        for data, pairs in paired_differences(validation, "map", method, "uniform").groupby("data"):
-            values = pairs["difference"].to_numpy()
-            error = float(values.std(ddof=1) / np.sqrt(len(values)))
-            found.setdefault(str(data), []).append((float(values.mean()), error, len(values), method))
+    tried = [method for method in SHORTLIST if method != "uniform" and method in set(table["method"])]
+    pairs = [paired_differences(validation, "map", method, "uniform").assign(method=method) for method in tried]
+    if not pairs:
+        return pd.DataFrame(columns=["data", "method", "mean", "sem", "size"])
+    gains = pd.concat(pairs).groupby(["data", "method"])["difference"].agg(["mean", "sem", "size"]).reset_index()
+    whole = gains.groupby("data")["method"].transform("size") == len(SHORTLIST) - 1
+    return gains[whole & (gains.groupby("data")["size"].transform("min") > 1)]
+
+
+def choices(table: pd.DataFrame) -> dict[str, Choice]:
+    """Return what each data set's rows of study ``choose`` say."""
+    gains = validation_gains(table)
     chosen = {}
-    for data in (data for data in SETS if len(found.get(data, [])) == len(SHORTLIST) - 1):
-        difference, error, pairs, best = max(found[data])
+    for data in (data for data in SETS if data in set(gains["data"])):
+        own = gains[gains["data"] == data].set_index("method")
+        best = str(own["mean"].idxmax())
+        difference, error, pairs = float(own["mean"][best]), float(own["sem"][best]), int(own["size"][best])
         chosen[data] = Choice(best if difference > SURE * error else "uniform", best, difference, error, pairs)
     return chosen
 
 
-def chosen_studies(paths: Mapping[str, str], chosen: Mapping[str, Choice]) -> tuple[Study, ...]:
-    """Return the studies that put each data set's own setting against uniform on seeds that decided nothing."""
+def common_setting(table: pd.DataFrame) -> str | None:
+    """Return the setting with the largest signed-rank sum over the data sets; None before all of them have run."""
+    gains = validation_gains(table)
+    if set(gains["data"]) != set(SETS):
+        return None
+    wide = gains.pivot(index="data", columns="method", values="mean")
+    return str((np.sign(wide) * wide.abs().rank()).sum().idxmax())
+
+
+def chosen_studies(paths: Mapping[str, str], table: pd.DataFrame) -> tuple[Study, ...]:
+    """Return the studies that put what ``choose`` chose against uniform on seeds that decided nothing."""
+    common = common_setting(table)
+    if common is None:
+        return ()
     return tuple(
         Study.make(
             {
                 "name": "chosen",
                 "data": {data: {"path": paths[data]}},
                 "networks": MLP,
-                "methods": {**UNIFORM, CHOSEN: SHORTLIST[choice.setting]},
+                "methods": {**UNIFORM, CHOSEN: SHORTLIST[choice.setting], COMMON: SHORTLIST[common]},
                 "config": BUDGET,
-                "seeds": [3, 4],
+                "seeds": [3, 4] if data in LARGE else [3, 4, 5, 6],
             }
         )
-        for data, choice in chosen.items()
+        for data, choice in choices(table).items()
     )

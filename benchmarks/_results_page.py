@@ -41,7 +41,7 @@ def results_page(tables: Tables, studies: Studies, machine: Mapping[str, Any]) -
         *_confirm(tables["confirm"], studies["confirm"]),
         "## Is it only a larger step?",
         *_rates(tables["rates"], tables["confirm"], studies["rates"]),
-        "## Each data set's own setting, on seeds that decided nothing",
+        "## Settings chosen again, for each data set and for all, on seeds that decided nothing",
         *own_settings(tables["choose"]),
         *_studied(tables["chosen"], studies["chosen"]),
         "## Reproduction of known figures",

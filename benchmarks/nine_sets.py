@@ -3,9 +3,9 @@
 The studies share one table, which a stopped run goes on with: ``main`` (every method, mlp, a small budget),
 ``networks`` (the same with CLIF and DELA), ``search`` (settings of D2ACE, judged on validation rows only), ``confirm``
 (the setting that the search put first against uniform, on test rows of other seeds), ``rates`` (both at a larger
-learning rate), ``choose`` (a short list of settings on validation rows of each set by itself), ``chosen`` (what each
-set chose against uniform, on test rows of seeds that decided nothing) and ``reproduction`` (the papers' protocol beside
-the figures known from them). Every call trains what is missing within the minutes given and writes
+learning rate), ``choose`` (a short list of settings on validation rows, for each set and for all), ``chosen`` (that
+against uniform, on test rows of seeds that decided nothing) and ``reproduction`` (the papers' protocol beside the
+figures known from them). Every call trains what is missing within the minutes given and writes
 ``benchmarks/RESULTS.md`` from all that is there. Needs the real data beside the project.
 
 Run: python benchmarks/nine_sets.py [STUDY ...] [--minutes M] [--networks mlp,...] [--data yeast,...]
@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 from _common import ROOT, commit, left_out, machine
-from _nine_sets_studies import SETS, choices, chosen_studies, studies
+from _nine_sets_studies import SETS, chosen_studies, studies
 from _photographs_part import with_photographs
 from _results_page import results_page
 
@@ -68,7 +68,7 @@ def prepared(folder: Path, name: str, **filters: Any) -> str:
 def parts(name: str, paths: Mapping[str, str]) -> tuple[Study, ...]:
     """Return the studies of that name; for ``chosen`` those that the present rows of ``choose`` ask for."""
     known = studies(paths)
-    return chosen_studies(paths, choices(rows_of(known["choose"]))) if name == "chosen" else known[name]
+    return chosen_studies(paths, rows_of(known["choose"])) if name == "chosen" else known[name]
 
 
 def rows_of(some: tuple[Study, ...]) -> pd.DataFrame:
