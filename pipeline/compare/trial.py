@@ -45,7 +45,7 @@ def run_trial(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, A
 def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:
     """Train all epochs and return what they gave, as columns."""
     epochs: list[dict[str, float]] = []
-    best, label_ap = 0, np.zeros(0)
+    best, best_tested = 0, (np.zeros((0, 0)), np.zeros((0, 0)))
     monitor = f"validation/{run.config.train.monitor}"
     for epoch in range(run.config.train.epochs):
         record = local.epoch(epoch)
@@ -53,14 +53,14 @@ def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:
         tested = local.predict("test")
         epochs.append(record | _metrics(local, "test", *tested))
         if epoch == 0 or best_of(run.config.train.monitor, record[monitor], epochs[best][monitor]):
-            best, label_ap = epoch, _label_precision(*tested)
+            best, best_tested = epoch, tested
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
     return columns | {
         "best_epoch": best,
         "monitor": run.config.train.monitor,
         "label_names": list(local.data.labels),
         "label_positives": list(local.data.context.label_counts),
-        "test_label_ap": label_ap.tolist(),
+        "test_label_ap": _label_precision(*best_tested).tolist(),
     }
 
 
