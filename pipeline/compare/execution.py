@@ -61,7 +61,8 @@ def compare(
     table = ResultTable(out)
     runs = list(study.runs())
     done = table.done()
-    todo = list({run.key: run for run in runs if run.key not in done}.values())[:limit]  # equal runs train once
+    first = {run.key: run for run in reversed(runs)}  # equal runs train once
+    todo = [run for run in runs if run.key not in done and run is first[run.key]][:limit]
     if todo:
         _train(todo, table, parallel, minutes, commit, quiet)
     frame = table.merge()

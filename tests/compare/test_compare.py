@@ -60,7 +60,7 @@ def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
     monkeypatch.setattr(execution, "_train", lambda todo, *rest: (trained.extend(todo), train(todo, *rest)))
     study = make_study(methods={"uniform": {"name": "uniform"}, "twin": {"name": "uniform"}})
     table = compare(study, tmp_path, quiet=True)
-    assert len(trained) == 2 and table["key"].nunique() == 2
+    assert [run.method for run in trained] == ["uniform", "uniform"] and table["key"].nunique() == 2
     assert sorted(zip(table["method"], table["fold"], strict=True)) == [
         ("twin", 0),
         ("twin", 1),
