@@ -45,7 +45,7 @@ def searched_settings(table: pd.DataFrame, study: Study) -> list[str]:
                 f"{verdict.wins}/{verdict.ties}/{verdict.losses}",
                 f"{verdict.p:.3g}",
                 f"{auc[verdict.method]:+.4f}",
-                f"{ratio:.2f}x" if ratio < float("inf") else "never",
+                _times(ratio),
                 "" if _dominated(points[verdict.method], points) else "yes",
             ]
         )
@@ -69,6 +69,10 @@ def _dominated(point: tuple[float, ...], points: Mapping[str, tuple[float, ...]]
         all(theirs >= ours for theirs, ours in zip(other, point, strict=True)) and other != point
         for other in points.values()
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}x" if ratio < float("inf") else "never"
 
 
 def own_settings(table: pd.DataFrame) -> list[str]:
@@ -119,7 +123,7 @@ def goal(tables: Mapping[str, pd.DataFrame]) -> list[str]:
                 f"{ours.holm_p:.3g}",
                 f"{auc.difference:+.4f}",
                 f"{auc.holm_p:.3g}",
-                f"{ratio:.2f}x",
+                _times(ratio),
                 ", ".join(name for name, there in reached.items() if there) or "nothing",
             ]
         )
