@@ -1,6 +1,6 @@
 """The studies of ``nine_sets.py``: which methods, networks, data sets, folds and seeds, and which rows decide what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import _common  # noqa: F401  puts the checkout on the path
@@ -175,12 +175,17 @@ class Choice(NamedTuple):
     pairs: int
 
 
+def by_validation(table: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
+    """Return the table with the validation values of some metrics where comparisons look for those of test rows."""
+    return table.assign(**{f"test/{metric}": table[f"validation/{metric}"] for metric in metrics})
+
+
 def validation_gains(table: pd.DataFrame) -> pd.DataFrame:
     """Return the gains over uniform in validation mAP of study ``choose``: one row a data set and setting.
 
     Columns: data, method, mean, sem, size. Only data sets where every setting of the short list has run.
     """
-    validation = table.assign(**{"test/map": table["validation/map"]})
+    validation = by_validation(table, ["map"])
     tried = [method for method in SHORTLIST if method != "uniform" and method in set(table["method"])]
     pairs = [paired_differences(validation, "map", method, "uniform").assign(method=method) for method in tried]
     if not pairs:

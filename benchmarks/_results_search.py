@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import _common  # noqa: F401  puts the checkout on the path
 import pandas as pd
-from _nine_sets_studies import CHOSEN, COMMON, SHORTLIST, SURE, choices, common_setting, validation_gains
+from _nine_sets_studies import (
+    CHOSEN,
+    COMMON,
+    SHORTLIST,
+    SURE,
+    by_validation,
+    choices,
+    common_setting,
+    validation_gains,
+)
 
 from d2ace.pipeline.compare import Study, compare_methods
 from d2ace.pipeline.compare.comparison import Comparison
@@ -25,7 +34,8 @@ def compared(table: pd.DataFrame, metric: str, reference: str = "uniform") -> Co
 
 def searched_settings(table: pd.DataFrame, study: Study) -> list[str]:
     """Return the settings tried, by what they gain on VALIDATION rows, and which of them no other dominates."""
-    found = [compared(_by_validation(table), metric) for metric in METRICS_OF_CHOICE]
+    validation = by_validation(table, METRICS_OF_CHOICE) if len(table) else table
+    found = [compared(validation, metric) for metric in METRICS_OF_CHOICE]
     if None in found:
         return ["Too few runs yet."]
     by_map, by_auc = found
@@ -55,13 +65,6 @@ def searched_settings(table: pd.DataFrame, study: Study) -> list[str]:
         "it does not conclude. Front: no other setting is as good in mAP, macro-AUC and epochs and better in one."
     )
     return [about, markdown_table(rows)]
-
-
-def _by_validation(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with validation values where tests look."""
-    if not len(table):
-        return table
-    return table.assign(**{f"test/{metric}": table[f"validation/{metric}"] for metric in METRICS_OF_CHOICE})
 
 
 def _dominated(point: tuple[float, ...], points: Mapping[str, tuple[float, ...]]) -> bool:

@@ -28,7 +28,7 @@ def runs(gains, pairs=3):
 
 
 def gains_of(studies, special):
-    """Small gains of 0 for every set and setting, but for some."""
+    """No gain for any set and setting, but for some."""
     return {(data, method): [0.0] * 3 for data in studies.SETS for method in studies.SHORTLIST} | special
 
 
