@@ -56,8 +56,10 @@ class ResultTable:
         return {row["key"] for row in table if row["error"] is None}
 
     def merge(self) -> pd.DataFrame:
-        """Write everything into ``table.parquet`` and return it; the last row of a key stands."""
+        """Write what came since into ``table.parquet`` and return everything; the last row of a key stands."""
         parts, frame = sorted(self._parts.glob("*.parquet")), self.read()
+        if not parts and self.path.is_file():
+            return frame
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as temporary:
             pq.write_table(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False), temporary)

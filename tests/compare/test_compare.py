@@ -47,12 +47,14 @@ def test_a_stopped_comparison_goes_on_and_ends_with_the_same_table(make_study, t
             np.testing.assert_array_equal(mine, other)
 
 
-def test_a_finished_comparison_trains_nothing(make_study, tmp_path, monkeypatch):
+def test_a_finished_comparison_trains_and_writes_nothing(make_study, tmp_path, monkeypatch):
     compare(make_study(), tmp_path, quiet=True)
+    written = (tmp_path / "table.parquet").stat().st_mtime_ns
     monkeypatch.setattr(execution, "_train", lambda *_: pytest.fail("trained again"))
     assert len(compare(make_study(), tmp_path, quiet=True)) == 4
     renamed = make_study(name="other", methods={"u": {"name": "uniform"}}, reference="u")
     assert compare(renamed, tmp_path, quiet=True)["method"].unique().tolist() == ["u"]
+    assert (tmp_path / "table.parquet").stat().st_mtime_ns == written
 
 
 def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
