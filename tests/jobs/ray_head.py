@@ -57,6 +57,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+        "RAY_worker_niceness": "0",  # not behind everything else on a busy machine
         MARK: str(folder),
     }
 
