@@ -16,6 +16,8 @@ from d2ace.pipeline.compare.values import mean_and_std
 METRICS = {"map": "mAP", "macro_auc": "macro-AUC", "ranking_loss": "ranking loss", "macro_f1": "macro-F1"}
 # Figures known for D2ACE from public leaderboards; the base network is not stated there.
 KNOWN = {("yeast", "macro_auc"): 0.7305, ("birds-labelled", "macro_auc"): 0.809, ("scene", "ranking_loss"): 0.0629}
+NEAR_CHANCE = 0.55
+"""Macro-AUC below which a network has learnt next to nothing."""
 
 Studies = Mapping[str, tuple[Study, ...]]
 Tables = Mapping[str, pd.DataFrame]
@@ -108,9 +110,19 @@ def _networks(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
             f"{budget['train']['epochs']} epochs at {budget['optimizer']['lr']:g}."
         )
         own = [study.model_copy(update={"networks": {network: study.networks[network]}}) for study in studies]
-        parts += [f"## Methods on nine data sets: {network.upper()}", about]
-        parts += _studied(table[table["network"] == network] if len(table) else table, own)
+        there = table[table["network"] == network] if len(table) else table
+        parts += [f"## Methods on nine data sets: {network.upper()}", f"{about} {_near_chance(there)}"]
+        parts += _studied(there, own)
     return parts
+
+
+def _near_chance(table: pd.DataFrame) -> str:
+    """Say on which sets uniform has learnt next to nothing, so that no method can show much there."""
+    if not len(table):
+        return ""
+    values = mean_and_std(table[table["method"] == "uniform"], "macro_auc")
+    names = values.loc[values["mean"] < NEAR_CHANCE, "data"].tolist()
+    return f"Macro-AUC of uniform is below {NEAR_CHANCE:g}, near chance, on: {', '.join(names) or 'none'}."
 
 
 def _confirm(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
