@@ -7,8 +7,8 @@ import _common  # noqa: F401  puts the checkout on the path
 import numpy as np
 import pandas as pd
 
-from d2ace.pipeline.compare import Study
-from d2ace.pipeline.compare.values import paired_differences
+from d2ace.pipeline.studies.compare import Study
+from d2ace.pipeline.studies.compare.values import paired_differences
 
 SMALL = ("emotions", "birds", "cal500", "scene", "yeast", "enron")
 LARGE = ("Corel5k", "bibtex", "tmc2007-500")

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from _common import ROOT
 
-from d2ace.pipeline.compare import compare_methods
-from d2ace.pipeline.compare.summary import markdown_table
-from d2ace.pipeline.compare.table import read_table
+from d2ace.pipeline.studies.compare import compare_methods
+from d2ace.pipeline.studies.compare.summary import markdown_table
+from d2ace.pipeline.studies.compare.table import read_table
 
 TABLE = ROOT / "benchmarks" / "results" / "photographs"
 HEADING = "## Photographs"

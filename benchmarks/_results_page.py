@@ -8,10 +8,10 @@ import pandas as pd
 from _nine_sets_studies import CHOSEN, SETS
 from _results_search import compared, goal, own_settings, searched_settings
 
-from d2ace.pipeline.compare import Study
-from d2ace.pipeline.compare.comparison import Comparison
-from d2ace.pipeline.compare.summary import markdown_table
-from d2ace.pipeline.compare.values import mean_and_std
+from d2ace.pipeline.studies.compare import Study
+from d2ace.pipeline.studies.compare.comparison import Comparison
+from d2ace.pipeline.studies.compare.summary import markdown_table
+from d2ace.pipeline.studies.compare.values import mean_and_std
 
 METRICS = {"map": "mAP", "macro_auc": "macro-AUC", "ranking_loss": "ranking loss", "macro_f1": "macro-F1"}
 # Figures known for D2ACE from public leaderboards; the base network is not stated there.

@@ -15,10 +15,10 @@ from _nine_sets_studies import (
     validation_gains,
 )
 
-from d2ace.pipeline.compare import Study, compare_methods
-from d2ace.pipeline.compare.comparison import Comparison
-from d2ace.pipeline.compare.summary import markdown_table
-from d2ace.pipeline.errors import RunError
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.studies.compare import Study, compare_methods
+from d2ace.pipeline.studies.compare.comparison import Comparison
+from d2ace.pipeline.studies.compare.summary import markdown_table
 
 METRICS_OF_CHOICE = ("map", "macro_auc")
 GOAL_RATIO = 0.75

@@ -21,15 +21,15 @@ from PIL import Image
 from scipy.sparse import csr_array
 from torch.utils.data import DataLoader, Dataset
 
+from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.data.manifest import ImageHint, Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.scaler import Scaler
 from d2ace.pipeline.data.shards import ShardWriter
-from d2ace.pipeline.feed import GatherFeed, Request
-from d2ace.pipeline.images.settings import ImagesSection
-from d2ace.pipeline.images.transform import ImageTransform
-from d2ace.pipeline.inputs import Inputs
-from d2ace.pipeline.row_store import ShardRows
+from d2ace.pipeline.feeds.gather import GatherFeed, Request
+from d2ace.pipeline.feeds.image_transform import ImageTransform
+from d2ace.pipeline.feeds.inputs import Inputs
+from d2ace.pipeline.feeds.row_store import ShardRows
 
 IMAGES, BATCH, SIZE, CORES = 512, 64, 224, 2
 AUGMENTED = {"random_crop_scale": [0.25, 1.0], "flip": 0.5, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4}

@@ -15,11 +15,11 @@ one_thread()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from d2ace.pipeline.config import Config  # noqa: E402
-from d2ace.pipeline.feed import Part  # noqa: E402
-from d2ace.pipeline.gradients import micro_batch_bounds  # noqa: E402
-from d2ace.pipeline.learner import Learner  # noqa: E402
+from d2ace.pipeline.common.config.config import Config  # noqa: E402
+from d2ace.pipeline.feeds.gather import Part  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
+from d2ace.pipeline.training.gradients import micro_batch_bounds  # noqa: E402
+from d2ace.pipeline.training.learner import Learner  # noqa: E402
 
 BATCH, STEPS, ROUNDS = 128, 20, 7
 NETWORKS = {

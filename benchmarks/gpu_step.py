@@ -25,16 +25,16 @@ from decode import photograph
 from stream_memory import prepare
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.config import Config
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.scaler import Scaler
-from d2ace.pipeline.feed import GatherFeed, Part
-from d2ace.pipeline.inputs import Inputs, input_shape, make_inputs
-from d2ace.pipeline.learner import Learner
+from d2ace.pipeline.feeds.gather import GatherFeed, Part
+from d2ace.pipeline.feeds.inputs import Inputs, input_shape, make_inputs
+from d2ace.pipeline.feeds.request import Request
+from d2ace.pipeline.feeds.row_store import ShardRows
 from d2ace.pipeline.models.api import ModelContext
-from d2ace.pipeline.request import Request
-from d2ace.pipeline.row_store import ShardRows
-from d2ace.pipeline.session import ray_session
+from d2ace.pipeline.training.learner import Learner
 
 PROFILE = ROOT / "benchmarks" / "results" / "gpu_step_profile.txt"
 WARM_UP, PROFILED = 20, 10

@@ -19,11 +19,11 @@ one_thread()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from d2ace.pipeline.compare.execution import KEPT_MEMORY  # noqa: E402
-from d2ace.pipeline.config import Config  # noqa: E402
-from d2ace.pipeline.feed import Part  # noqa: E402
-from d2ace.pipeline.learner import Learner  # noqa: E402
+from d2ace.pipeline.common.config.config import Config  # noqa: E402
+from d2ace.pipeline.feeds.gather import Part  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
+from d2ace.pipeline.studies.compare.execution import KEPT_MEMORY  # noqa: E402
+from d2ace.pipeline.training.learner import Learner  # noqa: E402
 
 BATCH, STEPS = 128, 6
 WIDTHS: dict[str, dict[str, Any]] = {"clif": {"hidden": 128}, "dela": {"hidden": 64}, "mlp": {"hidden": [512]}}

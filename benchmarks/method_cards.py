@@ -25,12 +25,12 @@ from _method_plot import Panel, picture
 from _method_tables import METRICS, index, table, verdicts
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.config import Config
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.prepare import prepare
 from d2ace.pipeline.data.shards import read_features, read_labels
-from d2ace.pipeline.scoring import TrainedModel
-from d2ace.pipeline.session import ray_session
+from d2ace.pipeline.results.scoring import TrainedModel
 from d2ace.selectors import api
 
 DATA = ROOT.parent / "shared" / "data" / "mulan"

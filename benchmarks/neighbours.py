@@ -26,8 +26,8 @@ import _common  # noqa: E402
 import numpy as np  # noqa: E402
 from scipy import sparse  # noqa: E402
 
-from d2ace.selectors import points  # noqa: E402
-from d2ace.selectors.neighbours import nearest_neighbours  # noqa: E402
+from d2ace.selectors.neighbours import points  # noqa: E402
+from d2ace.selectors.neighbours.search import nearest_neighbours  # noqa: E402
 
 K, CLAIM = 6, 1.5
 

@@ -24,8 +24,8 @@ from _nine_sets_studies import SETS, chosen_studies, studies
 from _photographs_part import with_photographs
 from _results_page import results_page
 
-from d2ace.pipeline.compare import Study, compare
-from d2ace.pipeline.data.prepare import prepare
+from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.studies.compare import Study, compare
 
 MULAN = ROOT.parent / "shared" / "data" / "mulan"
 TABLE = ROOT / "benchmarks" / "results" / "nine_sets"

@@ -14,11 +14,11 @@ from typing import Any
 from _common import ROOT, record, shown, spread
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.config import Config
+from d2ace.pipeline.command.demo import demo_config
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data import digit_scenes
-from d2ace.pipeline.data.prepare import prepare
-from d2ace.pipeline.demo import demo_config
-from d2ace.pipeline.session import ray_session
+from d2ace.pipeline.data.from_tables.prepare import prepare
 
 YEAST = ROOT.parent / "shared" / "data" / "mulan" / "yeast"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from _common import ROOT, commit, left_out, machine
 from _photographs_part import TABLE, with_photographs
 
-from d2ace.pipeline.compare import Study, compare
-from d2ace.pipeline.sources import prepare_images
+from d2ace.pipeline.data.from_images import prepare_images
+from d2ace.pipeline.studies.compare import Study, compare
 
 CCP = ROOT.parent / "shared" / "data" / "ccp"
 PAGE = ROOT / "benchmarks" / "RESULTS.md"

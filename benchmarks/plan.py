@@ -12,9 +12,9 @@ _common.one_thread()
 import numpy as np  # noqa: E402
 from scipy.stats import chi2  # noqa: E402
 
-from d2ace.selectors import law  # noqa: E402
-from d2ace.selectors.draw import weighted_plan  # noqa: E402
-from d2ace.selectors.randomness import generator  # noqa: E402
+from d2ace.selectors.common.randomness import generator  # noqa: E402
+from d2ace.selectors.plans import law  # noqa: E402
+from d2ace.selectors.plans.draw import weighted_plan  # noqa: E402
 
 SHARES, BATCH, CLAIM = (0.6, 0.4), 128, 4e6
 

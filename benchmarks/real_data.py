@@ -21,12 +21,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.config import Config
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.prepare import prepare
 from d2ace.pipeline.data.shards import read_features, read_labels
-from d2ace.pipeline.run_folder import RunFolder
-from d2ace.pipeline.session import ray_session
+from d2ace.pipeline.runs.run_folder import RunFolder
 
 DATA = ROOT.parent / "shared" / "data"
 # set: (source, epochs, whether scikit-learn is run beside it)

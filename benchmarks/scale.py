@@ -20,9 +20,9 @@ _common.one_thread()
 import numpy as np  # noqa: E402
 from scipy import sparse  # noqa: E402
 
-from d2ace.selectors import rescoring  # noqa: E402
+from d2ace.selectors.common.threads import thread_count  # noqa: E402
 from d2ace.selectors.d2ace import D2ACE  # noqa: E402
-from d2ace.selectors.threads import thread_count  # noqa: E402
+from d2ace.selectors.scores import rescoring  # noqa: E402
 
 CASES = {"coco": (82_081, 80, 2.9), "imagenet": (1_280_000, 80, 2.9), "many-labels": (120_000, 1_000, 5.0)}
 BATCH, NEIGHBOURS, SLICE, CLAIM = 128, 6, 8_192, 3.0

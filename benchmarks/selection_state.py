@@ -11,7 +11,7 @@ from collections import deque
 import _common
 
 _common.one_thread()
-_common.sys.path[:0] = [str(_common.ROOT / "tests" / "selectors")]
+_common.sys.path[:0] = [str(_common.ROOT / "tests" / "helpers")]
 
 import numpy as np  # noqa: E402
 from slow_d2ace import SlowD2ACE  # noqa: E402

@@ -24,8 +24,8 @@ _common.one_thread()
 import numpy as np  # noqa: E402
 from scale import make_labels  # noqa: E402
 
-from d2ace.selectors.range_state import RangeSpec  # noqa: E402
-from d2ace.selectors.ranges import LocalRanges, Ranges  # noqa: E402
+from d2ace.selectors.ranges.range_state import RangeSpec  # noqa: E402
+from d2ace.selectors.ranges.ranges import LocalRanges, Ranges  # noqa: E402
 from d2ace.selectors.sharded import ShardedD2ACE  # noqa: E402
 
 RANGES, CARDINALITY, NEIGHBOURS = (1, 2, 4), 2.9, 6
@@ -92,7 +92,7 @@ def range_bytes(ranges: Ranges) -> list[int]:
 def measure(n_rows: int, n_labels: int, ranges: int, use_ray: bool, epochs: int) -> dict:
     """Run some epochs over so many ranges in this process and its actors."""
     if use_ray:
-        from d2ace.pipeline.sharded_selection import RayRanges
+        from d2ace.pipeline.selection.ray_ranges import RayRanges
 
         start_ray()
     holder: list[Counted] = []

@@ -19,14 +19,14 @@ import torch
 from _common import record, shown, spread
 from decode import BATCH, CORES, IMAGES, SCALER, prepared, transform
 
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.sections import RunSection
 from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.feed import GatherFeed, Request
-from d2ace.pipeline.feed_choice import StreamShare
-from d2ace.pipeline.inputs import Inputs
-from d2ace.pipeline.row_store import ShardRows, materialise
-from d2ace.pipeline.sections import RunSection
-from d2ace.pipeline.session import ray_session
-from d2ace.pipeline.stream_feed import StreamFeed
+from d2ace.pipeline.feeds.choice import StreamShare
+from d2ace.pipeline.feeds.gather import GatherFeed, Request
+from d2ace.pipeline.feeds.inputs import Inputs
+from d2ace.pipeline.feeds.row_store import ShardRows, materialise
+from d2ace.pipeline.feeds.stream import StreamFeed
 
 TIMES = 24
 """How often an epoch draws each image."""

@@ -17,9 +17,9 @@ from typing import Any
 import _common
 import pandas as pd
 
-from d2ace.pipeline.data.prepare import prepare
-from d2ace.pipeline.tune import Sweep, SweepFolder
-from d2ace.pipeline.tune.table import best_trial
+from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.studies.tune import Sweep, SweepFolder
+from d2ace.pipeline.studies.tune.table import best_trial
 
 CLAIM = 0.4
 DATA = _common.ROOT.parent / "shared" / "data" / "mulan"

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from .lazy import on_first_use
+from .common.lazy import on_first_use
 
 if TYPE_CHECKING:
-    from .evaluation import evaluate
-    from .prediction import predict
-    from .train import fit
+    from .results.evaluation import evaluate
+    from .results.prediction import predict
+    from .training.driver import fit
 
 __all__ = ["evaluate", "fit", "predict"]
 
-__getattr__ = on_first_use(__name__, {"fit": "train", "evaluate": "evaluation", "predict": "prediction"})
+__getattr__ = on_first_use(
+    __name__, {"fit": "training.driver", "evaluate": "results.evaluation", "predict": "results.prediction"}
+)

@@ -4,9 +4,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..selectors.errors import SelectionError
-from .arguments import make_parser
-from .errors import ConfigError, DataError, RunError
+from ..selectors.common.errors import SelectionError
+from .command.arguments import make_parser
+from .common.errors import ConfigError, DataError, RunError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

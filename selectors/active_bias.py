@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from .frozen import LawSelector
-from .observations import NEUTRAL_PROBABILITY, Observations
+from .bases import LawSelector
+from .history.observations import NEUTRAL_PROBABILITY, Observations
 
 
 class Moments(Observations):

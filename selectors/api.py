@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .errors import SelectionError, did_you_mean
-from .explain import checked_row, row_values
-from .labels import as_label_matrix
-from .law import effective_sample_size
+from .common.errors import SelectionError, did_you_mean
+from .common.explain import checked_row, row_values
+from .common.labels import as_label_matrix
+from .plans.law import effective_sample_size
 
 # name -> "module:class"; modules are imported on first use. One method a file.
 _REGISTRY: dict[str, str] = {

@@ -13,11 +13,11 @@ import numpy as np
 from scipy import sparse
 
 from .api import Plan, Selector
-from .draw import batch_offsets, permutation_plan
-from .labels import spans
-from .randomness import generator
-from .settings import whole
-from .state import check_header, header, need
+from .common.labels import spans
+from .common.randomness import generator
+from .common.settings import whole
+from .common.state import check_header, header, need
+from .plans.draw import batch_offsets, permutation_plan
 
 _SCHEMA = 1
 

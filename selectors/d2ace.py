@@ -11,19 +11,19 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from . import law
 from .api import Plan, Selector
-from .context import given_or_found_neighbours, local_context
-from .draw import permutation_plan
-from .explain import checked_row
-from .history import normalised_loss
-from .joint_law import draw, freeze, named, rescore
-from .observations import checked_batch, warn_unusable
-from .randomness import generator
-from .range_state import BRANCHES, RangeSpec
-from .ranges import LocalRanges, Ranges
-from .settings import choice, flag, number, warm_up, whole
-from .state import check_header, divided, header, joined, need
+from .common.explain import checked_row
+from .common.randomness import generator
+from .common.settings import choice, flag, number, warm_up, whole
+from .common.state import check_header, divided, header, joined, need
+from .history.history import normalised_loss
+from .history.observations import checked_batch, warn_unusable
+from .plans import law
+from .plans.draw import permutation_plan
+from .ranges.joint_law import draw, freeze, named, rescore
+from .ranges.range_state import BRANCHES, RangeSpec
+from .ranges.ranges import LocalRanges, Ranges
+from .scores.context import given_or_found_neighbours, local_context
 
 _SCHEMA = 2  # 1 kept losses as they came
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .api import Plan, Selector
-from .errors import SelectionError
-from .ranks import gathered, is_distributed, part_bounds
+from .common.errors import SelectionError
+from .common.torch_ranks import gathered, is_distributed, part_bounds
 
 _SCHEMA = 1
 

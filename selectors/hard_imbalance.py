@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .context import given_or_found_neighbours
-from .frozen import LawSelector
-from .row_losses import RowLosses
-from .settings import whole
+from .bases import LawSelector
+from .common.settings import whole
+from .history.row_losses import RowLosses
+from .scores.context import given_or_found_neighbours
 
 
 class HardImbalance(LawSelector):

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .draw import WeightTable, batch_offsets
+from .common.labels import cooccurrence, spans
 from .hard_imbalance import HardImbalance
-from .labels import cooccurrence, spans
+from .plans.draw import WeightTable, batch_offsets
 
 _ROUNDS = 24
 

@@ -10,11 +10,11 @@ import numpy as np
 from scipy import sparse
 
 from .api import Plan
-from .draw import batch_offsets
-from .errors import SelectionError
-from .frozen import Frozen, FrozenSelector
-from .row_losses import RowLosses
-from .settings import number, whole
+from .bases import Frozen, FrozenSelector
+from .common.errors import SelectionError
+from .common.settings import number, whole
+from .history.row_losses import RowLosses
+from .plans.draw import batch_offsets
 
 
 class InfoBatch(FrozenSelector):

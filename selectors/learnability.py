@@ -14,12 +14,12 @@ import numpy as np
 from scipy import sparse
 
 from .api import Plan
-from .draw import batch_offsets, permutation_plan
-from .errors import SelectionError
-from .frozen import Frozen, FrozenSelector
-from .reference import Reference, reference_losses
-from .row_losses import RowLosses
-from .settings import choice, number, warm_up, whole
+from .bases import Frozen, FrozenSelector
+from .common.errors import SelectionError
+from .common.reference import Reference, reference_losses
+from .common.settings import choice, number, warm_up, whole
+from .history.row_losses import RowLosses
+from .plans.draw import batch_offsets, permutation_plan
 
 
 class Learnability(FrozenSelector):

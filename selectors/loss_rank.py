@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import rankdata
 
-from .frozen import LawSelector
-from .row_losses import RowLosses
+from .bases import LawSelector
+from .history.row_losses import RowLosses
 
 
 class LossRank(LawSelector):

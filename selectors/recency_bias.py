@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from .frozen import LawSelector
-from .observations import Observations
-from .settings import number, whole
+from .bases import LawSelector
+from .common.settings import number, whole
+from .history.observations import Observations
 
 _MOST = 16
 _ONES = np.array([bin(bits).count("1") for bits in range(1 << _MOST)], np.uint8)

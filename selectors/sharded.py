@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from .common.settings import whole
 from .d2ace import D2ACE
-from .range_state import RangeSpec
-from .ranges import LocalRanges, MakeRanges, Ranges, range_bounds
-from .settings import whole
+from .ranges.range_state import RangeSpec
+from .ranges.ranges import LocalRanges, MakeRanges, Ranges, range_bounds
 
 
 class ShardedD2ACE(D2ACE):
@@ -21,7 +21,7 @@ class ShardedD2ACE(D2ACE):
         labels: as for ``D2ACE``.
         ranges: R, row ranges of about equal size.
         make_ranges: makes them from their specifications; by default all in this process
-            (``d2ace.pipeline.sharded_selection.RayRanges`` spreads them over the nodes of a Ray cluster).
+            (``d2ace.pipeline.selection.ray_ranges.RayRanges`` spreads them over the nodes of a Ray cluster).
         **settings: as for ``D2ACE``.
 
     Raises:

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 from scipy.special import rel_entr
 
-from .frozen import Frozen, LawSelector
-from .history import History
-from .settings import choice, number, whole
+from .bases import Frozen, LawSelector
+from .common.settings import choice, number, whole
+from .history.history import History
 
 BINS = 5
 _BLOCK_ENTRIES = 1 << 22

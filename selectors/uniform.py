@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .api import Plan, Selector
-from .draw import permutation_plan
-from .randomness import generator
-from .settings import whole
-from .state import check_header, header
+from .common.randomness import generator
+from .common.settings import whole
+from .common.state import check_header, header
+from .plans.draw import permutation_plan
 
 _SCHEMA = 1
 

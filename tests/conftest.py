@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["run_fixtures"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

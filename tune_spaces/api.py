@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..selectors import api as selectors
-from ..selectors.errors import did_you_mean
+from ..selectors.common.errors import did_you_mean
 from .knobs import Knob
 
 # method -> "module:class"; a user's own space is given as "package.module:Class" wherever a name is.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ..errors import DataError
+from ..common.errors import DataError
 from .manifest import Manifest
 
 Lists = tuple[np.ndarray, np.ndarray]

@@ -15,8 +15,8 @@ from PIL import Image
 from scipy.sparse import csr_array
 from sklearn.datasets import load_digits
 
-from ...selectors.randomness import generator
-from ..errors import DataError
+from ...selectors.common.randomness import generator
+from ..common.errors import DataError
 from .manifest import SPLITS, ImageHint, Manifest
 from .rows import Rows
 from .shards import ShardWriter

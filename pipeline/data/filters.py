@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from ..errors import DataError
+from ..common.errors import DataError
+from .from_tables.source import Source
 from .manifest import SPLITS
 from .rows import Rows
-from .source import Source
 
 SPARSE_BELOW = 0.1
 """A sparse source stays sparse when less than this share of its feature values is stored."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..errors import DataError
+from ..common.errors import DataError
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ..errors import DataError
+from ..common.errors import DataError
 from .manifest import Manifest, PackedFile
 from .rows import read_columns
 

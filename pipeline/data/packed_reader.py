@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from ..errors import DataError
+from ..common.errors import DataError
 from .blocks import BlockReader, Segment
 from .manifest import Manifest, PackedFile
 

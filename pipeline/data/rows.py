@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
-from ..errors import DataError
+from ..common.errors import DataError
 from .manifest import SPLITS, Kind
 
 Features: TypeAlias = np.ndarray | csr_array | Sequence[bytes]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ..errors import DataError, did_you_mean
+from ..common.errors import DataError, did_you_mean
 
 Kind = Literal["none", "minmax", "standard", "imagenet"]
 FITTED = ("none", "minmax", "standard")

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
-from ..errors import DataError
-from ..files import sha256_of
+from ..common.errors import DataError
+from ..common.storage.whole_files import sha256_of
 from .blocks import BlockReader, list_column
 from .manifest import SPLITS, ImageHint, Kind, Manifest, Shard
-from .packed import PackedWriter
 from .packed_index import unpacked
+from .packed_writer import PackedWriter
 from .rows import Rows, read_columns, to_arrow
 from .staging import staged_folder
 

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from ...selectors.randomness import generator
-from ..errors import DataError, did_you_mean
+from ...selectors.common.randomness import generator
+from ..common.errors import DataError, did_you_mean
 from .manifest import SPLITS
 
 Mode = Literal["given", "stratified"]

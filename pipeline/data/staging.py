@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import DataError
+from ..common.errors import DataError
 from .manifest import MANIFEST_FILE
 
 LOCK_FILE = ".lock"

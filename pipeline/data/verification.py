@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from ..errors import DataError
-from ..files import sha256_of
+from ..common.errors import DataError
+from ..common.storage.whole_files import sha256_of
 from .blocks import list_column
 from .manifest import SPLITS, Manifest, Shard
 from .packed_index import check_size

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, did_you_mean
+from ..common.errors import ConfigError, did_you_mean
 
 # name -> "module:class"; modules are imported on first use. One network a file.
 _REGISTRY: dict[str, str] = {

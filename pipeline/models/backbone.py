@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ..batch_norm import KINDS, replace_batch_norm
-from ..errors import ConfigError
+from ..common.errors import ConfigError
 from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number, prior_logits
+from .batch_norm import KINDS, replace_batch_norm
 from .heads import HEADS, Features, LinearHead, QueryHead
 
 # The number of a block, or of a stage and of the block in it: "layers.3.", "encoder.stages.1.layers.0.".

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..errors import ConfigError
+from ..common.errors import ConfigError
 from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number, check_widths
 from .blocks import dense, in_chunks
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ..losses import entry_losses
 from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths
 from .blocks import Gaussian, dense, in_chunks
+from .losses import entry_losses
 
 _TEMPERATURE = 2 / 3
 _TINY = 1e-6

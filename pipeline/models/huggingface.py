@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..common.errors import ConfigError
 from . import transformers_source as hub
 from .api import ModelContext
 from .backbone import BackboneModel

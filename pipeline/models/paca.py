@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ..losses import entry_losses
 from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number
 from .blocks import Gaussian, dense, in_chunks, kl_divergence, sample
 from .flows import LabelDensity
+from .losses import entry_losses
 
 _RECONSTRUCTIONS = ("mse", "bce")
 

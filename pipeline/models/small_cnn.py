@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..common.errors import ConfigError
 from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths, prior_logits
 
 _GROUP = 8

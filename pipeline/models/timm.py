@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..common.errors import ConfigError
 from .api import ModelContext, check_choice
 from .backbone import BackboneModel
 from .heads import Features

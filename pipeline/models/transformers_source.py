@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ConfigError, did_you_mean
+from ..common.errors import ConfigError, did_you_mean
 
 NETWORK = "network 'huggingface'"
 # Facts about a checkpoint, not about the network's structure.

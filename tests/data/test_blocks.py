@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.shards import read_shard
-from d2ace.pipeline.errors import DataError
 
 KINDS = ["dense", "sparse", "image"]
 

@@ -1,4 +1,4 @@
-from d2ace.pipeline.errors import DataError, did_you_mean
+from d2ace.pipeline.common.errors import DataError, did_you_mean
 
 
 def test_errors_name_the_place():

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
+from d2ace.pipeline.common.config.images import ImagesSection
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.digit_scenes import build
 from d2ace.pipeline.data.shards import read_labels, read_shard, read_splits
 from d2ace.pipeline.data.verification import verify
-from d2ace.pipeline.errors import DataError
-from d2ace.pipeline.images.settings import ImagesSection
-from d2ace.pipeline.images.transform import ImageTransform
-from d2ace.pipeline.request import Request
+from d2ace.pipeline.feeds.image_transform import ImageTransform
+from d2ace.pipeline.feeds.request import Request
 
 
 @pytest.fixture(scope="module")

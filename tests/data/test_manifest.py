@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import MANIFEST_FILE, ImageHint, Manifest
-from d2ace.pipeline.errors import DataError
 
 
 def rewrite(manifest, **changes):

@@ -5,12 +5,12 @@ import os
 import numpy as np
 import pytest
 
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data import packed_reader
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.packed_index import origin, read_index
 from d2ace.pipeline.data.packed_reader import PackedReader, merged, reader_of
 from d2ace.pipeline.data.shards import read_shard
-from d2ace.pipeline.errors import DataError
 
 
 def indexes(manifest):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from d2ace.pipeline.data.prepare import prepare
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
 from d2ace.pipeline.data.verification import verify
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from d2ace.pipeline import inputs as module
+from d2ace.pipeline.common.config.images import ImagesSection
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.scaler import Scaler, ScalerStatistics, of_array
 from d2ace.pipeline.data.shards import read_shard
-from d2ace.pipeline.errors import DataError
-from d2ace.pipeline.images.settings import ImagesSection
-from d2ace.pipeline.images.transform import ImageTransform
-from d2ace.pipeline.inputs import statistics_of
+from d2ace.pipeline.feeds import inputs as module
+from d2ace.pipeline.feeds.image_transform import ImageTransform
+from d2ace.pipeline.feeds.inputs import statistics_of
 
 RANDOM = np.random.default_rng(0)
 TABLE = (RANDOM.normal(size=(400, 5)) * [1, 10, 100, 1e-3, 1] + [0, 5, 1e4, 0, 0]).astype(np.float32)

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.splits import make_splits, stratified_folds, stratify
-from d2ace.pipeline.errors import DataError
 
 FRACTIONS = {"validation_fraction": 0.1, "test_fraction": 0.2, "seed": 0}
 

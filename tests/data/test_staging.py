@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import MANIFEST_FILE
 from d2ace.pipeline.data.staging import staged_folder
 from d2ace.pipeline.data.verification import verify
-from d2ace.pipeline.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 

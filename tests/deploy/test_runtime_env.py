@@ -1,4 +1,4 @@
-"""deploy/runtime_env.yaml ships what ``make wheel`` unpacks (tests/jobs runs a job with it)."""
+"""deploy/runtime_env.yaml ships what ``make wheel`` unpacks (tests/command/jobs runs a job with it)."""
 
 import yaml
 from pins import ROOT, wheel_recipe

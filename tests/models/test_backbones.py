@@ -16,9 +16,9 @@ from small_backbones import CONFIGS, QUERY, RESNET
 transformers = pytest.importorskip("transformers")
 
 from d2ace.pipeline import models  # noqa: E402
-from d2ace.pipeline.batch_norm import FrozenBatchNorm2d, MicroBatchNorm2d  # noqa: E402
-from d2ace.pipeline.errors import ConfigError  # noqa: E402
+from d2ace.pipeline.common.errors import ConfigError  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
+from d2ace.pipeline.models.batch_norm import FrozenBatchNorm2d, MicroBatchNorm2d  # noqa: E402
 
 
 def context(size=16, channels=3, labels=4):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from d2ace.pipeline.errors import ConfigError
+from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models.heads import Features, LinearHead, QueryHead
 
 WIDTH, HEADS = 16, 4

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from d2ace.pipeline import models
-from d2ace.pipeline.losses import entry_losses, row_losses
 from d2ace.pipeline.models import blocks
 from d2ace.pipeline.models.api import ModelContext
+from d2ace.pipeline.models.losses import entry_losses, row_losses
 
 FEATURES = 6
 CHUNKED = {"clif": {"hidden": 16, "dropout": 0.0}, "dela": {}, "mpvae": {"samples": 8}, "paca": {}}

@@ -7,7 +7,7 @@ from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from d2ace.pipeline import models
-from d2ace.pipeline.errors import ConfigError
+from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.models.blocks import kl_divergence, sample
 from d2ace.pipeline.models.c2ae import calibrated_ranking_loss

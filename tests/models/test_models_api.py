@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from d2ace.pipeline import models
-from d2ace.pipeline.errors import ConfigError
+from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models.api import ModelContext, prior_logits
 
 TABLE = ModelContext(3, (4,), (5, 0, 10), 10)

@@ -7,9 +7,9 @@ from small_backbones import RESNET, registered
 from torch.optim import Adam
 
 from d2ace.pipeline import models
-from d2ace.pipeline.errors import ConfigError
-from d2ace.pipeline.losses import entry_losses, row_losses
+from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models.api import ModelContext
+from d2ace.pipeline.models.losses import entry_losses, row_losses
 
 LABELS = 5
 # Small, and without dropout or the like where that would hide what a test looks for.

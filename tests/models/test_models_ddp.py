@@ -10,9 +10,9 @@ from small_backbones import CONFIGS, QUERY, registered
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ace.pipeline import models
-from d2ace.pipeline.losses import entry_losses, row_losses
 from d2ace.pipeline.models import blocks
 from d2ace.pipeline.models.api import ModelContext
+from d2ace.pipeline.models.losses import entry_losses, row_losses
 
 SMALL = {
     "clif": {"hidden": 16},

@@ -5,9 +5,9 @@ import pytest
 from contract_inputs import N_LABELS, N_ROWS, assert_is_plan, assert_same, make, make_labels, seen_of, train
 from scipy import sparse
 
-from d2ace.pipeline.checkpoints import load_selection_state, save_selection_state
+from d2ace.pipeline.runs.checkpoints import load_selection_state, save_selection_state
 from d2ace.selectors import api
-from d2ace.selectors.errors import SelectionError
+from d2ace.selectors.common.errors import SelectionError
 
 pytestmark = pytest.mark.parametrize("name", api.names())
 

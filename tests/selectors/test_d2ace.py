@@ -7,8 +7,8 @@ import pytest
 from scipy import sparse
 from slow_d2ace import SlowD2ACE
 
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
-from d2ace.selectors.errors import SelectionError
 
 
 def make_labels(n_rows=60, n_labels=7, seed=0):

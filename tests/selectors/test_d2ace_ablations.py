@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
-from d2ace.selectors.errors import SelectionError
 
 LABELS = (np.random.default_rng(0).random((40, 5)) < 0.4).astype(np.uint8)
 NEAR = np.random.default_rng(1).integers(0, 40, (40, 4))

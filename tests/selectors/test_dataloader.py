@@ -13,9 +13,9 @@ import torch.multiprocessing as mp
 from torch.utils.data import DataLoader, TensorDataset
 
 from d2ace.selectors.api import Plan
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.dataloader import SelectorBatchSampler, WithIndex
-from d2ace.selectors.errors import SelectionError
 from d2ace.selectors.uniform import Uniform
 
 N, L, B = 45, 4, 8  # batches of 8, the last one of 5

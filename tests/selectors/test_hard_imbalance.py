@@ -8,7 +8,7 @@ from contract_inputs import make, make_labels, train
 from scipy.stats import chi2
 
 from d2ace.selectors import hard_imbalance_correlation
-from d2ace.selectors.errors import SelectionError
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.hard_imbalance import HardImbalance
 from d2ace.selectors.hard_imbalance_correlation import HardImbalanceCorrelation
 

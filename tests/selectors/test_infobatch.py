@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from contract_inputs import assert_is_plan, make
 
-from d2ace.selectors.errors import SelectionError
+from d2ace.selectors.common.errors import SelectionError
 
 
 def observed(row_losses, **settings):

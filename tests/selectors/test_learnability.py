@@ -7,8 +7,8 @@ import pytest
 from contract_inputs import assert_is_plan, make
 from scipy.stats import chi2
 
-from d2ace.selectors.errors import SelectionError
-from d2ace.selectors.reference import reference_losses
+from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.common.reference import reference_losses
 
 REFERENCE = np.random.default_rng(1).exponential(0.5, (61, 5)).astype(np.float32)
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chi2
 
-from d2ace.selectors import law
-from d2ace.selectors.draw import weighted_plan
-from d2ace.selectors.randomness import generator
+from d2ace.selectors.common.randomness import generator
+from d2ace.selectors.plans import law
+from d2ace.selectors.plans.draw import weighted_plan
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 fewer = settings(max_examples=12, deadline=None, derandomize=True)

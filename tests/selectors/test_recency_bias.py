@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from contract_inputs import make
 
-from d2ace.selectors.errors import SelectionError
+from d2ace.selectors.common.errors import SelectionError
 
 
 @pytest.mark.parametrize(("history", "threshold"), [(1, 0.5), (3, 0.5), (10, 0.3), (16, 0.5)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from d2ace.selectors import api
-from d2ace.selectors.errors import SelectionError
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.uniform import Uniform
 
 ROOT = Path(__file__).resolve().parents[2]

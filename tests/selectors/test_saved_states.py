@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from contract_inputs import assert_is_plan, make, make_labels, train
 
-from d2ace.pipeline.checkpoints import load_selection_state
+from d2ace.pipeline.runs.checkpoints import load_selection_state
 from d2ace.selectors import api
 
 FILES = sorted((Path(__file__).parent / "fixtures").glob("*.npz"))

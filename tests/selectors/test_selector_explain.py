@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
-from d2ace.selectors.errors import SelectionError
 from d2ace.selectors.loss_rank import LossRank
 from d2ace.selectors.uncertainty import Uncertainty
 from d2ace.selectors.uniform import Uniform

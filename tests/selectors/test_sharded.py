@@ -6,9 +6,9 @@ from contract_inputs import assert_same, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
-from d2ace.selectors.errors import SelectionError
-from d2ace.selectors.ranges import range_bounds
+from d2ace.selectors.ranges.ranges import range_bounds
 from d2ace.selectors.sharded import ShardedD2ACE
 
 
@@ -125,8 +125,8 @@ def test_rows_that_are_alike_get_the_same_law():
 def test_threads_do_not_change_a_bit(monkeypatch, threads):
     case = make_case(700, 9)
     plans = train(D2ACE(**case), 4)
-    monkeypatch.setattr("d2ace.selectors.rescoring.block_rows", lambda n_labels: 64)
-    monkeypatch.setattr("d2ace.selectors.threads.thread_count", lambda entries: threads)
+    monkeypatch.setattr("d2ace.selectors.scores.rescoring.block_rows", lambda n_labels: 64)
+    monkeypatch.setattr("d2ace.selectors.common.threads.thread_count", lambda entries: threads)
     assert_same_plans(train(D2ACE(**case), 4), plans)
 
 
@@ -135,7 +135,7 @@ def test_sums_follow_the_units_and_nothing_else(monkeypatch):
     case = make_case(700, 9)
     whole = D2ACE(**case)
     train(whole, 4)
-    monkeypatch.setattr("d2ace.selectors.ranges.RANGE_ROWS", 1)
+    monkeypatch.setattr("d2ace.selectors.ranges.ranges.RANGE_ROWS", 1)
     odd = ShardedD2ACE(**case, ranges=3)
     train(odd, 4)
     weights = [one.summary()["label_weight_uncertainty"] for one in (whole, odd)]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2ace.selectors import api as selectors
-from d2ace.selectors.randomness import generator
+from d2ace.selectors.common.randomness import generator
 from d2ace.tune_spaces import api
 from d2ace.tune_spaces.api import PRESETS, SpaceError
 from d2ace.tune_spaces.knobs import Choice, Real, Whole

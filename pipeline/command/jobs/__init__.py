@@ -1,0 +1,13 @@
+"""``d2ace submit``: a verb as a job of a Ray cluster."""
+
+from typing import TYPE_CHECKING
+
+from ...common.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from .jobs import cancel, follow, submit
+
+__all__ = ["cancel", "follow", "submit"]
+
+# The module that a job runs to send its results needs nothing of Ray.
+__getattr__ = on_first_use(__name__, {"submit": "jobs", "follow": "jobs", "cancel": "jobs"})

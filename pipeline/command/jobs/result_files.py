@@ -1,0 +1,83 @@
+"""What comes back from a job: small result files, as text in the log of a second, tiny job.
+
+The job API moves no files out of a cluster, and a client need not share a disk with it. Run as a module inside the
+cluster, this one prints an archive of the folders it is given; the client reads it from the log.
+"""
+
+import base64
+import io
+import re
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ...common.errors import RunError
+
+MODULE = __name__
+FILES = (
+    *("config.yaml", "metrics.jsonl", "result.json"),  # of a run
+    *("table.parquet", "best.yaml", "sweep.yaml", "progress.jsonl", "report.html"),  # of a comparison or sweep
+)
+"""What is fetched of a folder, as far as it is there."""
+LIMIT = 32 * 2**20
+"""Most bytes of all files together: they pass through memory, and through a log."""
+BEGIN, END = "-----BEGIN D2ACE RESULTS-----", "-----END D2ACE RESULTS-----"
+
+_ANNOUNCED = re.compile(r"^(run folder(?: of [^:]+)?|table|best settings): (.+)$", re.MULTILINE)
+
+
+def announced(log: str) -> list[str]:
+    """Return the folders that a job said it wrote: those of runs, comparisons and sweeps."""
+    folders = []
+    for what, path in _ANNOUNCED.findall(log):
+        folders.append(path if what.startswith("run") else str(PurePosixPath(path).parent))
+    return list(dict.fromkeys(folders))
+
+
+def archive(folders: Sequence[str | Path]) -> str:
+    """Return the result files of ``folders`` as lines of text between BEGIN and END.
+
+    The files of one folder stand at the top, those of several below the folders' names.
+
+    Raises:
+        RunError: when there are none, or they are larger than LIMIT.
+    """
+    paths = [Path(folder) / name for folder in folders for name in FILES if (Path(folder) / name).is_file()]
+    if not paths:
+        raise RunError(f"{', '.join(map(str, folders))}: no results are there; are the paths absolute and shared?")
+    size = sum(path.stat().st_size for path in paths)
+    if size > LIMIT:
+        raise RunError(
+            f"{size / 2**20:.1f} MiB of results are more than the {LIMIT / 2**20:g} MiB that pass through the job API; "
+            f"copy {', '.join(map(str, folders))} from the cluster's storage"
+        )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in paths:
+            file.write(path, path.name if len(folders) == 1 else f"{path.parent.name}/{path.name}")
+    return f"{BEGIN}\n{base64.encodebytes(buffer.getvalue()).decode()}{END}"
+
+
+def unpack(log: str, out: Path) -> list[Path]:
+    """Write the files of the archive in ``log`` below ``out``; returns their paths.
+
+    Raises:
+        RunError: when the log holds no whole archive.
+    """
+    _, begin, rest = log.partition(f"{BEGIN}\n")
+    text, end, _ = rest.partition(END)
+    if not begin or not end:
+        raise RunError(f"no results came: {(log.strip().splitlines() or ['the log is empty'])[-1]}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as file:
+            return [Path(file.extract(name, out)) for name in file.namelist()]
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise RunError(f"the results came damaged: {error}") from None
+
+
+if __name__ == "__main__":
+    try:
+        print(archive(sys.argv[1:]))
+    except RunError as problem:
+        sys.exit(f"d2ace: error: {problem}")

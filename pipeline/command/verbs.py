@@ -1,0 +1,202 @@
+"""What each verb of the ``d2ace`` command does: calls one function and prints what it gave. No work of its own."""
+
+import argparse
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...selectors import api as selectors
+from ..common.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from ..common.config.config import Config
+    from ..data.manifest import Manifest
+
+
+def run_prepare(options: argparse.Namespace) -> None:
+    """Prepare a data set."""
+    from ..data import digit_scenes
+    from ..data.from_images.prepare import FORMATS, REJECTED_FILE, prepare_images
+    from ..data.from_tables.prepare import prepare
+
+    chosen = {
+        key: value for key, value in vars(options).items() if key not in ("source", "out", "call") and value is not None
+    }
+    if options.source == "digit-scenes":
+        _refuse_surplus(chosen, {"overwrite"}, "digit-scenes is made, not read: it takes no")
+        manifest = digit_scenes.build(options.out, **chosen)
+    else:
+        images = options.format in FORMATS
+        build: Callable[..., Manifest] = prepare_images if images else prepare
+        what = f"format {options.format} takes no" if images else "only images, with their --format, take"
+        _refuse_surplus(chosen, set(inspect.signature(build).parameters), what)
+        manifest = build(options.source, options.out, **chosen)
+    splits = ", ".join(f"{name or 'no split'} {rows}" for name, rows in manifest.splits.items() if rows)
+    print(f"{manifest.rows} rows ({splits}), {manifest.n_labels} labels, {manifest.cardinality:.3f} labels a row")
+    for name, effect in manifest.filters.items():
+        print(f"filter {name}: {effect}")
+    if "rejected" in manifest.filters:
+        print(f"rejected images and the reasons: {manifest.folder / REJECTED_FILE}")
+    print(f"prepared data set: {options.out}")
+
+
+def _refuse_surplus(chosen: Mapping[str, Any], known: set[str], what: str) -> None:
+    if surplus := set(chosen) - known:
+        raise DataError(f"{what} --{min(surplus).replace('_', '-')}")
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train, or go on with a run."""
+    from ..training.driver import fit, resume
+
+    if options.resume:
+        if options.config:
+            raise ConfigError("train --resume takes the run's own configuration; only --workers may change")
+        result = resume(options.resume, workers=options.workers)
+    elif not options.config:
+        raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
+    else:
+        result = fit(_configuration(options))
+    print(f"best epoch {result.best_epoch + 1} of {len(result.history)}, {result.seconds:.1f} s in all")
+    for name, value in result.test.items():
+        print(f"test {name:<18} {value:.4f}")
+    print(f"run folder: {result.folder}")
+
+
+def _configuration(options: argparse.Namespace) -> "Config":
+    """Return what a YAML file, or the folder of a prepared data set, and overrides say."""
+    from ..common.config.config import Config
+
+    if Path(options.config).is_dir():
+        return Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
+    return Config.load(options.config, options.overrides)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Print the metrics of a run."""
+    from ..results.evaluation import evaluate
+
+    print(json.dumps(evaluate(options.run, options.data, split=options.split), indent=2))
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    """Write predictions."""
+    from ..results.prediction import predict
+
+    print(f"predictions: {predict(options.run, options.data, options.out)}")
+
+
+def run_explain(options: argparse.Namespace) -> None:
+    """Say why a row was or was not drawn."""
+    from ..results.explanation import explain
+
+    print(explain(options.run, options.row, options.epoch))
+
+
+def run_simulate(options: argparse.Namespace) -> None:
+    """Replay a run through another method."""
+    from ..common.config.config import apply_overrides
+    from ..results.simulation import simulate
+
+    print(simulate(options.run, options.method, apply_overrides({}, options.option)))
+
+
+def run_compare(options: argparse.Namespace) -> None:
+    """Run a study and print what may be concluded."""
+    from ..studies.compare import Study, compare, compare_methods
+
+    study = Study.load(options.study)
+    bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
+    table = compare(study, options.out, **bounds)
+    for metric in options.metric or ("macro_auc", "map"):
+        print(f"\n{compare_methods(table, metric, study.reference)}")
+    print(f"\ntable: {Path(options.out) / 'table.parquet'}")
+
+
+def run_tune(options: argparse.Namespace) -> None:
+    """Run a sweep, go on with one, or write its report anew."""
+    from ..results.report import report
+    from ..studies.tune import SweepFolder, describe, resume_sweep, tune
+
+    out = options.resume or options.out
+    if out is None or (options.resume and options.sweep):
+        raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
+    if options.resume:
+        resume_sweep(out, parallel=options.parallel)
+    elif options.sweep != "report":
+        tune(options.sweep, out, parallel=options.parallel)
+    folder = SweepFolder(Path(out))
+    print(describe(folder.sweep, folder.table))
+    print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
+
+
+def run_report(options: argparse.Namespace) -> None:
+    """Write the report of a run, a comparison or a sweep."""
+    from ..results.report import report
+
+    print(f"report: {report(options.source, options.out)}")
+
+
+def run_doctor(options: argparse.Namespace) -> None:
+    """Print what bounds a run."""
+    from ..training.doctor import as_json, as_text, examine
+
+    budget = {} if options.seconds is None else {"budget_s": options.seconds}
+    findings = examine(_configuration(options), **budget)
+    print(json.dumps(as_json(findings), indent=2) if options.json else as_text(findings))
+
+
+def run_submit(options: argparse.Namespace) -> int:
+    """Submit a verb as a job, or follow or cancel one; returns the exit code."""
+    from .arguments import make_parser
+    from .jobs import cancel, follow, submit
+
+    job = options.cancel or options.follow
+    if bool(job) == bool(options.command):
+        raise ConfigError("submit takes either -- VERB ..., or --follow JOB, or --cancel JOB")
+    if options.cancel:
+        cancel(job, address=options.address)
+        print(f"job {job} has ended")
+        return 0
+    if not job:
+        _check_submitted(make_parser().parse_args(options.command))  # a typo is told here, not by the job
+        job = submit(options.command, address=options.address, wheel=options.wheel)
+        print(job, file=sys.stdout if options.no_wait else sys.stderr)
+    if options.no_wait:
+        return 0
+    return follow(job, address=options.address, out=options.out, stop_on_interrupt=options.stop_on_interrupt)
+
+
+def _check_submitted(options: argparse.Namespace) -> None:
+    if options.call is run_submit:
+        raise ConfigError("submit cannot be submitted")
+    out = getattr(options, "out", None)
+    if out and not Path(out).is_absolute():
+        raise ConfigError(
+            f"submit needs an absolute path of the cluster, got {out}: a relative one is lost with the job"
+        )
+
+
+def run_methods(_: argparse.Namespace) -> None:
+    """List methods and networks with their settings."""
+    from .. import models
+
+    for name in selectors.names():
+        print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
+        for key, parameter in selectors.options(name).items():
+            print(f"    selector.options.{key} = {parameter.default!r}")
+    for name in models.names():
+        print(f"{name}: {(inspect.getdoc(models.get(name)) or '').splitlines()[0]}")
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    """Train uniform and D2ACE on digit-scenes."""
+    from .demo import comparison_table, demo
+
+    results = demo(options.data, overrides=options.overrides)
+    print("\n" + comparison_table(results))
+    for method, result in results.items():
+        print(f"run folder of {method}: {result.folder}")

@@ -1,0 +1,1 @@
+"""Joining, starting and measuring a Ray cluster."""

@@ -1,0 +1,172 @@
+"""The sections of a run's configuration, each typed and checked when it is made."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ....selectors import api as selectors
+from ....selectors.common.errors import SelectionError
+from ..errors import ConfigError, did_you_mean
+from .yaml_file import explain_problems
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    called: ClassVar[str] = "configuration"
+    """What messages call it when no source is named."""
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any], source: str | None = None) -> Self:
+        """Validate nested plain values; every problem is listed in one ConfigError naming ``source``."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(f"{source or cls.called}: " + "; ".join(explain_problems(error, cls))) from None
+
+
+class DataSection(Section):
+    """Which rows. ``path`` is a folder that ``d2ace prepare`` wrote.
+
+    ``split``: ``given`` takes the source's own split and carves out what is missing by stratification;
+    ``stratified`` ignores it. ``fold`` of ``folds`` picks a cross-validation fold as the test rows.
+    ``scale``: ``auto`` is min-max for tables and per-channel standardisation for images; ``imagenet`` standardises
+    colour images with that data set's mean and deviation, as pretrained networks expect.
+    """
+
+    path: str
+    split: Literal["given", "stratified"] = "given"
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.2
+    fold: NonNegativeInt | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    scale: Literal["auto", "none", "minmax", "standard", "imagenet"] = "auto"
+
+    @model_validator(mode="after")
+    def _fold_within_folds(self) -> "DataSection":
+        if (self.fold is None) != (self.folds is None):
+            raise ValueError("fold and folds go together: give both or neither")
+        if self.fold is not None and self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold counts from 0 and must be below folds={self.folds}, got {self.fold}")
+        return self
+
+
+class ModelSection(Section):
+    """Which network (``d2ace methods`` lists them) and its own options."""
+
+    name: str = "mlp"
+    options: dict[str, Any] = {}
+
+
+class SelectorSection(Section):
+    """Which selection method and its own options.
+
+    ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
+    table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
+    else the path of a ``.npy`` file with one line for each row of the data set.
+    ``ranges``: split the state of ``d2ace`` by rows over that many actors, on several nodes; the plans stay the same.
+    """
+
+    name: str = "d2ace"
+    options: dict[str, Any] = {}
+    neighbour_features: str = "inputs"
+    ranges: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _known(self) -> "SelectorSection":
+        try:
+            known = selectors.options(self.name)
+        except SelectionError as error:
+            raise ValueError(str(error)) from None
+        for key in self.options:
+            if key not in known:
+                raise ValueError(f"method {self.name!r} has no setting {key!r}{did_you_mean(key, known)}")
+        if self.ranges > 1 and self.name != "d2ace":
+            raise ValueError(f"only the state of method 'd2ace' can be split into ranges, got {self.name!r}")
+        return self
+
+
+class OptimizerSection(Section):
+    """Optimiser and learning-rate schedule.
+
+    ``warmup_epochs`` of linear warm-up come first; ``onecycle`` rises by a half cosine during them.
+    ``backbone_lr_factor`` and ``layer_decay``: learning rates of a backbone's layers (``optim.parameter_groups``).
+    ``decay_biases``: whether weight decay acts on biases, and on scales and shifts of normalisation, too.
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    momentum: Fraction = 0.9
+    schedule: Literal["constant", "cosine", "onecycle"] = "constant"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    backbone_lr_factor: Annotated[float, Field(ge=0)] = 1.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    decay_biases: bool = True
+
+
+class TrainSection(Section):
+    """How to train.
+
+    ``micro_batches`` cuts every global batch into a fixed number of parts, whatever the number of workers; with
+    ``reduction="exact"`` their gradients are added exactly, so the run does not depend on the number of workers.
+    ``reduction="ddp"`` is PyTorch's own (faster on GPUs; equal up to rounding). ``auto``: exact on CPU, ddp on GPU.
+    With ``ddp`` a worker computes its share of a batch in one pass, or with ``accumulate`` micro-batch by micro-batch,
+    in the memory of one. ``ema``: decay of a moving average of the weights; it is evaluated and kept as the best.
+    ``channels_last`` (memory layout) and ``compile`` (by ``torch.compile``) can make convolutions faster on GPUs.
+    """
+
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 128
+    loss: str = "bce"
+    loss_options: dict[str, Any] = {}
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    grad_clip: Annotated[float, Field(gt=0)] | None = None
+    micro_batches: PositiveInt = 4
+    reduction: Literal["auto", "exact", "ddp"] = "auto"
+    accumulate: bool = False
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    channels_last: bool = False
+    compile: bool = False
+    monitor: str = "macro_auc"
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class RunSection(Section):
+    """Where and with what the run happens.
+
+    ``workers=0`` trains inside the driver process (no worker processes; for tests and debugging).
+    ``checkpoint_steps=0`` checkpoints at the end of every epoch, n > 0 also every n steps.
+    ``message_steps``: steps whose observations travel to the actor in one message.
+    ``record_observations`` writes what the method is told (8 bytes a drawn row and label, each epoch) to
+    ``observations/``, for ``d2ace explain`` and ``d2ace simulate``.
+    ``threads``: intra-operation threads of a CPU worker (the result depends on it, so it is not guessed).
+    ``feed``: how images reach the workers, decoded by a worker's own threads out of the object store (``gather``) or by
+    tasks on all CPUs, straight from storage (``stream``); see docs/feeds.md. The batches are the same.
+    ``worker_labels``, ``data_labels``: workers, and tasks that read data, only on nodes with these Ray labels.
+    ``wait_for_nodes_s``: when the cluster lacks CPUs or GPUs for the workers, ask its autoscaler and wait so many
+    seconds before the run is refused.
+    """
+
+    name: str | None = None
+    storage: str = "runs"
+    seed: NonNegativeInt = 0
+    workers: NonNegativeInt = 1
+    gpu: bool = False
+    cpus_per_worker: Annotated[float, Field(gt=0)] | None = None
+    threads: PositiveInt = 1
+    checkpoint_steps: NonNegativeInt = 0
+    keep_checkpoints: PositiveInt = 2
+    max_failures: Annotated[int, Field(ge=-1)] = 3
+    message_steps: PositiveInt = 8
+    record_observations: bool = False
+    feed: Literal["auto", "gather", "stream"] = "auto"
+    worker_labels: dict[str, str] = {}
+    data_labels: dict[str, str] = {}
+    wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0

@@ -1,0 +1,74 @@
+"""Settings from YAML files, and validation problems in words."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ConfigError, did_you_mean
+
+
+def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Args:
+        path: the file.
+        expected: what it should hold, for the message.
+
+    Raises:
+        ConfigError: with the file, and the line for bad YAML.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected {expected}, got {values!r}")
+    return values
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the values of ``over`` put in, section by section."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Word each problem of validating ``model`` as what was got, what was expected and, for a typo, did you mean."""
+    lines = []
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        where = ".".join(location) or "the whole"
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(model, location[:-1])
+            lines.append(f"unknown key {where!r}{did_you_mean(location[-1], known)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: is required and missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {problem['input']!r})"
+            lines.append(f"{where}: {message}{got}")
+    return lines
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[str]) -> list[str]:
+    """Return the fields of the section at ``location``; a key of a mapping of sections leads to its section."""
+    for part in location:
+        field = model.model_fields.get(part)
+        if field is None:  # a key of the mapping that the part before named
+            continue
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        sections = [kind for kind in inner if issubclass(kind, BaseModel)]
+        if not sections:
+            return []
+        model = sections[0]
+    return list(model.model_fields)

@@ -1,0 +1,1 @@
+"""Where bytes lie, and files that are whole or absent."""

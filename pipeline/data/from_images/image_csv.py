@@ -1,0 +1,86 @@
+"""A folder of images and a CSV or TSV file with one line an image: 0/1 columns, or one column of delimited labels."""
+
+from dataclasses import replace
+from functools import partial
+
+from ...common.storage.locations import Location
+from ..from_tables.csv_table import csv_table
+from ..from_tables.named_columns import ColumnOptions, LabelColumns, Table, collect_labels, find_column
+from ..from_tables.text import format_suffix
+from .folders import ImageFolder, first_folder
+from .options import SourceOptions, find_parts, images_of
+from .records import Listing, ListingBuilder, Part
+from .vocabulary import Vocabulary
+
+OPTIONS = frozenset(
+    {"files", "images", "labels", "label_prefix", "label_column", "label_delimiter"}
+    | {"split_column", "path_column", "exclude", "encoding"}
+)
+_PATTERNS = ("labels.csv", "*.csv", "*.tsv")
+_TAB_SEPARATED = (".tsv", ".tab")
+
+
+def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Listing:
+    """List the images in the order of the lines.
+
+    The first column is the path unless ``path_column`` says otherwise. When nothing says which columns are labels,
+    all others are.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    parts = find_parts(source, options.files, _PATTERNS)
+    home = source.folder
+    tables = [_table(part, options.encoding) for part in parts]
+    columns = [_columns(table, options) for table in tables]
+    vocabulary = None
+    if options.label_column is not None:
+        fixed = [(table, part.split) for table, part in zip(tables, parts, strict=True)]
+        vocabulary = list(options.labels) if options.labels is not None else collect_labels(fixed, columns[0])
+    encoders = [
+        LabelColumns(table, part.split, chosen, vocabulary)
+        for table, part, chosen in zip(tables, parts, columns, strict=True)
+    ]
+    builder = ListingBuilder(Vocabulary(encoders[0].labels, parts[0].location), reject=reject)
+    for part, table, encoder in zip(parts, tables, encoders, strict=True):
+        if encoder.labels != encoders[0].labels:
+            raise part.error(f"its labels differ from those of {parts[0].location}")
+        folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, ["images", part.split_name]))
+        _add_rows(builder, folder, table, encoder, _path_column(table, options))
+    return builder.finish(" + ".join(part.name for part in parts))
+
+
+def _table(part: Part, encoding: str) -> Table:
+    delimiter = "\t" if format_suffix(part.location.name) in _TAB_SEPARATED else ","
+    return csv_table(part.location, delimiter=delimiter, encoding=encoding)
+
+
+def _path_column(table: Table, options: SourceOptions) -> int:
+    return 0 if options.path_column is None else find_column(table, options.path_column, "path column")
+
+
+def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
+    """Return which columns are what; all that are nothing else are labels where the user names none."""
+    chosen = ColumnOptions(
+        options.labels,
+        options.label_prefix,
+        options.label_column,
+        options.label_delimiter,
+        options.split_column,
+        options.exclude,
+    )
+    if options.labels is None and options.label_prefix is None and options.label_column is None:
+        other = {table.names[_path_column(table, options)], options.split_column, *options.exclude}
+        return replace(chosen, labels=[name for name in table.names if name not in other])
+    return chosen
+
+
+def _add_rows(builder: ListingBuilder, folder: ImageFolder, table: Table, encoder: LabelColumns, path: int) -> None:
+    for chunk in table.chunks():
+        labels, splits = encoder.encode(chunk), encoder.encode_split(chunk)
+        for row, file in enumerate(chunk.words(path)):
+            places = labels.indices[labels.indptr[row] : labels.indptr[row + 1]].tolist()
+            fail = partial(chunk.error, row)
+            if not isinstance(file, str) or not file.strip():
+                raise fail("the image's path is empty")
+            folder.add(builder, file.strip(), tuple(places), int(splits[row]), fail)

@@ -1,0 +1,224 @@
+"""``prepare_images``: from images in any known format to a prepared data set of packed shards."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...common.errors import DataError, did_you_mean
+from ...common.storage.locations import Location
+from ..filters import Filters
+from ..manifest import SPLITS, ImageHint, Manifest
+from .cleaning import Cleaning, Odd
+from .filtering import filtered
+from .options import Difficult, PerSplit, SourceOptions
+from .partial import PartialFolder, partial_folder
+from .pieces import Finished, Job, plan
+from .records import Listing
+from .running import PieceProgress, run_pieces
+
+FORMATS = {
+    "coco": "coco",
+    "voc": "voc",
+    "image-csv": "image_csv",
+    "webdataset": "webdataset",
+    "huggingface": "huggingface",
+    "open-images": "open_images",
+}
+"""Names of the formats, and the module of each."""
+REJECTED_FILE = "rejected.parquet"
+OnError = Literal["fail", "reject"]
+_PIECES_VERSION = 1
+"""Part of the fingerprint: raised when the same options and files begin to give other bytes."""
+
+
+def prepare_images(
+    source: str | Path,
+    out: str | Path,
+    *,
+    format: str,
+    files: PerSplit | None = None,
+    images: PerSplit | None = None,
+    labels: Sequence[str] | None = None,
+    label_file: str | None = None,
+    label_prefix: str | None = None,
+    label_column: str | None = None,
+    label_delimiter: str = ";",
+    label_key: str = "labels",
+    split_column: str | None = None,
+    path_column: str | None = None,
+    image_column: str | None = None,
+    exclude: Sequence[str] = (),
+    encoding: str = "utf-8",
+    difficult: Difficult = "keep",
+    confidence: float = 0.5,
+    short_side: int | None = None,
+    quality: int = 95,
+    max_pixels: int = 100_000_000,
+    odd_images: Odd = "convert",
+    on_error: OnError = "fail",
+    shard_mb: float = 256,
+    min_positives: int | None = None,
+    drop_unlabelled: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Manifest:
+    """Check images and pack them into shards, on the cluster's CPUs; a killed call goes on where it was.
+
+    Finished pieces collect in ``OUT.partial``, which becomes ``out`` at the end. The result does not depend on the
+    number of CPUs. Row order is the source's order.
+
+    Args:
+        source: the data set's folder (or its one file), a local path or a URI (``s3://``, ``gs://``, ``file://``).
+        out: the folder to write, on a file system that all nodes share.
+        format: a key of ``FORMATS``.
+        files: see ``SourceOptions``, as for all that follow up to ``confidence``.
+        images: the folder of the images, or one for each split.
+        labels: the label names in their order.
+        label_file: a file with the label names.
+        label_prefix: columns whose names start like this are labels.
+        label_column: what holds a row's labels.
+        label_delimiter: what separates labels in a text.
+        label_key: key of the labels in a JSON member.
+        split_column: the column that says train, validation or test.
+        path_column: the column with the image's path.
+        image_column: what holds the image.
+        exclude: columns to leave out.
+        encoding: of CSV files.
+        difficult: of VOC objects.
+        confidence: the least that counts, of Open Images.
+        short_side: see ``Cleaning``, as for the three that follow.
+        quality: of JPEGs that are made.
+        max_pixels: the most that is decoded.
+        odd_images: convert what training cannot use directly, or call it bad.
+        on_error: "fail" at the first bad or missing image, or "reject": leave it out and list it with the reason in
+            ``rejected.parquet``.
+        shard_mb: about the size of a shard, in millions of bytes.
+        min_positives: see ``Filters``; counted before bad images are left out.
+        drop_unlabelled: see ``Filters``.
+        overwrite: replace a prepared data set at ``out``, and finished pieces of other options.
+        quiet: print nothing.
+
+    Raises:
+        DataError: one clear message, with file and line where there is one, for anything that is wrong.
+    """
+    arguments = dict(locals())
+    options = SourceOptions(**{field.name: arguments[field.name] for field in fields(SourceOptions)})
+    cleaning = Cleaning(short_side, quality, max_pixels, odd_images)
+    if on_error not in get_args(OnError):
+        raise DataError(f"on_error: {on_error!r}{did_you_mean(on_error, get_args(OnError))}")
+    if shard_mb <= 0:
+        raise DataError(f"shard_mb must be above 0, got {shard_mb}")
+    filters = Filters(min_positives, drop_unlabelled)
+    if not quiet:
+        print(f"listing {source}", flush=True)
+    listing = list_source(source, format, options, reject=on_error == "reject")
+    listing, removed = filtered(listing, filters)
+    made = {"shard_mb": shard_mb, **asdict(cleaning)}
+    with partial_folder(Path(out), _fingerprint(listing, made), overwrite=overwrite) as partial:
+        finished = _run(listing, partial, cleaning, int(shard_mb * 1e6), on_error == "reject", quiet)
+        manifest = _manifest(listing, finished, partial.folder, {**removed, **_effects(listing, finished, cleaning)})
+        if on_error == "reject":
+            _write_rejected(listing, finished, partial.folder)
+        partial.complete(manifest, overwrite)
+    return Manifest.load(out)
+
+
+def list_source(source: str | Path, format: str, options: SourceOptions, *, reject: bool) -> Listing:
+    """List the images of a source in one of the ``FORMATS``; reads no image."""
+    if format not in FORMATS:
+        raise DataError(f"unknown format {format!r}{did_you_mean(format, FORMATS)}")
+    module = import_module(f".{FORMATS[format]}", __package__)
+    options.check(format, module.OPTIONS)
+    listing: Listing = module.list_images(Location.of(source), options, reject=reject)
+    return listing
+
+
+def _run(
+    listing: Listing, partial: PartialFolder, cleaning: Cleaning, shard_bytes: int, reject: bool, quiet: bool
+) -> list[Finished]:
+    """Return all pieces in order, those of an earlier call among them."""
+    pieces = plan(listing.records, shard_bytes, cleaning.short_side)
+    kept = partial.finished()
+    for piece in kept.values():
+        if piece.rejected and not reject:
+            name, reason = piece.rejected[0]
+            raise DataError(f"{partial.folder}: image {name!r} was rejected by an earlier call: {reason}")
+    if not quiet:
+        shards = f"{len(pieces)} shard{'s' * (len(pieces) != 1)} ({len(kept)} finished before)"
+        print(f"{len(listing.records)} images, {len(listing.labels)} labels, {shards}", flush=True)
+    progress = PieceProgress(len(listing.records), len(pieces), quiet)
+    for piece in kept.values():
+        progress.advance(piece)
+    job = Job(listing.roots, len(listing.labels), cleaning, reject, partial.folder.absolute())
+    try:
+        new = run_pieces([piece for piece in pieces if piece.number not in kept], job, progress.advance)
+    finally:
+        progress.close()
+    return sorted([*kept.values(), *new], key=lambda piece: piece.number)
+
+
+def _fingerprint(listing: Listing, made: dict[str, Any]) -> str:
+    """Return a SHA-256 of all that decides the shards' bytes: what to do, and what is listed."""
+    digest = hashlib.sha256()
+    roots = [str(root) for root in listing.roots]
+    digest.update(json.dumps([_PIECES_VERSION, made, listing.labels, roots]).encode())
+    for record in listing.records:
+        digest.update(repr(tuple(record)).encode())
+    return digest.hexdigest()
+
+
+def _manifest(listing: Listing, finished: Sequence[Finished], folder: Path, effects: dict[str, Any]) -> Manifest:
+    shards = tuple(piece.shard for piece in finished if piece.shard is not None)
+    if not shards:
+        raise DataError(f"{listing.description}: every image was rejected; finished pieces are in {folder}")
+    counts: Counter[int] = Counter()
+    for piece in finished:
+        counts.update(piece.label_counts)
+    sizes = {size for piece in finished for size in piece.sizes}
+    height, width = sizes.pop() if len(sizes) == 1 else (None, None)
+    mode = "RGB" if any("RGB" in piece.modes for piece in finished) else "L"
+    splits = [sum(piece.splits[code] for piece in finished) for code in range(len(SPLITS))]
+    return Manifest(
+        kind="image",
+        rows=sum(splits),
+        labels=listing.labels,
+        label_counts=tuple(counts[label] for label in range(len(listing.labels))),
+        splits=dict(zip(SPLITS, splits, strict=True)),
+        shards=shards,
+        image=ImageHint(mode, height, width),
+        source=listing.description,
+        filters=effects,
+        folder=folder,
+    )
+
+
+def _effects(listing: Listing, finished: Sequence[Finished], cleaning: Cleaning) -> dict[str, Any]:
+    """Return what cleaning did, for the manifest; empty when images are as they came."""
+    effects: dict[str, Any] = {}
+    if cleaning.short_side is not None:
+        effects |= {"short_side": cleaning.short_side, "quality": cleaning.quality}
+    converted: Counter[str] = Counter()
+    for piece in finished:
+        converted.update(piece.converted)
+    if converted:
+        effects["converted"] = dict(sorted(converted.items()))
+    rejected = len(listing.rejected) + sum(len(piece.rejected) for piece in finished)
+    return effects | ({"rejected": rejected} if rejected else {})
+
+
+def _write_rejected(listing: Listing, finished: Sequence[Finished], folder: Path) -> None:
+    """List the images that were left out: first those that could not be had, then the bad ones in row order."""
+    rejected = [*listing.rejected, *(entry for piece in finished for entry in piece.rejected)]
+    columns = {
+        "path": pa.array([entry.name for entry in rejected], pa.string()),
+        "reason": pa.array([entry.reason for entry in rejected], pa.string()),
+    }
+    pq.write_table(pa.table(columns), folder / REJECTED_FILE)

@@ -1,0 +1,140 @@
+"""What every image format gives to ``prepare_images``: label names, and one record an image in a fixed order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ...common.errors import DataError
+from ...common.storage.locations import Location
+from ..manifest import SPLITS
+from .vocabulary import Fail, Vocabulary
+
+
+class ImageRecord(NamedTuple):
+    """One image that is there to be read.
+
+    Attributes:
+        name: where it comes from, relative to the source; unique.
+        labels: places of its labels in the listing's names, ascending.
+        split: index into ``SPLITS``.
+        root: which of the listing's roots holds the file.
+        file: the file's name below the root.
+        offset: of its first byte in the file; or its row, in a Parquet file.
+        length: its bytes; in a Parquet file about that many.
+        column: the Parquet column, with dots for fields; "" for a file or a part of one.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    split: int
+    root: int
+    file: str
+    offset: int
+    length: int
+    column: str = ""
+
+
+class Rejected(NamedTuple):
+    """An image that was left out: where it comes from, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All images of a source, none read yet.
+
+    Attributes:
+        labels: names of the L labels.
+        records: in the source's order.
+        roots: folders that records refer to.
+        rejected: images that are named and cannot be had.
+        description: where all this comes from, in words.
+    """
+
+    labels: tuple[str, ...]
+    records: Sequence[ImageRecord]
+    roots: tuple[Location, ...]
+    rejected: Sequence[Rejected]
+    description: str
+
+
+class ListingBuilder:
+    """Collects records; refuses duplicates and, unless it goes on, what is missing.
+
+    Args:
+        vocabulary: the label names, known or to be collected.
+        reject: collect images that cannot be had, and do not raise.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, *, reject: bool) -> None:
+        self.vocabulary, self._reject = vocabulary, reject
+        self._records: list[ImageRecord] = []
+        self._rejected: list[Rejected] = []
+        self._roots: list[Location] = []
+        self._names: set[str] = set()
+
+    def root(self, location: Location) -> int:
+        """Return the number of a root."""
+        if location not in self._roots:
+            self._roots.append(location)
+        return self._roots.index(location)
+
+    def add(self, record: ImageRecord, fail: Fail) -> None:
+        """Append an image.
+
+        Args:
+            record: its labels are numbers of the vocabulary, in any order and repeated as may be.
+            fail: see ``Fail``.
+
+        Raises:
+            DataError: when an image of this name is there already.
+        """
+        if record.name in self._names:
+            raise fail(f"image {record.name!r} is listed twice")
+        self._names.add(record.name)
+        self._records.append(record)
+
+    def reject(self, name: str, error: DataError) -> None:
+        """Leave an image out; raises the error where the user did not choose to go on."""
+        if not self._reject:
+            raise error
+        self._rejected.append(Rejected(name, str(error)))
+
+    def finish(self, description: str) -> Listing:
+        """Return the listing.
+
+        Raises:
+            DataError: when it holds no label or no image.
+        """
+        names, place = self.vocabulary.finish()
+        if not names:
+            raise DataError(f"{description}: no label names: the class list is empty")
+        if not self._records and not self._rejected:
+            raise DataError(f"{description}: lists no image")
+        records = [r._replace(labels=tuple(sorted({place[index] for index in r.labels}))) for r in self._records]
+        return Listing(tuple(names), records, tuple(self._roots), self._rejected, description)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file that names images (or holds them), with the split it stands for."""
+
+    location: Location
+    name: str
+    split: int
+
+    def error(self, message: str, line: int | None = None) -> DataError:
+        """Return the error for a place in this file."""
+        return DataError.at(self.location, line, message)
+
+    @property
+    def split_name(self) -> str:
+        """The split's name, "" for none."""
+        return SPLITS[self.split]
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list, or one value as a list."""
+    return list(value) if isinstance(value, list | tuple) else [value]

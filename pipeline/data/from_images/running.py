@@ -1,0 +1,101 @@
+"""Runs pieces on Ray Data over the cluster, or here when there is only one; shows how far it is."""
+
+import json
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tqdm import tqdm
+
+from ...common.errors import DataError
+from .partial import save_finished
+from .pieces import Finished, Job, Piece, write_piece
+
+_LINE_INTERVAL_S = 10.0
+
+
+def run_pieces(pieces: Sequence[Piece], job: Job, tell: Callable[[Finished], None]) -> list[Finished]:
+    """Write pieces, each in a task of one CPU; a single one in this process, without Ray.
+
+    Args:
+        pieces: to write.
+        job: what they share.
+        tell: called with every finished piece, as they come.
+
+    Raises:
+        DataError: the first one that a piece raises, at once; finished pieces stay.
+    """
+    found = []
+    for finished in _run_here(pieces, job) if len(pieces) < 2 else _run_on_ray(pieces, job):
+        found.append(finished)
+        tell(finished)
+    return found
+
+
+def _run_here(pieces: Sequence[Piece], job: Job) -> Iterator[Finished]:
+    for piece in pieces:
+        finished = write_piece(piece, job)
+        save_finished(job.folder, finished)
+        yield finished
+
+
+def _run_on_ray(pieces: Sequence[Piece], job: Job) -> Iterator[Finished]:
+    from ...common.cluster.session import data_context, ray_session
+    from ...common.config.sections import RunSection
+
+    with ray_session(RunSection()), data_context():
+        import ray
+        from ray.data import DataContext
+
+        DataContext.get_current().execution_options.preserve_order = False  # an error is told at once
+        items = [{"piece": pickle.dumps(piece)} for piece in pieces]
+        rows = ray.data.from_items(items, override_num_blocks=len(items)).map(_task, fn_kwargs={"job": job})
+        for row in rows.iter_rows():
+            if row["error"]:
+                raise DataError(row["error"])
+            yield Finished.from_plain(json.loads(row["finished"]))
+
+
+def _task(row: dict[str, Any], job: Job) -> dict[str, str]:
+    """Write one piece on some node; an error of the data is a result, so that it reaches the user in one line."""
+    try:
+        finished = write_piece(pickle.loads(row["piece"]), job)
+        save_finished(job.folder, finished)
+    except DataError as error:
+        return {"finished": "", "error": str(error)}
+    return {"finished": json.dumps(asdict(finished)), "error": ""}
+
+
+class PieceProgress:
+    """A bar of images on a terminal, a line every ten seconds in a log.
+
+    Args:
+        images: how many in all.
+        pieces: how many in all.
+        quiet: show nothing.
+    """
+
+    def __init__(self, images: int, pieces: int, quiet: bool) -> None:
+        self._images, self._pieces, self._quiet = images, pieces, quiet
+        self._done = [0, 0]
+        self._started = self._last = time.monotonic()
+        self._bar = tqdm(total=images, unit="image", leave=False, disable=quiet or not sys.stderr.isatty())
+
+    def advance(self, finished: Finished) -> None:
+        """Count a finished piece."""
+        images = sum(finished.splits) + len(finished.rejected)
+        self._done = [self._done[0] + 1, self._done[1] + images]
+        self._bar.update(images)
+        now = time.monotonic()
+        if self._bar.disable and not self._quiet and now - self._last >= _LINE_INTERVAL_S:
+            self._last = now
+            pieces, done = self._done
+            took = now - self._started
+            print(f"{pieces}/{self._pieces} pieces, {done}/{self._images} images, {took:.0f} s", flush=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()

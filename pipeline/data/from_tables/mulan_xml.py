@@ -1,0 +1,38 @@
+"""Mulan's label list: an XML file with one ``<label name="..."/>`` for each label, nested ones included."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.parsers import expat
+
+from ...common.errors import DataError
+
+
+def read_label_list(path: str | Path) -> dict[str, int]:
+    """Return the label names in order, each with its line.
+
+    Raises:
+        DataError: with file and line, when the XML is bad, a label has no name, or a name occurs twice.
+    """
+    found: dict[str, int] = {}
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        if tag.rpartition(":")[2] != "label":
+            return
+        line, name = parser.CurrentLineNumber, attributes.get("name", "").strip()
+        if not name:
+            raise DataError.at(path, line, '<label> has no name="..."')
+        if name in found:
+            raise DataError.at(path, line, f"duplicate label name {name!r}, first at line {found[name]}")
+        found[name] = line
+
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(Path(path).read_bytes(), True)
+    except expat.ExpatError as error:
+        raise DataError.at(path, error.lineno, f"not valid XML: {expat.ErrorString(error.code)}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    if not found:
+        raise DataError(f"{path}: names no label; expected <labels> with <label name=...> inside")
+    return found

@@ -1,0 +1,128 @@
+"""NumPy ``.npz`` archives as a source: features ``X``, labels ``Y``, dense or as the parts of a CSR matrix.
+
+Keys: ``X`` (N, d), or ``X_data``, ``X_indices``, ``X_indptr``, ``X_shape``; the same for ``Y`` (N, L) of 0 and 1.
+Optional: ``label_names`` (L,), ``feature_names`` (d,), ``split`` (N,) of "", "train", "validation", "test".
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+from zlib import error as ZlibError  # noqa: N812 - it is an error class with a function's name
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ...common.errors import DataError, did_you_mean
+from ..manifest import SPLITS
+from ..rows import Rows
+from .source import CHUNK_VALUES, Source, unusable
+
+CSR_PARTS = ("data", "indices", "indptr", "shape")
+
+
+def npz_source(path: str | Path, *, split: int = 0) -> Source:
+    """Read an archive into memory.
+
+    Raises:
+        DataError: naming the key, or the row, that is wrong.
+    """
+    path = Path(path)
+    arrays = _load(path)
+    features, labels = _matrix(arrays, "X", path), _matrix(arrays, "Y", path)
+    if features.shape[0] != labels.shape[0]:
+        raise DataError(f"{path}: X has {features.shape[0]} rows, Y has {labels.shape[0]}")
+    if not all(features.shape) or not all(labels.shape):
+        raise DataError(f"{path}: X is {features.shape}, Y is {labels.shape}: no size may be 0")
+    labels = _check_labels(labels, path)
+    _check_finite(features, path)
+    splits = _splits(arrays, features.shape[0], split, path)
+    step = max(1, CHUNK_VALUES // features.shape[1])
+
+    def chunks() -> Iterator[Rows]:
+        for start in range(0, features.shape[0], step):
+            here = slice(start, start + step)
+            yield Rows(features[here], labels[here], splits[here])
+
+    label_names = _names(arrays, "label_names", labels.shape[1], path)
+    feature_names = _names(arrays, "feature_names", features.shape[1], path)
+    kind = "dense" if isinstance(features, np.ndarray) else "sparse"
+    names = label_names or tuple(f"label{index}" for index in range(labels.shape[1]))
+    return Source(kind, names, feature_names, features.shape[1], chunks, path.name)  # type: ignore[arg-type]
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: cannot be read: no such file") from None
+    except (OSError, EOFError, ValueError, BadZipFile, ZlibError, AttributeError, TypeError) as error:
+        raise DataError(f"{path}: not a readable .npz archive (truncated, or with Python objects): {error}") from None
+
+
+def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray | csr_array:
+    """Return a dense array or CSR of float64 (float32 stays)."""
+    if name in arrays:
+        array = arrays[name]
+        if array.ndim != 2 or array.dtype.kind not in "buif":
+            raise DataError(f"{path}: {name} must be a matrix of numbers, got {array.dtype} {array.shape}")
+        return array
+    keys = [f"{name}_{part}" for part in CSR_PARTS]
+    missing = [key for key in keys if key not in arrays]
+    if missing:
+        have = f"it has {sorted(arrays)}"
+        raise DataError(f"{path}: needs {name}, or {', '.join(keys)} for CSR; missing {missing}; {have}")
+    data, indices, indptr, shape = (arrays[key] for key in keys)
+    try:
+        matrix = csr_array((data, indices, indptr), shape=tuple(int(size) for size in shape))
+        matrix.check_format(full_check=True)
+    except (ValueError, TypeError, IndexError) as error:
+        raise DataError(f"{path}: {name}_* are no CSR matrix: {error}") from None
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _check_labels(labels: np.ndarray | csr_array, path: Path) -> csr_array:
+    values, row_of = _stored(labels)
+    for at in np.flatnonzero((values != 0) & (values != 1))[:1]:
+        raise DataError(f"{path}: row {row_of(at)}: a label is {values[at]}, expected 0 or 1")
+    result = csr_array(labels).astype(np.uint8)
+    result.eliminate_zeros()
+    return result
+
+
+def _check_finite(features: np.ndarray | csr_array, path: Path) -> None:
+    values, row_of = _stored(features)
+    for at in np.flatnonzero(unusable(values))[:1]:
+        raise DataError(f"{path}: row {row_of(at)}: a feature is {values[at]}, expected a finite float32 number")
+
+
+def _stored(matrix: np.ndarray | csr_array) -> tuple[np.ndarray, Callable[[int], int]]:
+    """Return the stored values, flat, and what tells the row of a flat position."""
+    if isinstance(matrix, np.ndarray):
+        width = matrix.shape[1]
+        return matrix.ravel(), lambda at: int(at // width)
+    return matrix.data, lambda at: int(np.searchsorted(matrix.indptr, at, "right")) - 1
+
+
+def _splits(arrays: Mapping[str, np.ndarray], rows: int, split: int, path: Path) -> np.ndarray:
+    if "split" not in arrays:
+        return np.full(rows, split, np.int8)
+    words = arrays["split"].astype(str)
+    if words.shape != (rows,):
+        raise DataError(f"{path}: split must have shape ({rows},), got {words.shape}")
+    for row in np.flatnonzero(~np.isin(words, SPLITS))[:1]:
+        raise DataError(f"{path}: row {row}: split {str(words[row])!r}{did_you_mean(str(words[row]), SPLITS[1:])}")
+    return np.array([SPLITS.index(word) for word in words.tolist()], np.int8)
+
+
+def _names(arrays: Mapping[str, np.ndarray], key: str, expected: int, path: Path) -> tuple[str, ...] | None:
+    if key not in arrays:
+        return None
+    names = tuple(str(name) for name in arrays[key].tolist())
+    if len(names) != expected:
+        raise DataError(f"{path}: {key} has {len(names)} names, expected {expected}")
+    if len(set(names)) != len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise DataError(f"{path}: duplicate names {repeated} in {key}")
+    return names

@@ -1,0 +1,84 @@
+"""Parquet files as tables; rows are counted from 0 in messages, for want of lines."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...common.errors import DataError
+from .named_columns import Table
+from .source import CHUNK_VALUES
+
+
+def parquet_table(path: str | Path) -> Table:
+    """Open a Parquet file of number, boolean, text or list-of-text columns.
+
+    Raises:
+        DataError: when the file is missing, truncated or no Parquet.
+    """
+    path = Path(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            names = tuple(file.schema_arrow.names)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
+
+    def chunks() -> Iterator[_ParquetChunk]:
+        first = 0
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(max(1, CHUNK_VALUES // len(names))):
+                    yield _ParquetChunk(path, batch, first)
+                    first += batch.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{path}: damaged after row {first}: {error}") from None
+
+    return Table(path, names, chunks)
+
+
+class _ParquetChunk:
+    """One record batch; see ``TableChunk``."""
+
+    def __init__(self, path: Path, batch: pa.RecordBatch, first: int) -> None:
+        self._path, self._batch, self._first = path, batch, first
+
+    def __len__(self) -> int:
+        return int(self._batch.num_rows)
+
+    def numbers(self, columns: Sequence[int]) -> np.ndarray:
+        result = np.empty((len(self), len(columns)))
+        for place, column in enumerate(columns):
+            array, name = self._batch.column(column), self._batch.schema.names[column]
+            if not (
+                pa.types.is_boolean(array.type) or pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+            ):
+                hint = "exclude the column, or encode it as numbers first"
+                raise DataError(f"{self._path}: column {name!r} has type {array.type}, expected numbers: {hint}")
+            if array.null_count:
+                row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
+                hint = "fill missing values or remove such rows first"
+                raise self.error(row, f"column {name!r} is missing: {hint}")
+            result[:, place] = array.to_numpy(zero_copy_only=False)
+        return result
+
+    def words(self, column: int) -> list[str] | list[list[str]]:
+        array, name = self._batch.column(column), self._batch.schema.names[column]
+        kind = array.type
+        if pa.types.is_dictionary(kind):
+            array = array.cast(kind.value_type)
+            kind = array.type
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        text = kind.value_type if is_list else kind
+        if not (pa.types.is_string(text) or pa.types.is_large_string(text)):
+            raise DataError(f"{self._path}: column {name!r} has type {kind}, expected text or lists of text")
+        absent: Any = [] if is_list else ""
+        return [absent if cell is None else cell for cell in array.to_pylist()]
+
+    def error(self, row: int, message: str) -> DataError:
+        return DataError(f"{self._path}: row {self._first + row}: {message}")
+
+    def line(self, row: int) -> None:
+        return None

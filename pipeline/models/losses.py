@@ -1,0 +1,92 @@
+"""Losses of each (row, label) entry: what trains the network and what the selector sees.
+
+B rows of a batch   L labels
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+
+from ..common.errors import ConfigError, did_you_mean
+
+_TINY = 1e-7
+"""Distance that a shifted probability keeps from 0 and 1."""
+
+
+def bce(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of each entry, -log of the probability given to the truth; (B, L), nats."""
+    return binary_cross_entropy_with_logits(logits, labels, reduction="none")
+
+
+def asl(
+    logits: Tensor, labels: Tensor, *, gamma_neg: float = 4.0, gamma_pos: float = 1.0, clip: float = 0.05
+) -> Tensor:
+    """Asymmetric loss of each entry; (B, L).
+
+    Positives lose ``-(1 - p)**gamma_pos * log p``, negatives ``-q**gamma_neg * log(1 - q)`` with the shifted
+    probability ``q = max(p - clip, 0)``, so easy negatives stop mattering. All gammas and the clip 0: the ``bce``.
+    Unlike the authors' program the focusing weights carry gradient, as the formula says.
+
+    Source: Ridnik et al. 2021, "Asymmetric Loss For Multi-Label Classification", equations 4 to 7 [paper].
+    """
+    # Powers as exponentials of log-probabilities: their gradient stays finite where a probability reaches 0.
+    log_p, log_q = logsigmoid(logits), logsigmoid(-logits)
+    positive = -log_p * (gamma_pos * log_q).exp()
+    if clip:
+        shifted = (log_p.exp() - clip).clamp(_TINY, 1 - _TINY)
+        negative = -torch.log1p(-shifted) * shifted**gamma_neg
+    else:
+        negative = -log_q * (gamma_neg * log_p).exp()
+    return labels * positive + (1 - labels) * negative
+
+
+_CRITERIA: dict[str, Callable[..., Tensor]] = {"asl": asl, "bce": bce}
+
+
+def names() -> list[str]:
+    """Return the names of all criteria, sorted."""
+    return sorted(_CRITERIA)
+
+
+def check_options(kind: str, options: Mapping[str, Any]) -> None:
+    """Raise ConfigError (with "did you mean") unless ``entry_losses(..., kind, **options)`` would work."""
+    if kind not in _CRITERIA:
+        raise ConfigError(f"no loss is called {kind!r}{did_you_mean(kind, _CRITERIA)}")
+    parameters = inspect.signature(_CRITERIA[kind]).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for key, value in options.items():
+        if key not in known:
+            raise ConfigError(f"loss {kind!r} has no option {key!r}{did_you_mean(key, known)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise ConfigError(f"option {key!r} of loss {kind!r} must be a number of at least 0, got {value!r}")
+    if options.get("clip", 0) >= 1:
+        raise ConfigError(f"option 'clip' of loss {kind!r} must be below 1, got {options['clip']!r}")
+
+
+def entry_losses(logits: Tensor, labels: Tensor, kind: str = "bce", **options: float) -> Tensor:
+    """Return the loss of each entry, float32 (B, L), computed in float32 even under autocast.
+
+    Args:
+        logits: (B, L), any float dtype.
+        labels: (B, L), 0 or 1, any dtype.
+        kind: a name of ``names()``.
+        **options: the criterion's own, see ``check_options``.
+
+    Raises:
+        ValueError: when the shapes differ.
+        ConfigError: for an unknown criterion or option.
+    """
+    if logits.shape != labels.shape:
+        raise ValueError(f"logits are {tuple(logits.shape)} but labels are {tuple(labels.shape)}")
+    check_options(kind, options)
+    with torch.autocast(logits.device.type, enabled=False):
+        return _CRITERIA[kind](logits.float(), labels.float(), **options)
+
+
+def row_losses(entry: Tensor) -> Tensor:
+    """Return each row's loss, the mean over its labels: (B, L) to (B,)."""
+    return entry.mean(dim=1)

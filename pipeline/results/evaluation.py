@@ -1,0 +1,47 @@
+"""``evaluate``: the metrics of a finished run on some rows."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..common.cluster.session import ray_session
+from ..common.errors import DataError
+from ..data.manifest import SPLITS, Manifest
+from ..data.shards import read_labels, read_splits
+from ..training.metrics import evaluate_predictions
+from .scoring import open_run, score
+
+Split = Literal["train", "validation", "test", "all"]
+
+
+def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
+    """Return the metrics of a run's best weights.
+
+    Args:
+        run: the run folder.
+        data: another prepared data set; None for the run's own, with the run's own splits.
+        split: which rows; of other data those its source marked so.
+
+    Raises:
+        DataError: when there are no such rows.
+        RunError: when the run is not finished or does not fit the data.
+    """
+    _, config, known = open_run(run)
+    manifest = Manifest.load(Path(data or config.data.path).resolve())
+    if split == "all":
+        wanted = np.arange(manifest.rows)
+    elif data is None:
+        wanted = getattr(known.splits, split)
+    else:
+        wanted = np.flatnonzero(read_splits(manifest) == SPLITS.index(split))
+    if not len(wanted):
+        raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
+    labels = read_labels(manifest)
+    with ray_session(config.run):
+        parts = []
+        for batch in score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow"):
+            flat = batch["probabilities"].combine_chunks().flatten().to_numpy()
+            parts.append((batch["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
+    ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return evaluate_predictions(probabilities, labels[ids].toarray().astype(np.float32), config.train.threshold)

@@ -1,0 +1,42 @@
+"""``predict``: probabilities and labels of all rows of a prepared data set, as Parquet."""
+
+import json
+import shutil
+from pathlib import Path
+
+from ..common.cluster.session import ray_session
+from ..common.errors import RunError
+from ..data.manifest import Manifest
+from .scoring import open_run, score
+
+
+def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
+    """Write predictions for every row of ``data`` into the folder ``out`` and return its path.
+
+    The folder holds Parquet files with ``id`` int64, ``probabilities`` float32[L] and ``labels`` (indices of the
+    labels above the run's threshold), and ``_labels.json`` with the label names and the threshold.
+
+    Args:
+        run: a finished run's folder.
+        data: a prepared data set with the run's labels and input shape.
+        out: a folder that does not exist yet.
+
+    Raises:
+        RunError: when ``out`` exists, or the run does not fit the data.
+    """
+    target = Path(out)
+    if target.exists():
+        raise RunError(f"{target}: exists already; predictions are not mixed with what is there")
+    _, config, known = open_run(run)
+    manifest = Manifest.load(Path(data).resolve())
+    temporary = target.with_name(f".{target.name}.tmp").absolute()
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with ray_session(config.run):
+            score(run, manifest, None).write_parquet(str(temporary))
+        about = {"labels": list(known.labels), "threshold": config.train.threshold, "rows": manifest.rows}
+        (temporary / "_labels.json").write_text(json.dumps(about))
+        temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target

@@ -1,0 +1,109 @@
+"""A run's selection again, without Ray and without training: its selector, its order files, its recordings.
+
+N training rows, D draws of an epoch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...selectors import api as selectors
+from ..common.config.config import Config
+from ..common.errors import RunError
+from ..data.manifest import Manifest
+from ..data.shards import read_labels
+from ..feeds.row_store import ShardRows
+from ..runs.run_folder import RunFolder
+from ..selection.recording import Recorded, read_recording, recorded_epochs
+from ..training.selector_setup import selection_blueprint
+
+
+class SelectionOfRun:
+    """What a run selected, and everything to select it again.
+
+    Args:
+        folder: the run folder.
+
+    Attributes:
+        config: the run's configuration.
+        row_ids: int64 (N,), ascending global ids of the training rows; position i of a selector is row_ids[i].
+        drawn_epochs: epochs, from 0 on, whose order is on disk.
+        recorded_epochs: those, from 0 on without a gap, whose observations are, too.
+
+    Raises:
+        RunError: when it is no run folder, or its data has changed since.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = RunFolder.open(folder)
+        data = self.folder.load_data()
+        if data is None:
+            raise RunError(f"{folder}: the run selected nothing yet")
+        self.config, self.data = Config.load(self.folder.config), data
+        self.row_ids = data.splits.train
+        self.drawn_epochs = 0
+        while self._order_path(self.drawn_epochs).is_file():
+            self.drawn_epochs += 1
+        self.recorded_epochs = min(recorded_epochs(self.folder.path), self.drawn_epochs)
+        self._manifest = Manifest.load(self.config.data.path)
+        if self._manifest.fingerprint() != data.fingerprint:
+            raise RunError(f"{folder}: the data in {self._manifest.folder} is no longer what this run was made from")
+
+    @cached_property
+    def labels(self) -> sparse.csr_array:
+        """Labels of the training rows, CSR (N, L)."""
+        return self._all_labels[self.row_ids]
+
+    def selector(self, method: str | None = None, options: Mapping[str, Any] | None = None) -> selectors.Selector:
+        """Return a fresh selector as the run's own was at its start, or another method for the same rows and seed.
+
+        Raises:
+            ConfigError: for an unknown method or setting.
+            SelectionError: for settings that the method refuses.
+        """
+        config = self.config
+        if method is not None:
+            section = {**config.selector.model_dump(), "name": method, "options": dict(options or {})}
+            config = Config.make({**config.model_dump(), "selector": section}, f"method {method}")
+        rows = ShardRows(self._manifest)
+        blueprint = selection_blueprint(config, self.folder, self._all_labels, rows, self.data)
+        embedded = blueprint.embeds_before(self.drawn_epochs)  # no plan before these came depends on neighbours
+        return replace(blueprint, ranges=1).make_selector(blueprint.load_embeddings() if embedded else None)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
+        return np.searchsorted(self.row_ids, np.load(self._order_path(epoch)))
+
+    def tell(self, selector: selectors.Selector, epoch: int) -> None:
+        """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""
+        seen = self._recording(epoch)
+        positions = np.searchsorted(self.row_ids, seen.ids)
+        for start, stop in zip(seen.offsets[:-1], seen.offsets[1:], strict=True):
+            selector.observe(positions[start:stop], seen.probabilities[start:stop], seen.losses[start:stop])
+        selector.end_epoch(epoch)
+
+    def require_own(self, plan: selectors.Plan) -> None:
+        """Raise RunError unless a plan is the one that the run followed (epochs not drawn yet are not checked)."""
+        if plan.epoch < self.drawn_epochs and not np.array_equal(plan.ids, self.order(plan.epoch)):
+            raise RunError(
+                f"{self.folder.path}: epoch {plan.epoch} comes out otherwise than in order/epoch-{plan.epoch:05d}.npy; "
+                "was the run made with another version of d2ace?"
+            )
+
+    def _recording(self, epoch: int) -> Recorded:
+        recorded = read_recording(self.folder.path, epoch)
+        if not np.array_equal(recorded.ids, self.row_ids[self.order(epoch)]):
+            raise RunError(f"{self.folder.path}: the recording of epoch {epoch} is not of the rows in its order file")
+        return recorded
+
+    @cached_property
+    def _all_labels(self) -> sparse.csr_array:
+        return read_labels(self._manifest)
+
+    def _order_path(self, epoch: int) -> Path:
+        return self.folder.path / "order" / f"epoch-{epoch:05d}.npy"

@@ -1,0 +1,50 @@
+"""``report``: one HTML file about a run, a comparison or a sweep, to be opened anywhere."""
+
+from pathlib import Path
+
+from ...common.errors import RunError
+from ...common.storage.whole_files import replacing
+
+
+def report(source: str | Path, out: str | Path | None = None) -> Path:
+    """Write the report of a run, a comparison or a sweep and return its path.
+
+    The page needs nothing from elsewhere, and the same source gives the same bytes.
+
+    Args:
+        source: a run folder, or the ``table.parquet`` of a comparison or a sweep, or the folder that holds it.
+        out: the file to write; None for ``report.html`` in the source's folder.
+
+    Raises:
+        ConfigError: when the configuration of a run or a sweep is not one of this version.
+        RunError: when the source is none of them, or cannot be read.
+    """
+    path = Path(source)
+    folder = path.parent if path.is_file() else path
+    target = Path(out) if out is not None else folder / "report.html"
+    text = _page(path, folder)
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return target
+
+
+def _page(path: Path, folder: Path) -> str:
+    if (path / "config.yaml").is_file():
+        from .run_report import run_page
+        from .run_source import RunSource
+
+        return run_page(RunSource.open(path))
+    if (folder / "sweep.yaml").is_file():
+        from .sweep_report import sweep_page
+        from .sweep_source import SweepSource
+
+        return sweep_page(SweepSource.open(folder))
+    if path.is_file() or (path / "table.parquet").is_file() or (path / "parts").is_dir():
+        from ...studies.compare.table import read_table
+        from .comparison_report import comparison_page
+
+        return comparison_page(read_table(path), folder.resolve().name)
+    raise RunError(
+        f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet "
+        "or its folder, or the folder of a sweep (it holds sweep.yaml)"
+    )

@@ -1,0 +1,104 @@
+"""The part of a run's report that shows the rows drawn most and least: photographs, or lines of a table."""
+
+import base64
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ...common.errors import DataError, RunError
+from ...data.blocks import BlockReader
+from ...data.manifest import Manifest
+from ...feeds.gather import GatherFeed, Request
+from ...feeds.images.decode import Encoded, ImageError, decode
+from ...feeds.row_store import ShardRows
+from ..scoring import TrainedModel
+from .drawn_rows import DrawnRow, most_and_least_drawn
+from .markup import Html, element, joined
+from .page import Section, left_out, prose, subheading, table
+from .run_source import RunSource
+from .wording import fixed, short
+
+_COUNT = 12
+_SIDE = 160
+"""Longest side of a thumbnail in pixels."""
+_QUALITY = 80
+
+
+def drawn_section(source: RunSource) -> Section | None:
+    """Return the rows drawn most and least with their labels and scores; None without known labels."""
+    if not source.labels:
+        return None
+    try:
+        most, least = most_and_least_drawn(source, _COUNT)
+        manifest = Manifest.load(source.config.data.path)
+        reader = ShardRows(manifest).open()
+        predicted = _predictions(source, reader, np.array([row.row for row in (*most, *least)], np.int64))
+        parts = {"Drawn most": (most, predicted[: len(most)]), "Drawn least": (least, predicted[len(most) :])}
+        shown = [
+            part for name, rows in parts.items() for part in (subheading(name), _shown(source, reader, name, *rows))
+        ]
+    except (DataError, RunError) as error:
+        return Section("rows", "Rows drawn most and least", left_out("The rows", f"{error}."))
+    told = prose(
+        "Draws in the whole run, and the method's scores at its newest checkpoint; of rows drawn equally often some "
+        f"from everywhere. {'After a label: its predicted probability.' if source.result else ''}"
+    )
+    return Section("rows", "Rows drawn most and least", joined(told, *shown))
+
+
+def _shown(source: RunSource, reader: BlockReader, name: str, rows: Sequence[DrawnRow], predicted: np.ndarray) -> Html:
+    """Return a gallery of images, or a table."""
+    labels = [_labels(source, row, predicted[k] if len(predicted) else None) for k, row in enumerate(rows)]
+    if reader.manifest.kind != "image":
+        scores = tuple(rows[0].scores)
+        lines = [
+            (str(row.row), str(row.draws), text, *(short(row.scores[name]) for name in scores))
+            for row, text in zip(rows, labels, strict=True)
+        ]
+        return table(name, ("row", "draws", "labels", *scores), lines, words=(2,))
+    images = reader.gather(np.array([row.row for row in rows], np.int64)).images or []
+    return element("div", *map(_card, rows, labels, images), class_="gallery")
+
+
+def _predictions(source: RunSource, reader: BlockReader, ids: np.ndarray) -> np.ndarray:
+    """Return the best weights' probabilities, float32 (n, L); none while the run is not finished."""
+    if source.result is None:
+        return np.zeros((0, 0), np.float32)
+    model = TrainedModel(source.folder.path, torch.device("cpu"))
+    part = GatherFeed(reader, model.inputs(reader.manifest), model.device).part(Request(ids))
+    return torch.sigmoid(model.logits(part.features)).numpy()
+
+
+def _labels(source: RunSource, row: DrawnRow, predicted: np.ndarray | None) -> str:
+    names = [source.labels[j] for j in row.relevant]
+    if predicted is not None:
+        names = [f"{name} {fixed(predicted[j], 2)}" for name, j in zip(names, row.relevant, strict=True)]
+    return ", ".join(names) or "no label"
+
+
+def _card(row: DrawnRow, labels: str, encoded: Encoded) -> Html:
+    scores = "; ".join(f"{name} {short(value)}" for name, value in row.scores.items())
+    told = [
+        element("strong", f"row {row.row}: {row.draws} draws"),
+        element("span", labels),
+        element("span", scores, class_="remark"),
+    ]
+    return element("figure", _thumbnail(encoded, f"row {row.row}"), element("figcaption", *told))
+
+
+def _thumbnail(encoded: Encoded, name: str) -> Html:
+    """Return a small copy of an image inside the page."""
+    try:
+        picture = Image.fromarray(decode(encoded, "RGB").pixels)
+    except ImageError as error:
+        return left_out(name, f"It {error}.")
+    picture.thumbnail((_SIDE, _SIDE))
+    small = BytesIO()
+    picture.save(small, "JPEG", quality=_QUALITY)
+    content = base64.b64encode(small.getvalue()).decode()
+    return Html(
+        f'<img alt="{name}" width="{picture.width}" height="{picture.height}" src="data:image/jpeg;base64,{content}">'
+    )

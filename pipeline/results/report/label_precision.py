@@ -1,0 +1,73 @@
+"""Average precision of every label on a finished run's test rows, in this process, without Ray.
+
+n rows, L labels.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from ...common.errors import RunError
+from ...data.blocks import BlockReader
+from ...data.manifest import Manifest
+from ...data.shards import read_shard
+from ...feeds.gather import GatherFeed, Request
+from ...runs.run_folder import RunFolder
+from ...training.learner import chunks
+from ...training.metrics import label_average_precision
+from ..scoring import TrainedModel
+
+MOST_ROWS = 50_000
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class LabelPrecision:
+    """How well each label is found among test rows.
+
+    Attributes:
+        precision: float64 (L,), average precision with the best epoch's weights, NaN without positives.
+        chance: float64 (L,), the label's share of the test rows: what a random order would give.
+    """
+
+    precision: np.ndarray
+    chance: np.ndarray
+
+
+def label_precision(folder: RunFolder) -> LabelPrecision:
+    """Predict the run's test rows, at most 50,000, on the CPU and judge each label; one forward pass.
+
+    Raises:
+        DataError: when the prepared data is not there any more.
+        RunError: when it has changed, the run is not finished, or there are no or too many test rows.
+    """
+    model = TrainedModel(folder.path, torch.device("cpu"))
+    ids = np.sort(model.data.splits.test)
+    if not len(ids):
+        raise RunError("the run has no test rows")
+    if len(ids) > MOST_ROWS:
+        raise RunError(f"{len(ids)} test rows would take long; this is done for at most {MOST_ROWS}")
+    manifest = Manifest.load(model.config.data.path)
+    if manifest.fingerprint() != model.data.fingerprint:
+        raise RunError(f"the data in {manifest.folder} is no longer what this run was made from")
+    probabilities, labels = _predicted(model, manifest, ids)
+    return LabelPrecision(label_average_precision(probabilities, labels), labels.double().mean(dim=0).numpy())
+
+
+def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return probabilities and labels, float32 (n, L) each, one shard in memory at a time."""
+    probabilities, labels, bounds = [], [], manifest.first_rows()
+    inputs = model.inputs(manifest)
+    for number, (first, end) in enumerate(pairwise(bounds)):
+        mine = ids[(ids >= first) & (ids < end)]
+        if not len(mine):
+            continue
+        reader = BlockReader([read_shard(manifest, number)], manifest)
+        feed = GatherFeed(reader, inputs, model.device)
+        for piece in chunks(len(mine), _ROWS_AT_ONCE):
+            part = feed.part(Request(mine[piece]))
+            probabilities.append(torch.sigmoid(model.logits(part.features)))
+            labels.append(part.labels)
+    return torch.cat(probabilities), torch.cat(labels)

@@ -1,0 +1,112 @@
+"""What a run folder holds for its report, read once.
+
+E finished epochs, L labels, N training rows.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ....selectors import api as selectors
+from ...common.config.config import Config
+from ...common.errors import RunError
+from ...runs.checkpoints import CheckpointStore
+from ...runs.run_data import RunData
+from ...runs.run_folder import RunFolder
+from ...training.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class RunSource:
+    """A run folder with at least one finished epoch.
+
+    Attributes:
+        folder: its paths.
+        config: the complete configuration.
+        epochs: the records of ``metrics.jsonl``, in order.
+        selection: a row for each epoch of ``selection.parquet``, in order; empty when there is none.
+        result: ``result.json``, None while the run is not finished.
+        data: labels and splits, None when they are not there.
+    """
+
+    folder: RunFolder
+    config: Config
+    epochs: list[dict[str, Any]]
+    selection: pd.DataFrame
+    result: dict[str, Any] | None
+    data: RunData | None
+
+    @classmethod
+    def open(cls, path: Path) -> "RunSource":
+        """Read a run folder.
+
+        Raises:
+            ConfigError: when its configuration is not one of this version.
+            RunError: when it has no finished epoch, or a file in it is damaged.
+        """
+        folder = RunFolder.open(path)
+        config = Config.load(folder.config)
+        try:
+            epochs, result = folder.read_metrics(), _result(folder.path / "result.json")
+            selection = _selection(folder.path / "selection.parquet", len(epochs))
+            data = folder.load_data()
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path}: the run cannot be read: {error}") from error
+        if not epochs:
+            raise RunError(f"{path}: expected a run with finished epochs, this one has none in metrics.jsonl")
+        return cls(folder, config, epochs, selection, result, data)
+
+    def per_epoch(self, name: str) -> np.ndarray:
+        """Return one value of every epoch's record, float (E,), NaN where it is not there."""
+        return np.array([np.nan if record.get(name) is None else record[name] for record in self.epochs], np.float64)
+
+    def metrics(self) -> list[str]:
+        """Return the validation metrics that the run has, in the usual order."""
+        return [name for name in METRICS if name in self.epochs[0]]
+
+    def lists(self, column: str) -> np.ndarray | None:
+        """Return a list column of ``selection.parquet`` as an array (E, length), None when the method has none."""
+        if column not in self.selection or self.selection[column].isna().any():
+            return None
+        return np.stack(self.selection[column].tolist())
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights were kept, from 0; None while the run is not finished."""
+        return None if self.result is None else int(self.result["best_epoch"])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels; empty when they are not known."""
+        return self.data.labels if self.data else ()
+
+    @property
+    def positives(self) -> np.ndarray:
+        """Training rows with each label, int64 (L,)."""
+        return np.array(self.data.context.label_counts if self.data else (), np.int64)
+
+    @property
+    def branch_names(self) -> tuple[str, ...]:
+        """Branches of the method, empty when it draws from one law."""
+        return selectors.get(self.config.selector.name).branch_names
+
+    def selector_state(self) -> tuple[int, dict[str, Any]] | None:
+        """Return the method's state in the newest checkpoint and the epoch it stands before; None without one."""
+        checkpoint = CheckpointStore(self.folder.checkpoints).latest()
+        return None if checkpoint is None else (checkpoint.epoch, checkpoint.load()[1]["selector"])
+
+
+def _result(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _selection(path: Path, epochs: int) -> pd.DataFrame:
+    """Return the finished epochs' rows; a killed run's file of an unfinished epoch is left aside."""
+    if not path.is_dir() or not any(path.glob("*.parquet")):
+        return pd.DataFrame({"epoch": pd.Series([], dtype="int64")})
+    table = pd.read_parquet(path).sort_values("epoch", ignore_index=True)
+    return table[table["epoch"] < epochs]

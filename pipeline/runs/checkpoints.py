@@ -1,0 +1,122 @@
+"""Checkpoints of a run: folders that are either complete or ignored.
+
+Ray's own checkpoint bookkeeping is rewritten in place, so a kill in the middle can leave it unreadable; a run
+therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+
+from ..common.errors import RunError
+
+_NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
+SCHEMA = 1
+
+
+@dataclass(frozen=True, order=True)
+class Checkpoint:
+    """A complete checkpoint: the run continues with ``step`` of ``epoch``."""
+
+    epoch: int
+    step: int
+    path: Path
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return (training state, selection state).
+
+        Raises:
+            RunError: when a file is damaged or of another schema, naming the file.
+        """
+        try:
+            training = torch.load(self.path / "training.pt", map_location="cpu", weights_only=True)
+            selection = load_selection_state(self.path / "selection.npz")
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
+        if training.get("schema") != SCHEMA:
+            raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")
+        return training, selection
+
+
+class CheckpointStore:
+    """The ``checkpoints/`` folder of a run.
+
+    Args:
+        folder: where checkpoints live; every training node must reach it.
+        keep: how many of the newest to keep.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 2) -> None:
+        self._folder, self._keep = Path(folder), keep
+
+    def complete(self) -> list[Checkpoint]:
+        """Return all complete checkpoints, oldest first."""
+        found = []
+        for path in self._folder.glob("epoch-*"):
+            if match := _NAME.search(path.name):
+                found.append(Checkpoint(int(match[1]), int(match[2]), path))
+        return sorted(found)
+
+    def latest(self) -> Checkpoint | None:
+        """Return the newest complete checkpoint, or None."""
+        return next(reversed(self.complete()), None)
+
+    def save(self, epoch: int, step: int, training: Mapping[str, Any], selection: Mapping[str, Any]) -> Checkpoint:
+        """Write a checkpoint whole and drop the oldest beyond ``keep``."""
+        target = self._folder / f"epoch-{epoch:05d}-step-{step:07d}"
+        temporary = self._folder / f".{target.name}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        torch.save({"schema": SCHEMA, **training}, temporary / "training.pt")
+        save_selection_state(temporary / "selection.npz", selection)
+        for path in temporary.iterdir():
+            _flush(path)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+        _flush(self._folder)
+        for old in self.complete()[: -self._keep]:
+            shutil.rmtree(old.path, ignore_errors=True)
+        return Checkpoint(epoch, step, target)
+
+
+def save_selection_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write nested dicts of NumPy arrays and plain numbers or strings; keys become ``a/b/c``."""
+    with path.open("wb") as file:
+        np.savez(file, **dict(_flatten(state)))
+
+
+def load_selection_state(path: Path) -> dict[str, Any]:
+    """Read what ``save_selection_state`` wrote; 0-d arrays come back as plain values."""
+    state: dict[str, Any] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            *parents, last = key.split("/")
+            node = state
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[last] = arrays[key].item() if arrays[key].ndim == 0 else arrays[key]
+    return state
+
+
+def _flatten(state: Mapping[str, Any], prefix: str = "") -> Any:
+    for key, value in state.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}/")
+        elif value is not None:
+            yield f"{prefix}{key}", np.asarray(value)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

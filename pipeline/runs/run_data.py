@@ -1,0 +1,101 @@
+"""How a run sees its data: which rows train, validate and test, the scaler, and what the network is built for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from ...selectors.common.randomness import generator
+from ..common.config.config import Config
+from ..common.errors import ConfigError
+from ..data.manifest import Manifest
+from ..data.scaler import Scaler
+from ..data.shards import read_splits
+from ..data.splits import Splits, make_splits
+from ..feeds.image_transform import ImageTransform
+from ..feeds.inputs import image_hint, input_shape
+from ..feeds.row_store import RowStore
+from ..models.api import ModelContext
+
+
+@dataclass(frozen=True)
+class RunData:
+    """How a run sees its data.
+
+    Attributes:
+        scaler: fitted on the training rows.
+        labels: label names, in the order of the model's outputs.
+        fingerprint: of the prepared data's manifest.
+        splits: global row ids of training, validation and test.
+        context: what the model was built for.
+    """
+
+    scaler: Scaler
+    labels: tuple[str, ...]
+    fingerprint: str
+    splits: Splits
+    context: ModelContext
+
+
+def make_run_data(
+    config: Config, labels: sparse.csr_array, rows: RowStore, *, scale_on_all_rows: bool = False
+) -> RunData:
+    """Split the rows and fit the scaler.
+
+    Args:
+        config: the run's configuration.
+        labels: CSR (N, L) of all rows.
+        rows: where the scaler reads features.
+        scale_on_all_rows: fit the scaler on test rows, too; only to reproduce programs that do so.
+
+    Raises:
+        ConfigError: when the images section or ``data.scale`` does not fit the data.
+        DataError: when no row is left to train on.
+    """
+    manifest = rows.manifest
+    shape = input_shape(config.images, manifest)
+    splits = _splits(config, manifest, labels)
+    scaler = _scaler(config, rows, np.arange(manifest.rows) if scale_on_all_rows else splits.train)
+    context = _context(shape, labels[splits.train])
+    return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
+
+
+def _scaler(config: Config, rows: RowStore, ids: np.ndarray) -> Scaler:
+    """Return the run's scaler; that of images is fitted on at most ``images.statistics_rows`` of the rows."""
+    kind, hint = config.data.scale, image_hint(config.images, rows.manifest)
+    if hint is None:
+        if kind == "imagenet":
+            raise ConfigError(f"data.scale=imagenet: {rows.manifest.folder} holds {rows.manifest.kind} features")
+        return rows.fit_scaler("minmax" if kind == "auto" else kind, ids)
+    kind = "standard" if kind == "auto" else kind
+    most = config.images.statistics_rows
+    if len(ids) > most:
+        ids = np.sort(generator(config.run.seed, "scaler statistics").choice(ids, most, replace=False))
+    fixed = Scaler.of_images(kind, hint.channels)
+    return fixed or rows.fit_scaler(kind, ids, ImageTransform(config.images, hint, config.run.seed))
+
+
+def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Splits:
+    data = config.data
+    return make_splits(
+        labels,
+        read_splits(manifest),
+        validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
+        seed=config.run.seed,
+        mode=data.split,
+        fold=data.fold,
+        folds=data.folds,
+    )
+
+
+def _context(input_shape: tuple[int, ...], labels: sparse.csr_array) -> ModelContext:
+    counts = np.asarray(labels.sum(axis=0)).ravel().astype(int)
+    relevance = labels.astype(np.float32)
+    return ModelContext(
+        n_labels=labels.shape[1],
+        input_shape=input_shape,
+        label_counts=tuple(counts.tolist()),
+        n_rows=labels.shape[0],
+        cooccurrence=(relevance.T @ relevance).toarray(),
+    )

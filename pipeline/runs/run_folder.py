@@ -1,0 +1,142 @@
+"""The folder of a run: where each thing lies, and how it is written."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..common.config.config import Config
+from ..common.errors import RunError
+from ..common.storage.whole_files import replacing
+from ..data.scaler import Scaler
+from ..data.splits import Splits
+from ..models.api import ModelContext
+from .run_data import RunData
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run.
+
+    ``config.yaml`` the complete configuration · ``metrics.jsonl`` a line an epoch · ``tensorboard/`` events ·
+    ``checkpoints/`` to go on from · ``model.pt`` the best weights · ``data.json`` and ``data.npz`` scaler, labels,
+    splits and the prepared data's fingerprint · ``order/`` and ``selection.parquet/`` what was selected ·
+    ``observations/`` what the method was told, if recorded · ``result.json`` the end.
+    """
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
+        """File of the best epoch's weights."""
+        return self.path / "model.pt"
+
+    @property
+    def metrics(self) -> Path:
+        """File with one JSON line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def config(self) -> Path:
+        """File of the complete configuration."""
+        return self.path / "config.yaml"
+
+    @classmethod
+    def create(cls, path: Path, config: Config) -> "RunFolder":
+        """Make a new run folder; refuses one that exists, so that no run is overwritten or mixed."""
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(
+                f"{path}: a run of this name exists; resume it (d2ace train --resume {path}), "
+                "or choose another run.name"
+            ) from None
+        folder = cls(path.resolve())
+        config.save(folder.config)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """Open an existing run; raises RunError when the folder is none."""
+        folder = cls(Path(path).resolve())
+        if not folder.config.is_file():
+            raise RunError(f"{path}: not a run folder (it has no config.yaml)")
+        return folder
+
+    def require_shared(self) -> None:
+        """Raise RunError when this node does not see the run folder that the driver made."""
+        if not self.config.is_file():
+            raise RunError(
+                f"{self.path} is not visible on node {os.uname().nodename}: run.storage must be on a file system "
+                "that all training nodes share"
+            )
+
+    def save_data(self, data: RunData) -> None:
+        """Store what turns raw rows into model inputs, what the model was built for, and the splits."""
+        context = asdict(data.context)
+        together = context.pop("cooccurrence")
+        parts = {f"split_{name}": ids for name, ids in asdict(data.splits).items()}
+        with replacing(self.path / "data.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, cooccurrence=together, **parts)
+        about = {
+            "scaler": data.scaler.to_dict(),
+            "labels": list(data.labels),
+            "fingerprint": data.fingerprint,
+            "context": context,
+        }
+        with replacing(self.path / "data.json") as temporary:
+            temporary.write_text(json.dumps(about))
+
+    def load_data(self) -> RunData | None:
+        """Return what ``save_data`` stored, or None when the run never came so far."""
+        if not (self.path / "data.json").is_file():
+            return None
+        about = json.loads((self.path / "data.json").read_text())
+        with np.load(self.path / "data.npz") as arrays:
+            names = [field.name for field in fields(Splits)]
+            splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
+            together = arrays["cooccurrence"]
+        context: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in about["context"].items()}
+        return RunData(
+            Scaler.from_dict(about["scaler"]),
+            tuple(about["labels"]),
+            about["fingerprint"],
+            splits,
+            ModelContext(**context, cooccurrence=together),
+        )
+
+    def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Replace ``metrics.jsonl``: after a resume the epochs that are run again must not stand there twice."""
+        with replacing(self.metrics) as temporary:
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in history))
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the records of all finished epochs."""
+        if not self.metrics.is_file():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write ``result.json``, the sign that the run is finished."""
+        (self.path / "result.json").write_text(json.dumps(result, indent=2))
+
+
+def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write weights whole or not at all."""
+    with replacing(path) as temporary:
+        torch.save(dict(weights), temporary)

@@ -1,0 +1,96 @@
+"""What a run's selector is made from, as its actor gets it.
+
+The actor's process imports this: neither torch nor Ray Data here, which would double the seconds it takes to start.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from scipy import sparse
+
+from ...selectors import api as selectors
+from ...selectors.common.settings import whole
+from ...selectors.neighbours.cache import neighbour_ids
+from ...selectors.sharded import ShardedD2ACE
+from ..common.errors import RunError
+from ..common.storage.whole_files import replacing
+from .ray_ranges import RayRanges
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything to make a selector again; values may be object references, so it is cheap to keep and to send.
+
+    Attributes:
+        method: name of a registered selection method.
+        arguments: constructor arguments of the method.
+        row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
+        log_folder: the run folder for order files and selection records, or None to keep none.
+        record: write every epoch's observations there, too.
+        embed_after: the epoch at whose end neighbours are looked for in the model's embeddings, or None.
+        ranges: row ranges that the state is split into, each an actor of its own; only for ``d2ace``.
+        neighbour_cache: folder of neighbours found earlier, by content, or None.
+    """
+
+    method: str
+    arguments: dict[str, Any]
+    row_ids: np.ndarray | ray.ObjectRef
+    log_folder: str | None = None
+    record: bool = False
+    embed_after: int | None = None
+    ranges: int = 1
+    neighbour_cache: str | None = None
+
+    def make_selector(self, neighbour_features: np.ndarray | None = None) -> selectors.Selector:
+        """Make the selector; raises SelectionError when the method refuses its arguments.
+
+        Args:
+            neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's features.
+        """
+        arguments = {key: fetch(value) for key, value in self.arguments.items()}
+        features = arguments.pop("features", None) if neighbour_features is None else neighbour_features
+        if features is not None:
+            default = selectors.options(self.method)["neighbours"].default
+            k = whole("neighbours", arguments.get("neighbours", default))
+            if k:
+                arguments["neighbour_ids"] = neighbour_ids(features, k, cache=self.neighbour_cache)
+        if self.ranges > 1:
+            return ShardedD2ACE(ranges=self.ranges, make_ranges=RayRanges, **arguments)
+        return selectors.create(self.method, **arguments)
+
+    def by_reference(self) -> "Blueprint":
+        """Return it with all arrays in the object store."""
+        arguments = {key: _put_array(value) for key, value in self.arguments.items()}
+        return replace(self, arguments=arguments, row_ids=_put_array(self.row_ids))
+
+    def embeds_before(self, epoch: int) -> bool:
+        """Return whether embeddings are there already when ``epoch`` starts."""
+        return self.embed_after is not None and epoch > self.embed_after
+
+    def save_embeddings(self, embeddings: np.ndarray) -> None:
+        """Keep float32 (N, e) in the run folder, for a selector that is made again later."""
+        if self.log_folder is not None:
+            with replacing(self._embeddings_file()) as temporary, temporary.open("wb") as file:
+                np.save(file, embeddings)
+
+    def load_embeddings(self) -> np.ndarray:
+        """Return what ``save_embeddings`` kept; raises RunError when it is gone."""
+        try:
+            return np.load(self._embeddings_file())
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self._embeddings_file()}: the run's embeddings cannot be read: {error}") from None
+
+    def _embeddings_file(self) -> Path:
+        return Path(self.log_folder or ".") / "neighbour_features.npy"
+
+
+def fetch(value: Any) -> Any:
+    """Return a value that may be a reference into the object store."""
+    return ray.get(value) if isinstance(value, ray.ObjectRef) else value
+
+
+def _put_array(value: Any) -> Any:
+    return ray.put(value) if isinstance(value, np.ndarray) or sparse.issparse(value) else value

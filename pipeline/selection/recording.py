@@ -1,0 +1,99 @@
+"""What a run's selection method was told, on disk, epoch by epoch, so that it can be told again.
+
+D draws of an epoch, L labels, M batches.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ...selectors.api import Plan
+from ..common.errors import RunError
+from ..common.storage.whole_files import replacing
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One epoch: ``observations/epoch-00003.npz`` in a run folder, arrays under these names.
+
+    Attributes:
+        ids: int64 (D,), global ids of the rows fed to the model, in order.
+        offsets: int64 (M + 1,); batch b is ``ids[offsets[b]:offsets[b + 1]]``.
+        probabilities: float32 (D, L), predicted in the training forward pass; exactly what the method got.
+        losses: float32 (D, L), likewise.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    probabilities: np.ndarray
+    losses: np.ndarray
+
+
+@dataclass
+class Recorder:
+    """Collects an epoch's observations in the order in which the selector gets them.
+
+    Memory: 8 D L bytes. Checkpoints in mid-epoch carry what is collected, so a resumed run's recording is whole.
+
+    Args:
+        folder: the run folder.
+    """
+
+    folder: Path
+    _parts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def rewind(self, state: Mapping[str, np.ndarray]) -> None:
+        """Forget what is collected, and take what ``state()`` returned; an empty state begins an epoch."""
+        self._parts = [(state["probabilities"], state["losses"])] if state else []
+
+    def add(self, probabilities: np.ndarray, losses: np.ndarray) -> None:
+        """Keep one batch, float32 (b, L) each."""
+        self._parts.append((probabilities, losses))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what is collected of the present epoch; empty at its start."""
+        return dict(zip(("probabilities", "losses"), self._whole(), strict=True)) if self._parts else {}
+
+    def write(self, plan: Plan, ids: np.ndarray) -> None:
+        """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the global ids fed."""
+        path = recording_path(self.folder, plan.epoch)
+        path.parent.mkdir(exist_ok=True)
+        recorded = Recorded(ids, plan.offsets, *self._whole())
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **{f.name: getattr(recorded, f.name) for f in fields(recorded)})
+        self._parts = []
+
+    def _whole(self) -> list[np.ndarray]:
+        return [np.concatenate(arrays) for arrays in zip(*self._parts, strict=True)]
+
+
+def recording_path(folder: Path, epoch: int) -> Path:
+    """Return where a run folder keeps the observations of an epoch."""
+    return folder / "observations" / f"epoch-{epoch:05d}.npz"
+
+
+def recorded_epochs(folder: Path) -> int:
+    """Return how many epochs, from 0 on without a gap, are recorded."""
+    epoch = 0
+    while recording_path(folder, epoch).is_file():
+        epoch += 1
+    return epoch
+
+
+def read_recording(folder: Path, epoch: int) -> Recorded:
+    """Return the observations of an epoch; raises RunError when the file cannot be read or is not whole."""
+    path = recording_path(folder, epoch)
+    try:
+        with np.load(path) as arrays:
+            found: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Recorded)}
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise RunError(f"{path}: the recording cannot be read: {error}") from error
+    recorded = Recorded(**found)
+    draws = len(recorded.ids)
+    if any(len(a) != draws for a in (recorded.probabilities, recorded.losses)) or recorded.offsets[-1] != draws:
+        raise RunError(f"{path}: the recording is not whole: its arrays are for different numbers of rows")
+    return recorded

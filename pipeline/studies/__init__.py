@@ -1,0 +1,1 @@
+"""Many runs with one question: comparisons of methods and sweeps over settings."""

@@ -1,0 +1,163 @@
+"""``compare``: the runs of a study as Ray tasks, several at a time, each kept as soon as it is done."""
+
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import ray
+from tqdm import tqdm
+
+from ...common.cluster.session import ray_session
+from ...common.config.sections import RunSection
+from ...common.errors import RunError
+from .study import Study, StudyRun
+from .study_run import run_trial
+from .table import ResultTable
+
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_TOP_PAD_": str(2**28)}
+"""Lets glibc use freed memory again where it would return it: tensors of many MB each step cost page faults else."""
+
+
+def compare(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    parallel: int | None = None,
+    limit: int | None = None,
+    minutes: float | None = None,
+    commit: str | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Train what is missing of a study and return its table; a killed comparison goes on where it was.
+
+    Runs whose configuration, data and protocol are in ``out`` already are not repeated, whatever study they were made
+    for; runs that failed are tried again.
+
+    Args:
+        study: the study, or its YAML file.
+        out: folder of the table; several studies may share one.
+        parallel: runs at a time; default: one a CPU of the cluster.
+        limit: train at most this many runs now.
+        minutes: start no run after that time; those under way are finished.
+        commit: kept with each row, for studies of the program itself.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError, DataError: before any run starts, when one of them could not work.
+        RunError: when every run failed; it names the first reason. Single failures are kept in column ``error``.
+    """
+    if not isinstance(study, Study):
+        study = Study.load(study)
+    table = ResultTable(out)
+    runs = list(study.runs())
+    done = table.done()
+    first = {run.key: run for run in reversed(runs)}  # equal runs train once
+    todo = [run for run in runs if run.key not in done and run is first[run.key]][:limit]
+    if todo:
+        _train(todo, table, parallel, minutes, commit, quiet)
+    frame = table.merge()
+    wanted = frame[frame["key"].isin([run.key for run in runs])]
+    failed = wanted[wanted["error"].notna()]
+    if len(failed) and len(failed) == len(wanted):
+        raise RunError(f"every run failed, the first with: {failed['error'].iloc[0]}")
+    return _as_named_here(wanted, runs)
+
+
+def _as_named_here(frame: pd.DataFrame, runs: Sequence[StudyRun]) -> pd.DataFrame:
+    """Return the rows by the names of this study: another one may have called the same run otherwise."""
+    names = pd.DataFrame([_names(run) for run in runs])
+    return names.merge(frame.drop(columns=[c for c in names if c != "key"]), on="key")[list(frame.columns)]
+
+
+def _train(
+    todo: Sequence[StudyRun],
+    table: ResultTable,
+    parallel: int | None,
+    minutes: float | None,
+    commit: str | None,
+    quiet: bool,
+) -> None:
+    started, failures = time.perf_counter(), 0
+    deadline = started + 60 * minutes if minutes is not None else float("inf")
+    with ray_session(RunSection(workers=0)):
+        bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
+        for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
+            table.add({**row, "commit": commit})
+            failures += row["error"] is not None
+            bar.update()
+            if not quiet and bar.disable:
+                what = f"{row['data']} x {row['network']} x {row['method']}, fold {row['fold']}, seed {row['seed']}"
+                took = row["error"] or f"{sum(row['train_s']):.1f} s training"
+                print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {what}: {took}", flush=True)
+        bar.close()
+    if failures and not quiet:
+        print(f"{failures} of {len(todo)} runs failed; see column error of {table.path}", flush=True)
+
+
+def _rows(
+    todo: Sequence[StudyRun], neighbours: Path, parallel: int | None, deadline: float
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of every run as it ends, with at most ``parallel`` under way; none starts after the deadline."""
+    neighbours.mkdir(parents=True, exist_ok=True)
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    at_once = min(parallel or max(1, cpus // todo[0].study.threads), len(todo))
+    gpus = todo[0].study.gpus_per_run
+    kept = {name: value for name, value in KEPT_MEMORY.items() if name not in os.environ}
+    task = ray.remote(
+        num_cpus=min(todo[0].study.threads, cpus), num_gpus=gpus, runtime_env={"env_vars": kept} if kept else None
+    )(_run)
+    waiting = iter(todo)
+    under_way = [task.remote(run, neighbours) for run in islice(waiting, at_once)]
+    while under_way:
+        ready, under_way = ray.wait(under_way, num_returns=1)
+        free = len(ready) if time.perf_counter() < deadline else 0
+        under_way += [task.remote(run, neighbours) for run in islice(waiting, free)]
+        yield from ray.get(ready)
+
+
+def _run(run: StudyRun, neighbours: Path) -> dict[str, Any]:
+    """Train one run in a Ray worker; a failure becomes part of the row."""
+    logging.getLogger("d2ace").setLevel(logging.ERROR)
+    row = {
+        **_names(run),
+        "selector": run.config.selector.name,
+        "config": json.dumps(run.config.model_dump(mode="json"), sort_keys=True),
+        "protocol": run.study.protocol,
+        "version": _version(),
+        "machine": platform.processor() or platform.machine(),
+    }
+    try:
+        row |= run_trial(run, neighbours) | {"error": None}
+    except Exception as error:
+        row |= {"error": f"{type(error).__name__}: {error}"}
+    return row | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _names(run: StudyRun) -> dict[str, Any]:
+    return {
+        "key": run.key,
+        "study": run.study.name,
+        "data": run.data,
+        "network": run.network,
+        "method": run.method,
+        "fold": run.fold,
+        "seed": run.seed,
+        "reference": run.method == run.study.reference,
+    }
+
+
+def _version() -> str:
+    try:
+        return version("d2ace")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "checkout"

@@ -1,0 +1,142 @@
+"""What is compared: the typed description of a study, and the runs that it consists of."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ...common.config.config import Config
+from ...common.config.sections import ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
+from ...common.config.yaml_file import merged, read_settings
+from ...common.errors import did_you_mean
+from ...data.manifest import Manifest
+
+_SCHEMA = 2  # raise it when the same configuration would give other numbers, also because a default changed
+_DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
+
+Protocol = Literal["clean", "papers"]
+
+
+class StudyData(Section):
+    """A prepared data set, and settings that all runs on it share, such as ``train: {epochs: 20}``."""
+
+    path: str
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+class StudyNetwork(ModelSection):
+    """A network, and settings that all its runs share, such as ``optimizer: {lr: 1.0e-4}``."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+class Study(Section):
+    """Methods x networks x data sets x folds x seeds.
+
+    ``reference`` names the method that the others are compared with. ``config`` holds settings of all runs; those of
+    a data set come over it, those of a network over these. ``folds`` cross-validates; without it the data's own split
+    is used. Every seed makes folds of its own.
+
+    ``protocol``: ``clean`` shuffles permutations, fits the scaler on training rows and tests the best epoch's
+    weights. ``papers`` does what the released programs do: file order in permutation epochs, the scaler fitted on
+    all rows, and the last epoch tested.
+    """
+
+    called: ClassVar[str] = "study"
+    name: str
+    data: Annotated[dict[str, StudyData], Field(min_length=1)]
+    networks: Annotated[dict[str, StudyNetwork], Field(min_length=1)]
+    methods: Annotated[dict[str, SelectorSection], Field(min_length=1)]
+    reference: str = "uniform"
+    folds: Annotated[int, Field(ge=2)] | None = 5
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    protocol: Protocol = "clean"
+    config: dict[str, Any] = Field(default_factory=dict)
+    threads: PositiveInt = 1
+    gpus_per_run: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _reference_is_compared(self) -> Self:
+        if self.reference not in self.methods:
+            hint = did_you_mean(self.reference, self.methods)
+            raise ValueError(f"the reference {self.reference!r} is not one of the methods{hint}")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Study":
+        """Read a YAML file; relative paths of data sets are relative to it."""
+        study = cls.make(read_settings(path, "keys such as 'data:' and 'methods:'"), str(path))
+        folder = Path(path).resolve().parent
+        data = {name: entry.model_copy(update={"path": str(folder / entry.path)}) for name, entry in study.data.items()}
+        return study.model_copy(update={"data": data})
+
+    def runs(self) -> Iterator["StudyRun"]:
+        """Yield every run of the study, the reference first within each fold.
+
+        Raises:
+            ConfigError: when a configuration is not valid; it names data set, network and method.
+            DataError: when a prepared data set cannot be used.
+        """
+        methods = sorted(self.methods, key=lambda name: name != self.reference)
+        folds = [None] if self.folds is None else range(self.folds)
+        for data in self.data:
+            fingerprint = Manifest.load(self.data[data].path).fingerprint()
+            for seed in self.seeds:
+                for fold in folds:
+                    for network in self.networks:
+                        for method in methods:
+                            config = self._config(data, network, method, fold, seed)
+                            yield StudyRun(self, data, network, method, fold or 0, seed, config, fingerprint)
+
+    def _config(self, data: str, network: str, method: str, fold: int | None, seed: int) -> Config:
+        values: dict[str, Any] = {"train": {"reduction": "ddp"}}  # one process: nothing to add exactly
+        for part in (self.config, self.data[data].config, self.networks[network].config):
+            values = merged(values, part)
+        chosen = self.networks[network]
+        own: dict[str, Any] = {
+            "data": {"path": self.data[data].path, "fold": fold, "folds": self.folds},
+            "model": {"name": chosen.name, "options": chosen.options},
+            "selector": self.methods[method].model_dump(),
+            "run": {"seed": seed, "threads": self.threads, "gpu": self.gpus_per_run > 0},
+        }
+        return Config.make(merged(values, own), f"study {self.name}, {data} x {network} x {method}")
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run of a study.
+
+    Attributes:
+        study: the study it belongs to.
+        data: name of the data set within the study.
+        network: name of the network.
+        method: name of the method.
+        fold: which fold tests, 0 without cross-validation.
+        seed: of everything random.
+        config: complete configuration.
+        fingerprint: of the prepared data.
+    """
+
+    study: Study
+    data: str
+    network: str
+    method: str
+    fold: int
+    seed: int
+    config: Config
+    fingerprint: str
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that decides the numbers: equal keys, equal results. Settings at their defaults do not count."""
+        config = self.config.model_dump(mode="json", exclude_defaults=True)
+        deciding = {name: config.get(name, {}) for name in _DECIDING}
+        deciding["data"].pop("path")
+        deciding["run"] = {name: deciding["run"].get(name) for name in ("seed", "threads", "gpu")}
+        text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,75 @@
+"""One run of a study: all its epochs in this process, and what they gave as columns of the table.
+
+E epochs   L labels
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.manifest import Manifest
+from ...data.shards import read_labels
+from ...feeds.row_store import ShardRows
+from ...training.learner import torch_threads
+from ...training.local_run import LocalRun, Prepared
+from ...training.metrics import METRICS, best_of, label_average_precision
+from .study import StudyRun
+
+
+@lru_cache(maxsize=1)
+def load_prepared(path: str, fingerprint: str) -> Prepared:
+    """Read a prepared data set, once for the runs on it that a process does in a row."""
+    manifest = Manifest.load(path)
+    return Prepared(ShardRows(manifest), read_labels(manifest))
+
+
+def run_trial(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, Any]:
+    """Train one run of a study; returns the columns of its row that training decides.
+
+    Args:
+        run: which run.
+        neighbour_cache: folder of neighbours found earlier, by content, or None.
+
+    Raises:
+        ConfigError, DataError, RunError, SelectionError: what a full run would raise.
+    """
+    prepared = load_prepared(run.config.data.path, run.fingerprint)
+    with torch_threads(run.config.run.threads):
+        released = run.study.protocol == "papers"
+        local = LocalRun(run.config, prepared, released=released, neighbour_cache=neighbour_cache)
+        return all_epochs(local, run)
+
+
+def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:
+    """Train all epochs and return what they gave, as columns."""
+    epochs: list[dict[str, float]] = []
+    best, best_tested = 0, (np.zeros((0, 0)), np.zeros((0, 0)))
+    monitor = f"validation/{run.config.train.monitor}"
+    for epoch in range(run.config.train.epochs):
+        record = local.epoch(epoch)
+        record |= _metrics(local, "validation", *local.predict("validation"))
+        tested = local.predict("test")
+        epochs.append(record | _metrics(local, "test", *tested))
+        if epoch == 0 or best_of(run.config.train.monitor, record[monitor], epochs[best][monitor]):
+            best, best_tested = epoch, tested
+    columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
+    return columns | {
+        "best_epoch": best,
+        "monitor": run.config.train.monitor,
+        "label_names": list(local.data.labels),
+        "label_positives": list(local.data.context.label_counts),
+        "test_label_ap": _label_precision(*best_tested).tolist(),
+    }
+
+
+def _metrics(local: LocalRun, split: str, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return all metrics of a split, named ``split/metric``."""
+    metrics = local.metrics(probabilities, labels)
+    return {f"{split}/{name}": metrics[name] for name in METRICS}
+
+
+def _label_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return each label's average precision (L,); NaN without rows."""
+    return label_average_precision(probabilities, labels) if len(labels) else np.full(labels.shape[1], np.nan)

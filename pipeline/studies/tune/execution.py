@@ -1,0 +1,165 @@
+"""``tune``: a sweep from its first trial to the table, and on from where it was killed."""
+
+import logging
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import ray
+
+from ...common.cluster.session import ray_session, worker_resources
+from ...common.errors import RunError
+from ...data.manifest import Manifest
+from ...data.shards import read_labels
+from ...feeds.choice import choose_feed
+from ...feeds.row_store import materialise
+from ...training.driver import check, with_absolute_paths
+from .sweep import Sweep
+from .table import SweepFolder, reason
+
+# Read by Ray Tune when it starts: no log files of its own in every trial's folder, and a snapshot of the sweep often
+# enough that little is told twice after a kill.
+_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "2",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+def tune(
+    sweep: Sweep | str | Path, out: str | Path, *, parallel: int | None = None, quiet: bool = False
+) -> pd.DataFrame:
+    """Run a sweep and return its table; ``out`` then holds the table, ``best.yaml`` and every trial.
+
+    Args:
+        sweep: the sweep, or its YAML file.
+        out: folder to make, on a file system that all nodes share.
+        parallel: trials at a time; default: as many as the cluster has room for.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError, DataError: before any trial starts, when none could work.
+        RunError: when ``out`` holds a sweep already, or no trial trained an epoch. Single failures are rows.
+    """
+    sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
+    sweep.check()
+    check(sweep.base)
+    config = with_absolute_paths(sweep.base).model_dump(mode="json")
+    sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
+    Manifest.load(sweep.base.data.path)
+    folder = SweepFolder(Path(out).resolve())
+    if (folder.path / "sweep.yaml").exists():
+        raise RunError(f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    sweep.save(folder.path / "sweep.yaml")
+    return _run(sweep, folder, parallel, quiet)
+
+
+def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = False) -> pd.DataFrame:
+    """Go on with a killed sweep: finished trials stay, the others go on from their last epoch, failed ones are retried.
+
+    Raises:
+        RunError: when there is no sweep, or no trial trained an epoch.
+    """
+    folder = SweepFolder(Path(out).resolve())
+    return _run(folder.sweep, folder, parallel, quiet)
+
+
+def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> pd.DataFrame:
+    from .search import point_of
+
+    os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+    # A trial of whole fits leaves its workers to Ray's cleaner, which needs the dashboard's state.
+    with ray_session(sweep.base.run, dashboard=sweep.base.run.workers > 0):
+        results = _fit(sweep, folder, parallel, quiet)
+        trials = [
+            {"trial": Path(result.path).name, "point": point_of(sweep, result.config), "error": reason(result.error)}
+            for result in results
+        ]
+    return folder.write(trials, sweep)
+
+
+def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> Any:
+    from ray.tune import RunConfig, TuneConfig, Tuner
+
+    from .progress import SweepProgress
+    from .runs import TrialData
+    from .search import mode, param_space, scheduler, search_algorithm
+    from .trial import EPOCH, SCORE, TrialSetup
+
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
+    manifest = Manifest.load(sweep.base.data.path)
+    neighbours = folder.path / ".neighbours"
+    neighbours.mkdir(exist_ok=True)
+    run, at_once = sweep.base.run, _at_once(sweep, parallel)
+    feed = choose_feed(run, manifest, (at_once or 1) * len(sweep.repeats()))
+    rows = materialise(manifest, run.data_labels, images=feed.feed == "gather")
+    data = TrialData(rows, read_labels(manifest), neighbours, feed)
+    trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
+    state, told = folder.path / "tune", folder.path / "progress.jsonl"
+    if Tuner.can_restore(str(state)):
+        tuner = Tuner.restore(str(state), trainable, resume_unfinished=True, resume_errored=True)
+    else:
+        tuner = Tuner(
+            trainable,
+            param_space=param_space(sweep),
+            tune_config=TuneConfig(
+                metric=SCORE,
+                mode=mode(sweep),
+                search_alg=search_algorithm(sweep),
+                scheduler=scheduler(sweep, SCORE, EPOCH, told),
+                num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
+                max_concurrent_trials=at_once,
+                reuse_actors=not sweep.base.run.workers,
+                trial_dirname_creator=_trial_id,
+            ),
+            run_config=RunConfig(
+                name="tune",
+                storage_path=str(folder.path),
+                verbose=0,
+                stop={EPOCH: sweep.base.train.epochs},  # so that no population changes a trial at its very end
+                callbacks=[SweepProgress(told, sweep.base.train.monitor, sweep.n_trials, quiet)],
+                failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
+            ),
+        )
+    return tuner.fit()
+
+
+def _trainable(sweep: Sweep, setup: Any) -> Any:
+    """Return the trial function with its data and the resources that Tune keeps for it."""
+    from .trial import run_trial
+
+    run = sweep.base.run
+    if run.workers:  # the workers have places of their own, the trial only waits for them
+        resources = {"cpu": 0.01}
+    else:
+        resources = {"cpu": float(run.threads), "gpu": float(run.gpu)}
+    return ray.tune.with_resources(ray.tune.with_parameters(run_trial, setup=setup), resources)
+
+
+def _at_once(sweep: Sweep, parallel: int | None) -> int | None:
+    """Return how many trials fit at a time; trials in their own process are bounded by their resources already.
+
+    Raises:
+        RunError: when the cluster has no room for a single trial.
+    """
+    run = sweep.base.run
+    if not run.workers:
+        return parallel
+    runs = run.workers * len(sweep.repeats())
+    needs = worker_resources(run, len(sweep.repeats()))
+    total = ray.cluster_resources()
+    room = [math.floor(total.get(name, 0.0) / (each * runs) + 1e-9) for name, each in needs.items()]
+    if min(room) < 1:
+        raise RunError(
+            f"a trial has {len(sweep.repeats())} runs at a time with {run.workers} workers each, for which the "
+            f"cluster has no room; fewer seeds or folds, or a smaller run.cpus_per_worker"
+        )
+    return min([*room, parallel] if parallel else room)
+
+
+def _trial_id(trial: Any) -> str:
+    return trial.trial_id

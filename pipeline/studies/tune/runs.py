@@ -1,0 +1,195 @@
+"""The runs that one point is judged by, side by side: epoch by epoch the records of all of them.
+
+A point is trained in one of two ways. With ``run.workers=0`` its runs are trained in turns in the trial's own process,
+without an actor; else each is a whole ``fit`` with its own workers and selection actor. Both go on from checkpoints,
+and both yield all epochs from the first one on, also those that were trained before an interruption.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+import ray
+import torch
+from scipy import sparse
+
+from ...common.config.config import Config
+from ...feeds.choice import GATHER, FeedChoice
+from ...feeds.row_store import RowStore, StoredRows
+from ...runs.checkpoints import CheckpointStore
+from ...runs.run_folder import RunFolder
+from ...training.driver import train_in
+from ...training.local_run import LocalRun, Prepared
+
+Record = dict[str, Any]
+
+KEEP_EVERY_S = 10.0
+"""Seconds between two checkpoints of runs that are trained in turns; an interruption costs at most that much."""
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The prepared data, made once for all trials; small, the rows stay in the object store.
+
+    Attributes:
+        rows: all rows.
+        labels: CSR of all rows.
+        neighbour_cache: folder of neighbours found earlier.
+        feed: how rows reach the workers of whole fits.
+    """
+
+    rows: RowStore
+    labels: sparse.csr_array
+    neighbour_cache: Path
+    feed: FeedChoice = GATHER
+
+
+def train_side_by_side(
+    configs: Sequence[Config], folder: Path, data: TrialData, keep_at: int | None = None
+) -> Iterator[list[Record]]:
+    """Train a point's runs and yield the records of each epoch, one a run, the same as ``fit`` writes.
+
+    Args:
+        configs: of the runs; they differ in seed and fold only.
+        folder: of the trial; run k lives in ``folder / str(k)``.
+        data: what they train on.
+        keep_at: keep the state in any case after epochs that are a multiple of this.
+
+    Raises:
+        ConfigError, DataError, RunError, SelectionError: what stops a run.
+    """
+    folders = [_run_folder(folder / str(number), config) for number, config in enumerate(configs)]
+    if configs[0].run.workers:
+        return _whole_fits(configs, folders, data)
+    return _in_turns(configs, folders, data, keep_at)
+
+
+def copy_states(source: Path, target: Path) -> None:
+    """Copy the newest checkpoint of every run of a trial's folder to another one, where each run is begun anew."""
+    for run in sorted(path for path in source.iterdir() if path.name.isdigit()):
+        shutil.rmtree(target / run.name, ignore_errors=True)
+        latest = CheckpointStore(run / "checkpoints").latest()
+        if latest is not None:
+            shutil.copytree(latest.path, target / run.name / "checkpoints" / latest.path.name)
+
+
+def _run_folder(path: Path, config: Config) -> RunFolder:
+    """Open the folder of a run, or make it; one with nothing but a copied state is completed."""
+    folder = RunFolder(path)
+    if not folder.config.is_file():
+        path.mkdir(parents=True, exist_ok=True)
+        config.save(folder.config)
+    return folder
+
+
+def _in_turns(
+    configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData, keep_at: int | None
+) -> Iterator[list[Record]]:
+    # Never set back: a stopped trial's generator ends at any time, maybe within the next trial of this process.
+    torch.set_num_threads(configs[0].run.threads)
+    prepared = Prepared(StoredRows(data.rows), data.labels)
+    runs = [_Saved(config, folder, prepared, data) for config, folder in zip(configs, folders, strict=True)]
+    first = min(run.latest for run in runs)
+    for run in runs:
+        run.restore(first)
+    epochs, kept = configs[0].train.epochs, time.monotonic()
+    for epoch in range(epochs):
+        records = [run.epoch(epoch) for run in runs]
+        due = epoch + 1 == epochs or (keep_at and (epoch + 1) % keep_at == 0)
+        if epoch >= first and (due or time.monotonic() - kept >= KEEP_EVERY_S):
+            for run in runs:
+                run.save(epoch + 1)
+            kept = time.monotonic()
+        yield records
+
+
+class _Saved:
+    """A local run that keeps its state and records in its folder."""
+
+    def __init__(self, config: Config, folder: RunFolder, prepared: Prepared, data: TrialData) -> None:
+        self._folder, self._checkpoints = folder, CheckpointStore(folder.checkpoints, keep=2)
+        self._run = LocalRun(config, prepared, neighbour_cache=data.neighbour_cache)
+        self._history: list[Record] = []
+        newest = self._checkpoints.latest()
+        self.latest = newest.epoch if newest else 0
+
+    def restore(self, epoch: int) -> None:
+        """Go back to the state before an epoch, of which there is a checkpoint; 0 is the start."""
+        for checkpoint in self._checkpoints.complete():
+            if checkpoint.epoch == epoch:
+                training, selection = checkpoint.load()
+                self._run.load_state_dict(training, selection)
+                self._history = training["history"]
+
+    def epoch(self, epoch: int) -> Record:
+        """Return the record of an epoch, trained now unless it was before."""
+        if epoch < len(self._history):
+            return self._history[epoch]
+        started = time.perf_counter()
+        record: Record = {"epoch": epoch, **self._run.epoch(epoch)}
+        record |= self._run.metrics(*self._run.predict("validation"))
+        record["seconds"] = time.perf_counter() - started
+        self._history.append(record)
+        return record
+
+    def save(self, epoch: int) -> None:
+        """Keep the state before an epoch, and the records of all epochs so far."""
+        training, selection = self._run.state_dict()
+        self._checkpoints.save(epoch, 0, {**training, "history": self._history}, selection)
+        self._folder.write_metrics(self._history)
+
+
+def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
+    _name_this_ray()
+    told: Queue[tuple[int, Record | BaseException | None]] = Queue()
+    for number, (config, folder) in enumerate(zip(configs, folders, strict=True)):
+        Thread(target=_fit, args=(number, config, folder, data, told), daemon=True).start()
+    known: list[dict[int, Record]] = [{} for _ in configs]
+    running, last = len(configs), configs[0].train.epochs - 1
+    for epoch in range(configs[0].train.epochs):
+        # The last epoch is told when the runs have ended: Tune may end the trial upon it.
+        while not all(epoch in run for run in known) or (epoch == last and running):
+            number, news = told.get()
+            if isinstance(news, BaseException):
+                raise news
+            if news is None:
+                running -= 1
+            else:
+                known[number][news["epoch"]] = news
+        yield [run[epoch] for run in known]
+
+
+def _fit(number: int, config: Config, folder: RunFolder, data: TrialData, told: Queue) -> None:
+    """Train one run; tell each epoch's record, then None, or what went wrong."""
+    here = StoredRows(data.rows)
+    try:
+        train_in(
+            folder,
+            config,
+            data.labels,
+            data.rows,
+            data.feed,
+            here=here,
+            quiet=True,
+            listener=lambda record: told.put((number, record)),
+        )
+        told.put((number, None))
+    except BaseException as error:  # it must reach the trial's own thread
+        told.put((number, error))
+
+
+def _name_this_ray() -> None:
+    """Let Ray Train's helpers know which Ray they belong to.
+
+    They free the workers of a trial that was stopped, but give up on a machine where several Rays run (Ray 2.60).
+    """
+    from ray.train.v2._internal import constants
+
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")

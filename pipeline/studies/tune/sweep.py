@@ -1,0 +1,248 @@
+"""What is searched: the typed description of a sweep, and the configuration of each of its points.
+
+A point is a value for every knob. Knobs of the method's space have plain names and become ``selector.options``; those
+that the sweep adds are dotted keys of the configuration, such as ``optimizer.lr``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from ....selectors.common.randomness import generator
+from ....tune_spaces import api as spaces
+from ....tune_spaces.knobs import Choice, Knob, Real, Whole
+from ...common.config.config import Config
+from ...common.config.sections import NonNegativeInt, PositiveInt, Section
+from ...common.config.yaml_file import merged, read_settings
+from ...common.errors import ConfigError, did_you_mean
+
+Point = dict[str, Any]
+
+
+class KnobSection(Section):
+    """A further dimension: a list of values in ``choice``, or a range; ``whole`` numbers, evenly in the ``log``."""
+
+    choice: list[Any] | None = None
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    whole: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.choice is None) == (self.low is None or self.high is None):
+            raise ValueError("expected either 'choice' or both 'low' and 'high'")
+        self.knob()
+        return self
+
+    def knob(self) -> Knob:
+        """Return the knob; raises ValueError for an empty choice or an empty range."""
+        if self.choice is not None:
+            return Choice(self.choice)
+        assert self.low is not None and self.high is not None
+        if self.whole:
+            return Whole(int(self.low), int(self.high), self.log)
+        return Real(self.low, self.high, self.log)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One of the runs that a point is judged by.
+
+    Attributes:
+        seed: of everything random.
+        fold: which fold is set aside, or None.
+    """
+
+    seed: int
+    fold: int | None
+
+
+class Sweep(Section):
+    """A sweep: base configuration, what to vary, how to propose points and which trials to stop.
+
+    ``space``: a method's search space or a user's own as ``package.module:Class``; ``auto`` is that of
+    ``config.selector.name`` (none, if it has nothing to search), ``none`` searches ``knobs`` only.
+    ``sampler``: ``random``, ``grid`` (``grid_points`` values a knob, all combinations), or ``optuna`` (TPE).
+    ``scheduler``: ``asha`` stops trials that are behind at ``grace_epochs`` times powers of ``reduction_factor``;
+    ``pbt`` lets trials that are behind at every ``perturb_epochs`` go on from a better one's state with other
+    schedules; ``none`` trains all to the end.
+    ``seeds`` and ``folds``: a point's score is the mean over all of these runs, trained side by side.
+    """
+
+    called: ClassVar[str] = "sweep"
+
+    name: str
+    config: dict[str, Any]
+    space: str = "auto"
+    preset: Literal["quick", "paper", "wide"] = "quick"
+    knobs: dict[str, KnobSection] = Field(default_factory=dict)
+    sampler: Literal["random", "grid", "optuna"] = "random"
+    trials: PositiveInt | None = None
+    grid_points: PositiveInt = 3
+    scheduler: Literal["asha", "pbt", "none"] = "asha"
+    grace_epochs: PositiveInt | None = None
+    reduction_factor: Annotated[int, Field(ge=2)] = 4
+    perturb_epochs: PositiveInt | None = None
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    folds: Annotated[int, Field(ge=2)] | None = None
+    seed: NonNegativeInt = 0
+    max_failures: NonNegativeInt = 1
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.sampler == "grid" and self.trials is not None:
+            raise ValueError("trials: a grid has as many as it has points; choose grid_points instead")
+        if self.scheduler == "pbt" and self.sampler != "random":
+            raise ValueError(f"scheduler 'pbt' starts from random points, got sampler {self.sampler!r}")
+        for key in self.knobs:
+            if "." not in key or key.split(".")[0] in ("data", "run", "selector") or key == "train.epochs":
+                raise ValueError(
+                    f"knobs: {key!r} cannot be searched; expected a key of optimizer, train or model such as "
+                    "'optimizer.lr' (settings of the method come from its space; all trials have the same epochs)"
+                )
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Sweep":
+        """Read a YAML file; a relative data path is relative to it."""
+        sweep = cls.make(read_settings(path, "keys such as 'config:' and 'trials:'"), str(path))
+        data = dict(sweep.config.get("data") or {})
+        if isinstance(data.get("path"), str):
+            data["path"] = str(Path(path).resolve().parent / data["path"])
+        return sweep.model_copy(update={"config": {**sweep.config, "data": data}})
+
+    def save(self, path: str | Path) -> None:
+        """Write the sweep as YAML."""
+        Path(path).write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+    @cached_property
+    def base(self) -> Config:
+        """The configuration that all trials start from; raises ConfigError when it is not valid."""
+        return Config.make(self.config, f"sweep {self.name}")
+
+    @cached_property
+    def method_space(self) -> spaces.Space | None:
+        """The method's space, or None; raises ConfigError when there is none of that name or of another method."""
+        method = self.base.selector.name
+        wanted = method if self.space == "auto" else self.space
+        if self.space == "none" or (self.space == "auto" and method not in spaces.names()):
+            return None
+        try:
+            space = spaces.get(wanted)
+        except spaces.SpaceError as error:
+            raise ConfigError(f"sweep {self.name}: space: {error}") from None
+        if space.method != method:
+            raise ConfigError(
+                f"sweep {self.name}: space {wanted!r} is of method {space.method!r}, config.selector.name is {method!r}"
+            )
+        return space
+
+    @cached_property
+    def dimensions(self) -> dict[str, Knob]:
+        """Every knob by name, the method's first; raises ConfigError when there is nothing to search."""
+        own = self.method_space.knobs(self.preset) if self.method_space else {}
+        every = {**own, **{key: section.knob() for key, section in self.knobs.items()}}
+        if not every:
+            raise ConfigError(
+                f"sweep {self.name}: nothing to search: {self.base.selector.name!r} has no search space; add knobs"
+            )
+        return every
+
+    @property
+    def live(self) -> list[str]:
+        """Knobs that ``pbt`` may change while a run goes on."""
+        return [name for name in self.dimensions if self.method_space and name in self.method_space.live]
+
+    @property
+    def first_rung(self) -> int:
+        """Epochs that every trial gets under ASHA; by default a tenth of the run."""
+        epochs = self.base.train.epochs
+        return min(self.grace_epochs or max(1, epochs // 10), epochs)
+
+    @property
+    def perturb_interval(self) -> int:
+        """Epochs between two changes of a population; by default a tenth of the run."""
+        return self.perturb_epochs or max(1, self.base.train.epochs // 10)
+
+    def points(self) -> list[Point]:
+        """Return the points that are known from the start: random ones or the grid."""
+        if self.sampler == "grid":
+            values = [knob.grid(self.grid_points) for knob in self.dimensions.values()]
+            return [dict(zip(self.dimensions, row, strict=True)) for row in product(*values)]
+        return [self._random(number) for number in range(self.n_trials)]
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials there are; of a grid, all its points."""
+        if self.sampler == "grid":
+            return len(self.points())
+        return self.trials or (self.method_space.trials[self.preset] if self.method_space else 10)
+
+    def _random(self, number: int) -> Point:
+        rng = generator(self.seed, "sweep", number)
+        return {name: knob.at(float(rng.random())) for name, knob in self.dimensions.items()}
+
+    def repeats(self) -> list[Repeat]:
+        """Return the runs that every point is judged by."""
+        folds = [None] if self.folds is None else range(self.folds)
+        return [Repeat(seed, fold) for seed in self.seeds for fold in folds]
+
+    def make_config(self, point: Mapping[str, Any], repeat: Repeat | None = None) -> Config:
+        """Return the complete configuration of a point, of one of its runs or (None) to train it anew.
+
+        Raises:
+            ConfigError: when the values do not fit together.
+        """
+        values, epochs = self.config, self.base.train.epochs
+        if self.method_space is not None:
+            own = {name: value for name, value in point.items() if "." not in name}
+            try:
+                options = self.method_space.settings(own, epochs)
+            except ValueError as error:
+                raise ConfigError(f"sweep {self.name}: {error}") from None
+            values = merged(values, {"selector": {"options": options}})
+        for key, value in point.items():
+            if "." in key:
+                values = merged(values, _nested(key, value))
+        if repeat is not None:
+            values = merged(values, {"run": {"seed": repeat.seed}})
+        if repeat is not None and repeat.fold is not None:
+            values = merged(values, {"data": {"fold": repeat.fold, "folds": self.folds}})
+        return Config.make(values, f"sweep {self.name}")
+
+    def check(self) -> None:
+        """Raise ConfigError, before anything is started, for what could not work in any trial."""
+        for key in self.knobs:
+            _check_key(key, self.name)
+        if self.scheduler == "pbt" and not self.live:
+            raise ConfigError(
+                f"sweep {self.name}: scheduler 'pbt' needs a method with a schedule to change, "
+                f"{self.base.selector.name!r} has none in preset {self.preset!r}"
+            )
+        for repeat in self.repeats():
+            self.make_config(self._random(0) if self.sampler == "optuna" else self.points()[0], repeat)
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def _check_key(key: str, name: str) -> None:
+    """Raise ConfigError unless a dotted key is one of the configuration's."""
+    section: Any = Config
+    for part in key.split("."):
+        known = list(getattr(section, "model_fields", {}))
+        if not known:  # the options of a network, which it checks itself
+            return
+        if part not in known:
+            raise ConfigError(f"sweep {name}: knobs: unknown key {key!r}{did_you_mean(part, known)}")
+        section = section.model_fields[part].annotation

@@ -1,0 +1,121 @@
+"""One trial: the function that Ray Tune runs for every point."""
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray.tune
+
+from ...common.errors import RunError
+from ...common.storage.whole_files import replacing
+from ...training.metrics import best_of
+from .runs import Record, TrialData, copy_states, train_side_by_side
+from .search import point_of
+from .sweep import Sweep
+
+SCORE, EPOCH = "score", "epoch"
+"""What the schedulers look at: the mean of the monitored metric over the trial's runs, and epochs trained."""
+
+
+@dataclass(frozen=True)
+class TrialSetup:
+    """What every trial is given.
+
+    Attributes:
+        sweep: the sweep.
+        out: its folder.
+        data: the prepared data, shared by all trials.
+    """
+
+    sweep: Sweep
+    out: Path
+    data: TrialData
+
+
+def run_trial(config: Mapping[str, Any], setup: TrialSetup) -> None:
+    """Train a point's runs epoch by epoch, keep every epoch and report it to Tune, which may end the trial there.
+
+    Args:
+        config: what Tune proposes.
+        setup: the rest.
+
+    Raises:
+        RunError: when the score of an epoch is not a number.
+    """
+    sweep, point = setup.sweep, point_of(setup.sweep, config)
+    log = TrialLog(setup.out / "trials" / ray.tune.get_context().get_trial_id())
+    trained = _start(log, point)
+    configs = [sweep.make_config(point, repeat) for repeat in sweep.repeats()]
+    keep_at = sweep.perturb_interval if sweep.scheduler == "pbt" else None
+    for records in train_side_by_side(configs, log.folder, setup.data, keep_at):
+        entry = log.add(records, sweep.base.train.monitor)
+        if math.isnan(entry[SCORE]):
+            raise RunError(f"validation {sweep.base.train.monitor} of epoch {entry[EPOCH]} is not a number")
+        if sweep.scheduler != "pbt":
+            ray.tune.report(entry)
+        elif entry[EPOCH] > trained:  # what another trial trained is no news of this one
+            _report_with_state(entry, log, due=entry[EPOCH] % sweep.perturb_interval == 0)
+
+
+class TrialLog:
+    """What a trial leaves: ``trial.json`` (its points) and ``epochs.jsonl``, beside the folders of its runs.
+
+    Args:
+        folder: made here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._entries: list[dict[str, Any]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, point: Mapping[str, Any]) -> None:
+        """Write down the point; values that came before (of a population) stay known."""
+        path = self.folder / "trial.json"
+        points = json.loads(path.read_text())["points"] if path.is_file() else []
+        if not points or points[-1] != point:
+            points.append(dict(point))
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({"points": points}))
+
+    def add(self, records: Sequence[Record], monitor: str) -> dict[str, Any]:
+        """Keep an epoch; returns what is reported: mean score, the best so far, and seconds."""
+        scores = [record.get(monitor, float("nan")) for record in records]
+        score = math.fsum(scores) / len(scores)
+        best = self._entries[-1]["best"] if self._entries else score
+        entry = {
+            EPOCH: len(self._entries) + 1,
+            SCORE: score,
+            "best": score if best_of(monitor, score, best) else best,
+            "scores": scores,
+            "seconds": math.fsum(record["seconds"] for record in records),
+        }
+        self._entries.append(entry)
+        with (self.folder / "epochs.jsonl").open("a" if len(self._entries) > 1 else "w") as file:
+            file.write(json.dumps(entry) + "\n")
+        return entry
+
+
+def _start(log: TrialLog, point: Mapping[str, Any]) -> int:
+    """Take over the state that Tune hands to a member of a population; returns the epochs that it has behind it."""
+    log.begin(point)
+    given = ray.tune.get_checkpoint()
+    if given is None:
+        return 0
+    with given.as_directory() as folder:
+        copy_states(Path(folder), log.folder)
+        return int(json.loads((Path(folder) / "state.json").read_text())[EPOCH])
+
+
+def _report_with_state(entry: Mapping[str, Any], log: TrialLog, due: bool) -> None:
+    if not due:
+        ray.tune.report(dict(entry))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        copy_states(log.folder, Path(temporary))
+        (Path(temporary) / "state.json").write_text(json.dumps({EPOCH: entry[EPOCH]}))
+        ray.tune.report(dict(entry), checkpoint=ray.tune.Checkpoint.from_directory(temporary))

@@ -1,0 +1,132 @@
+"""``examine``: measures a configuration on the present cluster."""
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from scipy import sparse
+
+from ...common.cluster.session import ray_session, worker_resources
+from ...common.config.config import Config
+from ...common.errors import ConfigError
+from ...data.manifest import Manifest
+from ...data.shards import read_labels
+from ...feeds.inputs import decode_threads
+from ...runs.run_data import RunData, make_run_data
+from ..driver import check, with_absolute_paths
+from .findings import Findings, Memory, Setting, Size
+from .rate import Rate
+from .sample import Sample, SampleRows, read_sample
+from .selection_stages import SelectionCost, measure_selection
+from .worker_stages import WorkerSetup, measure_worker, share_of_batch
+
+BUDGET_S = 2.0
+_HEAD = "node:__internal_head__"
+
+
+def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
+    """Measure every stage of a run on the cluster that is there, or on a local Ray.
+
+    On one machine without ``run.gpu`` all is measured in this process. Else one worker's stages are measured in a task
+    with a worker's resources and labels, and selection in a task on the head node, one after the other.
+
+    Args:
+        config: the run's configuration.
+        budget_s: seconds for each stage; each does at least one batch, or one shard.
+
+    Raises:
+        ConfigError, DataError, RunError, SelectionError: what the run would raise at its start.
+    """
+    if not budget_s > 0:
+        raise ConfigError(f"seconds for each stage must be above 0, got {budget_s!r}")
+    check(config)
+    config = with_absolute_paths(config)
+    storage = str(Path(config.run.storage).resolve())
+    config = config.model_copy(update={"run": config.run.model_copy(update={"storage": storage})})
+    manifest = Manifest.load(config.data.path)
+    with ray_session(config.run):
+        labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
+        data = make_run_data(config, labels, SampleRows(sample.store))
+        selection = _on_head(measure_selection, config, labels[data.splits.train])
+        setup = WorkerSetup(config, data, sample.store, budget_s, selection.saved_bytes)
+        rates = {"storage": sample.reading, **_as_worker(config, measure_worker, setup), **selection.rates}
+        return _findings(config, data, sample, labels, selection, rates)
+
+
+def _on_head(measure: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function where the selection actor runs."""
+    if len(_nodes()) == 1:
+        return measure(*arguments)
+    task = ray.remote(num_cpus=0, resources={_HEAD: 0.001})(measure)
+    return ray.get(task.remote(*arguments))
+
+
+def _as_worker(config: Config, measure: Callable[..., Any], setup: WorkerSetup) -> Any:
+    """Call a function where a training worker runs."""
+    if len(_nodes()) == 1 and not config.run.gpu:
+        return measure(setup)
+    resources = worker_resources(config.run)
+    task = ray.remote(
+        num_cpus=resources["CPU"],
+        num_gpus=resources.get("GPU", 0.0),
+        label_selector=config.run.worker_labels,
+        max_retries=0,
+    )(measure)
+    return ray.get(task.remote(setup))
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _findings(
+    config: Config,
+    data: RunData,
+    sample: Sample,
+    labels: sparse.csr_array,
+    selection: SelectionCost,
+    rates: dict[str, Rate],
+) -> Findings:
+    splits, rows = data.splits, labels.shape[0]
+    size = Size(
+        rows=rows,
+        train=len(splits.train),
+        validation=len(splits.validation),
+        steps=-(-len(splits.train) // config.train.batch_size),
+        epochs=config.train.epochs,
+        workers=max(config.run.workers, 1),
+        share=share_of_batch(config),
+    )
+    data_bytes = sample.store.nbytes * rows // sample.reading.rows
+    return Findings(rates, size, _memory(data_bytes, selection.state_bytes), _setting(config, sample))
+
+
+def _memory(data_bytes: int, state_bytes: int) -> Memory:
+    resources = [node["Resources"] for node in _nodes()]
+    trains = [node for node in resources if node.get("CPU", 0) or node.get("GPU", 0)] or resources
+    stores = [int(node.get("object_store_memory", 0)) for node in trains]
+    head = sum(int(node.get("memory", 0)) for node in resources if _HEAD in node)
+    return Memory(data_bytes, min(stores, default=0), state_bytes, head)
+
+
+def _setting(config: Config, sample: Sample) -> Setting:
+    run, selector = config.run, config.selector
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    plain = selector.ranges == 1 and selector.options.get("history_dtype", "float32") == "float32"
+    nodes = len(_nodes())
+    machine = f"{nodes} nodes" if nodes > 1 else f"{os.cpu_count()} cores of {platform.machine()}"
+    return Setting(
+        images=sample.store.manifest.kind == "image",
+        decode_threads=decode_threads(config),
+        method=selector.name,
+        can_split=selector.name == "d2ace" and plain,
+        gpu=run.gpu,
+        idle_gpus=gpus - (max(run.workers, 1) if run.gpu else 0),
+        precision=config.train.precision,
+        threads=run.threads,
+        checkpoint_steps=run.checkpoint_steps,
+        machine=machine,
+    )

@@ -1,0 +1,128 @@
+"""What the selection actor does in an epoch, measured on some rows with made-up predictions.
+
+N rows that train   L labels   n rows of the slice that is measured   K neighbours
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ....selectors import api as selectors
+from ....selectors.common.randomness import generator
+from ....selectors.ranges.range_state import RangeSpec
+from ....selectors.scores.context import local_context
+from ...common.config.config import Config
+from ...common.config.sections import SelectorSection
+from .rate import Rate
+
+_MOST_ENTRIES = 1 << 22
+_MOST_ROWS = 1 << 15
+_PROCESS_BYTES = int(0.2 * 2**30)
+"""Python, NumPy, SciPy and Ray (docs/scaling.md)."""
+
+
+@dataclass(frozen=True)
+class SelectionCost:
+    """What selection costs.
+
+    Attributes:
+        rates: of ``observe`` and ``rescore`` (scores, law and the next plan).
+        state_bytes: that the actor will hold for all rows; with ``selector.ranges``, that each of theirs will.
+        saved_bytes: of all in a checkpoint.
+    """
+
+    rates: dict[str, Rate]
+    state_bytes: int
+    saved_bytes: int
+
+
+def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost:
+    """Measure the run's selection method on the node where this is called.
+
+    Neighbours are rows at random, whose labels agree less than those of real neighbours: ``d2ace`` then has more
+    pairs of labels to look at, so that its rescoring comes out rather too slow than too fast. Finding the real
+    neighbours, once a run, is not measured. Ranges are taken to share the rescoring without loss.
+
+    Args:
+        config: the run's configuration.
+        labels: CSR (N, L) of the rows that train.
+    """
+    n = _slice_rows(config, *labels.shape)
+    some = np.sort(generator(0, "doctor rows").choice(labels.shape[0], n, replace=False))
+    part = labels[some]
+    selector = _make(config, part)
+    rates = _two_epochs(selector, config.train.epochs)
+    rates["rescore"] = Rate(n, rates["rescore"].seconds / config.selector.ranges)
+    scale = labels.shape[0] / n
+    saved = _nbytes(selector.state_dict()) * scale
+    held = _d2ace_bytes(config.selector, part) * scale if config.selector.name == "d2ace" else saved
+    return SelectionCost(rates, round(held / config.selector.ranges) + _PROCESS_BYTES, round(saved))
+
+
+def _slice_rows(config: Config, rows: int, labels: int) -> int:
+    return min(rows, _MOST_ROWS, max(config.train.batch_size, _MOST_ENTRIES // labels))
+
+
+def _make(config: Config, labels: sparse.csr_array) -> selectors.Selector:
+    arguments: dict[str, Any] = dict(config.selector.options)
+    if "reference" in arguments:
+        arguments["reference"] = np.zeros(labels.shape, np.float32)
+    if selectors.get(config.selector.name).uses_neighbours:
+        arguments["neighbour_ids"] = _neighbours(config.selector, labels.shape[0])
+    train = config.train
+    common = {"labels": labels, "batch_size": train.batch_size, "epochs": train.epochs, "seed": config.run.seed}
+    return selectors.create(config.selector.name, **common, **arguments)
+
+
+def _neighbours(selector: SelectorSection, rows: int) -> np.ndarray:
+    """Return each row and the K next ones, int64 (n, K + 1): the slice is drawn at random, so these are, too."""
+    count = int(_setting(selector, "neighbours"))
+    return (np.arange(rows)[:, None] + np.arange(count + 1)) % rows
+
+
+def _setting(selector: SelectorSection, name: str) -> Any:
+    return selector.options.get(name, selectors.options(selector.name)[name].default)
+
+
+def _two_epochs(selector: selectors.Selector, epochs: int) -> dict[str, Rate]:
+    """Go through the last two epochs of the schedule and time the second, in which nothing is new any more."""
+    rates: dict[str, Rate] = {}
+    for epoch in (max(epochs - 2, 0), max(epochs - 1, 0)):
+        plan = selector.plan(epoch)
+        observed = _observe(selector, plan.batches)
+        started = time.perf_counter()
+        selector.end_epoch(epoch)
+        selector.plan(epoch)
+        rates = {"observe": observed, "rescore": Rate(selector.n_rows, time.perf_counter() - started)}
+    return rates
+
+
+def _observe(selector: selectors.Selector, batches: list[np.ndarray]) -> Rate:
+    seconds, rng = 0.0, generator(0, "doctor predictions")
+    for ids in batches:
+        probabilities = rng.random((len(ids), selector.n_labels), np.float32)
+        losses = -np.log1p(-probabilities)
+        started = time.perf_counter()
+        if selector.uses_observations:
+            selector.observe(ids, probabilities, losses)
+        seconds += time.perf_counter() - started
+    return Rate(sum(map(len, batches)), seconds)
+
+
+def _d2ace_bytes(selector: SelectorSection, labels: sparse.csr_array) -> int:
+    """Bytes of the state of so many rows by the model of docs/scaling.md."""
+    context = local_context(labels, _neighbours(selector, labels.shape[0]))
+    history = {"length": _setting(selector, "history"), "dtype": _setting(selector, "history_dtype")}
+    return RangeSpec(labels.shape[0], labels, context, 0.0, history).nbytes
+
+
+def _nbytes(state: Mapping[str, Any]) -> int:
+    return sum(
+        _nbytes(value) if isinstance(value, Mapping) else np.asarray(value).nbytes
+        for value in state.values()
+        if value is not None
+    )

@@ -1,0 +1,223 @@
+"""The driver of a run: data, selection actor, trainer, result."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from scipy import sparse
+
+from .. import models
+from ..common.cluster.session import ray_session, worker_resources
+from ..common.config.config import Config
+from ..common.errors import ConfigError, RunError, did_you_mean
+from ..data.manifest import Manifest
+from ..data.shards import read_labels
+from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
+from ..feeds.row_store import LocalRows, RowStore, materialise
+from ..models import losses
+from ..runs.progress import Progress
+from ..runs.run_data import RunData, make_run_data
+from ..runs.run_folder import RunFolder
+from ..selection import actor as selection_actor
+from . import optim
+from .loop import WorkerSetup, train_loop
+from .metrics import METRICS
+from .selector_setup import check_neighbour_features, selection_blueprint
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run gives back.
+
+    Attributes:
+        folder: the run folder.
+        history: a record an epoch, as in ``metrics.jsonl``.
+        best_epoch: epoch (from 0) whose weights were kept.
+        test: metrics of those weights on the test rows; empty without test rows.
+        seconds: wall-clock of the whole call.
+    """
+
+    folder: Path
+    history: list[dict[str, Any]]
+    best_epoch: int
+    test: dict[str, float]
+    seconds: float
+
+
+def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False) -> RunResult:
+    """Train a model as configured and return its result; the run folder holds everything else.
+
+    Args:
+        config: a Config, nested plain values, or the path of a YAML file.
+        quiet: print no progress.
+
+    Raises:
+        ConfigError: for settings that do not fit, before anything is started.
+        DataError: for prepared data that cannot be used.
+        RunError: when training fails for good, or the run folder exists already.
+    """
+    if isinstance(config, str | Path):
+        config = Config.load(config)
+    elif not isinstance(config, Config):
+        config = Config.make(config)
+    check(config)
+    config = with_absolute_paths(config)
+    check_feed(config.run, Manifest.load(config.data.path))
+    return _run(config, RunFolder.create(_folder(config), config), quiet)
+
+
+def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = None) -> RunResult:
+    """Go on with a killed run from its newest checkpoint, with the very next batch of its plan.
+
+    Args:
+        folder: the run folder.
+        quiet: print no progress.
+        workers: another number of workers than before; the batches stay the same.
+
+    Raises:
+        RunError: when the folder is no run, or the prepared data is no longer what the run was made from.
+    """
+    run = RunFolder.open(folder)
+    config = Config.load(run.config)
+    if workers is not None:
+        config = config.with_overrides([f"run.workers={workers}"])
+    check(config)
+    return _run(config, run, quiet)
+
+
+def check(config: Config) -> None:
+    """Raise ConfigError now for what would fail in a worker minutes later."""
+    models.check_options(config.model.name, config.model.options)
+    losses.check_options(config.train.loss, config.train.loss_options)
+    network = models.get(config.model.name)
+    optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
+    check_neighbour_features(config)
+    if config.train.monitor not in METRICS:
+        hint = did_you_mean(config.train.monitor, METRICS)
+        raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """Return it with absolute paths: workers run in other folders, and a run may be resumed from another.
+
+    What a pretrained network is, is read from its source and written down, too.
+    """
+    selector, options = config.selector, dict(config.selector.options)
+    if isinstance(options.get("reference"), str):
+        options["reference"] = str(Path(options["reference"]).resolve())
+    features = selector.neighbour_features
+    if features not in ("inputs", "embeddings"):
+        features = str(Path(features).resolve())
+    selector = selector.model_copy(update={"options": options, "neighbour_features": features})
+    data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
+    model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
+    return config.model_copy(update={"data": data, "selector": selector, "model": model})
+
+
+def _folder(config: Config) -> Path:
+    name = config.run.name
+    if name is None:
+        data = Path(config.data.path).resolve().name
+        name = f"{data}-{config.selector.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path(config.run.storage).resolve() / name
+
+
+def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
+    started = time.perf_counter()
+    with ray_session(config.run):
+        manifest = Manifest.load(config.data.path)
+        feed = choose_feed(config.run, manifest)
+        if manifest.kind == "image" and not quiet:
+            print(f"feed: {feed.feed} ({feed.why})", flush=True)
+        rows = materialise(manifest, config.run.data_labels, images=feed.feed == "gather")
+        final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
+    seconds = time.perf_counter() - started
+    return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
+
+
+def train_in(
+    folder: RunFolder,
+    config: Config,
+    labels: sparse.csr_array,
+    rows: RowStore,
+    feed: FeedChoice = GATHER,
+    *,
+    here: LocalRows | None = None,
+    quiet: bool = False,
+    listener: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Train in a run folder, from its newest checkpoint if it has one, on a Ray that is there; returns the result.
+
+    Args:
+        folder: made for this configuration.
+        config: checked and with absolute paths.
+        labels: CSR of all rows.
+        rows: all rows, in the object store, or with a stream the images' indexes.
+        feed: how rows reach the workers.
+        here: the same rows for this process, where it may start no Ray tasks (inside a Tune trial).
+        quiet: print no progress.
+        listener: as that of ``Progress``.
+
+    Raises:
+        RunError: when training fails for good, or the data is no longer what the run was made from.
+    """
+    data = _data(config, folder, labels, here or rows)
+    with Progress(folder, config.train.epochs, config.train.monitor, quiet, listener) as progress:
+        blueprint = selection_blueprint(config, folder, labels, here or rows, data).by_reference()
+        with selection_actor.running(blueprint) as actor:
+            setup = WorkerSetup(config, data, rows, feed, actor, blueprint, folder, progress.events)
+            final = _train(config, folder, setup)
+    final["feed"] = feed.feed
+    folder.write_result(final)
+    return final
+
+
+def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore) -> RunData:
+    """Decide what the run sees, or take what it saw before when it goes on."""
+    known = folder.load_data()
+    if known is None:
+        data = make_run_data(config, labels, rows)
+        folder.save_data(data)
+        return data
+    if known.fingerprint != rows.manifest.fingerprint():
+        raise RunError(f"{folder.path}: the data in {rows.manifest.folder} is no longer what this run was made from")
+    return known
+
+
+def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:
+    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchTrainer
+
+    # Each attempt of a driver gets a Ray name of its own: Ray must not resume from its own bookkeeping, the
+    # run's checkpoints are the only source of truth.
+    run_config: dict[str, Any] = {
+        "name": f"attempt-{time.time_ns()}",
+        "storage_path": str(folder.path / "ray"),
+        "failure_config": FailureConfig(max_failures=config.run.max_failures),
+        "logging_config": LoggingConfig(log_level="ERROR"),
+    }
+    trainer = TorchTrainer(
+        cast(Any, train_loop),
+        train_loop_config={"setup": setup},
+        scaling_config=ScalingConfig(
+            num_workers=config.run.workers,
+            use_gpu=config.run.gpu,
+            resources_per_worker=worker_resources(config.run) if config.run.workers else None,
+            label_selector=config.run.worker_labels or None,
+        ),
+        run_config=RunConfig(**run_config),
+    )
+    try:
+        result: Any = trainer.fit()
+    except TrainingFailedError as error:
+        raise RunError(f"training failed: {_root_cause(error)}") from error
+    return result.return_value
+
+
+def _root_cause(error: BaseException) -> str:
+    """The last line of the first worker's error: what a user can act on."""
+    failures = getattr(error, "worker_failures", None) or {}
+    cause: BaseException | None = next(iter(failures.values()), None) or error.__cause__ or error
+    return str(cause).strip().splitlines()[-1] if str(cause).strip() else repr(cause)

@@ -1,0 +1,38 @@
+"""The network at the start of a run: seeded weights, and pretrained ones that are read once."""
+
+import torch
+import torch.distributed as dist
+
+from ...selectors.common.randomness import key
+from .. import models
+from ..common.config.config import Config
+from ..models.api import ModelContext, MultiLabelModel
+
+
+def initial_model(
+    config: Config, context: ModelContext, device: torch.device, world: int, *, fresh: bool = True
+) -> MultiLabelModel:
+    """Return the run's network on a device, with the same weights on every rank.
+
+    Pretrained weights are read (and downloaded, if need be) by rank 0 alone, which sends them to the others.
+
+    Args:
+        config: the run's configuration.
+        context: what to build for.
+        device: where the network is wanted.
+        world: number of ranks; above 1 all of them must call this together.
+        fresh: whether pretrained weights are wanted; only rank 0's word counts.
+
+    Raises:
+        ConfigError: for settings out of range, or pretrained weights that cannot be read.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(key(config.run.seed, "model weights")[0]))
+        model = models.create(config.model.name, context, **config.model.options)
+        if fresh and model.pretrained and (world == 1 or dist.get_rank() == 0):
+            model.load_pretrained()
+    model = model.to(device)
+    if world > 1 and model.pretrained:
+        for tensor in model.state_dict().values():
+            dist.broadcast(tensor, src=0)
+    return model

@@ -1,0 +1,245 @@
+"""One training step: forward and backward over a rank's micro-batches, reduction over ranks, update."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from ..common.config.config import Config
+from ..common.errors import RunError
+from ..feeds.gather import Part
+from ..models.api import ModelContext, MultiLabelModel
+from ..models.batch_norm import RunningStatistics, micro_batch_layers
+from ..models.losses import entry_losses, row_losses
+from .averaging import WeightAverage
+from .gradients import ExactReducer, reduces_exactly
+from .initial_weights import initial_model
+from .optim import configured
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the forward pass of one micro-batch showed, still on its device, without gradient.
+
+    Attributes:
+        probabilities: float32 (b, L).
+        losses: float32 (b, L), binary cross-entropy of each entry, before the step.
+        loss: float64 scalar, sum of the rows' training losses.
+    """
+
+    probabilities: torch.Tensor
+    losses: torch.Tensor
+    loss: torch.Tensor
+
+
+class Learner:
+    """Model, optimiser and schedule of one worker.
+
+    With the exact reduction a run's weights do not depend on the number of workers (see ``gradients.py``).
+
+    Args:
+        config: the run's configuration.
+        context: what the model is built for.
+        device: where to compute.
+        world: number of workers.
+        steps_per_epoch: batches of an epoch, for the learning-rate schedule.
+        fresh: whether pretrained weights are wanted; False when ``load_state_dict`` comes next.
+
+    Attributes:
+        model: the network that is trained.
+        one_pass: whether a worker's share of a batch goes through the network at once.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        context: ModelContext,
+        device: torch.device,
+        world: int,
+        steps_per_epoch: int,
+        *,
+        fresh: bool = True,
+    ) -> None:
+        train = config.train
+        self._train, self._device, self._world = train, device, world
+        self.model = initial_model(config, context, device, world, fresh=fresh)
+        if train.channels_last:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._average = None if train.ema is None else WeightAverage(self.model, train.ema)
+        if train.compile:
+            for network in {self.model, self.evaluated}:
+                network.compile()
+        self._parameters = [p for p in self.model.parameters() if p.requires_grad]
+        exact = reduces_exactly(train.reduction, on_gpu=device.type != "cpu")
+        self.one_pass = not (exact or train.accumulate)
+        self._reducer = ExactReducer(self._parameters) if exact else None
+        self._network: torch.nn.Module = self.model
+        if not exact and world > 1:
+            self._network = DistributedDataParallel(self.model, broadcast_buffers=False)
+        batch_norm = any(micro_batch_layers(self.model))
+        self._statistics = RunningStatistics(self.model, train.micro_batches) if batch_norm else None
+        self.optimizer, self.scheduler = configured(config, self.model, steps_per_epoch)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
+
+    @property
+    def exact(self) -> bool:
+        """Whether gradients are reduced exactly, micro-batch by micro-batch."""
+        return self._reducer is not None
+
+    @property
+    def evaluated(self) -> MultiLabelModel:
+        """The network that predicts: the average of the weights where there is one, else the one that is trained."""
+        return cast(MultiLabelModel, self.model if self._average is None else self._average.module)
+
+    def step(
+        self,
+        parts: Sequence[Part],
+        weights: Sequence[torch.Tensor | None],
+        seeds: Sequence[int],
+        rows: int,
+        numbers: Sequence[int] | None = None,
+    ) -> list[Seen]:
+        """Train on this rank's share of one global batch of ``rows`` rows.
+
+        Args:
+            parts: this rank's micro-batches; may be empty when the batch has fewer rows than workers.
+            weights: per part the loss weights, float32 (b,), or None.
+            seeds: per part the seed of its noise (dropout, ...).
+            rows: rows of the whole batch over all ranks.
+            numbers: per part which micro-batch of the whole batch it is; below 0 it only keeps this rank in step.
+                None for the first ones.
+
+        Raises:
+            RunError: when the gradient is not finite (and no loss scaling is there to react).
+        """
+        self.optimizer.zero_grad(set_to_none=self._reducer is None)
+        if self._reducer is not None:
+            self._reducer.reset()
+        seen = []
+        for position, (part, weight, seed) in enumerate(zip(parts, weights, seeds, strict=True)):
+            torch.manual_seed(seed)
+            with self._reduced(last=position == len(parts) - 1):
+                loss, shown = self._forward(part, weight, rows)
+                self._scaler.scale(loss).backward()
+            if self._reducer is not None:
+                self._reducer.add()
+            number = position if numbers is None else numbers[position]
+            if self._statistics is not None and number >= 0:
+                self._statistics.take(number)
+            seen.append(shown)
+        self._update(self._reducer.reduce() if self._reducer is not None else True)
+        return seen
+
+    def _reduced(self, *, last: bool) -> AbstractContextManager:
+        """DistributedDataParallel adds up over ranks in the backward pass of the last micro-batch only."""
+        if last or not isinstance(self._network, DistributedDataParallel):
+            return nullcontext()
+        return self._network.no_sync()
+
+    def _forward(self, part: Part, weight: torch.Tensor | None, rows: int) -> tuple[torch.Tensor, Seen]:
+        train = self._train
+        with self._autocast():
+            output = self._network(self._laid_out(part.features), part.labels)
+        entries = entry_losses(output.logits, part.labels, train.loss, **train.loss_options)
+        per_row = row_losses(entries) if output.row_loss is None else output.row_loss.float()
+        weighted = per_row if weight is None else per_row * weight
+        loss = weighted.sum() / rows
+        if output.penalty is not None:
+            loss = loss + output.penalty.float() * (len(part.ids) / rows)
+        if self._reducer is None:
+            loss = loss * self._world  # DistributedDataParallel averages over ranks; the batch loss is a sum
+        with torch.no_grad():
+            logits = output.logits.detach().float()
+            bce = entries.detach() if train.loss == "bce" else entry_losses(logits, part.labels)
+            return loss, Seen(torch.sigmoid(logits), bce, per_row.detach().double().sum())
+
+    def _update(self, finite: bool) -> None:
+        if not finite and not self._scaler.is_enabled():
+            raise RunError(
+                "the gradient is not finite or absurdly large; lower optimizer.lr, set train.grad_clip, or look "
+                "for wrong values in the features"
+            )
+        self._scaler.unscale_(self.optimizer)
+        if self._train.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._train.grad_clip)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.scheduler.step()
+        if self._statistics is not None:
+            self._statistics.apply()
+        if self._average is not None:
+            self._average.update_parameters(self.model)
+
+    def _laid_out(self, features: torch.Tensor) -> torch.Tensor:
+        if self._train.channels_last and features.ndim == 4:
+            return features.contiguous(memory_format=torch.channels_last)
+        return features
+
+    def _autocast(self) -> AbstractContextManager:
+        if self._train.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._device.type, _DTYPES[self._train.precision])
+
+    @torch.no_grad()
+    def probabilities(self, features: torch.Tensor) -> torch.Tensor:
+        """Return predicted probabilities, float32 (b, L), without the model seeing any label."""
+        with self._autocast():
+            logits = self.evaluated(self._laid_out(features)).logits
+        return torch.sigmoid(logits.float())
+
+    @torch.no_grad()
+    def embeddings(self, part: Part) -> torch.Tensor:
+        """Return the network's inner features of a part's rows, float32 (b, e)."""
+        with self._autocast():
+            return self.evaluated.embed(self._laid_out(part.features)).float()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return a real copy of the weights that predict, on the CPU: later steps do not change it."""
+        return {name: t.detach().to("cpu", copy=True) for name, t in self.evaluated.state_dict().items()}
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Let these weights predict."""
+        self.evaluated.load_state_dict(weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return model, average of the weights, optimiser, schedule, loss scale and torch's random state."""
+        return {
+            "model": self.model.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore ``state_dict()``."""
+        self.model.load_state_dict(state["model"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self._scaler.load_state_dict(state["scaler"])
+        torch.set_rng_state(state["torch_rng"])
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let operations use ``count`` threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def chunks(total: int, size: int) -> Iterator[slice]:
+    """Yield the slices that cut ``total`` rows into pieces of ``size``."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))

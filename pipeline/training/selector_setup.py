@@ -1,0 +1,95 @@
+"""From a configuration and its data to the blueprint of a selector, on the driver."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...selectors import api as selectors
+from ...selectors.common.reference import reference_losses
+from .. import models
+from ..common.config.config import Config
+from ..common.errors import ConfigError
+from ..feeds.inputs import make_inputs
+from ..feeds.neighbour_features import selection_features
+from ..feeds.row_store import RowStore
+from ..results.scoring import losses_of_run
+from ..runs.run_data import RunData
+from ..runs.run_folder import RunFolder
+from ..selection.blueprint import Blueprint
+
+
+def check_neighbour_features(config: Config) -> None:
+    """Raise ConfigError unless the run's ``selector.neighbour_features`` can work."""
+    wanted = config.selector.neighbour_features
+    if wanted == "embeddings":
+        if not models.get(config.model.name).embeds:
+            able = ", ".join(name for name in models.names() if models.get(name).embeds)
+            raise ConfigError(
+                f"selector.neighbour_features='embeddings' needs a network that gives them ({able}), "
+                f"but model.name is {config.model.name!r}"
+            )
+        if _warmup(config) < 1:
+            raise ConfigError("selector.neighbour_features='embeddings' needs a warm-up of at least 1 epoch")
+    elif wanted != "inputs" and not Path(wanted).is_file():
+        raise ConfigError(
+            f"selector.neighbour_features must be 'inputs', 'embeddings' or a .npy file, got {wanted!r}, no such file"
+        )
+
+
+def selection_blueprint(
+    config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: RowStore, data: RunData
+) -> Blueprint:
+    """Return what the run's selector is made from; ``labels`` are those of all rows; no folder keeps nothing."""
+    ids = data.splits.train
+    arguments: dict[str, Any] = {
+        "labels": labels[ids],
+        "batch_size": config.train.batch_size,
+        "epochs": config.train.epochs,
+        "seed": config.run.seed,
+        **config.selector.options,
+    }
+    if isinstance(arguments.get("reference"), str):
+        arguments["reference"] = _reference(arguments["reference"], rows, labels, ids)
+    embed_after = None
+    if selectors.get(config.selector.name).uses_neighbours:
+        wanted = config.selector.neighbour_features
+        if wanted == "embeddings":  # until these are there, every row is its only neighbour
+            embed_after, arguments["neighbour_ids"] = _warmup(config) - 1, np.arange(len(ids))[:, None]
+        elif wanted == "inputs":
+            arguments["features"] = selection_features(rows, make_inputs(config, rows.manifest, data.scaler), ids)
+        else:
+            arguments["features"] = _features_from_file(Path(wanted), rows.manifest.rows)[ids]
+    return Blueprint(
+        method=config.selector.name,
+        arguments=arguments,
+        row_ids=ids,
+        log_folder=str(folder.path) if folder else None,
+        record=config.run.record_observations,
+        embed_after=embed_after,
+        ranges=config.selector.ranges,
+        neighbour_cache=str(folder.path.parent / ".neighbours") if folder else None,
+    )
+
+
+def _warmup(config: Config) -> int:
+    default = selectors.options(config.selector.name).get("warmup")
+    return int(config.selector.options.get("warmup", default.default if default else 0))
+
+
+def _features_from_file(path: Path, rows: int) -> np.ndarray:
+    try:
+        features = np.load(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"selector.neighbour_features: {path} cannot be read: {error}") from None
+    if features.ndim != 2 or len(features) != rows:
+        raise ConfigError(f"selector.neighbour_features: {path} holds {features.shape}, expected ({rows}, e)")
+    return features
+
+
+def _reference(source: str, rows: RowStore, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
+    """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
+    if Path(source).is_dir():
+        return losses_of_run(source, rows, ids)
+    return reference_losses(source, ids, labels.shape[1], others=True)

@@ -1,0 +1,58 @@
+"""What the training workers compute together on given rows, every row once."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from ..feeds.gather import Feed, Part, Request
+from .learner import Learner, chunks
+
+
+def predict_split(
+    learner: Learner, feed: Feed, ids: np.ndarray, chunk_rows: int, rank: int = 0, world: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict ``ids`` on all ranks together and return the whole result on each.
+
+    Returns:
+        probabilities float32 (n, L) and labels float32 (n, L), in the order of ``ids``.
+    """
+
+    def compute(part: Part) -> torch.Tensor:
+        return torch.cat([learner.probabilities(part.features), part.labels], dim=1)
+
+    both = on_all_ranks(learner, compute, feed, ids, chunk_rows, rank, world)
+    probabilities, labels = np.split(both, 2, axis=1)
+    return probabilities, labels
+
+
+def on_all_ranks(
+    learner: Learner,
+    compute: Callable[[Part], torch.Tensor],
+    feed: Feed,
+    ids: np.ndarray,
+    chunk_rows: int,
+    rank: int = 0,
+    world: int = 1,
+) -> np.ndarray:
+    """Compute float32 (n, w), a line for each of ``ids``, on all ranks together, in evaluation mode.
+
+    The rows are cut into chunks of a fixed size and chunk c is computed by rank c mod world: no row is counted
+    twice, and each chunk's arithmetic is the same for any number of workers. The ranks' results are joined by
+    adding arrays that are zero elsewhere, which is exact.
+    """
+    was_training = learner.model.training
+    learner.model.eval()
+    mine = list(chunks(len(ids), chunk_rows))[rank::world]
+    pieces = [compute(part) for part in feed.parts([Request(ids[piece]) for piece in mine])]
+    learner.model.train(was_training)
+    width = torch.tensor(pieces[0].shape[1] if pieces else 0, device=feed.device)
+    if world > 1:  # a rank without a chunk learns the width from the others
+        dist.all_reduce(width, dist.ReduceOp.MAX)
+    result = torch.zeros(len(ids), int(width), device=feed.device)
+    for rows, piece in zip(mine, pieces, strict=True):
+        result[rows] = piece
+    if world > 1:
+        dist.all_reduce(result)
+    return result.cpu().numpy()

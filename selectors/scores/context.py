@@ -1,0 +1,135 @@
+"""The labels around each row, and what they say about its own: S = Z C^T, only where it enters a score.
+
+N rows, L labels, K neighbours, E relevant entries (CSR order), P pairs (relevant entry, label in that row's context).
+"""
+
+import numpy as np
+from scipy import sparse
+
+from ..common.errors import SelectionError
+from ..common.threads import each, shares
+from ..neighbours.search import nearest_neighbours
+from .correlation import RelevantEntries, worth_keeping
+from .row_blocks import RowBlock, entry_places, row_blocks
+
+_PAIRS_AT_ONCE = 1 << 18  # their terms stay in a cache
+
+
+def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return neighbour_ids as int64 (N, K + 1) after checking shape and range.
+
+    Raises:
+        SelectionError: if it is not a matrix of row positions with one line a row.
+    """
+    ids = np.asarray(neighbour_ids)
+    if ids.ndim != 2 or len(ids) != n_rows or ids.dtype.kind not in "iu":
+        raise SelectionError(
+            f"neighbour_ids must be whole numbers (rows, K + 1) with {n_rows} rows, got {ids.dtype} {ids.shape}"
+        )
+    if ids.size and (ids.min() < 0 or ids.max() >= n_rows):
+        raise SelectionError(f"neighbour_ids must lie in 0..{n_rows - 1}, got {ids.min()}..{ids.max()}")
+    return ids.astype(np.int64, copy=False)
+
+
+def given_or_found_neighbours(
+    method: str, features: np.ndarray | None, neighbour_ids: np.ndarray | None, k: int, n_rows: int
+) -> np.ndarray:
+    """Return neighbour ids int64 (N, K + 1): those given, or the nearest by features; (N, 0) for k = 0.
+
+    Raises:
+        SelectionError: if neither is given, or they cannot be used.
+    """
+    if neighbour_ids is not None:
+        return as_neighbour_ids(neighbour_ids, n_rows)
+    if k == 0:
+        return np.empty((n_rows, 0), np.int64)
+    if features is None:
+        raise SelectionError(f"{method} needs features (N, d) or neighbour_ids (N, K + 1), or neighbours=0")
+    return nearest_neighbours(features, k)
+
+
+def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray, rows: slice = slice(None)) -> sparse.csr_array:
+    """Return Z of some consecutive rows: 1 where the row or one of its neighbours has the label, CSR uint8 (n, L).
+
+    Source: D2ACE [released]; that the row itself counts even if its list lacks it is [own].
+    """
+    n_rows = labels.shape[0]
+    lists = np.column_stack([np.arange(n_rows)[rows], neighbour_ids[rows]])
+    pointers = np.arange(len(lists) + 1, dtype=np.int64) * lists.shape[1]
+    shape = (len(lists), n_rows)
+    near = sparse.csr_array((np.ones(lists.size, np.int32), lists.reshape(-1), pointers), shape=shape)
+    context = sparse.csr_array(near @ labels.astype(np.int32))
+    context.sort_indices()
+    ones = np.ones(context.nnz, np.uint8)
+    return sparse.csr_array((ones, context.indices, context.indptr), shape=context.shape)
+
+
+class ContextSupport:
+    """The fixed pattern of which correlations add up to the support of which entry.
+
+    Pairs are kept (2 or 4 bytes each) while they are few against the history, and listed anew each time otherwise.
+
+    Args:
+        entries: the relevant entries.
+        context: Z, CSR (N, L), 1 where the row or a neighbour has the label.
+    """
+
+    def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
+        self._entries, self._context = entries, context
+        counts = [np.diff(matrix.indptr).astype(np.int64) for matrix in (entries.labels, context)]
+        sizes = counts[0] * counts[1]
+        self._n_pairs = int(sizes.sum())
+        self._blocks = row_blocks(counts, lambda own, around: own * around, _PAIRS_AT_ONCE)
+        kept = worth_keeping(sizes, context.shape)
+        self._kept = [self._listed(block) for block in self._blocks] if kept else None
+
+    def add_to(self, scores: np.ndarray, values: np.ndarray, weights: np.ndarray, correlations: np.ndarray) -> None:
+        """Add sum_j y_ij v_j E_ij S_ij to the scores of both branches, summed in float32. Cost O(P).
+
+        Source: D2ACE [released]; the restriction to relevant entries is exact, no other S enters a score.
+
+        Args:
+            scores: float64 (2, N), changed in place.
+            values: float32 (E, 2), E and h at the relevant entries.
+            weights: float64 (2, L), v.
+            correlations: float64 (2, L, L), C.
+        """
+        table, unit = _packed(weights[..., None] * correlations)
+        packed, bonus = values.view(np.int64)[:, 0], np.zeros((scores.shape[1], 2), np.float32)
+
+        def part(numbers: slice) -> None:
+            found = np.empty(0, np.int64)
+            for number in range(numbers.start, numbers.stop):
+                block = self._blocks[number]
+                places, pairs = self._kept[number] if self._kept is not None else self._listed(block)
+                found = found if found.size >= pairs.size else np.empty(pairs.size, np.int64)  # new memory is dear
+                terms = table.take(pairs, mode="clip", out=found[: pairs.size].reshape(pairs.shape)).view(np.int32)
+                support = np.add.reduce(terms, axis=1, dtype=np.int32).astype(np.float32)
+                support *= packed.take(places, mode="clip").view(np.float32)
+                for line in support[1:]:
+                    support[0] += line
+                bonus[block.rows] = support[0].reshape(-1, 2)
+
+        each(part, shares(len(self._blocks), 1, self._n_pairs), self._n_pairs)
+        scores += bonus.T * unit
+
+    def _listed(self, block: RowBlock) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places of the rows' entries (c, n), and their pairs (c, |Z|, n), cells of a flat (L, L) table."""
+        labels, n_labels = self._entries.labels, self._context.shape[1]
+        places, held = entry_places(labels, block.rows, block.widths[0])
+        near, around = entry_places(self._context, block.rows, block.widths[1])
+        cells = labels.indices.take(places).astype(np.int64)[:, None] * n_labels + self._context.indices.take(near)
+        pairs = np.where(held[:, None] & around, cells, n_labels**2)
+        return places.astype(np.min_scalar_type(labels.nnz)), pairs.astype(np.min_scalar_type(n_labels**2))
+
+
+def _packed(matrices: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return two matrices (2, L, L) as one flat table of pairs, int64 (L^2 + 1,), the last 0; and their unit.
+
+    The halves of each 64-bit number are fixed-point numbers so small that sums over distinct labels of a row cannot
+    overflow: both are looked up at once, and added exactly.
+    """
+    bits = 30 - int(np.frexp(matrices.sum(axis=2).max())[1])
+    table = np.zeros((matrices[0].size + 1, 2), np.int32)
+    table[:-1] = np.rint(np.ldexp(matrices, bits)).reshape(2, -1).T
+    return table.view(np.int64)[:, 0], 2.0**-bits

@@ -1,0 +1,162 @@
+"""``d2ace submit`` against a real head that asks for a token."""
+
+import json
+import re
+import signal
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from ray_head import ROOT
+
+from d2ace.pipeline.command.jobs.package import copy_package
+
+pytestmark = pytest.mark.slow
+
+
+def job_of(done: subprocess.CompletedProcess[str]) -> str:
+    return re.search(r"raysubmit_\w+", done.stdout + done.stderr)[0]
+
+
+@pytest.fixture
+def settings(table, tmp_path) -> Path:
+    """A run's configuration, as a file on the client's machine only."""
+    values = {
+        "data": {"path": str(table)},
+        "selector": {"options": {"warmup": 1, "neighbours": 3}},
+        "train": {"epochs": 2, "batch_size": 32},
+        "run": {"storage": str(tmp_path / "shared"), "name": "sent", "workers": 1},
+    }
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "small.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "client" / "small.yaml"
+
+
+@pytest.fixture
+def endless(table, tmp_path) -> list[str]:
+    options = [f"run.storage={tmp_path / 'shared'}", "run.workers=0", "train.epochs=1000000", "train.batch_size=32"]
+    return ["--", "train", str(table), *options, "selector.name=uniform"]
+
+
+def test_a_run_is_trained_and_its_results_come_back(submit, settings, tmp_path):
+    done = submit("--out", "back", "--", "train", str(settings), "optimizer.lr=0.01")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "epoch   2/2" in done.stdout
+    assert re.fullmatch(r"raysubmit_\w+\n", done.stderr)
+    there = tmp_path / "shared" / "sent"
+    assert f"run folder: {there}" in done.stdout
+    names = {"config.yaml", "metrics.jsonl", "result.json"}
+    assert {path.name for path in (tmp_path / "back").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "back" / name).read_bytes() == (there / name).read_bytes()
+    assert len((tmp_path / "back" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert yaml.safe_load((tmp_path / "back" / "config.yaml").read_text())["optimizer"]["lr"] == 0.01
+    assert 0 <= json.loads((tmp_path / "back" / "result.json").read_text())["test"]["macro_auc"] <= 1
+
+
+def test_a_failing_job_gives_its_exit_code_and_message_and_runs_the_code_that_was_sent(submit, tmp_path, table):
+    wheel = tmp_path / "d2ace-0-py3-none-any.whl"
+    write_wheel(wheel, marked="an error of the code that was sent")
+    done = submit("--wheel", str(wheel), "--", "train", str(table), "train.epoch=2")
+    assert done.returncode == 2
+    assert "an error of the code that was sent: " in done.stdout
+    assert "unknown key 'train.epoch'; did you mean 'epochs'?" in done.stdout
+    assert "failed with exit code 2" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def write_wheel(path: Path, marked: str) -> None:
+    """Write the code as a wheel holds it, with other words before errors."""
+    folder = path.with_suffix("")
+    copy_package(folder)
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file in sorted(folder.rglob("*")):
+            name = file.relative_to(folder).as_posix()
+            if name == "d2ace/pipeline/cli.py":
+                text = file.read_text()
+                assert "d2ace: error: " in text
+                wheel.writestr(name, text.replace("d2ace: error: ", f"{marked}: "))
+            elif file.is_file():
+                wheel.write(file, name)
+
+
+def test_without_waiting_then_cancelled(submit, endless):
+    started = submit("--no-wait", *endless)
+    assert started.returncode == 0, started.stderr
+    job = started.stdout.strip()
+    assert re.fullmatch(r"raysubmit_\w+", job)
+    assert submit("--cancel", job).returncode == 0
+    followed = submit("--follow", job)
+    assert followed.returncode == 1
+    assert f"job {job} was stopped" in followed.stderr
+
+
+def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    """Run a command until the first epoch shows, press Ctrl-C, and return its exit code and all it printed."""
+    client = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )
+    shown = ""
+    try:
+        while "epoch " not in shown:
+            line = client.stdout.readline()
+            assert line, f"it ended before the first epoch:\n{shown}"
+            shown += line
+        client.send_signal(signal.SIGINT)
+        shown += client.communicate(timeout=180)[0]
+    finally:
+        client.kill()
+    return client.returncode, shown
+
+
+def test_ctrl_c_leaves_the_job_alone_or_stops_it(submit, command, endless, head, tmp_path):
+    environment = head.environment | {"PYTHONPATH": str(ROOT)}
+    code, shown = interrupt(command(*endless), environment, tmp_path)
+    assert code == 130
+    job = re.search(r"raysubmit_\w+", shown)[0]
+    assert f"job {job} goes on" in shown and f"--follow {job} follows it again" in shown
+    code, shown = interrupt(command("--follow", job, "--stop-on-interrupt"), environment, tmp_path)
+    assert code == 130
+    assert f"job {job} is stopped" in shown
+    assert submit("--follow", job).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"RAY_AUTH_TOKEN": "0" * 64}, "refuses the token that was sent"),
+        ({"RAY_AUTH_MODE": "disabled"}, "asks for a token and got none"),
+        ({"HOME": "/nowhere"}, "asks for a token and got none"),
+    ],
+)
+def test_without_the_right_token_nothing_is_sent(submit, environment, words):
+    done = submit("--", "methods", **environment)
+    assert done.returncode == 2
+    assert words in done.stderr and "RAY_AUTH_MODE=token" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_job_that_is_not_there(submit):
+    done = submit("--follow", "raysubmit_nothing")
+    assert done.returncode == 2
+    assert "raysubmit_nothing does not exist" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_by_hand_with_the_runtime_environment(head, tmp_path):
+    """What docs/cluster.md says of ``ray job submit``: the folder that ``make wheel`` unpacks is all it needs."""
+    copy_package(tmp_path / "dist" / "unpacked")
+    runtime_env = str(ROOT / "deploy" / "runtime_env.yaml")
+    command = ["ray", "job", "submit", "--address", head.address, "--runtime-env", runtime_env]
+    command += ["--", "python", "-c", "import d2ace; print(d2ace.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path, env=head.environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"py_modules_files/\S*/d2ace/__init__\.py", done.stdout), done.stdout

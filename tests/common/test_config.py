@@ -1,0 +1,63 @@
+"""Configuration: complete, reloadable, and clear about what is wrong."""
+
+import pytest
+
+from d2ace.pipeline.common.config.config import Config, apply_overrides
+from d2ace.pipeline.common.errors import ConfigError
+
+MINIMAL = {"data": {"path": "somewhere"}}
+
+
+def test_saved_configuration_is_complete_and_reloads_equal(tmp_path):
+    config = Config.make(MINIMAL).with_overrides(["train.epochs=7", "selector.options.warmup=2", "optimizer.lr=1e-3"])
+    config.save(tmp_path / "c.yaml")
+    assert Config.load(tmp_path / "c.yaml") == config
+    assert "micro_batches" in (tmp_path / "c.yaml").read_text()
+    assert config.optimizer.lr == 1e-3 and config.selector.options == {"warmup": 2}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.epoch=3", ["unknown key 'train.epoch'", "did you mean 'epochs'"]),
+        ("trian.epochs=3", ["unknown key 'trian'", "did you mean 'train'"]),
+        ("train.epochs=0", ["train.epochs", "greater than or equal to 1", "got 0"]),
+        ("train.epochs=many", ["train.epochs", "valid integer", "got 'many'"]),
+        ("selector.name=d2ac", ["no selection method is called 'd2ac'", "did you mean 'd2ace'"]),
+        ("selector.options.neighbors=3", ["no setting 'neighbors'", "did you mean 'neighbours'"]),
+        ("data.fold=1", ["fold and folds go together"]),
+        ("run.workers=9", ["run.workers=9 needs train.micro_batches"]),
+        ("train.batch_size=2", ["train.micro_batches=4 is more than train.batch_size=2"]),
+        ("train.precision=fp16", ["needs run.gpu=true"]),
+        ("train.epochs", ["expected section.key=value"]),
+        ("train.epochs.x=3", ["'epochs' is a value, not a section"]),
+    ],
+)
+def test_wrong_settings_say_what_was_got_and_expected(override, words):
+    with pytest.raises(ConfigError) as caught:
+        Config.make(MINIMAL).with_overrides([override])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_missing_path_and_several_problems_come_in_one_message():
+    with pytest.raises(ConfigError, match=r"data\.path: is required.*train\.epochs"):
+        Config.make({"data": {}, "train": {"epochs": -1}})
+
+
+def test_bad_yaml_names_file_and_line(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("data:\n  path: x\n train: [\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml:3: not valid YAML"):
+        Config.load(path)
+    path.write_text("just words\n")
+    with pytest.raises(ConfigError, match="expected sections"):
+        Config.load(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Config.load(tmp_path / "none.yaml")
+
+
+def test_overrides_do_not_change_what_they_are_applied_to():
+    values = {"a": {"b": 1}}
+    assert apply_overrides(values, ["a.b=2", "a.c=[1, 2]"]) == {"a": {"b": 2, "c": [1, 2]}}
+    assert values == {"a": {"b": 1}}

@@ -1,0 +1,136 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from image_files import encode, jpeg, picture
+
+from d2ace.pipeline.common.errors import DataError
+
+IMAGE = {"_type": "Image"}
+CLASSES = {"names": ["cat", "dog", "cow"], "_type": "ClassLabel"}
+
+
+def write_rows(path, columns, features=None, row_group_size=3):
+    table = pa.table(columns)
+    if features is not None:
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, row_group_size=row_group_size)
+
+
+def images(n, first=0):
+    return [{"bytes": jpeg(first + row), "path": f"{row}.jpg"} for row in range(n)]
+
+
+LABELS = [[0], [2, 0], [], [1], [1, 1], [0, 1, 2], [2]]
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        {"feature": CLASSES, "length": -1, "_type": "Sequence"},
+        {"feature": CLASSES, "_type": "List"},
+        [CLASSES],
+    ],
+)
+def test_class_labels_of_the_metadata(tmp_path, prepared, feature):
+    source = tmp_path / "in"
+    features = {"image": IMAGE, "tags": feature}
+    write_rows(source / "data/train-00000-of-00002.parquet", {"image": images(7), "tags": LABELS}, features)
+    write_rows(source / "data/test-00000-of-00001.parquet", {"image": images(1, 50), "tags": [[1]]}, features)
+    manifest, rows = prepared(source, format="huggingface")
+    assert manifest.labels == ("cat", "dog", "cow")
+    expected = [sorted({CLASSES["names"][label] for label in row}, key=CLASSES["names"].index) for row in LABELS]
+    assert [row[1] for row in rows] == [*expected, ["dog"]]
+    assert [row[2] for row in rows] == ["train"] * 7 + ["test"]
+    assert [row[3] for row in rows] == [jpeg(seed) for seed in (*range(7), 50)]
+    assert rows[6][0] == "data/train-00000-of-00002.parquet#6"
+
+
+def test_pieces_cut_row_groups_anywhere(tmp_path, prepared, monkeypatch):
+    from d2ace.pipeline.data.from_images import prepare as module
+    from d2ace.pipeline.data.from_images import running
+
+    monkeypatch.setattr(module, "run_pieces", lambda pieces, job, tell: list(running._run_here(pieces, job)))
+    write_rows(tmp_path / "a.parquet", {"image": images(7), "labels": [["a"]] * 7})
+    one = len(jpeg(0))
+    manifest, rows = prepared(tmp_path / "a.parquet", format="huggingface", shard_mb=2.5 * one / 1e6)
+    assert len(manifest.shards) > 2
+    assert [row[3] for row in rows] == [jpeg(seed) for seed in range(7)]
+
+
+def test_names_without_metadata_and_a_plain_binary_column(tmp_path, prepared):
+    columns = {"image": [jpeg(1), jpeg(2)], "label": ["b", "a"]}
+    write_rows(tmp_path / "in/x.parquet", columns)
+    manifest, rows = prepared(tmp_path / "in", format="huggingface")
+    assert manifest.labels == ("a", "b")
+    assert [row[1:] for row in rows] == [(["b"], "", jpeg(1)), (["a"], "", jpeg(2))]
+
+
+@pytest.mark.parametrize("nested", ["struct of lists", "list of structs"])
+def test_labels_of_objects(tmp_path, prepared, nested):
+    category = {"category": CLASSES, "area": {"dtype": "int64", "_type": "Value"}}
+    if nested == "list of structs":
+        cells = [[{"category": 2, "area": 5}, {"category": 0, "area": 1}], []]
+        feature = {"feature": category, "_type": "List"}
+    else:
+        cells = [{"category": [2, 0], "area": [5, 1]}, {"category": [], "area": []}]
+        feature = {"feature": category, "length": -1, "_type": "Sequence"}
+    write_rows(tmp_path / "in/x.parquet", {"image": images(2), "objects": cells}, {"image": IMAGE, "objects": feature})
+    manifest, rows = prepared(tmp_path / "in", format="huggingface", label_column="objects.category")
+    assert manifest.labels == ("cat", "dog", "cow")
+    assert [row[1] for row in rows] == [["cat", "cow"], []]
+
+
+def test_images_that_are_only_paths_are_bad(tmp_path, prepared):
+    cells = [{"bytes": jpeg(), "path": None}, {"bytes": None, "path": "a.jpg"}, None]
+    write_rows(tmp_path / "in/x.parquet", {"image": cells, "label": ["a", "b", "a"]})
+    with pytest.raises(DataError, match=r"image 'x.parquet#1': empty: 0 bytes"):
+        prepared(tmp_path / "in", format="huggingface")
+    manifest, _ = prepared(tmp_path / "in", format="huggingface", on_error="reject")
+    assert (manifest.rows, manifest.filters["rejected"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({"image": images(1), "tags": [[1]]}, {}, "nothing says which column holds the labels: label_column=... of"),
+        ({"image": images(1), "tags": [[1]]}, {"label_column": "tag"}, "'tag' is no column; did you mean 'tags'?"),
+        ({"x": [1], "label": [1]}, {}, "has 0 image columns"),
+        ({"image": ["a.jpg"], "label": [1]}, {}, "column 'image' has type string, expected a struct with bytes"),
+        ({"image": images(2), "label": [1, -1]}, {}, "row 1: class number -1, expected 0 or more"),
+        ({"image": images(2), "label": [1, 3]}, {"labels": list("abc")}, "row 1: class number 3, expected 0 .. 2"),
+        ({"image": images(1), "label": [1.5]}, {}, "row 0: its labels are 1.5, expected names or class numbers"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_row(tmp_path, prepared, columns, options, message):
+    write_rows(tmp_path / "in/x.parquet", columns)
+    with pytest.raises(DataError) as caught:
+        prepared(tmp_path / "in", format="huggingface", **options)
+    assert message in str(caught.value)
+    assert "x.parquet" in str(caught.value)
+
+
+def test_files_of_other_classes_or_none(tmp_path, prepared):
+    features = {"image": IMAGE, "label": CLASSES}
+    write_rows(tmp_path / "in/a.parquet", {"image": images(1), "label": [1]}, features)
+    write_rows(
+        tmp_path / "in/b.parquet",
+        {"image": images(1), "label": [1]},
+        {**features, "label": {**CLASSES, "names": ["dog", "cat"]}},
+    )
+    with pytest.raises(DataError, match=r"b.parquet: its class names \['dog', 'cat'\] differ"):
+        prepared(tmp_path / "in", format="huggingface")
+    (tmp_path / "in/b.parquet").write_bytes((tmp_path / "in/a.parquet").read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"b.parquet: cannot be read as Parquet"):
+        prepared(tmp_path / "in", format="huggingface")
+
+
+def test_grey_pictures_keep_their_mode(tmp_path, prepared):
+    content = encode(picture(mode="L"))
+    write_rows(tmp_path / "in/x.parquet", {"image": [{"bytes": content, "path": None}], "label": ["a"]})
+    manifest, rows = prepared(tmp_path / "in", format="huggingface")
+    assert (manifest.image.mode, rows[0][3]) == ("L", content)
+    assert np.sum(manifest.label_counts) == 1

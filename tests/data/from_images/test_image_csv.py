@@ -1,0 +1,136 @@
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from image_files import encode, jpeg, picture, write
+
+from d2ace.pipeline.common.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number, name in enumerate(("a.jpg", "sub/b.jpg", "c.png")):
+        content = jpeg(number) if name.endswith("jpg") else encode(picture(number, mode="L"), "PNG")
+        write(tmp_path / "in", f"images/{name}", content)
+    return tmp_path / "in"
+
+
+def table(folder, name="labels.csv", **columns):
+    frame = pd.DataFrame({"file": ["c.png", "a.jpg", "sub/b.jpg"], **columns})
+    frame.to_csv(folder / name, index=False, sep="\t" if name.endswith("tsv") else ",")
+
+
+def test_all_other_columns_are_labels(folder, prepared):
+    table(folder, red=[1, 0, 1], blue=[0, 0, 1])
+    manifest, rows = prepared(folder, format="image-csv")
+    assert manifest.labels == ("red", "blue")
+    assert [row[:3] for row in rows] == [
+        ("images/c.png", ["red"], ""),
+        ("images/a.jpg", [], ""),
+        ("images/sub/b.jpg", ["red", "blue"], ""),
+    ]
+    assert all(content == (folder / name).read_bytes() for name, _, _, content in rows)
+
+
+def test_delimited_labels_splits_and_a_path_column(folder, prepared):
+    table(folder, "t.tsv", n=[1, 2, 3], tags=["red|blue", "", "blue"], part=["test", "val", "train"])
+    options = {"label_column": "tags", "label_delimiter": "|", "split_column": "part", "path_column": "file"}
+    manifest, rows = prepared(folder, format="image-csv", files="t.tsv", **options)
+    assert manifest.labels == ("blue", "red")
+    assert [row[1:3] for row in rows] == [(["blue", "red"], "test"), ([], "validation"), (["blue"], "train")]
+
+
+def test_prefix_names_and_excluded_columns(folder, prepared):
+    table(folder, y_red=[1, 0, 1], y_blue=[0, 0, 1], x=[5, 6, 7])
+    assert prepared(folder, format="image-csv", label_prefix="y_")[0].labels == ("y_red", "y_blue")
+    assert prepared(folder, format="image-csv", exclude=["x"], overwrite=True)[0].labels == ("y_red", "y_blue")
+    assert prepared(folder, format="image-csv", labels=["y_blue"], overwrite=True)[0].label_counts == (1,)
+
+
+def test_one_table_a_split_also_compressed(folder, prepared):
+    (folder / "train.csv.gz").write_bytes(gzip.compress(b"file,red\nc.png,1\n"))
+    write(folder, "val.csv", "file,red\na.jpg,0\n")
+    manifest, _ = prepared(folder, format="image-csv", files={"train": "train.csv.gz", "val": "val.csv"})
+    assert manifest.splits == {"": 0, "train": 1, "validation": 1, "test": 0}
+
+
+def test_a_csv_file_as_the_source(folder, prepared):
+    table(folder, red=[1, 0, 1])
+    assert prepared(folder / "labels.csv", format="image-csv")[0].rows == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,red\na.jpg,1\nd.jpg,0\n", "labels.csv:3: image 'd.jpg' is not in"),
+        ("file,red\na.jpg,1\nsub/../a.jpg,0\n", "labels.csv:3: image 'images/a.jpg' is listed twice"),
+        ("file,red\na.jpg,2\n", "labels.csv:2: label 'red' is 2, expected 0 or 1"),
+        ("file,red\na.jpg,yes\n", "labels.csv:2: column 'red' is 'yes', expected a number"),
+        ("file,red\na.jpg\n", "labels.csv:2: 1 fields, expected 2"),
+        ("file,red\n ,1\n", "labels.csv:2: the image's path is empty"),
+        ("file\na.jpg\n", "labels.csv: the list of labels is empty"),
+        ("file,red\n", "labels.csv: lists no image"),
+        ("", "labels.csv: is empty"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(folder, prepared, text, message):
+    write(folder, "labels.csv", text)
+    with pytest.raises(DataError) as caught:
+        prepared(folder, format="image-csv")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"path_column": "fil"}, "path column 'fil' is no column; did you mean 'file'?"),
+        ({"labels": ["rad"]}, "label 'rad' is no column; did you mean 'red'?"),
+        ({"labels": "red"}, "labels must be a list of names"),
+        ({"label_column": "file", "labels": ["b.jpg"]}, "unknown label"),
+        ({"files": "nothing.csv"}, "nothing.csv: there is no such file"),
+        ({"files": {"tarin": "labels.csv"}}, "split 'tarin'; did you mean 'train'?"),
+        ({"files": {"val": "labels.csv", "validation": "labels.csv"}}, "a split is named twice"),
+        ({"files": {"val": "labels.csv", "train": "labels.csv"}}, "is named for two splits"),
+        ({"images": "pictures"}, "there is no such folder of images"),
+        ({"difficult": "drop"}, "difficult does not apply to image-csv"),
+        ({"format": "image_csv"}, "unknown format 'image_csv'; did you mean 'image-csv'?"),
+        ({"on_error": "skip"}, "on_error: 'skip'"),
+        ({"short_side": 0}, "short_side must be at least 1"),
+        ({"quality": 101}, "quality must be in 1 .. 100"),
+        ({"shard_mb": 0}, "shard_mb must be above 0"),
+    ],
+)
+def test_options_that_do_not_fit(folder, prepared, options, message):
+    table(folder, red=[1, 0, 1])
+    with pytest.raises(DataError) as caught:
+        prepared(folder, **{"format": "image-csv", **options})
+    assert message in str(caught.value)
+
+
+def test_filters_count_training_rows(folder, prepared):
+    table(folder, red=[1, 0, 0], blue=[0, 0, 1], part=["train", "train", "test"])
+    options = {"split_column": "part", "min_positives": 0, "drop_unlabelled": True}
+    manifest, rows = prepared(folder, format="image-csv", **options)
+    assert manifest.labels == ("red",)
+    assert [row[0] for row in rows] == ["images/c.png"]
+    assert manifest.filters == {
+        "min_positives": 0,
+        "labels_dropped": ["blue"],
+        "drop_unlabelled": True,
+        "rows_dropped": {"train": 1, "test": 1},
+    }
+    with pytest.raises(DataError, match="drops every label; the largest has 1"):
+        prepared(folder, format="image-csv", split_column="part", min_positives=1, overwrite=True)
+
+
+def test_the_photographs_of_ccp(shared, prepared):
+    source = shared / "data" / "ccp"
+    manifest, rows = prepared(source, format="image-csv")
+    frame = pd.read_csv(source / "labels.csv").set_index("photo")
+    assert (manifest.rows, manifest.n_labels) == (2098, 58)
+    assert manifest.cardinality == pytest.approx(7.519, abs=5e-4)
+    assert [row[0] for row in rows] == [f"images/{name}" for name in frame.index]
+    assert all(row[3] == (source / row[0]).read_bytes() for row in rows)
+    held = np.array([[name in row[1] for name in frame.columns] for row in rows])
+    np.testing.assert_array_equal(held, frame.to_numpy(bool))

@@ -1,0 +1,130 @@
+import io
+import json
+import tarfile
+
+import pytest
+from image_files import encode, jpeg, picture
+
+from d2ace.pipeline.common.errors import DataError
+
+
+def write_tar(folder, name, members, mode="w"):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as tar:
+        for member, content in members:
+            info = tarfile.TarInfo(member)
+            content = content.encode() if isinstance(content, str) else content
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def sample(number, labels, key=None):
+    key = key or f"{number:04d}"
+    return [(f"{key}.jpg", jpeg(number)), (f"{key}.json", json.dumps({"labels": labels, "meta": {"tags": labels}}))]
+
+
+@pytest.fixture
+def tars(tmp_path):
+    folder = tmp_path / "in"
+    write_tar(folder, "train-000.tar", [*sample(0, ["dog"]), *sample(1, []), *sample(2, ["cat", "dog"], "sub/2")])
+    write_tar(folder, "train-001.tar", sample(0, ["cat"]))
+    write_tar(folder, "val-000.tar", sample(0, "dog"))
+    return folder
+
+
+def test_json_members(tars, prepared):
+    manifest, rows = prepared(tars, format="webdataset")
+    assert manifest.labels == ("cat", "dog")
+    assert [row[:3] for row in rows] == [
+        ("train-000.tar/0000.jpg", ["dog"], "train"),
+        ("train-000.tar/0001.jpg", [], "train"),
+        ("train-000.tar/sub/2.jpg", ["cat", "dog"], "train"),
+        ("train-001.tar/0000.jpg", ["cat"], "train"),
+        ("val-000.tar/0000.jpg", ["dog"], "validation"),
+    ]
+    assert [row[3] for row in rows] == [jpeg(number) for number in (0, 1, 2, 0, 0)]
+
+
+def test_a_key_inside_and_files_by_pattern(tars, prepared):
+    manifest, _ = prepared(tars, format="webdataset", label_key="meta.tags", files={"test": "train-*.tar"})
+    assert manifest.splits["test"] == manifest.rows == 4
+
+
+def test_class_numbers(tars, prepared):
+    write_tar(
+        tars, "n.tar", [("a.png", encode(picture(1), "PNG")), ("a.cls", "2"), ("b.jpg", jpeg()), ("b.cls", "0, 1")]
+    )
+    manifest, rows = prepared(tars, format="webdataset", files="n.tar")
+    assert manifest.labels == ("0", "1", "2")
+    assert [row[1] for row in rows] == [["2"], ["0", "1"]]
+    manifest, rows = prepared(tars / "n.tar", format="webdataset", labels=["x", "y", "z"], overwrite=True)
+    assert [row[1] for row in rows] == [["z"], ["x", "y"]]
+    with pytest.raises(DataError, match=r"n.tar: sample 'a': class number 2, expected 0 .. 1"):
+        prepared(tars, format="webdataset", files="n.tar", labels=["x", "y"], overwrite=True)
+
+
+def test_text_members_and_several_images(tars, prepared):
+    members = [("a.jpg", jpeg()), ("a.seg.png", encode(picture(), "PNG")), ("a.tags.txt", "big dog; cat\ncow\n")]
+    write_tar(tars, "t.tar", members)
+    with pytest.raises(DataError, match=r"t.tar: sample 'a': has several images \(jpg, seg.png\)"):
+        prepared(tars, format="webdataset", files="t.tar")
+    options = {"image_column": "seg.png", "label_column": "tags.txt"}
+    _, rows = prepared(tars, format="webdataset", files="t.tar", **options)
+    assert rows[0][:2] == ("t.tar/a.seg.png", ["big dog", "cat", "cow"])
+    assert rows[0][3] == members[1][1]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("a.jpg", b"x"), ("a.json", "{")], "sample 'a': member json: not valid JSON"),
+        ([("a.jpg", b"x"), ("a.json", '{"label": [1]}')], "has no key 'labels'; did you mean 'label'?"),
+        ([("a.jpg", b"x"), ("a.json", '{"labels": [1.5]}')], "expected names or class numbers"),
+        ([("a.jpg", b"x"), ("a.cls", "dog")], "member cls: 'dog', expected class numbers"),
+        ([("a.jpg", b"x"), ("a.txt", b"\xff\xfe")], "member txt: not utf-8 text"),
+        ([("a.jpg", b"x")], "has no label member json or cls or txt; its members are jpg"),
+        ([("a.json", '{"labels": []}')], "has no image; its members are json"),
+    ],
+)
+def test_a_bad_sample_stops_or_is_left_out(tars, prepared, members, message):
+    write_tar(tars, "train-000.tar", [*sample(7, ["dog"], "good"), *members])
+    with pytest.raises(DataError) as caught:
+        prepared(tars, format="webdataset")
+    assert message in str(caught.value)
+    assert "train-000.tar" in str(caught.value)
+    manifest, _ = prepared(tars, format="webdataset", on_error="reject")
+    assert (manifest.filters["rejected"], manifest.rows) == (1, 3)
+
+
+def test_names_and_numbers_do_not_mix(tars, prepared):
+    write_tar(tars, "train-001.tar", sample(0, [3]))
+    with pytest.raises(DataError, match=r"train-001.tar: sample '0000': label 3 is a class number, others are names"):
+        prepared(tars, format="webdataset")
+
+
+def test_repeated_samples(tars, prepared):
+    write_tar(tars, "train-001.tar", [*sample(0, []), *sample(1, []), *sample(0, [])])
+    with pytest.raises(DataError, match=r"sample '0000': image 'train-001.tar/0000.jpg' is listed twice"):
+        prepared(tars, format="webdataset")
+
+
+def test_damaged_tar_files(tars, prepared):
+    path = tars / "train-001.tar"
+    whole = path.read_bytes()
+    for content in (whole[:700], b"no tar at all" * 100, b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"train-001.tar: cannot be read as tar"):
+            prepared(tars, format="webdataset", overwrite=True)
+
+
+def test_a_folder_a_split(tmp_path, prepared):
+    for split in ("train", "valid"):
+        write_tar(tmp_path / "in", f"{split}/000.tar", sample(0, ["dog"]))
+    manifest, rows = prepared(tmp_path / "in", format="webdataset")
+    assert [row[0::2][:2] for row in rows] == [
+        ("train/000.tar/0000.jpg", "train"),
+        ("valid/000.tar/0000.jpg", "validation"),
+    ]
+    assert manifest.source == "train/000.tar + 1 more"

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.from_tables import npz
+from d2ace.pipeline.data.from_tables.npz import npz_source
+from d2ace.pipeline.data.rows import concatenate
+
+X = np.arange(12, dtype=np.float64).reshape(4, 3) % 5
+Y = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.int64)
+
+
+def parts(name, matrix):
+    matrix = csr_array(matrix)
+    values = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "shape": matrix.shape}
+    return {f"{name}_{key}": value for key, value in values.items()}
+
+
+def save(folder, **arrays):
+    np.savez(folder / "a.npz", **arrays)
+    return folder / "a.npz"
+
+
+def read(path, **options):
+    source = npz_source(path, **options)
+    return source, concatenate(list(source.chunks()))
+
+
+@pytest.mark.parametrize("x", [{"X": X}, parts("X", X)], ids=["dense", "csr"])
+@pytest.mark.parametrize("y", [{"Y": Y}, {"Y": Y.astype(bool)}, parts("Y", Y)], ids=["dense", "bool", "csr"])
+def test_every_form_of_x_and_y(tmp_path, x, y, monkeypatch):
+    monkeypatch.setattr(npz, "CHUNK_VALUES", 6)
+    source, rows = read(save(tmp_path, **x, **y), split=3)
+    assert source.kind == ("dense" if "X" in x else "sparse")
+    assert source.labels == ("label0", "label1")
+    assert source.feature_names is None
+    assert len(list(source.chunks())) == 2
+    features = rows.features if "X" in x else rows.features.toarray()
+    np.testing.assert_array_equal(features, X)
+    np.testing.assert_array_equal(rows.labels.toarray(), Y)
+    assert rows.labels.nnz == 4
+    assert rows.split.tolist() == [3, 3, 3, 3]
+
+
+def test_names_and_splits(tmp_path):
+    split = np.array(["train", "", "test", "validation"])
+    source, rows = read(save(tmp_path, X=X, Y=Y, label_names=["a", "b"], feature_names=list("xyz"), split=split))
+    assert source.labels == ("a", "b")
+    assert source.feature_names == ("x", "y", "z")
+    assert rows.split.tolist() == [1, 0, 3, 2]
+
+
+BAD_X = X.copy()
+BAD_X[2, 1] = np.nan
+BAD_Y = Y.copy()
+BAD_Y[1, 0] = 2
+BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": BAD_X, "Y": Y}, "row 2: a feature is nan"),
+        (parts("X", BAD_X) | {"Y": Y}, "row 2: a feature is nan"),
+        ({"X": X, "Y": BAD_Y}, "row 1: a label is 2, expected 0 or 1"),
+        ({"X": X} | parts("Y", BAD_Y), "row 1: a label is 2"),
+        ({"X": X}, r"needs Y, or Y_data, Y_indices, Y_indptr, Y_shape for CSR; missing .*; it has \['X'\]"),
+        ({"X": X, "Y": Y[:3]}, "X has 4 rows, Y has 3"),
+        ({"X": X[:0], "Y": Y[:0]}, r"X is \(0, 3\), Y is \(0, 2\): no size may be 0"),
+        ({"X": X.ravel(), "Y": Y}, "X must be a matrix of numbers"),
+        ({"X": X.astype(str), "Y": Y}, "X must be a matrix of numbers"),
+        (BROKEN | {"Y": Y}, "X_. are no CSR matrix"),
+        ({"X": X, "Y": Y, "label_names": ["a"]}, "label_names has 1 names, expected 2"),
+        ({"X": X, "Y": Y, "label_names": ["a", "a"]}, r"duplicate names \['a'\] in label_names"),
+        ({"X": X, "Y": Y, "split": ["train", "test"]}, r"split must have shape \(4,\)"),
+        ({"X": X, "Y": Y, "split": ["train", "tets", "", ""]}, "row 1: split 'tets'; did you mean 'test'"),
+        ({"X": np.array([[{}]]), "Y": Y}, r"not a readable .npz archive"),
+    ],
+)
+def test_bad_archives(tmp_path, arrays, message):
+    with pytest.raises(DataError, match=rf"a\.npz: {message}"):
+        read(save(tmp_path, **arrays))
+
+
+def test_files_that_are_no_archives(tmp_path):
+    path = save(tmp_path, X=X, Y=Y)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"a\.npz: not a readable .npz"):
+        read(path)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.npz: not a readable .npz"):
+        read(path)
+    with pytest.raises(DataError, match=r"b\.npz: cannot be read"):
+        read(tmp_path / "b.npz")

@@ -1,0 +1,38 @@
+"""Runs whose processes are killed, and whether that changed them."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from threading import Thread
+
+import torch
+from ray_processes import session_processes
+
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+
+
+def equal_runs(a: Path, b: Path) -> bool:
+    same_orders = all(
+        (a / "order" / path.name).read_bytes() == path.read_bytes() for path in sorted((b / "order").iterdir())
+    )
+    x, y = (torch.load(folder / "model.pt", weights_only=True) for folder in (a, b))
+    return same_orders and all(torch.equal(x[name], y[name]) for name in y)
+
+
+class Killer(Thread):
+    """Kills processes by name, each kind once, as soon as a run has a checkpoint of its epoch or later."""
+
+    def __init__(self, folder: Path, victims: dict[str, int]) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.victims, self.killed = folder, victims, []
+
+    def run(self) -> None:
+        store = CheckpointStore(self.folder / "checkpoints")
+        for name, epoch in self.victims.items():
+            while (latest := store.latest()) is None or latest.epoch < epoch or not session_processes(name):
+                time.sleep(0.02)
+            time.sleep(0.05)  # into the next batches
+            for process in session_processes(name):
+                os.kill(process, signal.SIGKILL)
+            self.killed.append((name, store.latest().epoch))

@@ -1,0 +1,109 @@
+"""Batch normalisation against torch's own, and its running statistics over micro-batches."""
+
+import pytest
+import torch
+from torch import nn
+
+from d2ace.pipeline.models.batch_norm import (
+    FrozenBatchNorm2d,
+    MicroBatchNorm2d,
+    RunningStatistics,
+    micro_batch_layers,
+    replace_batch_norm,
+)
+
+
+def network():
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(3, 6, 3),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Sequential(nn.Conv2d(6, 4, 3), nn.BatchNorm2d(4, 1e-3, 0.3)),
+    )
+    for layer in layers.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+                nn.init.uniform_(tensor, 0.5, 1.5)
+    return layers
+
+
+def replaced(kind):
+    layers = network()
+    replace_batch_norm(layers, kind)
+    return layers
+
+
+def images(rows=12, seed=1):
+    return torch.rand(rows, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def test_micro_batches_move_the_statistics_as_torch_does_one_after_the_other():
+    ours, theirs = replaced("batch"), network()
+    statistics = RunningStatistics(ours, 3)
+    for seed in (1, 2):
+        for number, part in enumerate(images(seed=seed).split(4)):
+            torch.testing.assert_close(ours(part), theirs(part))
+            statistics.take(number)
+        statistics.apply()
+    state = theirs.state_dict()
+    assert ours.state_dict().keys() == state.keys()
+    for name, tensor in ours.state_dict().items():
+        torch.testing.assert_close(tensor, state[name], msg=name)
+    ours.eval(), theirs.eval()
+    torch.testing.assert_close(ours(images(seed=3)), theirs(images(seed=3)))
+
+
+def test_a_forward_pass_alone_changes_no_state_and_gradients_are_torchs():
+    ours, theirs = replaced("batch"), network()
+    before = {name: tensor.clone() for name, tensor in ours.state_dict().items()}
+    for layers in (ours, theirs):
+        layers(images()).square().sum().backward()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in ours.state_dict().items())
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_the_order_is_that_of_the_numbers_and_missing_ones_do_not_count():
+    results = []
+    for order in ([0, 1, 3], [3, 0, 1]):
+        layers = replaced("batch")
+        statistics = RunningStatistics(layers, 4)
+        for number in order:
+            layers(images(seed=number))
+            statistics.take(number)
+        statistics.apply()
+        results.append(layers.state_dict())
+    assert all(torch.equal(tensor, results[1][name]) for name, tensor in results[0].items())
+    assert results[0]["1.num_batches_tracked"] == 3
+    before = {name: tensor.clone() for name, tensor in results[1].items()}
+    statistics.apply()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in layers.state_dict().items()), "applied twice"
+
+
+def test_frozen_uses_the_running_statistics_in_training_and_trains_scale_and_shift():
+    frozen, plain = replaced("frozen"), network().eval()
+    torch.testing.assert_close(frozen.train()(images()), plain(images()))
+    frozen(images()).sum().backward()
+    assert frozen[1].weight.grad is not None
+    assert all(isinstance(frozen[i], FrozenBatchNorm2d) for i in (1,))
+    assert frozen.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_group_normalises_each_image_alone():
+    layers = replaced("group")
+    assert not [m for m in layers.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert layers[1].num_groups == 2, "the most of 32 groups that 6 channels can be cut into"
+    torch.testing.assert_close(layers(images())[:3], layers(images()[:3]))
+    torch.testing.assert_close(layers[1].weight, network()[1].weight)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_statistics_are_float32_under_autocast(dtype):
+    layers = replaced("batch")
+    with torch.autocast("cpu", dtype):
+        layers(images())
+    seen = [layer.seen for layer in micro_batch_layers(layers)]
+    assert all(isinstance(layer, MicroBatchNorm2d) for layer in micro_batch_layers(layers))
+    assert [s.dtype for s in seen] == [torch.float32] * 2
+    assert all(torch.isfinite(s).all() for s in seen)

@@ -1,0 +1,111 @@
+"""Entry losses against their definitions, where those are stable, and far outside."""
+
+import math
+
+import pytest
+import torch
+
+from d2ace.pipeline.common.errors import ConfigError
+from d2ace.pipeline.models import losses
+from d2ace.pipeline.models.losses import check_options, entry_losses, row_losses
+
+
+def draw(seed=0, shape=(6, 4)):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator) * 2, (torch.rand(shape, generator=generator) < 0.4).float()
+
+
+def slow_asl(z, y, gamma_neg, gamma_pos, clip):
+    p = 1 / (1 + math.exp(-z))
+    if y:
+        return -((1 - p) ** gamma_pos) * math.log(p)
+    q = max(p - clip, 0)
+    return -(q**gamma_neg) * math.log(1 - q)
+
+
+def test_bce_is_minus_the_log_probability_of_the_truth():
+    logits, labels = draw()
+    p = logits.double().sigmoid()
+    expected = -torch.where(labels == 1, p, 1 - p).log()
+    torch.testing.assert_close(entry_losses(logits, labels).double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("gammas", [(4, 1, 0.05), (2, 0, 0.2), (0, 0, 0.0), (3, 2, 0.0)])
+def test_asl_is_the_papers_formula(gammas):
+    logits, labels = draw()
+    got = entry_losses(logits, labels, "asl", gamma_neg=gammas[0], gamma_pos=gammas[1], clip=gammas[2])
+    expected = [
+        [slow_asl(z, y, *gammas) for z, y in zip(*row, strict=True)] for row in zip(logits, labels, strict=True)
+    ]
+    torch.testing.assert_close(got, torch.tensor(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_asl_is_what_the_authors_program_computes():
+    """Their form: the probability of a negative is shifted, and one weight (1 - p_t) ** gamma covers both cases."""
+    logits, y = draw(seed=3, shape=(50, 8))
+    p = torch.sigmoid(logits.double())
+    q = (1 - p + 0.05).clamp(max=1)
+    weight = (1 - p * y - q * (1 - y)) ** (1.0 * y + 4.0 * (1 - y))
+    expected = -weight * (y * torch.log(p) + (1 - y) * torch.log(q))
+    torch.testing.assert_close(entry_losses(logits, y, "asl").double(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_asl_without_focus_is_bce():
+    logits, labels = draw()
+    plain = entry_losses(logits, labels, "asl", gamma_neg=0, gamma_pos=0, clip=0)
+    torch.testing.assert_close(plain, entry_losses(logits, labels))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("bce", {}), ("asl", {}), ("asl", {"gamma_neg": 0.5, "gamma_pos": 0.5}), ("asl", {"clip": 0, "gamma_neg": 0.5})],
+)
+def test_stays_finite_with_a_finite_gradient_for_huge_logits(kind, options):
+    logits = torch.tensor([[-1e4, -100.0, 0.0, 100.0, 1e4]] * 2, requires_grad=True)
+    labels = torch.tensor([[0.0] * 5, [1.0] * 5])
+    entry = entry_losses(logits, labels, kind, **options)
+    entry.sum().backward()
+    assert torch.isfinite(entry).all()
+    assert torch.isfinite(logits.grad).all()
+    assert entry[1, 0].item() == pytest.approx(1e4)
+
+
+def test_bce_of_a_confident_mistake_is_its_logit():
+    assert entry_losses(torch.tensor([[80.0]]), torch.tensor([[0.0]])).item() == pytest.approx(80.0)
+
+
+@pytest.mark.parametrize("kind", losses.names())
+def test_computes_in_float32_under_autocast_and_for_half_logits(kind):
+    logits, labels = draw()
+    logits = logits.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        got = entry_losses(logits, labels.bool(), kind)
+    assert got.dtype == torch.float32
+    assert torch.equal(got, entry_losses(logits.float(), labels, kind))
+
+
+def test_row_loss_is_the_mean_over_labels():
+    assert row_losses(torch.tensor([[1.0, 2.0], [0.0, 5.0]])).tolist() == [1.5, 2.5]
+
+
+def test_refuses_shapes_that_differ():
+    with pytest.raises(ValueError, match=r"\(3, 2\) but labels are \(3, 1\)"):
+        entry_losses(torch.zeros(3, 2), torch.zeros(3, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("bec", {}, "no loss is called 'bec'; did you mean 'bce'"),
+        ("asl", {"gama_neg": 1}, "did you mean 'gamma_neg'"),
+        ("bce", {"clip": 0.1}, "loss 'bce' has no option 'clip'; known: none"),
+        ("asl", {"clip": 1.0}, "must be below 1"),
+        ("asl", {"gamma_neg": -1}, "at least 0, got -1"),
+        ("asl", {"gamma_pos": "2"}, "must be a number"),
+    ],
+)
+def test_refuses_unknown_names_and_values_out_of_range(kind, options, message):
+    with pytest.raises(ConfigError, match=message):
+        check_options(kind, options)
+    with pytest.raises(ConfigError, match=message):
+        entry_losses(torch.zeros(1, 1), torch.zeros(1, 1), kind, **options)

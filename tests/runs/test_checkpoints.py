@@ -1,0 +1,47 @@
+"""Checkpoints: whole or ignored."""
+
+import numpy as np
+import pytest
+import torch
+
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.runs.checkpoints import CheckpointStore, load_selection_state, save_selection_state
+
+
+def test_selection_state_round_trip_keeps_dtypes_and_nesting(tmp_path):
+    state = {"epoch": 3, "selector": {"schema": 1, "name": "x", "p": np.arange(5, dtype=np.float16), "none": None}}
+    save_selection_state(tmp_path / "s.npz", state)
+    loaded = load_selection_state(tmp_path / "s.npz")
+    assert loaded["epoch"] == 3 and loaded["selector"]["name"] == "x" and "none" not in loaded["selector"]
+    assert loaded["selector"]["p"].dtype == np.float16
+    np.testing.assert_array_equal(loaded["selector"]["p"], state["selector"]["p"])
+
+
+def test_newest_wins_oldest_go_and_half_written_ones_are_ignored(tmp_path):
+    store = CheckpointStore(tmp_path, keep=2)
+    assert store.latest() is None
+    for epoch, step in [(0, 5), (1, 0), (1, 5)]:
+        store.save(epoch, step, {"w": torch.ones(2) * epoch}, {"epoch": epoch})
+    half = tmp_path / ".epoch-00002-step-0000000.tmp"
+    half.mkdir()
+    (half / "training.pt").write_bytes(b"half")
+    assert [(c.epoch, c.step) for c in store.complete()] == [(1, 0), (1, 5)]
+    training, selection = store.latest().load()
+    assert training["w"].tolist() == [1, 1] and selection == {"epoch": 1}
+
+
+def test_saving_again_replaces(tmp_path):
+    store = CheckpointStore(tmp_path)
+    store.save(0, 1, {"w": 1}, {"a": 1})
+    store.save(0, 1, {"w": 2}, {"a": 2})
+    assert store.latest().load()[0]["w"] == 2
+
+
+@pytest.mark.parametrize("name", ["training.pt", "selection.npz"])
+def test_a_damaged_file_is_named(tmp_path, name):
+    store = CheckpointStore(tmp_path)
+    checkpoint = store.save(0, 1, {"w": 1}, {"a": 1})
+    path = checkpoint.path / name
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(RunError, match=r"epoch-00000-step-0000001.*cannot be read"):
+        checkpoint.load()

@@ -1,0 +1,184 @@
+"""The selection service without Ray workers: order, duplicates, restarts and waits do not change the run."""
+
+import numpy as np
+import pytest
+
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.selection.actor import SelectionService
+from d2ace.pipeline.selection.blueprint import Blueprint
+from d2ace.pipeline.selection.observation import Observation
+from d2ace.selectors.api import Plan
+
+ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
+ROW_IDS = np.arange(ROWS, dtype=np.int64) * 3 + 100
+
+
+def make_service(method="d2ace", folder=None, **options):
+    rng = np.random.default_rng(0)
+    arguments = {
+        "labels": (rng.random((ROWS, LABELS)) < 0.4).astype(np.uint8),
+        "batch_size": BATCH,
+        "epochs": EPOCHS,
+        "seed": 5,
+        **options,
+    }
+    if method == "d2ace":
+        arguments |= {"features": rng.random((ROWS, 3)).astype(np.float32), "warmup": 1, "neighbours": 3}
+    service = SelectionService()
+    service.blueprint = Blueprint(method, arguments, ROW_IDS, folder)
+    service.build(service.blueprint)
+    return service
+
+
+def rewind(service, state, world):
+    return service.rewind(service.blueprint, state, world)
+
+
+def fetch(service, epoch):
+    import ray
+
+    return ray.get(service.plan(epoch, timeout_s=5))
+
+
+def fake_values(epoch, ids):
+    """A deterministic stand-in for a model: values depend on the row and the epoch only."""
+    phase = ids[:, None] * 0.37 + np.arange(LABELS) + epoch * 0.9
+    p = (np.sin(phase) * 0.49 + 0.5).astype(np.float32)
+    return p, -np.log(p)
+
+
+def messages(attempt, epoch, plan, world, first_step=0, message_steps=3):
+    """What ``world`` ranks would send for the rest of an epoch."""
+    offsets = plan.offsets
+    for rank in range(world):
+        steps = range(first_step, len(offsets) - 1)
+        for chunk in batched(steps, message_steps):
+            parts = [np.array_split(plan.ids[offsets[s] : offsets[s + 1]], world)[rank] for s in chunk]
+            ids = np.concatenate(parts)
+            p, losses = fake_values(epoch, ids)
+            yield Observation(attempt, epoch, rank, chunk[0], np.array([len(x) for x in parts]), ids, p, losses)
+
+
+def batched(items, size):
+    items = list(items)
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def run_epochs(service, attempt, world, shuffle=None, first=0, last=EPOCHS):
+    plans = []
+    for epoch in range(first, last):
+        plan = fetch(service, epoch)
+        sent = list(messages(attempt, epoch, plan, world))
+        if shuffle is not None:
+            sent = [sent[i] for i in np.random.default_rng(shuffle).permutation(len(sent))] + sent[:2]
+        for message in sent:
+            service.observe(message)
+        plans.append(np.array(plan.ids))
+    return plans
+
+
+@pytest.fixture
+def reference(ray_session):
+    service = make_service()
+    return run_epochs(service, rewind(service, None, 1), 1)
+
+
+@pytest.mark.parametrize(("world", "shuffle"), [(2, None), (3, None), (3, 1), (2, 7)])
+def test_plans_do_not_depend_on_ranks_order_or_duplicates(reference, world, shuffle):
+    service = make_service()
+    plans = run_epochs(service, rewind(service, None, world), world, shuffle)
+    for got, expected in zip(plans, reference, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_plans_hold_global_ids_and_selection_departs_from_a_permutation(reference):
+    assert set(reference[0]) == set(ROW_IDS)
+    assert any(len(set(ids)) < ROWS for ids in reference[1:])
+
+
+def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference, ray_session):
+    service = make_service()
+    attempt = rewind(service, None, 2)
+    run_epochs(service, attempt, 2, last=2)
+    plan = fetch(service, 2)
+    for message in messages(attempt, 2, plan, 2, message_steps=1):
+        if message.first_step < 4:
+            service.observe(message)
+    state = service.state(2, 4, timeout_s=5)
+    late = next(iter(messages(attempt, 2, plan, 2, first_step=4)))
+
+    other = make_service()
+    attempt = rewind(other, state, 3)
+    plan = fetch(other, 2)
+    np.testing.assert_array_equal(plan.ids, reference[2])
+    for message in messages(attempt, 2, plan, 3, first_step=4):
+        other.observe(message)
+    np.testing.assert_array_equal(fetch(other, 3).ids, reference[3])
+
+    attempt = rewind(service, state, 1)  # the same service after its workers died: old messages are dropped
+    service.observe(late)
+    for message in messages(attempt, 2, plan, 1, first_step=4):
+        service.observe(message)
+    np.testing.assert_array_equal(fetch(service, 3).ids, reference[3])
+
+
+def test_a_missing_rank_is_named(ray_session):
+    service = make_service()
+    attempt = rewind(service, None, 2)
+    for message in messages(attempt, 0, fetch(service, 0), 2):
+        if message.rank == 1:
+            service.observe(message)
+    with pytest.raises(RunError, match=r"nothing came from ranks \[0\]"):
+        service.plan(1, timeout_s=0.05)
+
+
+def test_a_restarted_service_says_that_it_must_be_rewound(ray_session):
+    with pytest.raises(RunError, match="must be rewound"):
+        make_service().plan(0, timeout_s=0.05)
+
+
+def test_rows_that_are_not_the_plans_are_refused(ray_session):
+    service = make_service()
+    attempt = rewind(service, None, 1)
+    message = next(messages(attempt, 0, fetch(service, 0), 1))
+    wrong = Observation(
+        attempt, 0, 0, 0, message.sizes, message.ids[::-1].copy(), message.probabilities, message.losses
+    )
+    with pytest.raises(RunError, match="other rows than the plan"):
+        service.observe(wrong)
+    with pytest.raises(RunError, match="batch selection failed"):
+        service.plan(1, timeout_s=5)
+
+
+def test_records_and_log_tell_what_was_drawn(tmp_path, ray_session):
+    import pandas as pd
+
+    service = make_service(folder=str(tmp_path))
+    plans = run_epochs(service, rewind(service, None, 2), 2)
+    table = pd.read_parquet(tmp_path / "selection.parquet").sort_values("epoch")
+    assert table["epoch"].tolist() == list(range(EPOCHS))
+    for epoch, ids in enumerate(plans):
+        np.testing.assert_array_equal(np.load(tmp_path / "order" / f"epoch-{epoch:05d}.npy"), ids)
+        draws = table["draws_per_row"].iloc[epoch]
+        np.testing.assert_array_equal(draws, np.bincount(np.searchsorted(ROW_IDS, ids), minlength=ROWS))
+    assert table["branch_of_draw"].iloc[0] is None and set(table["branch_of_draw"].iloc[2]) <= {0, 1}
+    assert len(table["label_weight_uncertainty"].iloc[1]) == LABELS
+    assert service.record(0)["bytes"] > ROWS * LABELS * 8
+    assert table["effective_sample_size"].iloc[0] == 1 and 0 < table["effective_sample_size"].iloc[3] < 1
+
+
+def test_uniform_needs_no_values(ray_session):
+    service = make_service("uniform")
+    attempt = rewind(service, None, 1)
+    plan = fetch(service, 0)
+    for m in messages(attempt, 0, plan, 1):
+        service.observe(Observation(attempt, 0, 0, m.first_step, m.sizes, m.ids))
+    assert sorted(fetch(service, 1).ids) == sorted(plan.ids)
+    assert not np.array_equal(fetch(service, 1).ids, plan.ids)
+
+
+def test_effective_sample_size():
+    plan = Plan(0, np.arange(4), np.array([0, 4]), np.array([0.5, 0.5, 0.0, 0.0]))
+    assert plan.effective_sample_size(4) == pytest.approx(0.5)
+    assert Plan(0, np.array([2, 0, 3, 1]), np.array([0, 4])).effective_sample_size(4) == pytest.approx(1)
+    assert Plan(0, np.array([2, 0, 2, 0]), np.array([0, 4])).effective_sample_size(4) == pytest.approx(0.5)

@@ -1,0 +1,127 @@
+"""The table of a sweep from what its trials left."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.studies.tune.progress import SweepProgress
+from d2ace.pipeline.studies.tune.summary import describe
+from d2ace.pipeline.studies.tune.table import SweepFolder, best_trial, interval
+from d2ace.pipeline.studies.tune.trial import TrialLog
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return SweepFolder(tmp_path)
+
+
+def leave_trial(folder, name, point, *epochs):
+    """Write what a trial leaves that had the given scores of its runs in each epoch."""
+    log = TrialLog(folder.path / "trials" / name)
+    log.begin(point)
+    for epoch, scores in enumerate(epochs):
+        log.add([{"epoch": epoch, "macro_auc": score, "seconds": 0.5} for score in scores], "macro_auc")
+
+
+def trial(name, point, error=None):
+    return {"trial": name, "point": point, "error": error}
+
+
+def test_a_row_a_trial(folder, make_sweep):
+    sweep = make_sweep(seeds=[0, 1], config={"train": {"epochs": 3}})
+    points = sweep.points()
+    leave_trial(folder, "a_00000", points[0], [0.5, 0.7], [0.8, 0.9], [0.6, 0.7])
+    leave_trial(folder, "a_00002", points[2], [0.4, 0.3])
+    leave_trial(folder, "a_00010", points[1], [0.2, 0.3], [0.1, 0.1])
+    trials = [trial("a_00010", points[1], "boom"), trial("a_00002", points[2]), trial("a_00000", points[0])]
+    table = folder.write(trials, sweep)
+    assert table["trial"].tolist() == ["a_00000", "a_00002", "a_00010"]
+    assert table["status"].tolist() == ["finished", "stopped", "failed"]
+    assert table["epochs"].tolist() == [3, 1, 2]
+    np.testing.assert_allclose(table["score"], [0.85, 0.35, 0.25])
+    assert table["best_epoch"].tolist() == [1, 0, 0]
+    np.testing.assert_allclose(table["scores"][0], [0.8, 0.9])
+    np.testing.assert_allclose(table["curve"][0], [0.6, 0.85, 0.65])
+    np.testing.assert_allclose(table["seconds"][0], [1, 1, 1])
+    assert [json.loads(point) for point in table["point"]] == [points[0], points[2], points[1]]
+    assert table.equals(folder.table)
+    assert best_trial(table, sweep)["trial"] == "a_00000"
+    assert Config.load(folder.path / "best.yaml") == sweep.make_config(points[0])
+
+
+def test_the_smallest_loss_is_the_best(folder, make_sweep):
+    sweep = make_sweep(config={"train": {"monitor": "ranking_loss", "epochs": 2}})
+    for number, losses in enumerate(([0.3, 0.2], [0.1, 0.4])):
+        log = TrialLog(folder.path / "trials" / f"a_{number}")
+        log.begin({})
+        entries = [log.add([{"ranking_loss": loss, "seconds": 1.0}], "ranking_loss") for loss in losses]
+        assert entries[-1]["best"] == min(losses)
+    table = folder.write([trial("a_0", {}), trial("a_1", {})], sweep)
+    assert best_trial(table, sweep)["trial"] == "a_1"
+    assert table["score"].tolist() == [0.2, 0.1]
+
+
+def test_points_of_a_population_are_all_known(folder, make_sweep):
+    log = TrialLog(folder.path / "trials" / "a_0")
+    for point in ({"pressure": 2.0}, {"pressure": 2.0}, {"pressure": 3.0}):
+        log.begin(point)
+    log.add([{"macro_auc": 0.5, "seconds": 1.0}], "macro_auc")
+    table = folder.write([trial("a_0", {"pressure": 2.0})], make_sweep(scheduler="pbt"))
+    assert json.loads(table["points"][0]) == [{"pressure": 2.0}, {"pressure": 3.0}]
+    assert json.loads(table["point"][0]) == {"pressure": 3.0}
+
+
+def test_a_sweep_in_which_nothing_was_trained_says_why(folder, make_sweep):
+    with pytest.raises(RunError, match="no trial trained an epoch: out of luck"):
+        folder.write([trial("a_0", {}, "out of luck")], make_sweep())
+
+
+def test_the_interval_is_students(folder):
+    scores = np.array([0.7, 0.74, 0.71])
+    test = stats.ttest_1samp(scores, 0.0)
+    np.testing.assert_allclose(interval(scores), list(test.confidence_interval()))
+    assert all(math.isnan(value) for value in interval(scores[:1]))
+
+
+def test_the_summary_names_the_best_and_the_failures(folder, make_sweep):
+    sweep = make_sweep(seeds=[0, 1], config={"train": {"epochs": 2}})
+    leave_trial(folder, "a_0", {"pressure": 2.5}, [0.5, 0.7], [0.8, 0.9])
+    table = folder.write([trial("a_0", {}), trial("a_1", {}, "boom"), trial("a_2", {}, "boom")], sweep)
+    text = describe(sweep, table)
+    assert "3 trials: 1 finished, 0 stopped, 2 failed; 2 of 6 epochs" in text
+    assert "trial a_0, validation macro_auc 0.8500 (mean of 2 runs, 95 % interval 0.2147 to 1.4853) in epoch 2" in text
+    assert "    pressure = 2.5" in text
+    assert "2 failed: boom" in text
+
+
+def test_a_folder_without_a_sweep_is_named(folder):
+    with pytest.raises(RunError, match="no sweep is here"):
+        _ = folder.sweep
+    with pytest.raises(RunError, match="cannot be read as the table"):
+        _ = folder.table
+
+
+def test_an_epoch_whose_score_is_no_number_does_not_cost_the_table(folder, make_sweep):
+    leave_trial(folder, "a_0", {"pressure": 2.0}, [float("nan")])
+    leave_trial(folder, "a_1", {"pressure": 3.0}, [0.5], [float("nan")])
+    trials = [trial("a_0", {"pressure": 2.0}, "not a number"), trial("a_1", {"pressure": 3.0}, "not a number")]
+    table = folder.write(trials, make_sweep())
+    assert table["epochs"].tolist() == [0, 1]
+    assert best_trial(table, make_sweep())["trial"] == "a_1"
+
+
+def test_a_line_that_a_kill_cut_off_is_left_out(folder):
+    whole = '{"elapsed": 1.0, "trial": "a_0", "epoch": 1, "score": 0.5}\n'
+    (folder.path / "progress.jsonl").write_text(whole + whole[:20])
+    assert len(folder.progress) == 1
+    SweepProgress(folder.path / "progress.jsonl", "macro_auc", 2, True)
+    assert (folder.path / "progress.jsonl").read_text() == whole
+
+
+def test_equal_runs_have_no_interval():
+    assert all(math.isnan(value) for value in interval(np.array([0.5, 0.5, 0.5])))

@@ -1,0 +1,89 @@
+"""Killed runs go on with the very next batch and end with the same weights, bit for bit."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from runs_under_fire import Killer, equal_runs
+from small_config import small_config
+from small_table import write_table
+
+from d2ace.pipeline import fit
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.training.driver import resume
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG = ("train.epochs=12", "train.batch_size=8", "run.checkpoint_steps=7", "model.options.dropout=0.2")
+
+
+@pytest.fixture(scope="module")
+def unbroken(table, tmp_path_factory, ray_session):
+    """The run that nobody disturbs, with all its checkpoints; tests that change it take a copy."""
+    config = small_config(table, tmp_path_factory.mktemp("unbroken"), "run.keep_checkpoints=99", *LONG)
+    return fit(config, quiet=True)
+
+
+@pytest.mark.slow
+def test_killed_processes_do_not_change_the_run(make_config, unbroken):
+    """First the workers, later the selection actor."""
+    config = make_config("run.name=a", "run.workers=2", *LONG)
+    killer = Killer(Path(config.run.storage) / "a", {"ray::RayTrainWorker": 2, "ray::SelectionService": 6})
+    killer.start()
+    result = fit(config, quiet=True)
+    assert [name for name, _ in killer.killed] == ["ray::RayTrainWorker", "ray::SelectionService"]
+    assert all(epoch < 12 for _, epoch in killer.killed)
+    assert [record["epoch"] for record in result.history] == list(range(12))
+    assert equal_runs(result.folder, unbroken.folder)
+
+
+@pytest.mark.slow
+def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path):
+    config = make_config("run.name=a", "run.workers=1", *LONG)
+    config.save(tmp_path / "config.yaml")
+    folder = Path(config.run.storage) / "a"
+    command = [sys.executable, "-m", "d2ace.pipeline.cli", "train", str(tmp_path / "config.yaml")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+    store = CheckpointStore(folder / "checkpoints")
+    deadline = time.monotonic() + 120
+    while (latest := store.latest()) is None or latest.epoch < 2:
+        assert driver.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    stopped_at = store.latest()
+    assert stopped_at is not None and stopped_at.epoch < 11
+    result = resume(folder, quiet=True, workers=2)
+    assert [record["epoch"] for record in result.history] == list(range(12))
+    assert equal_runs(folder, unbroken.folder)
+
+
+def test_a_checkpoint_in_mid_epoch_continues_exactly(unbroken, tmp_path):
+    folder = shutil.copytree(unbroken.folder, tmp_path / "run")
+    for path in CheckpointStore(folder / "checkpoints").complete():
+        if (path.epoch, path.step) > (6, 14):
+            shutil.rmtree(path.path)
+    for path in sorted((folder / "order").iterdir())[6:]:
+        path.unlink()
+    (folder / "model.pt").unlink()
+    again = resume(folder, quiet=True)
+    assert again.history[:6] == unbroken.history[:6]
+    assert again.history[6]["train_s"] != unbroken.history[6]["train_s"]  # it was trained again
+    assert again.history[-1]["train_loss"] == unbroken.history[-1]["train_loss"]
+    assert equal_runs(folder, unbroken.folder)
+
+
+def test_resume_refuses_other_data_and_other_folders(make_config, tmp_path, ray_session):
+    data = write_table(tmp_path / "mine")
+    result = fit(make_config("run.name=a", "train.epochs=1", f"data.path={data}"), quiet=True)
+    shutil.rmtree(data)
+    write_table(data, shift=1.0)
+    with pytest.raises(RunError, match="no longer what this run was made from"):
+        resume(result.folder, quiet=True)
+    with pytest.raises(RunError, match="not a run folder"):
+        resume(tmp_path, quiet=True)
