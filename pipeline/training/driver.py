@@ -8,23 +8,20 @@ from typing import Any, cast
 
 from scipy import sparse
 
-from .. import models
 from ..common.cluster.session import ray_session, worker_resources
 from ..common.config.config import Config
-from ..common.errors import ConfigError, RunError, did_you_mean
+from ..common.errors import RunError
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
 from ..feeds.row_store import LocalRows, RowStore, materialise
-from ..models import losses
 from ..runs.progress import Progress
 from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
 from ..selection import actor as selection_actor
-from . import optim
+from .checks import check, with_absolute_paths
 from .loop import WorkerSetup, train_loop
-from .metrics import METRICS
-from .selector_setup import check_neighbour_features, selection_blueprint
+from .selector_setup import selection_blueprint
 
 
 @dataclass(frozen=True)
@@ -85,35 +82,6 @@ def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = Non
         config = config.with_overrides([f"run.workers={workers}"])
     check(config)
     return _run(config, run, quiet)
-
-
-def check(config: Config) -> None:
-    """Raise ConfigError now for what would fail in a worker minutes later."""
-    models.check_options(config.model.name, config.model.options)
-    losses.check_options(config.train.loss, config.train.loss_options)
-    network = models.get(config.model.name)
-    optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
-    check_neighbour_features(config)
-    if config.train.monitor not in METRICS:
-        hint = did_you_mean(config.train.monitor, METRICS)
-        raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
-
-
-def with_absolute_paths(config: Config) -> Config:
-    """Return it with absolute paths: workers run in other folders, and a run may be resumed from another.
-
-    What a pretrained network is, is read from its source and written down, too.
-    """
-    selector, options = config.selector, dict(config.selector.options)
-    if isinstance(options.get("reference"), str):
-        options["reference"] = str(Path(options["reference"]).resolve())
-    features = selector.neighbour_features
-    if features not in ("inputs", "embeddings"):
-        features = str(Path(features).resolve())
-    selector = selector.model_copy(update={"options": options, "neighbour_features": features})
-    data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
-    model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
-    return config.model_copy(update={"data": data, "selector": selector, "model": model})
 
 
 def _folder(config: Config) -> Path:

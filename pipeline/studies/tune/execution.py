@@ -15,7 +15,7 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
 from ...feeds.row_store import materialise
-from ...training.driver import check, with_absolute_paths
+from ...training.checks import check, with_absolute_paths
 from .sweep import Sweep
 from .table import SweepFolder, reason
 

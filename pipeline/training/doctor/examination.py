@@ -16,7 +16,7 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.inputs import decode_threads
 from ...runs.run_data import RunData, make_run_data
-from ..driver import check, with_absolute_paths
+from ..checks import check, with_absolute_paths
 from .findings import Findings, Memory, Setting, Size
 from .rate import Rate
 from .sample import Sample, SampleRows, read_sample
