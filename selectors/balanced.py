@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .api import Plan, Selector
+from .api import Selector
 from .common.labels import spans
 from .common.randomness import generator
 from .common.settings import whole
 from .common.state import check_header, header, need
 from .plans.draw import batch_offsets, permutation_plan
+from .plans.plan import Plan
 
 _SCHEMA = 1
 

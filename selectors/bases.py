@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .api import Plan, Selector
+from .api import Selector
 from .common.randomness import generator
 from .common.settings import warm_up, whole
 from .common.state import check_header, header, need
 from .history.observations import Observations
 from .plans import law
 from .plans.draw import permutation_plan, weighted_plan
+from .plans.plan import Plan, effective_sample_size
+from .plans.schedules import pressure_schedule
 
 Frozen = dict[str, Any]
 _BLOCK_ROWS = 4096
@@ -112,7 +114,7 @@ class LawSelector(FrozenSelector):
             labels, batch_size=batch_size, epochs=epochs, seed=seed, features=features, neighbour_ids=neighbour_ids
         )
         self.warmup = warm_up(warmup, self.epochs)
-        self._pressure = law.pressure_schedule(
+        self._pressure = pressure_schedule(
             pressure, pressure_start, pressure_end, warmup=self.warmup, epochs=self.epochs
         )
 
@@ -135,7 +137,7 @@ class LawSelector(FrozenSelector):
         super()._freeze(frozen)
         self._level = self._levels(frozen["score"])
         self._weights = law.weights(self._level, float(frozen["pressure"]), self.n_rows)
-        self._effective_sample_size = law.effective_sample_size(law.normalised(self._weights))
+        self._effective_sample_size = effective_sample_size(law.normalised(self._weights))
 
     def plan(self, epoch: int) -> Plan:
         """Return the batches of an epoch: a permutation in the warm-up, then weighted draws. Cost O(N log B)."""

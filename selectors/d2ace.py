@@ -11,19 +11,22 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .api import Plan, Selector
+from .api import Selector
 from .common.explain import checked_row
 from .common.randomness import generator
 from .common.settings import choice, flag, number, warm_up, whole
 from .common.state import check_header, divided, header, joined, need
 from .history.history import normalised_loss
 from .history.observations import checked_batch, warn_unusable
+from .neighbours.given import given_or_found_neighbours
 from .plans import law
 from .plans.draw import permutation_plan
+from .plans.plan import Plan
+from .plans.schedules import mixture_schedule, pressure_schedule
 from .ranges.joint_law import draw, freeze, named, rescore
 from .ranges.range_state import BRANCHES, RangeSpec
 from .ranges.ranges import LocalRanges, Ranges
-from .scores.context import given_or_found_neighbours, local_context
+from .scores.context import local_context
 
 _SCHEMA = 2  # 1 kept losses as they came
 
@@ -117,8 +120,8 @@ class D2ACE(Selector):
         )
         self.warmup = warm_up(warmup, self.epochs)
         run = {"warmup": self.warmup, "epochs": self.epochs}
-        self._mixture = law.mixture_schedule(mixture, mixture_initial, mixture_final, mixture_start, mixture_end, **run)
-        self._pressure = law.pressure_schedule(pressure, pressure_start, pressure_end, **run)
+        self._mixture = mixture_schedule(mixture, mixture_initial, mixture_final, mixture_start, mixture_end, **run)
+        self._pressure = pressure_schedule(pressure, pressure_start, pressure_end, **run)
         weighted = flag("label_weights", label_weights)
         self._mean_weight = number("label_weight_mean", label_weight_mean) if weighted else 0.0
         self._std_weight = number("label_weight_std", label_weight_std) if weighted else 0.0

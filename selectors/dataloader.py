@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .api import Plan, Selector
+from .api import Selector
 from .common.errors import SelectionError
 from .common.torch_ranks import gathered, is_distributed, part_bounds
+from .plans.plan import Plan
 
 _SCHEMA = 1
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from .bases import LawSelector
 from .common.settings import whole
 from .history.row_losses import RowLosses
-from .scores.context import given_or_found_neighbours
+from .neighbours.given import given_or_found_neighbours
 
 
 class HardImbalance(LawSelector):

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .api import Plan
 from .bases import Frozen, FrozenSelector
 from .common.errors import SelectionError
 from .common.settings import number, whole
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets
+from .plans.plan import Plan
 
 
 class InfoBatch(FrozenSelector):

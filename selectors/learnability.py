@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from .api import Plan
 from .bases import Frozen, FrozenSelector
 from .common.errors import SelectionError
 from .common.reference import Reference, reference_losses
 from .common.settings import choice, number, warm_up, whole
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets, permutation_plan
+from .plans.plan import Plan
 
 
 class Learnability(FrozenSelector):

@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .api import Plan, Selector
+from .api import Selector
 from .common.randomness import generator
 from .common.settings import whole
 from .common.state import check_header, header
 from .plans.draw import permutation_plan
+from .plans.plan import Plan
 
 _SCHEMA = 1
 

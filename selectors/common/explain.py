@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from .errors import SelectionError
 
@@ -32,23 +31,3 @@ def row_values(diagnostics: Mapping[str, Any], row: int, n_rows: int, n_labels: 
         elif shape in ((), (n_labels,)):
             found[name] = value
     return found
-
-
-def enhancement(
-    labels: sparse.csr_array, context: sparse.csr_array, row: int, weighted: np.ndarray, correlation: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return D2ACE's support S and bonus y * v * E * S of one row's labels, float64 (L,) each.
-
-    Both are 0 for labels that the row does not have. Source: D2ACE [released].
-
-    Args:
-        labels: CSR (N, L).
-        context: Z, CSR (N, L), 1 where the row or a neighbour has the label.
-        row: which row.
-        weighted: float (L,), v * E of the row.
-        correlation: float64 (L, L), C; its rows sum to 1 or 0.
-    """
-    own, around = (m.indices[m.indptr[row] : m.indptr[row + 1]] for m in (labels, context))
-    support = np.zeros(labels.shape[1])
-    support[own] = correlation[np.ix_(own, around)].sum(axis=1)
-    return support, weighted * support

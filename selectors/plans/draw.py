@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..api import Plan
 from ..common.errors import SelectionError
+from .plan import Plan
 
 _SCAN_ROUNDS = 6
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..plans import law
 from ..plans.draw import table_plan
+from ..plans.plan import effective_sample_size
 from ..plans.systematic import systematic_plan
 from ..scores import rescoring
 from ..scores.correlation import correlations
@@ -76,7 +76,7 @@ def freeze(ranges: Ranges, weights: np.ndarray, matrices: np.ndarray, pressure: 
     totals = list(zip(*ranges.broadcast("weigh", pressure), strict=True))
     sums = [sum(part) for part in totals]
     mixture = np.concatenate(ranges.broadcast("probabilities", (beta, 1 - beta), sums))
-    return JointLaw(weights, matrices, pressure, beta, totals, mixture, law.effective_sample_size(mixture))
+    return JointLaw(weights, matrices, pressure, beta, totals, mixture, effective_sample_size(mixture))
 
 
 def draw(

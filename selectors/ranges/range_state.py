@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..common.explain import enhancement
 from ..common.threads import each
 from ..history.history import History
 from ..plans import law
 from ..plans.draw import WeightTable
 from ..scores import rescoring
-from ..scores.context import ContextSupport
+from ..scores.context import ContextSupport, enhancement
 from ..scores.correlation import PairProducts, RelevantEntries, label_peaks
 
 BRANCHES = ("uncertainty", "hardness")

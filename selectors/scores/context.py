@@ -6,46 +6,11 @@ N rows, L labels, K neighbours, E relevant entries (CSR order), P pairs (relevan
 import numpy as np
 from scipy import sparse
 
-from ..common.errors import SelectionError
 from ..common.threads import each, shares
-from ..neighbours.search import nearest_neighbours
 from .correlation import RelevantEntries, worth_keeping
 from .row_blocks import RowBlock, entry_places, row_blocks
 
 _PAIRS_AT_ONCE = 1 << 18  # their terms stay in a cache
-
-
-def as_neighbour_ids(neighbour_ids: np.ndarray, n_rows: int) -> np.ndarray:
-    """Return neighbour_ids as int64 (N, K + 1) after checking shape and range.
-
-    Raises:
-        SelectionError: if it is not a matrix of row positions with one line a row.
-    """
-    ids = np.asarray(neighbour_ids)
-    if ids.ndim != 2 or len(ids) != n_rows or ids.dtype.kind not in "iu":
-        raise SelectionError(
-            f"neighbour_ids must be whole numbers (rows, K + 1) with {n_rows} rows, got {ids.dtype} {ids.shape}"
-        )
-    if ids.size and (ids.min() < 0 or ids.max() >= n_rows):
-        raise SelectionError(f"neighbour_ids must lie in 0..{n_rows - 1}, got {ids.min()}..{ids.max()}")
-    return ids.astype(np.int64, copy=False)
-
-
-def given_or_found_neighbours(
-    method: str, features: np.ndarray | None, neighbour_ids: np.ndarray | None, k: int, n_rows: int
-) -> np.ndarray:
-    """Return neighbour ids int64 (N, K + 1): those given, or the nearest by features; (N, 0) for k = 0.
-
-    Raises:
-        SelectionError: if neither is given, or they cannot be used.
-    """
-    if neighbour_ids is not None:
-        return as_neighbour_ids(neighbour_ids, n_rows)
-    if k == 0:
-        return np.empty((n_rows, 0), np.int64)
-    if features is None:
-        raise SelectionError(f"{method} needs features (N, d) or neighbour_ids (N, K + 1), or neighbours=0")
-    return nearest_neighbours(features, k)
 
 
 def local_context(labels: sparse.csr_array, neighbour_ids: np.ndarray, rows: slice = slice(None)) -> sparse.csr_array:
@@ -121,6 +86,26 @@ class ContextSupport:
         cells = labels.indices.take(places).astype(np.int64)[:, None] * n_labels + self._context.indices.take(near)
         pairs = np.where(held[:, None] & around, cells, n_labels**2)
         return places.astype(np.min_scalar_type(labels.nnz)), pairs.astype(np.min_scalar_type(n_labels**2))
+
+
+def enhancement(
+    labels: sparse.csr_array, context: sparse.csr_array, row: int, weighted: np.ndarray, correlation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return D2ACE's support S and bonus y * v * E * S of one row's labels, float64 (L,) each.
+
+    Both are 0 for labels that the row does not have. Source: D2ACE [released].
+
+    Args:
+        labels: CSR (N, L).
+        context: Z, CSR (N, L), 1 where the row or a neighbour has the label.
+        row: which row.
+        weighted: float (L,), v * E of the row.
+        correlation: float64 (L, L), C; its rows sum to 1 or 0.
+    """
+    own, around = (m.indices[m.indptr[row] : m.indptr[row + 1]] for m in (labels, context))
+    support = np.zeros(labels.shape[1])
+    support[own] = correlation[np.ix_(own, around)].sum(axis=1)
+    return support, weighted * support
 
 
 def _packed(matrices: np.ndarray) -> tuple[np.ndarray, float]:

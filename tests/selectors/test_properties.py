@@ -11,6 +11,8 @@ from scipy.stats import chi2
 from d2ace.selectors.common.randomness import generator
 from d2ace.selectors.plans import law
 from d2ace.selectors.plans.draw import weighted_plan
+from d2ace.selectors.plans.plan import effective_sample_size
+from d2ace.selectors.plans.schedules import PressureSchedule
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 fewer = settings(max_examples=12, deadline=None, derandomize=True)
@@ -57,13 +59,13 @@ def test_mixtures_lie_between_their_branches(score, share, pressure):
     assert abs(mixed.sum() - 1) < 1e-12
     assert (mixed <= ends.max(axis=0) * (1 + 1e-9)).all()
     assert (mixed >= ends.min(axis=0) * (1 - 1e-9)).all()
-    assert 0 < law.effective_sample_size(mixed) <= 1 + 1e-12
+    assert 0 < effective_sample_size(mixed) <= 1 + 1e-12
 
 
 @few
 @given(pressures, st.integers(0, 50), st.integers(1, 50))
 def test_pressure_starts_at_its_bound_falls_and_ends_at_one(initial, start, length):
-    schedule = law.PressureSchedule(initial, start, start + length)
+    schedule = PressureSchedule(initial, start, start + length)
     values = [schedule.at(epoch) for epoch in range(start + length + 2)]
     assert set(values[: start + 1]) == {initial}
     assert all(later <= earlier for earlier, later in pairwise(values))

@@ -8,9 +8,10 @@ from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.labels import as_label_matrix
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.neighbours import search as neighbours
+from d2ace.selectors.neighbours.given import as_neighbour_ids
 from d2ace.selectors.neighbours.points import SparsePoints, as_matrix, as_points
 from d2ace.selectors.neighbours.search import nearest_neighbours
-from d2ace.selectors.scores.context import as_neighbour_ids, local_context
+from d2ace.selectors.scores.context import local_context
 
 
 def brute_force(features, k):

@@ -1,4 +1,4 @@
-"""Schedules, levels and integer weights."""
+"""Levels and integer weights."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.plans.law import (
-    MixtureSchedule,
-    PressureSchedule,
-    effective_sample_size,
     levels,
     mixed,
     normalised,
     weights,
 )
+from d2ace.selectors.plans.plan import effective_sample_size
 
 SCORES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
 
@@ -60,24 +57,6 @@ def test_totals_never_overflow():
 
 def test_every_row_keeps_some_weight_at_any_pressure():
     assert weights(np.array([1, 1000], np.int32), 1e300, 1000).min() == 1
-
-
-def test_pressure_falls_from_start_to_end():
-    schedule = PressureSchedule(8.0, 10, 100)
-    assert [schedule.at(epoch) for epoch in (0, 9, 10)] == [8.0, 8.0, 8.0]
-    assert schedule.at(55) == pytest.approx(8**0.5)
-    assert schedule.at(100) == schedule.at(500) == 1.0
-
-
-def test_mixture_is_linear_between_its_stages():
-    schedule = MixtureSchedule(0.7, 0.3, 10, 70)
-    assert [schedule.at(epoch) for epoch in (0, 10, 40, 70, 99)] == pytest.approx([0.7, 0.7, 0.5, 0.3, 0.3])
-
-
-@pytest.mark.parametrize("bad", [(0.9, 1, 2), (8, 5, 5), (float("nan"), 1, 2)])
-def test_schedules_refuse_nonsense(bad):
-    with pytest.raises(SelectionError, match="pressure"):
-        PressureSchedule(*bad)
 
 
 def test_mixture_of_laws_and_its_effective_sample_size():
