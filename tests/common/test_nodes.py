@@ -28,7 +28,9 @@ for role in ("trainer", "trainer", "data"):
     cluster.add_node(num_cpus=1, labels={"role": role})
 ray.init(address=cluster.address, log_to_driver=False)
 cluster.wait_for_nodes()
-from d2ace.pipeline import fit, row_store, stream_feed, train
+from d2ace.pipeline import fit
+from d2ace.pipeline.feeds import row_store, stream
+from d2ace.pipeline.training import driver
 
 def node(*_):
     return ray.get_runtime_context().get_node_id()
@@ -38,19 +40,19 @@ def noted_read(*arguments, read=row_store._read, **options):
         file.write(node() + "\\n")
     yield from read(*arguments, **options)
 
-def noted_decode(*arguments, decode=stream_feed.decode_block):
+def noted_decode(*arguments, decode=stream.decode_block):
     with open(data_file, "a") as file:
         file.write(node() + "\\n")
     return decode(*arguments)
 
-def noted_loop(arguments, loop=train.train_loop):
+def noted_loop(arguments, loop=driver.train_loop):
     with open(f"{worker_file}-{ray.train.get_context().get_world_rank()}", "w") as file:
         file.write(node() + " " + ray.get(arguments["setup"].actor.__ray_call__.remote(node)))
-    stream_feed.decode_block = noted_decode
+    stream.decode_block = noted_decode
     return loop(arguments)
 
 cloudpickle.register_pickle_by_value(sys.modules["__main__"])
-row_store._read, train.train_loop = noted_read, noted_loop
+row_store._read, driver.train_loop = noted_read, noted_loop
 result = fit(json.loads(settings), quiet=True)
 workers = [open(f"{worker_file}-{rank}").read().split() for rank in range(2)]
 print(json.dumps({
