@@ -2,7 +2,6 @@
 
 import argparse
 import inspect
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -77,9 +76,10 @@ def _configuration(options: argparse.Namespace) -> "Config":
 
 def run_evaluate(options: argparse.Namespace) -> None:
     """Print the metrics of a run."""
+    from ..common.storage.json_files import as_json
     from ..results.evaluation import evaluate
 
-    print(json.dumps(evaluate(options.run, options.data, split=options.split), indent=2))
+    print(as_json(evaluate(options.run, options.data, split=options.split), indent=2))
 
 
 def run_predict(options: argparse.Namespace) -> None:
@@ -142,11 +142,12 @@ def run_report(options: argparse.Namespace) -> None:
 
 def run_doctor(options: argparse.Namespace) -> None:
     """Print what bounds a run."""
+    from ..common.storage import json_files
     from ..training.doctor import as_json, as_text, examine
 
     budget = {} if options.seconds is None else {"budget_s": options.seconds}
     findings = examine(_configuration(options), **budget)
-    print(json.dumps(as_json(findings), indent=2) if options.json else as_text(findings))
+    print(json_files.as_json(as_json(findings), indent=2) if options.json else as_text(findings))
 
 
 def run_submit(options: argparse.Namespace) -> int:

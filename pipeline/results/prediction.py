@@ -1,11 +1,12 @@
 """``predict``: probabilities and labels of all rows of a prepared data set, as Parquet."""
 
-import json
 import shutil
 from pathlib import Path
 
 from ..common.cluster.session import ray_session
 from ..common.errors import RunError
+from ..common.storage.json_files import write_json
+from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
 from .scoring import open_run, score
 
@@ -29,13 +30,12 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
         raise RunError(f"{target}: exists already; predictions are not mixed with what is there")
     _, config, known = open_run(run)
     manifest = Manifest.load(Path(data).resolve())
-    temporary = target.with_name(f".{target.name}.tmp").absolute()
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_beside(target.absolute())
     try:
         with ray_session(config.run):
             score(run, manifest, None).write_parquet(str(temporary))
         about = {"labels": list(known.labels), "threshold": config.train.threshold, "rows": manifest.rows}
-        (temporary / "_labels.json").write_text(json.dumps(about))
+        write_json(temporary / "_labels.json", about)
         temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -4,7 +4,6 @@ Ray's own checkpoint bookkeeping is rewritten in place, so a kill in the middle 
 therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 
 from ..common.errors import RunError
+from ..common.storage.whole_files import flush, remove_temporaries, temporary_beside
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
 SCHEMA = 1
@@ -72,16 +72,16 @@ class CheckpointStore:
     def save(self, epoch: int, step: int, training: Mapping[str, Any], selection: Mapping[str, Any]) -> Checkpoint:
         """Write a checkpoint whole and drop the oldest beyond ``keep``."""
         target = self._folder / f"epoch-{epoch:05d}-step-{step:07d}"
-        temporary = self._folder / f".{target.name}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_temporaries(self._folder)
+        temporary = temporary_beside(target)
         temporary.mkdir(parents=True)
         torch.save({"schema": SCHEMA, **training}, temporary / "training.pt")
         save_selection_state(temporary / "selection.npz", selection)
         for path in temporary.iterdir():
-            _flush(path)
+            flush(path)
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
-        _flush(self._folder)
+        flush(self._folder)
         for old in self.complete()[: -self._keep]:
             shutil.rmtree(old.path, ignore_errors=True)
         return Checkpoint(epoch, step, target)
@@ -112,11 +112,3 @@ def _flatten(state: Mapping[str, Any], prefix: str = "") -> Any:
             yield from _flatten(value, f"{prefix}{key}/")
         elif value is not None:
             yield f"{prefix}{key}", np.asarray(value)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ import torch
 
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.json_files import numbers, read_json_lines, write_json, write_json_lines
 from ..common.storage.whole_files import replacing
 from ..data.scaler import Scaler
 from ..data.splits import Splits
@@ -45,6 +46,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """File with one JSON line an epoch."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """File with the best epoch and the test metrics; there is one when the run is finished."""
+        return self.path / "result.json"
 
     @property
     def tensorboard(self) -> Path:
@@ -99,14 +105,13 @@ class RunFolder:
             "fingerprint": data.fingerprint,
             "context": context,
         }
-        with replacing(self.path / "data.json") as temporary:
-            temporary.write_text(json.dumps(about))
+        write_json(self.path / "data.json", about)
 
     def load_data(self) -> RunData | None:
         """Return what ``save_data`` stored, or None when the run never came so far."""
         if not (self.path / "data.json").is_file():
             return None
-        about = json.loads((self.path / "data.json").read_text())
+        about = json.loads((self.path / "data.json").read_text(encoding="utf-8"))
         with np.load(self.path / "data.npz") as arrays:
             names = [field.name for field in fields(Splits)]
             splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
@@ -122,18 +127,22 @@ class RunFolder:
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Replace ``metrics.jsonl``: after a resume the epochs that are run again must not stand there twice."""
-        with replacing(self.metrics) as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in history))
+        write_json_lines(self.metrics, history)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the records of all finished epochs."""
-        if not self.metrics.is_file():
-            return []
-        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+        """Return the records of all finished epochs; a number that was not finite is NaN."""
+        return read_json_lines(self.metrics)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``, the sign that the run is finished."""
-        (self.path / "result.json").write_text(json.dumps(result, indent=2))
+        write_json(self.result, result, indent=2)
+
+    def read_result(self) -> dict[str, Any] | None:
+        """Return what ``write_result`` wrote, None while the run is not finished; test metrics may be NaN."""
+        if not self.result.is_file():
+            return None
+        result = json.loads(self.result.read_text(encoding="utf-8"))
+        return {**result, "test": numbers(result["test"])}
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...common.errors import DataError
-from ...common.storage.whole_files import replacing
+from ...common.storage.json_files import write_json
+from ...common.storage.whole_files import remove_temporaries
 from ..manifest import Manifest
 from ..staging import check_replaceable, put_in_place
 from .pieces import WORK, Finished
@@ -50,6 +51,7 @@ class PartialFolder:
         put_in_place(self.folder, self.target)
         for path in [*self.target.glob("piece-*.json"), self.target / _PLAN, self.target / _LOCK]:
             path.unlink(missing_ok=True)
+        remove_temporaries(self.target)
 
 
 def partial_path(target: Path) -> Path:
@@ -59,8 +61,7 @@ def partial_path(target: Path) -> Path:
 
 def save_finished(folder: Path, piece: Finished) -> None:
     """Say that a piece is whole; called by its task when its files are in place."""
-    with replacing(folder / f"piece-{piece.number:05d}.json") as path:
-        path.write_text(json.dumps(asdict(piece)), encoding="utf-8")
+    write_json(folder / f"piece-{piece.number:05d}.json", asdict(piece))
 
 
 @contextmanager
@@ -103,5 +104,4 @@ def _claim(folder: Path, fingerprint: str, overwrite: bool) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in folder.glob(f"{WORK}*"):
         shutil.rmtree(path, ignore_errors=True)
-    with replacing(folder / _PLAN) as path:
-        path.write_text(json.dumps(fingerprint), encoding="utf-8")
+    write_json(folder / _PLAN, fingerprint)

@@ -3,7 +3,6 @@
 E finished epochs, L labels, N training rows.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ class RunSource:
         folder = RunFolder.open(path)
         config = Config.load(folder.config)
         try:
-            epochs, result = folder.read_metrics(), _result(folder.path / "result.json")
+            epochs, result = folder.read_metrics(), folder.read_result()
             selection = _selection(folder.path / "selection.parquet", len(epochs))
             data = folder.load_data()
         except (OSError, ValueError, KeyError) as error:
@@ -98,10 +97,6 @@ class RunSource:
         """Return the method's state in the newest checkpoint and the epoch it stands before; None without one."""
         checkpoint = CheckpointStore(self.folder.checkpoints).latest()
         return None if checkpoint is None else (checkpoint.epoch, checkpoint.load()[1]["selector"])
-
-
-def _result(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _selection(path: Path, epochs: int) -> pd.DataFrame:

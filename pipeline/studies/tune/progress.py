@@ -1,6 +1,5 @@
 """What a sweep shows while it runs, and the record of when each epoch of each trial was there."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 from ray.tune import Callback
 from tqdm import tqdm
 
+from ...common.storage.json_files import append_json_line, read_json_lines, write_json_lines
 from ...training.metrics import best_of
-from .table import json_lines, reason
+from .table import reason
 
 
 class SweepProgress(Callback):
@@ -28,8 +28,8 @@ class SweepProgress(Callback):
     def __init__(self, path: Path, monitor: str, trials: int, quiet: bool) -> None:
         self._arguments = (path, monitor, trials, quiet)
         self._path, self._monitor, self._quiet = path, monitor, quiet
-        known = json_lines(path)
-        path.write_text("".join(json.dumps(row) + "\n" for row in known))
+        known = read_json_lines(path)
+        write_json_lines(path, known)
         self._known = {(row["trial"], row["epoch"]) for row in known}
         self._begun = time.monotonic() - (known[-1]["elapsed"] if known else 0.0)
         self._best = float("nan")
@@ -52,8 +52,7 @@ class SweepProgress(Callback):
             return
         self._known.add(key)
         row = {"elapsed": self.elapsed, "trial": key[0], "epoch": key[1], "score": result["score"]}
-        with self._path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append_json_line(self._path, row)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tell that a trial came to its end, or was stopped."""

@@ -13,9 +13,9 @@ from ray.tune.search.optuna import OptunaSearch
 
 from ....selectors.common.randomness import generator
 from ....tune_spaces.knobs import Choice
+from ...common.storage.json_files import read_json_lines
 from ...training.metrics import HIGHER_IS_BETTER
 from .sweep import Point, Sweep
-from .table import json_lines
 
 _STEP, _ANEW = 0.2, 0.25  # of a population: how far a live knob moves in its range, and how often it is drawn anew
 
@@ -106,7 +106,7 @@ class RememberingASHA(ASHAScheduler):
         """Return whether a trial goes on, compared with all that came this far."""
         if not self._remembered:
             self._remembered = True
-            for row in json_lines(self._told):
+            for row in read_json_lines(self._told):
                 if row["trial"] in self._ended:
                     values = dict(zip(self._names, (row["epoch"], row["score"]), strict=True))
                     super().on_trial_result(tune_controller, SimpleNamespace(trial_id=row["trial"]), values)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from ...common.errors import RunError
+from ...common.storage.json_files import read_json_lines
 from ...common.storage.whole_files import replacing
 from ...training.metrics import HIGHER_IS_BETTER
 from .sweep import Point, Sweep
@@ -72,7 +73,7 @@ class SweepFolder:
     @property
     def progress(self) -> pd.DataFrame:
         """When which epoch of which trial was there: columns elapsed (s), trial, epoch, score."""
-        rows = json_lines(self.path / "progress.jsonl")
+        rows = read_json_lines(self.path / "progress.jsonl")
         return pd.DataFrame(rows, columns=["elapsed", "trial", "epoch", "score"])
 
     def write(self, trials: Iterable[Mapping[str, Any]], sweep: Sweep) -> pd.DataFrame:
@@ -93,7 +94,7 @@ class SweepFolder:
 
     def _row(self, trial: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
         folder = self.path / "trials" / trial["trial"]
-        epochs = [entry for entry in json_lines(folder / "epochs.jsonl") if np.isfinite(entry["score"])]
+        epochs = [entry for entry in read_json_lines(folder / "epochs.jsonl") if np.isfinite(entry["score"])]
         points = json.loads((folder / "trial.json").read_text())["points"] if epochs else [trial["point"]]
         row = {"trial": trial["trial"], "error": trial["error"], "epochs": len(epochs), "points": json.dumps(points)}
         done = len(epochs) == sweep.base.train.epochs
@@ -139,12 +140,6 @@ def reason(error: BaseException | None) -> str | None:
         return None
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else repr(error)
-
-
-def json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a JSON lines file, none when there is none; a last line that a kill cut off is left out."""
-    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _order(trial: str) -> tuple[int, str]:

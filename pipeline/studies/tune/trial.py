@@ -11,7 +11,7 @@ from typing import Any
 import ray.tune
 
 from ...common.errors import RunError
-from ...common.storage.whole_files import replacing
+from ...common.storage.json_files import append_json_line, write_json
 from ...training.metrics import best_of
 from .runs import Record, TrialData, copy_states, train_side_by_side
 from .search import point_of
@@ -79,8 +79,7 @@ class TrialLog:
         points = json.loads(path.read_text())["points"] if path.is_file() else []
         if not points or points[-1] != point:
             points.append(dict(point))
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps({"points": points}))
+        write_json(path, {"points": points})
 
     def add(self, records: Sequence[Record], monitor: str) -> dict[str, Any]:
         """Keep an epoch; returns what is reported: mean score, the best so far, and seconds."""
@@ -95,8 +94,10 @@ class TrialLog:
             "seconds": math.fsum(record["seconds"] for record in records),
         }
         self._entries.append(entry)
-        with (self.folder / "epochs.jsonl").open("a" if len(self._entries) > 1 else "w") as file:
-            file.write(json.dumps(entry) + "\n")
+        path = self.folder / "epochs.jsonl"
+        if len(self._entries) == 1:
+            path.unlink(missing_ok=True)  # the epochs before an interruption are told again
+        append_json_line(path, entry)
         return entry
 
 
@@ -117,5 +118,5 @@ def _report_with_state(entry: Mapping[str, Any], log: TrialLog, due: bool) -> No
         return
     with tempfile.TemporaryDirectory() as temporary:
         copy_states(log.folder, Path(temporary))
-        (Path(temporary) / "state.json").write_text(json.dumps({EPOCH: entry[EPOCH]}))
+        write_json(Path(temporary) / "state.json", {EPOCH: entry[EPOCH]})
         ray.tune.report(dict(entry), checkpoint=ray.tune.Checkpoint.from_directory(temporary))

@@ -1,0 +1,67 @@
+"""The one writer of JSON: a number that is not finite becomes null, since JSON has no NaN and no infinity."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .whole_files import replacing
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Return plain values, also NumPy's, as JSON text; NaN and infinities become null."""
+    return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    """Replace a file with ``as_json(value)``, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(as_json(value, indent), encoding="utf-8")
+
+
+def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a file with one line a record, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{as_json(record)}\n" for record in records), encoding="utf-8")
+
+
+def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Add the line of one record; a kill can cut it off, which ``read_json_lines`` knows."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{as_json(record)}\n")
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file, none when there is none; every null becomes NaN.
+
+    A last line that a kill cut off is left out. Files that older versions wrote say NaN instead of null.
+
+    Raises:
+        ValueError: when a line is not JSON.
+        OSError: when the file cannot be read.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [numbers(json.loads(line)) for line in lines if line.endswith("\n")]
+
+
+def numbers(value: Any) -> Any:
+    """Return what was read from JSON with NaN where a null stands, also within lists and mappings."""
+    if isinstance(value, dict):
+        return {name: numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [numbers(each) for each in value]
+    return math.nan if value is None else value
+
+
+def _plain(value: Any) -> Any:
+    """Return the value in JSON's types, with None where a number is not finite."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
