@@ -1,13 +1,14 @@
 """How a run sees its data: which rows train, validate and test, the scaler, and what the network is built for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
 from ...selectors.common.randomness import generator
 from ..common.config.config import Config
-from ..common.errors import ConfigError
+from ..common.errors import ConfigError, RunError
 from ..data.manifest import Manifest
 from ..data.scaler import Scaler
 from ..data.shards import read_splits
@@ -35,6 +36,19 @@ class RunData:
     fingerprint: str
     splits: Splits
     context: ModelContext
+
+    def require_same(self, manifest: Manifest, run: Path) -> None:
+        """Raise RunError unless the prepared data is what the run was made from.
+
+        Args:
+            manifest: of the data in the place that the run's configuration names.
+            run: the run's folder, for the message.
+        """
+        if manifest.fingerprint() != self.fingerprint:
+            raise RunError(
+                f"{run}: the data in {manifest.folder} is no longer what this run was made from: it was prepared again "
+                "from other rows or in another way. Put the former data back, or train a new run"
+            )
 
 
 def make_run_data(

@@ -3,7 +3,9 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,14 @@ class RunFolder:
         folder = cls(path.resolve())
         config.save(folder.config)
         return folder
+
+    @classmethod
+    def create_numbered(cls, path: Path, config: Config) -> "RunFolder":
+        """Make a new run folder of this name, with -2, -3 and so on behind it where others have taken the name."""
+        for number in count(1):
+            with suppress(RunError):
+                return cls.create(path if number == 1 else path.with_name(f"{path.name}-{number}"), config)
+        raise AssertionError
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":

@@ -11,6 +11,7 @@ from scipy import sparse
 from ..common.cluster.session import ray_session, worker_resources
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.folder_lock import FolderLock
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
@@ -62,7 +63,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
     check(config)
     config = with_absolute_paths(config)
     check_feed(config.run, Manifest.load(config.data.path))
-    return _run(config, RunFolder.create(_folder(config), config), quiet)
+    return _run(config, _new_folder(config), quiet)
 
 
 def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = None) -> RunResult:
@@ -74,7 +75,8 @@ def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = Non
         workers: another number of workers than before; the batches stay the same.
 
     Raises:
-        RunError: when the folder is no run, or the prepared data is no longer what the run was made from.
+        RunError: when the folder is no run, another process writes it, or the prepared data is no longer what the run
+            was made from.
     """
     run = RunFolder.open(folder)
     config = Config.load(run.config)
@@ -84,17 +86,18 @@ def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = Non
     return _run(config, run, quiet)
 
 
-def _folder(config: Config) -> Path:
-    name = config.run.name
-    if name is None:
-        data = Path(config.data.path).resolve().name
-        name = f"{data}-{config.selector.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return Path(config.run.storage).resolve() / name
+def _new_folder(config: Config) -> RunFolder:
+    storage = Path(config.run.storage).resolve()
+    if config.run.name is not None:
+        return RunFolder.create(storage / config.run.name, config)
+    data = Path(config.data.path).resolve().name
+    name = f"{data}-{config.selector.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return RunFolder.create_numbered(storage / name, config)
 
 
 def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
     started = time.perf_counter()
-    with ray_session(config.run):
+    with FolderLock(folder.path, "run"), ray_session(config.run):
         manifest = Manifest.load(config.data.path)
         feed = choose_feed(config.run, manifest)
         if manifest.kind == "image" and not quiet:
@@ -149,8 +152,7 @@ def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: Row
         data = make_run_data(config, labels, rows)
         folder.save_data(data)
         return data
-    if known.fingerprint != rows.manifest.fingerprint():
-        raise RunError(f"{folder.path}: the data in {rows.manifest.folder} is no longer what this run was made from")
+    known.require_same(rows.manifest, folder.path)
     return known
 
 

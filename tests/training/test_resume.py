@@ -14,7 +14,9 @@ from small_table import write_table
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.storage.folder_lock import FolderLock
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import resume
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,3 +89,18 @@ def test_resume_refuses_other_data_and_other_folders(make_config, tmp_path, ray_
         resume(result.folder, quiet=True)
     with pytest.raises(RunError, match="not a run folder"):
         resume(tmp_path, quiet=True)
+
+
+def test_a_run_that_is_going_on_is_not_joined(make_config):
+    run = RunFolder.create(Path(make_config().run.storage) / "a", make_config("run.name=a"))
+    with (
+        FolderLock(run.path, "run"),
+        pytest.raises(RunError, match=rf"process {os.getpid()} on \S+ is writing this run"),
+    ):
+        resume(run.path, quiet=True)
+
+
+def test_runs_begun_in_one_second_have_folders_of_their_own(make_config, tmp_path):
+    made = [RunFolder.create_numbered(tmp_path / "data-d2ace-20260101-000000", make_config()) for _ in range(3)]
+    assert [run.path.name[26:] for run in made] == ["", "-2", "-3"]
+    assert all(run.config.is_file() for run in made)

@@ -29,11 +29,12 @@ _QUALITY = 80
 
 def drawn_section(source: RunSource) -> Section | None:
     """Return the rows drawn most and least with their labels and scores; None without known labels."""
-    if not source.labels:
+    if source.data is None:
         return None
     try:
         most, least = most_and_least_drawn(source, _COUNT)
         manifest = Manifest.load(source.config.data.path)
+        source.data.require_same(manifest, source.folder.path)
         reader = ShardRows(manifest).open()
         predicted = _predictions(source, reader, np.array([row.row for row in (*most, *least)], np.int64))
         parts = {"Drawn most": (most, predicted[: len(most)]), "Drawn least": (least, predicted[len(most) :])}

@@ -50,8 +50,7 @@ def label_precision(folder: RunFolder) -> LabelPrecision:
     if len(ids) > MOST_ROWS:
         raise RunError(f"{len(ids)} test rows would take long; this is done for at most {MOST_ROWS}")
     manifest = Manifest.load(model.config.data.path)
-    if manifest.fingerprint() != model.data.fingerprint:
-        raise RunError(f"the data in {manifest.folder} is no longer what this run was made from")
+    model.data.require_same(manifest, folder.path)
     probabilities, labels = _predicted(model, manifest, ids)
     return LabelPrecision(label_average_precision(probabilities, labels), labels.double().mean(dim=0).numpy())
 

@@ -8,18 +8,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import ray
+from ray.exceptions import RayError
 from tqdm import tqdm
 
 from ...common.cluster.session import ray_session
 from ...common.config.sections import RunSection
 from ...common.errors import RunError
+from ...common.storage.folder_lock import FolderLock
+from ..origin import package_version
 from .study import Study, StudyRun
 from .study_run import run_trial
 from .table import ResultTable
@@ -54,23 +56,30 @@ def compare(
 
     Raises:
         ConfigError, DataError: before any run starts, when one of them could not work.
-        RunError: when every run failed; it names the first reason. Single failures are kept in column ``error``.
+        RunError: when another process writes ``out``, or when every run failed; it names the first reason. Single
+            failures are kept in column ``error``.
     """
     if not isinstance(study, Study):
         study = Study.load(study)
-    table = ResultTable(out)
-    runs = list(study.runs())
-    done = table.done()
-    first = {run.key: run for run in reversed(runs)}  # equal runs train once
-    todo = [run for run in runs if run.key not in done and run is first[run.key]][:limit]
-    if todo:
-        _train(todo, table, parallel, minutes, commit, quiet)
-    frame = table.merge()
+    table, runs = ResultTable(out), list(study.runs())
+    if table.merged and not _missing(runs, table):
+        frame = table.read()
+    else:
+        with FolderLock(table.folder, "comparison"):
+            if todo := _missing(runs, table)[:limit]:
+                _train(todo, table, parallel, minutes, commit, quiet)
+            frame = table.merge()
     wanted = frame[frame["key"].isin([run.key for run in runs])]
     failed = wanted[wanted["error"].notna()]
     if len(failed) and len(failed) == len(wanted):
         raise RunError(f"every run failed, the first with: {failed['error'].iloc[0]}")
     return _as_named_here(wanted, runs)
+
+
+def _missing(runs: Sequence[StudyRun], table: ResultTable) -> list[StudyRun]:
+    """Return the runs that are to be trained; of equal ones the first."""
+    done, first = table.done(), {run.key: run for run in reversed(runs)}
+    return [run for run in runs if run.key not in done and run is first[run.key]]
 
 
 def _as_named_here(frame: pd.DataFrame, runs: Sequence[StudyRun]) -> pd.DataFrame:
@@ -111,36 +120,58 @@ def _rows(
     neighbours.mkdir(parents=True, exist_ok=True)
     cpus = int(ray.cluster_resources().get("CPU", 1))
     at_once = min(parallel or max(1, cpus // todo[0].study.threads), len(todo))
-    gpus = todo[0].study.gpus_per_run
     kept = {name: value for name, value in KEPT_MEMORY.items() if name not in os.environ}
     task = ray.remote(
-        num_cpus=min(todo[0].study.threads, cpus), num_gpus=gpus, runtime_env={"env_vars": kept} if kept else None
+        num_cpus=min(todo[0].study.threads, cpus),
+        num_gpus=todo[0].study.gpus_per_run,
+        runtime_env={"env_vars": kept} if kept else None,
+        max_retries=0,
     )(_run)
     waiting = iter(todo)
-    under_way = [task.remote(run, neighbours) for run in islice(waiting, at_once)]
+    under_way = {task.remote(run, neighbours): run for run in islice(waiting, at_once)}
     while under_way:
-        ready, under_way = ray.wait(under_way, num_returns=1)
-        free = len(ready) if time.perf_counter() < deadline else 0
-        under_way += [task.remote(run, neighbours) for run in islice(waiting, free)]
-        yield from ray.get(ready)
+        (ready,), _ = ray.wait(list(under_way), num_returns=1)
+        ended = under_way.pop(ready)
+        free = 1 if time.perf_counter() < deadline else 0
+        under_way |= {task.remote(run, neighbours): run for run in islice(waiting, free)}
+        yield _outcome(ready, ended)
+
+
+def _outcome(reference: ray.ObjectRef, run: StudyRun) -> dict[str, Any]:
+    """Return the row of a run that has ended; of one whose process was killed, that it was."""
+    try:
+        return ray.get(reference)
+    except RayError as error:
+        told = str(error).strip().splitlines() or [""]
+        why = f"its process was killed ({type(error).__name__}: {told[0]}); fewer runs at a time need less memory"
+        return _beginning(run) | {"error": why, "finished": _now()}
 
 
 def _run(run: StudyRun, neighbours: Path) -> dict[str, Any]:
     """Train one run in a Ray worker; a failure becomes part of the row."""
     logging.getLogger("d2ace").setLevel(logging.ERROR)
-    row = {
-        **_names(run),
-        "selector": run.config.selector.name,
-        "config": json.dumps(run.config.model_dump(mode="json"), sort_keys=True),
-        "protocol": run.study.protocol,
-        "version": _version(),
-        "machine": platform.processor() or platform.machine(),
-    }
+    row = _beginning(run)
     try:
         row |= run_trial(run, neighbours) | {"error": None}
     except Exception as error:
         row |= {"error": f"{type(error).__name__}: {error}"}
-    return row | {"finished": datetime.now(UTC).isoformat(timespec="seconds")}
+    return row | {"finished": _now()}
+
+
+def _beginning(run: StudyRun) -> dict[str, Any]:
+    """Return the columns of a row that are known before the run is trained."""
+    return {
+        **_names(run),
+        "selector": run.config.selector.name,
+        "config": json.dumps(run.config.model_dump(mode="json"), sort_keys=True),
+        "protocol": run.study.protocol,
+        "version": package_version("d2ace"),
+        "machine": platform.processor() or platform.machine(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _names(run: StudyRun) -> dict[str, Any]:
@@ -154,10 +185,3 @@ def _names(run: StudyRun) -> dict[str, Any]:
         "seed": run.seed,
         "reference": run.method == run.study.reference,
     }
-
-
-def _version() -> str:
-    try:
-        return version("d2ace")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "checkout"

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -15,8 +15,9 @@ from ...common.config.sections import ModelSection, NonNegativeInt, PositiveInt,
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import did_you_mean
 from ...data.manifest import Manifest
+from ..origin import named_contents, versions
 
-_SCHEMA = 2  # raise it when the same configuration would give other numbers, also because a default changed
+_SCHEMA = 3  # raise it when the same configuration would give other numbers, also because a default changed
 _DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
 
 Protocol = Literal["clean", "papers"]
@@ -133,10 +134,17 @@ class StudyRun:
 
     @cached_property
     def key(self) -> str:
-        """Hash of all that decides the numbers: equal keys, equal results. Settings at their defaults do not count."""
+        """Hash of all that decides the numbers: equal keys, equal results.
+
+        Settings at their defaults do not count, nor do paths: of the data and of named files the content counts.
+        """
         config = self.config.model_dump(mode="json", exclude_defaults=True)
         deciding = {name: config.get(name, {}) for name in _DECIDING}
         deciding["data"].pop("path")
         deciding["run"] = {name: deciding["run"].get(name) for name in ("seed", "threads", "gpu")}
-        text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding], sort_keys=True)
+        named = named_contents(self.config)
+        for key in named:
+            *parents, last = key.split(".")
+            reduce(dict.__getitem__, parents, deciding).pop(last)
+        text = json.dumps([_SCHEMA, self.study.protocol, self.fingerprint, deciding, named, versions()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

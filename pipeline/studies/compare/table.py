@@ -55,10 +55,15 @@ class ResultTable:
         table = self._all().select(["key", "error"]).to_pylist()
         return {row["key"] for row in table if row["error"] is None}
 
+    @property
+    def merged(self) -> bool:
+        """Whether ``table.parquet`` holds everything."""
+        return self.path.is_file() and not any(self._parts.glob("*.parquet"))
+
     def merge(self) -> pd.DataFrame:
         """Write what came since into ``table.parquet`` and return everything; the last row of a key stands."""
         parts, frame = sorted(self._parts.glob("*.parquet")), self.read()
-        if not parts and self.path.is_file():
+        if self.merged:
             return frame
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.path) as temporary:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pytest
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError, RunError
+from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.studies import origin
 from d2ace.pipeline.studies.compare import compare, compare_methods, execution, read_table
 from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.compare.table import SCHEMA, ResultTable
@@ -114,6 +117,31 @@ def test_a_failed_run_is_a_row_and_is_tried_again(make_study, tmp_path):
         compare(only_bad, tmp_path, quiet=True)
 
 
+def test_a_killed_run_is_a_row_with_its_reason_and_the_others_are_trained(make_study, tmp_path, monkeypatch):
+    run = execution._run
+
+    def killed(which, neighbours):
+        if which.method == "d2ace" and which.fold == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(which, neighbours)
+
+    monkeypatch.setattr(execution, "_run", killed)
+    table = compare(make_study(), tmp_path, parallel=1, quiet=True).set_index(["method", "fold"])
+    assert table.loc[("d2ace", 0), "error"].startswith("its process was killed (WorkerCrashedError")
+    assert table["error"].notna().sum() == 1 and len(table) == 4
+    monkeypatch.undo()
+    assert compare(make_study(), tmp_path, quiet=True)["error"].isna().all()  # it is tried again
+
+
+def test_two_comparisons_do_not_write_one_folder(make_study, tmp_path, monkeypatch):
+    def second(*_):
+        compare(make_study(name="second"), tmp_path, quiet=True)
+
+    monkeypatch.setattr(execution, "_train", second)
+    with pytest.raises(RunError, match=rf"process {os.getpid()} on \S+ is writing this comparison"):
+        compare(make_study(), tmp_path, quiet=True)
+
+
 def test_progress_is_a_line_a_run_in_a_log(make_study, tmp_path, capsys):
     compare(make_study(folds=None), tmp_path, parallel=1)
     lines = capsys.readouterr().out.splitlines()
@@ -152,6 +180,38 @@ def test_settings_of_data_and_networks_come_over_the_common_ones(make_study, tab
     )
     config = next(study.runs()).config
     assert (config.train.epochs, config.train.batch_size, config.optimizer.lr) == (7, 32, 0.1)
+
+
+def test_runs_are_known_by_the_content_of_named_files_not_by_their_place(make_study, tmp_path, monkeypatch):
+    def key(path):
+        method = {"name": "d2ace", "neighbour_features": str(path)}
+        (run,) = make_study(methods={"d2ace": method}, reference="d2ace", folds=None).runs()
+        return run.key
+
+    first, moved = tmp_path / "first.npy", tmp_path / "moved.npy"
+    np.save(first, np.zeros((230, 2)))
+    before = key(first)
+    np.save(moved, np.zeros((230, 2)))
+    assert key(moved) == before
+    np.save(first, np.ones((230, 2)))
+    assert key(first) != before
+    monkeypatch.setattr(origin, "package_version", lambda name: "9.9")
+    assert key(moved) != before  # other versions compute other numbers
+
+
+def test_the_model_of_a_reference_run_counts(make_study, make_config, tmp_path):
+    def key():
+        method = {"name": "learnability", "options": {"reference": str(run.path)}}
+        (found,) = make_study(methods={"l": method}, reference="l", folds=None).runs()
+        return found.key
+
+    run = RunFolder.create(tmp_path / "run", make_config())
+    run.weights.write_bytes(b"one")
+    before = key()
+    (run.path / "report.html").write_text("read since")
+    assert key() == before
+    run.weights.write_bytes(b"another")
+    assert key() != before
 
 
 def test_study_files_are_read_with_paths_beside_them(table, tmp_path):

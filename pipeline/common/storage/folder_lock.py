@@ -1,0 +1,198 @@
+"""Who writes a folder: one process at a time, on local and on shared storage.
+
+The lock is a file that says who holds it. It is made by a hard link, which fails where there is one already also on
+network file systems that know no flock, and it gets a new time of change every few seconds. A lock is stale when its
+process has ended on this machine, or when a process elsewhere did not renew it for a minute; the next process takes
+it over.
+"""
+
+import json
+import logging
+import os
+import secrets
+import signal
+import time
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Thread, current_thread, main_thread
+
+from ..errors import RunError
+from .json_files import as_json
+from .whole_files import remove_temporaries, temporary_beside
+
+LOCK = ".lock"
+_RENEW_S = 5.0
+_STALE_S = 60.0
+_SETTLE_S = 0.2
+"""After a take-over: who lost the race for a stale lock finds another's in its place."""
+
+_log = logging.getLogger("d2ace")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What a lock says of its process.
+
+    Attributes:
+        host: name of its machine.
+        process: its id there.
+        machine: which boot of which system the id is of; ids of two containers are not the same.
+        started: when the process started, in the system's own count; an id may come again.
+        token: of this lock.
+    """
+
+    host: str
+    process: int
+    machine: str
+    started: str
+    token: str
+
+    @classmethod
+    def here(cls) -> "Holder":
+        """Return what the locks of this process say."""
+        return cls(os.uname().nodename, os.getpid(), _machine(), _started(os.getpid()), secrets.token_hex(8))
+
+    @property
+    def alive(self) -> bool | None:
+        """Whether the process goes on; None where that cannot be known from here."""
+        if not self.machine or self.machine != _machine():
+            return None
+        return _started(self.process) == self.started
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host}"
+
+
+class FolderLock(AbstractContextManager):
+    """Keeps others from writing a folder while the block runs.
+
+    Where another process took the lock over, since this one had stood still for a minute, the block is interrupted and
+    ends with RunError.
+
+    Args:
+        folder: made when it is not there.
+        what: what the folder holds, for messages, such as "run".
+
+    Raises:
+        RunError: on entering, when another process holds the folder; it names it.
+    """
+
+    def __init__(self, folder: str | Path, what: str) -> None:
+        self._folder, self._what, self._path = Path(folder), what, Path(folder) / LOCK
+        self._mine, self._done = Holder.here(), Event()
+        self._in_main = current_thread() is main_thread()
+        self._thread = Thread(target=self._renew, name="folder lock", daemon=True)
+
+    def __enter__(self) -> "FolderLock":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        while not self._link():
+            self._take_over()
+        remove_temporaries(self._folder)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        if other := self._other():
+            raise RunError(f"{self._folder}: {other} took over this {self._what}; this process has stopped") from None
+        self._path.unlink(missing_ok=True)
+
+    def _link(self) -> bool:
+        """Put the lock in place, whole; return whether there was none."""
+        temporary = temporary_beside(self._path)
+        temporary.write_text(as_json(asdict(self._mine)), encoding="utf-8")
+        try:
+            os.link(temporary, self._path)
+        except (FileExistsError, FileNotFoundError):
+            return False
+        except OSError:  # a file system without hard links
+            return self._create()
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def _create(self) -> bool:
+        """As ``_link``; for a moment the lock is there and empty, which counts as held by a process unknown."""
+        try:
+            with self._path.open("x", encoding="utf-8") as file:
+                file.write(as_json(asdict(self._mine)))
+        except FileExistsError:
+            return False
+        return True
+
+    def _take_over(self) -> None:
+        """Remove a stale lock; raises RunError when it is not."""
+        holder, age = read_holder(self._path), self._age()
+        if age is None:  # it went meanwhile
+            return
+        who = str(holder) if holder else "another process"
+        alive = holder.alive if holder else None
+        if alive or (alive is None and age < _STALE_S):
+            rule = "" if alive else f"; if it is gone, try again {_STALE_S:.0f} s after that sign"
+            raise RunError(
+                f"{self._folder}: {who} is writing this {self._what}, its last sign of life was {age:.0f} s ago; "
+                f"wait for its end, or stop it{rule}"
+            )
+        removed = temporary_beside(self._path)
+        with suppress(FileNotFoundError):
+            self._path.rename(removed)
+            if read_holder(removed) != holder:  # another process took over first: this is its lock
+                with suppress(FileExistsError):
+                    os.link(removed, self._path)
+            else:
+                why = f"gave no sign of life for {age:.0f} s" if alive is None else "has ended"
+                _log.warning("%s: taking over this %s from %s, which %s", self._folder, self._what, who, why)
+            removed.unlink(missing_ok=True)
+        time.sleep(_SETTLE_S)
+
+    def _age(self) -> float | None:
+        """Return how many seconds ago the lock was renewed, by the file system's clock; None without a lock."""
+        now = temporary_beside(self._path)
+        now.touch()
+        try:
+            return max(0.0, now.stat().st_mtime - self._path.stat().st_mtime)
+        except FileNotFoundError:
+            return None
+        finally:
+            now.unlink(missing_ok=True)
+
+    def _renew(self) -> None:
+        while not self._done.wait(_RENEW_S):
+            if self._other():
+                if self._in_main and (main := main_thread().ident):
+                    signal.pthread_kill(main, signal.SIGINT)
+                return
+            with suppress(OSError):  # storage that is away for a moment: the next time
+                os.utime(self._path)
+
+    def _other(self) -> Holder | None:
+        """Return who holds the lock instead of this process."""
+        holder = read_holder(self._path)
+        return None if holder == self._mine else holder
+
+
+def read_holder(path: Path) -> Holder | None:
+    """Return what a lock says, None when there is none or it cannot be read."""
+    try:
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _machine() -> str:
+    """Return the boot and the process namespace that ids are of; nothing where the system does not say it."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(process: int) -> str:
+    """Return when a process of this machine started; nothing when it is not there or has ended."""
+    try:
+        state, *rest = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state in "ZX" else rest[18]
