@@ -54,3 +54,24 @@ def test_text_is_read_from_any_file_system(folder):
         assert table.names == ("x", "ü")
         with pytest.raises(DataError, match=rf"^file://.*{name}:3: 1 fields, expected 2"):
             list(table.chunks())
+
+
+def test_hidden_files_are_no_data(folder):
+    for name in ("._a.txt", ".DS_Store", "__MACOSX/sub/._a.txt", ".git/x.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    place = Location.of(folder)
+    assert list(place.files()) == ["a.txt", "b.txt", "sub/a.txt", "sub/c.bin"]
+    assert place.glob("*.txt") == ["a.txt", "b.txt"]
+    assert place.join("._a.txt").is_file()  # who names one gets it
+    hidden = folder / ".cache"
+    (folder / "sub").rename(hidden)
+    assert list(Location.of(hidden).files()) == ["a.txt", "c.bin"]
+
+
+@pytest.mark.parametrize("name", ["../b.txt", "sub/../../b.txt", "/etc/hosts", "http://127.0.0.1:1/x", "s3://b/x", "."])
+def test_a_name_from_data_stays_in_its_folder(folder, name):
+    place = Location.of(folder / "sub")
+    with pytest.raises(DataError, match="names a place outside this folder"):
+        place.below(name)
+    assert place.below("../sub/c.bin").read() == b"sub/c.bin"

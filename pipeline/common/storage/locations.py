@@ -9,6 +9,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ..errors import DataError
+from .addresses import redacted, refuse_keys
+
+_NO_DATA = "__MACOSX"
+"""The folder of resource forks in archives that macOS made."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,20 @@ class Location:
         """Return the location of a local path or a URI (its query may hold options, as pyarrow documents).
 
         Raises:
-            DataError: when the URI's file system is not known or cannot be reached.
+            DataError: when the URI's file system is not known or cannot be reached, or the URI holds keys.
         """
         if isinstance(text, Location):
             return text
         if "://" not in str(text):
             return cls(fs.LocalFileSystem(), Path(text).absolute().as_posix(), str(text))
+        refuse_keys(str(text))
+        shown = redacted(str(text)).rstrip("/")
         try:
             filesystem, path = fs.FileSystem.from_uri(str(text))
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{text}: {error}; expected a local path, file://, s3:// or gs://") from None
-        return cls(filesystem, path, str(text).partition("?")[0].rstrip("/"))
+            reason = str(error).replace(str(text), shown)
+            raise DataError(f"{shown}: {reason}; expected a local path, file://, s3:// or gs://") from None
+        return cls(filesystem, path, shown)
 
     def __str__(self) -> str:
         return self.shown
@@ -66,12 +73,27 @@ class Location:
         return self.parent if self.is_file() else self
 
     def join(self, name: str) -> "Location":
-        """Return what lies in this folder under a relative name; an absolute path or a URI stands for itself."""
+        """Return what lies in this folder under a relative name; an absolute path or a URI stands for itself.
+
+        For what the user says. Names that data holds go through ``below``.
+        """
         if "://" in name or name.startswith("/"):
             return Location.of(name)
         if name in ("", "."):
             return self
         return Location(self.filesystem, posixpath.normpath(posixpath.join(self.path, name)), f"{self.shown}/{name}")
+
+    def below(self, name: str) -> "Location":
+        """Return what lies in this folder under a name that comes from data.
+
+        Raises:
+            DataError: when the name leads out of this folder: data says neither what to read on this machine nor which
+                servers to ask.
+        """
+        path = posixpath.normpath(posixpath.join(self.path, name))
+        if "://" in name or not path.startswith(f"{self.path.rstrip('/')}/"):
+            raise DataError(f"{self}: {redacted(name)!r} names a place outside this folder, which is not read")
+        return Location(self.filesystem, path, f"{self.shown}/{name}")
 
     def is_file(self) -> bool:
         """Return whether this is a file."""
@@ -109,6 +131,8 @@ class Location:
     def files(self, *, recursive: bool = True) -> dict[str, int]:
         """Return the size in bytes of every file in this folder by its relative name, sorted; {} when there is none.
 
+        Hidden files are left out, see ``is_hidden``.
+
         Raises:
             DataError: when the folder cannot be listed.
         """
@@ -119,7 +143,8 @@ class Location:
             raise DataError(f"{self}: cannot be listed: {error}") from None
         files = [info for info in found if info.type == fs.FileType.File]
         start = len(self.path.rstrip("/")) + 1
-        return {info.path[start:]: info.size for info in sorted(files, key=lambda info: str(info.path))}
+        sizes = {info.path[start:]: info.size for info in sorted(files, key=lambda info: str(info.path))}
+        return {name: size for name, size in sizes.items() if not is_hidden(name)}
 
     def glob(self, pattern: str) -> list[str]:
         """Return the names of this folder's files that match, sorted; ``*`` and ``?`` as in a shell."""
@@ -135,3 +160,9 @@ class Location:
             return self.filesystem.get_file_info(self.path).type
         except OSError as error:
             raise DataError(f"{self}: cannot be reached: {error}") from None
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a relative name is that of no data: ``._x``, ``.DS_Store``, ``__MACOSX/x``, ``.git/x``."""
+    parts = name.split("/")
+    return any((part.startswith(".") and part not in (".", "..")) or part == _NO_DATA for part in parts)

@@ -69,7 +69,8 @@ def _add_images(
 ) -> None:
     labels = _labels(part, content, place)
     for image in content["images"]:
-        folder.add(builder, image["file_name"], tuple(labels[image["id"]]), part.split, part.error)
+        places = tuple(labels[image["id"]])
+        folder.add(builder, image["file_name"], places, part.split, part.error, part.location.parent)
 
 
 def _labels(part: Part, content: dict[str, Any], place: dict[int, int]) -> dict[int, set[int]]:

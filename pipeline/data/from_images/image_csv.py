@@ -46,7 +46,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         if encoder.labels != encoders[0].labels:
             raise part.error(f"its labels differ from those of {parts[0].location}")
         folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, ["images", part.split_name]))
-        _add_rows(builder, folder, table, encoder, _path_column(table, options))
+        _add_rows(builder, folder, part, table, encoder, _path_column(table, options))
     return builder.finish(" + ".join(part.name for part in parts))
 
 
@@ -75,7 +75,10 @@ def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
     return chosen
 
 
-def _add_rows(builder: ListingBuilder, folder: ImageFolder, table: Table, encoder: LabelColumns, path: int) -> None:
+def _add_rows(
+    builder: ListingBuilder, folder: ImageFolder, part: Part, table: Table, encoder: LabelColumns, path: int
+) -> None:
+    home = part.location.parent
     for chunk in table.chunks():
         labels, splits = encoder.encode(chunk), encoder.encode_split(chunk)
         for row, file in enumerate(chunk.words(path)):
@@ -83,4 +86,4 @@ def _add_rows(builder: ListingBuilder, folder: ImageFolder, table: Table, encode
             fail = partial(chunk.error, row)
             if not isinstance(file, str) or not file.strip():
                 raise fail("the image's path is empty")
-            folder.add(builder, file.strip(), tuple(places), int(splits[row]), fail)
+            folder.add(builder, file.strip(), tuple(places), int(splits[row]), fail, home)

@@ -45,7 +45,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
         for image, (labels, line) in found.images.items():
             numbers = tuple(place[index] for index in labels)
             fail = partial(DataError.at, part.location, line)
-            folder.add(builder, folder.by_stem.get(image, f"{image}.jpg"), numbers, part.split, fail)
+            folder.add(builder, image, numbers, part.split, fail, usual=".jpg")
     return builder.finish(" + ".join(part.name for part in parts))
 
 

@@ -32,7 +32,7 @@ def read_images(records: Sequence[ImageRecord], roots: Sequence[Location]) -> It
     for _, group in groupby(records, key=lambda r: (r.root, r.file) if r.column else None):
         some = list(group)
         if some[0].column:
-            yield from _read_rows(some, roots[some[0].root].join(some[0].file))
+            yield from _read_rows(some, roots[some[0].root].below(some[0].file))
         else:
             yield from _read_files(some, roots)
 
@@ -43,7 +43,7 @@ def _read_files(records: Sequence[ImageRecord], roots: Sequence[Location]) -> It
         stack.callback(pool.shutdown, cancel_futures=True)
         waiting: deque[tuple[ImageRecord, Future[bytes]]] = deque()
         for record in records:
-            waiting.append((record, pool.submit(_read_range, record, roots[record.root].join(record.file))))
+            waiting.append((record, pool.submit(_read_range, record, roots[record.root].below(record.file))))
             if len(waiting) >= _AHEAD:
                 done, content = waiting.popleft()
                 yield done, content.result()

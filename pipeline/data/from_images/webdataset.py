@@ -17,12 +17,12 @@ from typing import Any
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
+from ..image_files import IMAGE_SUFFIXES
 from .options import SourceOptions, find_parts
 from .records import ImageRecord, Listing, ListingBuilder, Part, as_list
 from .vocabulary import given_labels
 
 OPTIONS = frozenset({"files", "labels", "label_file", "label_column", "label_key", "label_delimiter", "image_column"})
-IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "jp2", "avif")
 _LABEL_SUFFIXES = ("json", "cls", "txt")
 _PATTERNS = ("*.tar", "*/*.tar")
 _BUFFER = 1 << 20

@@ -1,4 +1,5 @@
 import gzip
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,85 @@ def test_one_table_a_split_also_compressed(folder, prepared):
 def test_a_csv_file_as_the_source(folder, prepared):
     table(folder, red=[1, 0, 1])
     assert prepared(folder / "labels.csv", format="image-csv")[0].rows == 3
+
+
+@pytest.mark.parametrize(
+    ("spelled", "file"),
+    [
+        ("images/a.jpg", "a.jpg"),
+        ("./images/sub/b.jpg", "sub/b.jpg"),
+        ("../images/a.jpg", "a.jpg"),
+        ("{folder}/images/a.jpg", "a.jpg"),
+        ("sub\\b.jpg", "sub/b.jpg"),
+        ("images\\sub\\b.jpg", "sub/b.jpg"),
+        ("a", "a.jpg"),
+        ("sub/b", "sub/b.jpg"),
+        ("A.JPG", "a.jpg"),
+        ("C", "c.png"),
+    ],
+)
+def test_a_path_spelled_otherwise(folder, prepared, spelled, file):
+    write(folder, "tables/labels.csv", f"file,red\n{spelled.format(folder=folder)},1\n")
+    _, rows = prepared(folder, format="image-csv", files="tables/labels.csv")
+    assert [row[0] for row in rows] == [f"images/{file}"]
+
+
+@pytest.mark.parametrize(("stored", "listed"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_unicode_forms(folder, prepared, stored, listed):
+    name = "café é.jpg"
+    write(folder, f"images/{normalize(stored, name)}", jpeg(7))
+    write(folder, "labels.csv", f"file,red\n{normalize(listed, name)},1\n")
+    assert prepared(folder, format="image-csv")[1][0][3] == jpeg(7)
+
+
+def test_hidden_files_are_no_tables(folder, prepared):
+    write(folder, "t.csv", "file,red\na.jpg,1\n")
+    write(folder, "._t.csv", b"\x00\x05\x16\xff")
+    assert prepared(folder, format="image-csv")[0].rows == 1
+
+
+@pytest.mark.parametrize(
+    ("spelled", "message"),
+    [
+        ("a", "image 'a' may mean 'a.jpg' or 'a.png': write the name in full"),
+        ("d.JPG", "image 'd.JPG' may mean 'D.jpg' or 'd.jpg'"),
+        ("b.jpg", "image 'b.jpg' is not in {folder}/images, which holds 6 files; did you mean 'sub/b.jpg'?"),
+        ("/elsewhere/images/c.png", "and nothing outside is read; did you mean 'c.png'?"),
+        ("../../secret.jpg", "and nothing outside is read"),
+        ("http://127.0.0.1:9/c.png", "and nothing outside is read; did you mean 'c.png'?"),
+        ("c.jpg", "did you mean 'c.png'?"),
+        ("aa.jpg", "did you mean 'a.jpg'?"),
+    ],
+)
+def test_what_could_be_another_image_is_named_only(folder, prepared, spelled, message):
+    for name in ("images/a.png", "images/D.jpg", "images/d.jpg"):
+        write(folder, name, jpeg())
+    write(folder.parent, "secret.jpg", jpeg())
+    write(folder, "labels.csv", f"file,red\n{spelled},1\n")
+    with pytest.raises(DataError) as caught:
+        prepared(folder, format="image-csv")
+    assert "labels.csv:2: " in str(caught.value)
+    assert message.format(folder=folder) in str(caught.value)
+
+
+def test_a_path_with_two_homes(folder, prepared):
+    """Relative to the table it is one image, relative to the source another."""
+    for number, name in enumerate(("x.jpg", "train/x.jpg", "train/y.jpg")):
+        write(folder, name, jpeg(number))
+    write(folder, "train/labels.csv", "file,red\nx.jpg,1\n")
+    options = {"files": "train/labels.csv", "images": "."}
+    with pytest.raises(DataError, match=r"image 'x.jpg' may mean 'x.jpg' or 'train/x.jpg'"):
+        prepared(folder, format="image-csv", **options)
+    write(folder, "train/labels.csv", "file,red\ny.jpg,1\n")
+    assert prepared(folder, format="image-csv", **options)[1][0][0] == "train/y.jpg"
+
+
+def test_keys_in_a_table_are_kept_nowhere(folder, prepared):
+    write(folder, "labels.csv", "file,red\na.jpg,1\ns3://KEY:SECRET@bucket/x.jpg,1\n")
+    manifest, _ = prepared(folder, format="image-csv", on_error="reject")
+    rejected = pd.read_parquet(manifest.folder / "rejected.parquet")
+    assert "s3://***@bucket/x.jpg" in rejected.to_csv()
+    assert "SECRET" not in rejected.to_csv()
 
 
 @pytest.mark.parametrize(

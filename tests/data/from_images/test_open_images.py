@@ -41,7 +41,7 @@ def test_the_threshold(folder, prepared):
     ("name", "text", "message"),
     [
         ("train-annotations-human-imagelabels.csv", HEAD + "b1,x,/m/7,1\n", ":2: label '/m/7' is not described in"),
-        ("train-annotations-human-imagelabels.csv", HEAD + "q,x,/m/1,1\n", ":2: image 'q.jpg' is not in"),
+        ("train-annotations-human-imagelabels.csv", HEAD + "q,x,/m/1,1\n", ":2: image 'q' is not in"),
         ("train-annotations-human-imagelabels.csv", HEAD + "b1,x,/m/1,high\n", ":2: column 'Confidence' is 'high'"),
         ("train-annotations-human-imagelabels.csv", "ImageID,Label\n", "column 'LabelName' is no column"),
         ("oidv7-class-descriptions.csv", "LabelName,DisplayName\n", "describes no label: the class list is empty"),

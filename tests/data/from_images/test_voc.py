@@ -69,7 +69,7 @@ def test_a_set_can_be_chosen(voc, prepared):
         ("Annotations/000001.xml", "<annotation>\n<object></annotation>", "000001.xml:2: not valid XML"),
         ("Annotations/000001.xml", annotation(("", "")), "000001.xml: an object needs a <name>"),
         ("Annotations/000001.xml", annotation(("a", "<difficult>yes</difficult>")), "<difficult> 0 or 1"),
-        (f"{SETS}/train.txt", "000007\n", "Annotations/000007.xml: there is no such file"),
+        (f"{SETS}/train.txt", "000007\n", "train.txt:1: annotation '000007' is not in"),
     ],
 )
 def test_a_bad_annotation_stops_or_is_left_out(voc, prepared, name, content, message):
@@ -81,9 +81,34 @@ def test_a_bad_annotation_stops_or_is_left_out(voc, prepared, name, content, mes
     assert manifest.filters["rejected"] == 1
 
 
+def test_a_name_with_spaces_is_no_mark(voc, prepared):
+    for name, label in (("photo", "cat"), ("photo (1)", "dog"), ("photo 1", "cow")):
+        write(voc, f"Annotations/{name}.xml", annotation((label, "")))
+        write(voc, f"JPEGImages/{name}.jpg", jpeg())
+    write(voc, "set.txt", "photo (1)\nphoto (1)  -1\n")
+    with pytest.raises(DataError, match=r"set.txt:2: image 'JPEGImages/photo \(1\).jpg' is listed twice"):
+        prepared(voc, format="voc", files="set.txt")
+    write(voc, "set.txt", "photo (1)\n")
+    assert prepared(voc, format="voc", files="set.txt", overwrite=True)[1][0][:2] == (
+        "JPEGImages/photo (1).jpg",
+        ["dog"],
+    )
+    write(voc, "set.txt", "photo 1\n")
+    with pytest.raises(DataError, match=r"'photo 1' may mean photo 1.xml or, with a mark, photo.xml"):
+        prepared(voc, format="voc", files="set.txt", overwrite=True)
+
+
+@pytest.mark.parametrize("line", ["../secret", "{parent}/secret", "http://127.0.0.1:9/secret", "s3://no-bucket/secret"])
+def test_a_set_names_nothing_outside(voc, prepared, line):
+    write(voc.parent, "secret.xml", annotation(("secret", "")))
+    write(voc, f"{SETS}/train.txt", line.format(parent=voc.parent) + "\n")
+    with pytest.raises(DataError, match=r"train.txt:1: annotation '.*' is not in .*, and nothing outside is read"):
+        prepared(voc, format="voc")
+
+
 def test_an_annotation_without_its_image(voc, prepared):
     (voc / "JPEGImages/000001.jpg").unlink()
-    with pytest.raises(DataError, match=r"train.txt:2: image '000001.jpg' is not in .*JPEGImages"):
+    with pytest.raises(DataError, match=r"train.txt:2: image '000001' is not in .*JPEGImages"):
         prepared(voc, format="voc")
 
 
