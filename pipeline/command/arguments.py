@@ -73,6 +73,7 @@ def _add_image_options(group: _Group) -> None:
     add("--images", action=_PerSplit, metavar="[SPLIT=]FOLDER", help="where the images are, below SOURCE")
     add("--path-column", help="the column with the image's path; default: the first")
     add("--image-column", help="the column (in tar files: the suffix) that holds the image")
+    add("--label-lists", choices=("multi-hot", "indices"), help="what lists of 0 and 1 are: a mark a label, or numbers")
     add("--label-key", help="key of the labels in JSON members of tar files; default labels")
     add("--difficult", choices=("keep", "drop"), help="labels of objects that VOC marks difficult; default keep")
     add("--confidence", type=float, help="the least that makes an Open Images label count; default 0.5")

@@ -3,22 +3,26 @@
 Label names come from the ClassLabel feature that the ``datasets`` library writes into the file's metadata.
 """
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.compute import struct_field
 
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.json_text import parse_json
 from ...common.storage.locations import Location
+from .folders import FileFolder
+from .label_lists import LabelLists
 from .options import SourceOptions, find_parts
-from .records import ImageRecord, Listing, ListingBuilder, Part, as_list
-from .vocabulary import Vocabulary, given_labels
+from .records import ImageRecord, Listing, ListingBuilder, Part
+from .vocabulary import Fail, Vocabulary, given_labels
 
-OPTIONS = frozenset({"files", "labels", "label_file", "label_column", "image_column"})
+OPTIONS = frozenset({"files", "labels", "label_file", "label_column", "label_lists", "image_column"})
 _PATTERNS = ("*.parquet", "data/*.parquet", "*/*.parquet")
+_ROWS_WITH_BYTES = 16
 
 
 def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Listing:
@@ -29,16 +33,20 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     """
     parts = find_parts(source, options.files, _PATTERNS)
     home = source.folder
+    folder = FileFolder(home, "")
     builder: ListingBuilder | None = None
     for part in parts:
         try:
             with part.location.open() as raw, pq.ParquetFile(raw) as file:
                 columns = _Columns(part, file.schema_arrow, options)
-                builder = builder or ListingBuilder(_vocabulary(home, options, columns), reject=reject)
-                _add_rows(builder, builder.root(home), part, file, columns)
+                if builder is None:
+                    builder = ListingBuilder(_vocabulary(home, options, columns), reject=reject)
+                    lists = LabelLists(options.label_lists, builder.vocabulary)
+                _add_rows(builder, lists, folder, part, file, columns)
         except (OSError, pa.ArrowException) as error:
             raise part.error(f"cannot be read as Parquet: {error}") from None
     assert builder is not None
+    lists.check(parts[0].location)
     return builder.finish(" + ".join([parts[0].name, *[f"{len(parts) - 1} more"] * (len(parts) > 1)]))
 
 
@@ -81,7 +89,7 @@ def _features(part: Part, schema: pa.Schema) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        return dict(json.loads(text)["info"]["features"])
+        return dict(parse_json(text)["info"]["features"])
     except (ValueError, KeyError, TypeError) as error:
         raise part.error(f"its huggingface metadata is damaged: {error}") from None
 
@@ -128,19 +136,64 @@ def _vocabulary(home: Location, options: SourceOptions, columns: _Columns) -> Vo
     return given_labels(options.labels, home.join(options.label_file) if options.label_file else None)
 
 
-def _add_rows(builder: ListingBuilder, root: int, part: Part, file: pq.ParquetFile, columns: _Columns) -> None:
+def _add_rows(
+    builder: ListingBuilder,
+    lists: LabelLists,
+    folder: FileFolder,
+    part: Part,
+    file: pq.ParquetFile,
+    columns: _Columns,
+) -> None:
     if columns.names is not None and (known := builder.vocabulary.fixed) is not None and known != columns.names:
         raise part.error(f"its class names {columns.names[:10]} differ from {known[:10]}")
+    root = builder.root(part.location.parent)
     row = 0
     for group in range(file.num_row_groups):
         size = _image_bytes(file.metadata.row_group(group), columns.image_bytes)
-        for values in _label_values(file, group, columns):
+        paths = _paths_without_bytes(file, group, columns)
+        for place, value in enumerate(_label_values(file, group, columns)):
             fail = partial(_failed, part, row)
-            numbers = tuple(builder.vocabulary.number(value, fail) for value in _checked(values, fail))
-            name = f"{part.name}#{row}"
-            record = ImageRecord(name, numbers, part.split, root, part.name, row, size, columns.image_bytes)
-            builder.add(record, fail)
+            numbers = tuple(builder.vocabulary.number(label, fail) for label in lists.read(value, fail))
+            name, home = f"{part.name}#{row}", part.location.name
+            record = ImageRecord(name, numbers, part.split, root, home, row, size, columns.image_bytes)
+            if place in paths:
+                _add_file(builder, folder, part, record, paths[place], fail)
+            else:
+                builder.add(record, fail)
             row += 1
+
+
+def _add_file(
+    builder: ListingBuilder, folder: FileFolder, part: Part, record: ImageRecord, path: str, fail: Fail
+) -> None:
+    """Add a row that names a file and holds no bytes; reject it where the file is not in the data set's folder."""
+    try:
+        file = folder.find(path, part.location.parent)
+    except DataError as error:
+        builder.reject(record.name, fail(f"its bytes are null, and its path {error}"))
+        return
+    root = builder.root(folder.location)
+    builder.add(record._replace(root=root, file=file, offset=0, length=folder.sizes[file], column=""), fail)
+
+
+def _paths_without_bytes(file: pq.ParquetFile, group: int, columns: _Columns) -> dict[int, str]:
+    """Return the paths of a row group's images that have no bytes, by their place in the group.
+
+    Bytes are read only where the file's statistics say that some are null.
+    """
+    chunks = [file.metadata.row_group(group).column(index) for index in range(file.metadata.num_columns)]
+    nulls = [chunk.statistics for chunk in chunks if chunk.path_in_schema == columns.image_bytes]
+    has_path = any(chunk.path_in_schema == f"{columns.image}.path" for chunk in chunks)
+    if not has_path or not any(found is not None and found.null_count for found in nulls):
+        return {}
+    cells = (
+        cell
+        for batch in file.iter_batches(_ROWS_WITH_BYTES, row_groups=[group], columns=[columns.image])
+        for cell in zip(*(struct_field(batch[columns.image], name) for name in ("bytes", "path")), strict=True)
+    )
+    return {
+        place: path.as_py() for place, (content, path) in enumerate(cells) if not content.is_valid and path.is_valid
+    }
 
 
 def _failed(part: Part, row: int, message: str) -> DataError:
@@ -154,13 +207,6 @@ def _label_values(file: pq.ParquetFile, group: int, columns: _Columns) -> Iterat
         for name in rest:
             value = [entry.get(name) for entry in value] if isinstance(value, list) else (value or {}).get(name)
         yield value
-
-
-def _checked(values: Any, fail: Any) -> list[str | int]:
-    found = as_list([] if values is None else values)
-    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in found):
-        raise fail(f"its labels are {str(values)[:60]}, expected names or class numbers")
-    return found
 
 
 def _image_bytes(group: Any, column: str) -> int:

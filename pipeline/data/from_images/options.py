@@ -10,6 +10,7 @@ from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
 from ..from_tables.named_columns import SPLIT_WORDS
 from ..manifest import SPLITS
+from .label_lists import ListReading
 from .records import Part
 
 Difficult = Literal["keep", "drop"]
@@ -29,6 +30,7 @@ class SourceOptions:
         label_prefix: columns whose names start like this are labels.
         label_column: the column (in a tar: the members' suffix) that holds a row's labels.
         label_delimiter: what separates labels in a text.
+        label_lists: what lists of 0 and 1 are: a mark for each label, or class numbers; None where it is plain.
         label_key: the key of the labels in a JSON member, with dots for keys inside.
         split_column: the column that says train, validation or test.
         path_column: the column with the image's path.
@@ -46,6 +48,7 @@ class SourceOptions:
     label_prefix: str | None = None
     label_column: str | None = None
     label_delimiter: str = ";"
+    label_lists: ListReading | None = None
     label_key: str = "labels"
     split_column: str | None = None
     path_column: str | None = None
@@ -63,6 +66,8 @@ class SourceOptions:
             raise DataError("give labels or label_file: each says which labels there are")
         if self.difficult not in get_args(Difficult):
             raise DataError(f"difficult: {self.difficult!r}{did_you_mean(self.difficult, get_args(Difficult))}")
+        if self.label_lists is not None and self.label_lists not in get_args(ListReading):
+            raise DataError(f"label_lists: {self.label_lists!r}{did_you_mean(self.label_lists, get_args(ListReading))}")
         if not 0 <= self.confidence <= 1:
             raise DataError(f"confidence must be in [0, 1], got {self.confidence}")
         if not self.label_delimiter:

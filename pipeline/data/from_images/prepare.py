@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.addresses import redacted
 from ...common.storage.locations import Location
 from ..filters import Filters
 from ..manifest import SPLITS, ImageHint, Manifest
 from .cleaning import Cleaning, Odd
 from .filtering import filtered
+from .label_lists import ListReading
 from .options import Difficult, PerSplit, SourceOptions
 from .partial import PartialFolder, partial_folder
 from .pieces import Finished, Job, plan
@@ -51,6 +53,7 @@ def prepare_images(
     label_prefix: str | None = None,
     label_column: str | None = None,
     label_delimiter: str = ";",
+    label_lists: ListReading | None = None,
     label_key: str = "labels",
     split_column: str | None = None,
     path_column: str | None = None,
@@ -86,6 +89,7 @@ def prepare_images(
         label_prefix: columns whose names start like this are labels.
         label_column: what holds a row's labels.
         label_delimiter: what separates labels in a text.
+        label_lists: whether lists of 0 and 1 mark every label, or are class numbers.
         label_key: key of the labels in a JSON member.
         split_column: the column that says train, validation or test.
         path_column: the column with the image's path.
@@ -118,8 +122,10 @@ def prepare_images(
         raise DataError(f"shard_mb must be above 0, got {shard_mb}")
     filters = Filters(min_positives, drop_unlabelled)
     if not quiet:
-        print(f"listing {source}", flush=True)
+        print(f"listing {redacted(str(source))}", flush=True)
     listing = list_source(source, format, options, reject=on_error == "reject")
+    if not quiet and listing.notes:
+        print("\n".join(listing.notes), flush=True)
     listing, removed = filtered(listing, filters)
     made = {"shard_mb": shard_mb, **asdict(cleaning)}
     with partial_folder(Path(out), _fingerprint(listing, made), overwrite=overwrite) as partial:

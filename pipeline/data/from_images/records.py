@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...common.errors import DataError
 from ...common.storage.locations import Location
@@ -51,6 +51,7 @@ class Listing:
         roots: folders that records refer to.
         rejected: images that are named and cannot be had.
         description: where all this comes from, in words.
+        notes: what the user should know of how the source was understood, a sentence each.
     """
 
     labels: tuple[str, ...]
@@ -58,6 +59,7 @@ class Listing:
     roots: tuple[Location, ...]
     rejected: Sequence[Rejected]
     description: str
+    notes: tuple[str, ...] = ()
 
 
 class ListingBuilder:
@@ -74,6 +76,7 @@ class ListingBuilder:
         self._rejected: list[Rejected] = []
         self._roots: list[Location] = []
         self._names: set[str] = set()
+        self._notes: list[str] = []
 
     def root(self, location: Location) -> int:
         """Return the number of a root."""
@@ -102,6 +105,10 @@ class ListingBuilder:
             raise error
         self._rejected.append(Rejected(name, str(error)))
 
+    def note(self, text: str) -> None:
+        """Say how something was understood."""
+        self._notes.append(text)
+
     def finish(self, description: str) -> Listing:
         """Return the listing.
 
@@ -114,7 +121,7 @@ class ListingBuilder:
         if not self._records and not self._rejected:
             raise DataError(f"{description}: lists no image")
         records = [r._replace(labels=tuple(sorted({place[index] for index in r.labels}))) for r in self._records]
-        return Listing(tuple(names), records, tuple(self._roots), self._rejected, description)
+        return Listing(tuple(names), records, tuple(self._roots), self._rejected, description, tuple(self._notes))
 
 
 @dataclass(frozen=True)
@@ -133,8 +140,3 @@ class Part:
     def split_name(self) -> str:
         """The split's name, "" for none."""
         return SPLITS[self.split]
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return a list, or one value as a list."""
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -11,6 +11,10 @@ Fail: TypeAlias = Callable[[str], DataError]
 """Makes an error of a message: names the file, and the line where there is one."""
 
 
+_MOST_UNNAMED = 100_000
+"""Classes without names: a larger class number is a key, or damage, and would make a label of every number below it."""
+
+
 class Vocabulary:
     """Numbers labels as they are met.
 
@@ -61,8 +65,15 @@ class Vocabulary:
         if label < 0 or (self.fixed is not None and label >= len(self.fixed)):
             known = "0 or more" if self.fixed is None else f"0 .. {len(self.fixed) - 1}"
             raise fail(f"class number {label}, expected {known}")
+        if self.fixed is None and label >= _MOST_UNNAMED:
+            raise fail(f"class number {label} would make {label + 1} labels: give their names (labels or label_file)")
         self._highest = max(self._highest, int(label))
         return int(label)
+
+    def reserve(self, count: int, fail: Fail) -> None:
+        """Make sure that the class numbers 0 .. count - 1 are labels, whether they occur or not."""
+        if count:
+            self._number_of_class(count - 1, fail)
 
     def finish(self) -> tuple[list[str], list[int]]:
         """Return the names in their final order, and the final place of every number given out."""

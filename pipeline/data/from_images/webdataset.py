@@ -5,7 +5,6 @@ The labels are in a ``json`` member (under a key: one label or a list of names o
 """
 
 import io
-import json
 import posixpath
 import re
 import tarfile
@@ -16,13 +15,17 @@ from functools import partial
 from typing import Any
 
 from ...common.errors import DataError, did_you_mean
-from ...common.storage.locations import Location
+from ...common.storage.json_text import parse_json
+from ...common.storage.locations import Location, is_hidden
 from ..image_files import IMAGE_SUFFIXES
+from .label_lists import LabelLists
 from .options import SourceOptions, find_parts
-from .records import ImageRecord, Listing, ListingBuilder, Part, as_list
+from .records import ImageRecord, Listing, ListingBuilder, Part
 from .vocabulary import given_labels
 
-OPTIONS = frozenset({"files", "labels", "label_file", "label_column", "label_key", "label_delimiter", "image_column"})
+OPTIONS = frozenset(
+    {"files", "labels", "label_file", "label_column", "label_key", "label_lists", "label_delimiter", "image_column"}
+)
 _LABEL_SUFFIXES = ("json", "cls", "txt")
 _PATTERNS = ("*.tar", "*/*.tar")
 _BUFFER = 1 << 20
@@ -48,13 +51,16 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     home = source.folder
     label_file = home.join(options.label_file) if options.label_file else None
     builder = ListingBuilder(given_labels(options.labels, label_file), reject=reject)
-    root = builder.root(home)
+    lists = LabelLists(options.label_lists, builder.vocabulary)
     suffix = (options.label_column or "").removeprefix(".")
     wanted = (suffix,) if suffix else _LABEL_SUFFIXES
     with ThreadPoolExecutor(_THREADS) as pool:
         for part, samples in zip(parts, pool.map(lambda part: list(_samples(part, wanted)), parts), strict=True):
+            root = builder.root(part.location.parent)
             for sample in samples:
-                _add(builder, root, part, sample, options)
+                for each in [sample] if suffix or options.image_column else _by_last_dot(sample):
+                    _add(builder, lists, root, part, each, options)
+    lists.check(parts[0].location)
     return builder.finish(" + ".join([parts[0].name, *[f"{len(parts) - 1} more"] * (len(parts) > 1)]))
 
 
@@ -65,7 +71,7 @@ def _samples(part: Part, label_suffixes: tuple[str, ...]) -> Iterator[_Sample]:
             with tarfile.open(fileobj=buffered, mode="r:") as tar:
                 sample = None
                 for member in tar:
-                    if not member.isfile():
+                    if not member.isfile() or is_hidden(member.name):
                         continue
                     folder, name = posixpath.split(member.name)
                     stem, _, suffix = name.partition(".")
@@ -88,13 +94,34 @@ def _take(
     if suffix in sample.places:
         raise part.error(f"member {member.name!r} is there twice")
     sample.places[suffix] = (member.offset_data, member.size)
-    if suffix in labels:
+    if suffix in labels or suffix.rpartition(".")[2] in labels:
         content = tar.extractfile(member)
         assert content is not None
         sample.texts[suffix] = content.read()
 
 
-def _add(builder: ListingBuilder, root: int, part: Part, sample: _Sample, options: SourceOptions) -> None:
+def _by_last_dot(sample: _Sample) -> list[_Sample]:
+    """Return the samples of names with dots (``a.v1.jpg``, ``a.v1.json``), which the format's own rule cuts too early.
+
+    By that rule a name ends at its first dot. It is left only where it finds no image or no label by a plain suffix,
+    and the last dot finds one image and a label member for every name.
+    """
+    found: dict[str, _Sample] = {}
+    for suffix, place in sample.places.items():
+        inner, _, last = suffix.rpartition(".")
+        if not inner:
+            return [sample]
+        each = found.setdefault(inner, _Sample(f"{sample.key}.{inner}"))
+        each.places[last] = place
+        if suffix in sample.texts:
+            each.texts[last] = sample.texts[suffix]
+    whole = all(sum(s in IMAGE_SUFFIXES for s in each.places) == 1 and each.texts for each in found.values())
+    return list(found.values()) if whole else [sample]
+
+
+def _add(
+    builder: ListingBuilder, lists: LabelLists, root: int, part: Part, sample: _Sample, options: SourceOptions
+) -> None:
     wanted = (options.image_column or "").removeprefix(".")
     images = [s for s in sample.places if (s == wanted if wanted else s.rpartition(".")[2] in IMAGE_SUFFIXES)]
     name = f"{part.name}/{sample.key}.{images[0] if images else wanted or 'jpg'}"
@@ -104,25 +131,22 @@ def _add(builder: ListingBuilder, root: int, part: Part, sample: _Sample, option
     try:
         if not images:
             raise fail(f"has no image; its members are {', '.join(sample.places)}")
-        values = _labels(sample, options, fail)
+        values = lists.read(_labels(sample, options, fail), fail)
     except DataError as error:
         builder.reject(name, error)
         return
     numbers = tuple(builder.vocabulary.number(value, fail) for value in values)
     offset, size = sample.places[images[0]]
-    builder.add(ImageRecord(name, numbers, part.split, root, part.name, offset, size), fail)
+    builder.add(ImageRecord(name, numbers, part.split, root, part.location.name, offset, size), fail)
 
 
 def _failed(part: Part, key: str, message: str) -> DataError:
     return part.error(f"sample {key!r}: {message}")
 
 
-def _labels(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataError]) -> list[str | int]:
-    """Return the names or class numbers that the label member of a sample holds."""
-    suffix = next(iter(sample.texts), None)
-    if suffix is None:
-        wanted = options.label_column or " or ".join(_LABEL_SUFFIXES)
-        raise fail(f"has no label member {wanted}; its members are {', '.join(sample.places)}")
+def _labels(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataError]) -> Any:
+    """Return what the label member of a sample holds: names, class numbers or marks, one or a list."""
+    suffix = _label_member(sample, options, fail)
     try:
         text = sample.texts[suffix].decode()
     except UnicodeDecodeError as error:
@@ -138,9 +162,20 @@ def _labels(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataE
         raise fail(f"member cls: {text[:40]!r}, expected class numbers") from None
 
 
-def _json_labels(text: str, key: str, fail: Callable[[str], DataError]) -> list[str | int]:
+def _label_member(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataError]) -> str:
+    wanted = [options.label_column.removeprefix(".")] if options.label_column else _LABEL_SUFFIXES
+    found = [suffix for suffix in sample.texts if suffix in wanted]
+    if not found:
+        hint = "; a name ends at its first dot" if any("." in suffix for suffix in sample.places) else ""
+        raise fail(f"has no label member {' or '.join(wanted)}; its members are {', '.join(sample.places)}{hint}")
+    if len(found) > 1:
+        raise fail(f"its labels may be in {' or '.join(found)}: say label_column=SUFFIX")
+    return found[0]
+
+
+def _json_labels(text: str, key: str, fail: Callable[[str], DataError]) -> Any:
     try:
-        value: Any = json.loads(text)
+        value = parse_json(text)
     except ValueError as error:
         raise fail(f"member json: not valid JSON: {error}") from None
     for name in key.split("."):
@@ -148,7 +183,4 @@ def _json_labels(text: str, key: str, fail: Callable[[str], DataError]) -> list[
             known = value if isinstance(value, dict) else {}
             raise fail(f"member json: has no key {name!r}{did_you_mean(name, known)}; say label_key=...")
         value = value[name]
-    values = as_list(value)
-    if not all(isinstance(entry, str | int) and not isinstance(entry, bool) for entry in values):
-        raise fail(f"member json: {key} is {str(value)[:60]}, expected names or class numbers")
-    return values
+    return value

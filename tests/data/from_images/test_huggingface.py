@@ -84,10 +84,75 @@ def test_labels_of_objects(tmp_path, prepared, nested):
     assert [row[1] for row in rows] == [["cat", "cow"], []]
 
 
-def test_images_that_are_only_paths_are_bad(tmp_path, prepared):
-    cells = [{"bytes": jpeg(), "path": None}, {"bytes": None, "path": "a.jpg"}, None]
+@pytest.mark.parametrize(
+    "kind",
+    [int, bool, float],
+)
+def test_marks_and_class_numbers_are_told_apart(tmp_path, prepared, kind):
+    rows = [[kind(mark) for mark in row] for row in ([1, 0, 0, 1], [0, 1, 0, 0], [1, 1, 1, 0])]
+    write_rows(tmp_path / "in/x.parquet", {"image": images(3), "labels": rows})
+    if kind is int:
+        with pytest.raises(DataError, match=r"every list of labels has 4 numbers.*say label_lists=multi-hot or"):
+            prepared(tmp_path / "in", format="huggingface")
+        manifest, stored = prepared(tmp_path / "in", format="huggingface", label_lists="indices")
+        assert [row[1] for row in stored] == [["0", "1"]] * 3
+    manifest, stored = prepared(
+        tmp_path / "in", format="huggingface", label_lists="multi-hot" if kind is int else None, overwrite=True
+    )
+    assert (manifest.labels, manifest.label_counts) == (("0", "1", "2", "3"), (2, 2, 1, 1))
+    assert [row[1] for row in stored] == [["0", "3"], ["1"], ["0", "1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "refused"),
+    [
+        ([[0, 1], [1, 0]], {"labels": ["a", "b"]}, True),
+        ([[0, 1], [1, 0]], {"labels": ["a", "b", "c"]}, False),
+        ([[0, 1], [1]], {}, False),
+        ([[0, 1], []], {}, False),
+        ([[0, 1], [1, 2]], {}, False),
+        ([[0], [1]], {}, False),
+        ([0, 1], {}, False),
+        ([None, [0, 1]], {}, True),
+    ],
+)
+def test_lists_with_one_reading_need_no_word(tmp_path, prepared, rows, options, refused):
+    write_rows(tmp_path / "in/x.parquet", {"image": images(2), "labels": rows})
+    if refused:
+        with pytest.raises(DataError, match="label_lists=multi-hot or label_lists=indices"):
+            prepared(tmp_path / "in", format="huggingface", **options)
+    else:
+        assert prepared(tmp_path / "in", format="huggingface", **options)[0].rows == 2
+
+
+def test_marks_of_another_length(tmp_path, prepared):
+    write_rows(tmp_path / "in/x.parquet", {"image": images(2), "labels": [[0, 1, 1], [0, 1]]})
+    with pytest.raises(DataError, match="row 1: its labels are 2 marks, expected 3"):
+        prepared(tmp_path / "in", format="huggingface", label_lists="multi-hot")
+    with pytest.raises(DataError, match="row 0: its labels are 3 marks, expected 4"):
+        prepared(tmp_path / "in", format="huggingface", label_lists="multi-hot", labels=list("abcd"))
+    with pytest.raises(DataError, match="label_lists: 'multihot'; did you mean 'multi-hot'"):
+        prepared(tmp_path / "in", format="huggingface", label_lists="multihot")
+
+
+def test_rows_that_hold_a_path_and_no_bytes(tmp_path, prepared):
+    cells = [{"bytes": jpeg(row), "path": None} for row in range(4)]
+    cells[1], cells[2] = {"bytes": None, "path": "pictures/a.jpg"}, {"bytes": None, "path": f"{tmp_path}/in/b.jpg"}
+    write_rows(tmp_path / "in/data/x.parquet", {"image": cells, "label": list("abab")})
+    (tmp_path / "in/pictures").mkdir()
+    (tmp_path / "in/pictures/a.jpg").write_bytes(jpeg(50))
+    (tmp_path / "in/b.jpg").write_bytes(jpeg(51))
+    _, rows = prepared(tmp_path / "in", format="huggingface")
+    assert [row[0] for row in rows] == [f"data/x.parquet#{row}" for row in range(4)]
+    assert [row[3] for row in rows] == [jpeg(seed) for seed in (0, 50, 51, 3)]
+
+
+@pytest.mark.parametrize("path", ["../secret.jpg", "{parent}/secret.jpg", "http://127.0.0.1:9/a.jpg", "none.jpg"])
+def test_images_that_are_only_paths_are_bad(tmp_path, prepared, path):
+    cells = [{"bytes": jpeg(), "path": None}, {"bytes": None, "path": path.format(parent=tmp_path)}, None]
+    (tmp_path / "secret.jpg").write_bytes(jpeg())
     write_rows(tmp_path / "in/x.parquet", {"image": cells, "label": ["a", "b", "a"]})
-    with pytest.raises(DataError, match=r"image 'x.parquet#1': empty: 0 bytes"):
+    with pytest.raises(DataError, match=r"x.parquet: row 1: its bytes are null, and its path '.*' is not in"):
         prepared(tmp_path / "in", format="huggingface")
     manifest, _ = prepared(tmp_path / "in", format="huggingface", on_error="reject")
     assert (manifest.rows, manifest.filters["rejected"]) == (1, 2)
@@ -102,6 +167,7 @@ def test_images_that_are_only_paths_are_bad(tmp_path, prepared):
         ({"image": ["a.jpg"], "label": [1]}, {}, "column 'image' has type string, expected a struct with bytes"),
         ({"image": images(2), "label": [1, -1]}, {}, "row 1: class number -1, expected 0 or more"),
         ({"image": images(2), "label": [1, 3]}, {"labels": list("abc")}, "row 1: class number 3, expected 0 .. 2"),
+        ({"image": images(1), "label": [10**9]}, {}, "row 0: class number 1000000000 would make 1000000001 labels"),
         ({"image": images(1), "label": [1.5]}, {}, "row 0: its labels are 1.5, expected names or class numbers"),
     ],
 )

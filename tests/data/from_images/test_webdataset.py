@@ -65,6 +65,43 @@ def test_class_numbers(tars, prepared):
         prepared(tars, format="webdataset", files="n.tar", labels=["x", "y"], overwrite=True)
 
 
+def test_marks_in_members(tars, prepared):
+    for suffix, texts in (("json", ('{"labels": [1, 0, 1]}', '{"labels": [0, 1, 0]}')), ("cls", ("1 0 1", "0,1,0"))):
+        members = [(f"{n}.{end}", c) for n, text in enumerate(texts) for end, c in (("jpg", jpeg(n)), (suffix, text))]
+        write_tar(tars, "m.tar", members)
+        with pytest.raises(DataError, match=r"m.tar: every list of labels has 3 numbers"):
+            prepared(tars, format="webdataset", files="m.tar", overwrite=True)
+        options = {"label_lists": "multi-hot", "labels": ["x", "y", "z"], "overwrite": True}
+        _, rows = prepared(tars, format="webdataset", files="m.tar", **options)
+        assert [row[1] for row in rows] == [["x", "z"], ["y"]]
+
+
+def test_names_with_dots(tars, prepared):
+    members = [
+        (f"img.v{n}.{end}", c) for n in (1, 2) for end, c in (("jpg", jpeg(n)), ("json", f'{{"labels": [{n}]}}'))
+    ]
+    write_tar(tars, "d.tar", members)
+    _, rows = prepared(tars, format="webdataset", files="d.tar")
+    assert [row[:2] for row in rows] == [("d.tar/img.v1.jpg", ["1"]), ("d.tar/img.v2.jpg", ["2"])]
+    assert [row[3] for row in rows] == [jpeg(1), jpeg(2)]
+    write_tar(tars, "d.tar", [*members[:3], ("img.v2.tags.json", "{}")])
+    with pytest.raises(DataError, match=r"d.tar: sample 'img': has several images \(v1.jpg, v2.jpg\)"):
+        prepared(tars, format="webdataset", files="d.tar", overwrite=True)
+
+
+def test_hidden_members_are_no_data(tars, prepared):
+    write_tar(tars, "h.tar", [("._a.jpg", b"x"), *sample(0, ["dog"], "./a"), ("__MACOSX/._a.json", b"x")])
+    _, rows = prepared(tars, format="webdataset", files="h.tar")
+    assert [row[:2] for row in rows] == [("h.tar/./a.jpg", ["dog"])]
+
+
+def test_two_members_that_may_hold_the_labels(tars, prepared):
+    write_tar(tars, "two.tar", [*sample(0, ["dog"], "a"), ("a.txt", "a caption")])
+    with pytest.raises(DataError, match=r"two.tar: sample 'a': its labels may be in json or txt: say label_column"):
+        prepared(tars, format="webdataset", files="two.tar")
+    assert prepared(tars, format="webdataset", files="two.tar", label_column="json")[1][0][1] == ["dog"]
+
+
 def test_text_members_and_several_images(tars, prepared):
     members = [("a.jpg", jpeg()), ("a.seg.png", encode(picture(), "PNG")), ("a.tags.txt", "big dog; cat\ncow\n")]
     write_tar(tars, "t.tar", members)
@@ -81,6 +118,7 @@ def test_text_members_and_several_images(tars, prepared):
     [
         ([("a.jpg", b"x"), ("a.json", "{")], "sample 'a': member json: not valid JSON"),
         ([("a.jpg", b"x"), ("a.json", '{"label": [1]}')], "has no key 'labels'; did you mean 'label'?"),
+        ([("a.jpg", b"x"), ("a.json", '{"labels": ' + "[" * 100_000)], "its brackets are nested too deeply"),
         ([("a.jpg", b"x"), ("a.json", '{"labels": [1.5]}')], "expected names or class numbers"),
         ([("a.jpg", b"x"), ("a.cls", "dog")], "member cls: 'dog', expected class numbers"),
         ([("a.jpg", b"x"), ("a.txt", b"\xff\xfe")], "member txt: not utf-8 text"),
