@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+from ...common.errors import SHOWN, DataError
 from ...common.storage.locations import Location
 from ..from_tables.csv_table import csv_table
 from ..from_tables.named_columns import ColumnOptions, LabelColumns, Table, collect_labels, find_column
@@ -18,6 +19,8 @@ OPTIONS = frozenset(
 )
 _PATTERNS = ("labels.csv", "*.csv", "*.tsv")
 _TAB_SEPARATED = (".tsv", ".tab")
+_SPLIT_NAMES = frozenset({"split", "subset", "partition", "fold", "is_train", "is_valid", "is_val", "is_test"})
+"""Names of columns that rather say a split than a label; one of 0 and 1 would be learnt as a label."""
 
 
 def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Listing:
@@ -56,7 +59,16 @@ def _table(part: Part, encoding: str) -> Table:
 
 
 def _path_column(table: Table, options: SourceOptions) -> int:
-    return 0 if options.path_column is None else find_column(table, options.path_column, "path column")
+    if options.path_column is not None:
+        return find_column(table, options.path_column, "path column")
+    if _is_unnamed(table.names[0]):
+        hint = f"an index that pandas saved? say path_column=... of {list(table.names[1 : SHOWN + 1])}"
+        raise DataError.at(table.path, 1, f"the first column should hold the images' paths and has no name: {hint}")
+    return 0
+
+
+def _is_unnamed(name: str) -> bool:
+    return not name.strip() or name.startswith("Unnamed: ")
 
 
 def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
@@ -71,7 +83,12 @@ def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
     )
     if options.labels is None and options.label_prefix is None and options.label_column is None:
         other = {table.names[_path_column(table, options)], options.split_column, *options.exclude}
-        return replace(chosen, labels=[name for name in table.names if name not in other])
+        labels = [name for name in table.names if name not in other and not _is_unnamed(name)]
+        if doubtful := [name for name in labels if name.strip().lower() in _SPLIT_NAMES]:
+            name = doubtful[0]
+            hint = f"say split_column={name}, or exclude it, or name the labels"
+            raise DataError.at(table.path, 1, f"column {name!r} may say the split or be a label: {hint}")
+        return replace(chosen, labels=labels)
     return chosen
 
 

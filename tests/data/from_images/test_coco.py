@@ -4,6 +4,7 @@ import pytest
 from image_files import jpeg, write
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.from_images import prepare_images
 
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "person"}]
 
@@ -88,6 +89,94 @@ def test_what_is_wrong_is_named_with_its_file(coco, prepared, edit, message):
         prepared(coco, format="coco")
     assert message in str(caught.value)
     assert "instances_" in str(caught.value)
+
+
+def test_classes_are_the_same_where_their_names_are(coco, prepared):
+    """The validation file numbers the classes anew, in another order."""
+    renumbered = [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "cat"}]
+    content = instances([(5, "b.jpg"), (6, "c.jpg")], [(5, 1), (6, 3)], renumbered)
+    write(coco, "annotations/instances_val2017.json", json.dumps(content))
+    write(coco, "val2017/c.jpg", jpeg())
+    manifest, rows = prepared(coco, format="coco")
+    assert manifest.labels == ("cat", "dog", "person")
+    assert [row[1] for row in rows[3:]] == [["person"], ["cat"]]
+
+
+def test_differing_categories_are_named(coco, prepared):
+    change(coco, lambda c: c["categories"].__setitem__(1, {"id": 3, "name": "cow"}), "val2017")
+    with pytest.raises(
+        DataError, match=r"val2017.json: its .*train2017.json; only here: \['cow'\], only there: \['cat'\]"
+    ):
+        prepared(coco, format="coco")
+
+
+@pytest.fixture
+def roboflow(tmp_path):
+    """A folder a split with the annotations beside the images; the first category only groups."""
+    names = ((0, "fish", "none"), (1, "fish", "fish"), (2, "crab", "fish"))
+    categories = [{"id": key, "name": name, "supercategory": group} for key, name, group in names]
+    for split, wanted in (("train", 1), ("valid", 2)):
+        content = instances([(1, "a.jpg")], [(1, wanted)], categories)
+        write(tmp_path / "rf", f"{split}/_annotations.coco.json", json.dumps(content))
+        write(tmp_path / "rf", f"{split}/a.jpg", jpeg(wanted))
+    return tmp_path / "rf"
+
+
+def test_a_folder_a_split_and_a_category_that_groups(roboflow, prepared, capsys):
+    manifest, rows = prepared(roboflow, format="coco")
+    assert manifest.labels == ("fish", "crab")
+    assert [row[:3] for row in rows] == [
+        ("train/a.jpg", ["fish"], "train"),
+        ("valid/a.jpg", ["crab"], "validation"),
+    ]
+    assert prepared(roboflow / "train/_annotations.coco.json", format="coco", overwrite=True)[0].rows == 1
+    prepare_images(roboflow, roboflow / "out", format="coco")
+    assert "categories that only group others and have no annotation are no labels: fish" in capsys.readouterr().out
+
+
+def test_a_category_with_annotations_groups_nothing(roboflow, prepared):
+    """One annotation of the group makes two classes called fish, which nobody can tell apart."""
+    path = roboflow / "valid/_annotations.coco.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["category_id"] = 0
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"duplicate label names: \['fish'\]; 'fish' has the ids \[0, 1\]"):
+        prepared(roboflow, format="coco")
+
+
+def test_an_unused_category_without_members_stays(coco, prepared):
+    for name in ("train2017", "val2017"):
+        change(coco, lambda c: c["categories"].append({"id": 91, "name": "cow", "supercategory": "none"}), name)
+    assert prepared(coco, format="coco")[0].labels == ("cat", "dog", "person", "cow")
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "{parent}/secret.jpg", "http://127.0.0.1:9/a.jpg"])
+def test_nothing_outside_is_read(coco, prepared, name):
+    write(coco.parent, "secret.jpg", jpeg())
+    change(coco, lambda c: c["images"][1].update(file_name=name.format(parent=coco.parent)))
+    with pytest.raises(DataError, match=r"instances_train2017.json: image '.*' is not in .*nothing outside is read"):
+        prepared(coco, format="coco")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda c: c["images"][0].update(id=[5]), "image 0 of the list needs 'id' and 'file_name'"),
+        (lambda c: c["annotations"][0].update(category_id={}), "annotation 0 of the list needs 'image_id'"),
+        (lambda c: c["categories"][0].update(id=float("inf")), "every category needs a number 'id'"),
+        (lambda c: c["categories"][0].update(name=None), "every category needs a number 'id'"),
+    ],
+)
+def test_values_of_other_kinds_are_named(coco, prepared, edit, message):
+    change(coco, edit)
+    with pytest.raises(DataError, match=message):
+        prepared(coco, format="coco")
+
+
+def test_json_that_is_nested_too_deeply(coco, prepared):
+    write(coco, "annotations/instances_val2017.json", '{"images": ' + "[" * 200_000)
+    with pytest.raises(DataError, match=r"instances_val2017.json: not valid JSON: its brackets are nested too deeply"):
+        prepared(coco, format="coco")
 
 
 def test_json_that_is_none(coco, prepared):

@@ -132,6 +132,25 @@ def test_a_path_with_two_homes(folder, prepared):
     assert prepared(folder, format="image-csv", **options)[1][0][0] == "train/y.jpg"
 
 
+def test_a_column_that_may_be_the_split_is_no_label(folder, prepared):
+    write(folder, "labels.csv", "file,red,Fold\na.jpg,1,0\nc.png,0,1\n")
+    with pytest.raises(DataError, match=r"labels.csv:1: column 'Fold' may say the split or be a label"):
+        prepared(folder, format="image-csv")
+    assert prepared(folder, format="image-csv", exclude=["Fold"])[0].labels == ("red",)
+    assert prepared(folder, format="image-csv", labels=["red", "Fold"], overwrite=True)[0].labels == ("red", "Fold")
+
+
+def test_an_index_without_a_name_is_neither_path_nor_label(folder, prepared):
+    """Files called 0 and 1 are there: the index would find them."""
+    for number in (0, 1):
+        write(folder, f"images/{number}.jpg", jpeg(number))
+    write(folder, "labels.csv", ",file,red\n0,a.jpg,1\n1,c.png,0\n")
+    with pytest.raises(DataError, match=r"labels.csv:1: the first column .* has no name: .*path_column"):
+        prepared(folder, format="image-csv")
+    manifest, rows = prepared(folder, format="image-csv", path_column="file")
+    assert (manifest.labels, [row[0] for row in rows]) == (("red",), ["images/a.jpg", "images/c.png"])
+
+
 def test_keys_in_a_table_are_kept_nowhere(folder, prepared):
     write(folder, "labels.csv", "file,red\na.jpg,1\ns3://KEY:SECRET@bucket/x.jpg,1\n")
     manifest, _ = prepared(folder, format="image-csv", on_error="reject")
