@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..common.errors import DataError
+from ..common.storage.json_text import parse_json
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
@@ -155,7 +156,7 @@ class Manifest:
         """
         path = Path(folder) / MANIFEST_FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = parse_json(path.read_text(encoding="utf-8"))
         except OSError as error:
             hint = "; is it a folder that `d2ace prepare` wrote?"
             raise DataError(f"{path}: cannot be read: {error.strerror}{hint}") from None
@@ -184,9 +185,17 @@ class Manifest:
             found.append(f"splits {dict(self.splits)} do not add up to {self.rows} rows of {SPLITS}")
         if any((shard.packed is None) == (self.kind == "image") for shard in self.shards):
             found.append("shards of images, and only those, have packed files")
+        outside = [name for shard in self.shards for name, _ in shard.checksums if not _is_plain_name(name)]
+        if outside:
+            found.append(f"files of shards lie in the data set's folder, got {outside[0]!r}")
         if sum(shard.rows for shard in self.shards) != self.rows:
             found.append(f"the shards' rows do not add up to {self.rows}")
         return found
+
+
+def _is_plain_name(name: Any) -> bool:
+    """Return whether this names a file in the folder itself: no path, so that a manifest leads nowhere else."""
+    return isinstance(name, str) and name != "" and PurePath(name).name == name and name != ".." and "\\" not in name
 
 
 def _from_plain(values: Any, path: Path) -> Manifest:

@@ -54,6 +54,23 @@ def test_a_damaged_manifest_is_refused(make_prepared, changes, message):
         Manifest.load(folder)
 
 
+@pytest.mark.parametrize("name", ["../x.parquet", "/etc/x.parquet", "sub/x.parquet", "..", "", "a\\b", 3])
+@pytest.mark.parametrize("kind", ["dense", "image"])
+def test_shards_lie_in_the_folder(make_prepared, kind, name):
+    manifest = make_prepared(kind).manifest
+    shards = json.loads((manifest.folder / MANIFEST_FILE).read_text())["shards"]
+    (shards[0]["packed"] if kind == "image" else shards[0])["file"] = name
+    with pytest.raises(DataError, match="files of shards lie in the data set's folder"):
+        Manifest.load(rewrite(manifest, shards=shards))
+
+
+def test_brackets_without_end(make_prepared):
+    folder = make_prepared().manifest.folder
+    (folder / MANIFEST_FILE).write_text("[" * 200_000)
+    with pytest.raises(DataError, match="nested too deeply"):
+        Manifest.load(folder)
+
+
 def test_images_have_no_feature_count(make_prepared):
     with pytest.raises(DataError, match="kind 'image' needs 'image'"):
         replace(make_prepared("image").manifest, n_features=3)

@@ -17,10 +17,9 @@ from typing import Literal, get_args
 from PIL import Image, ImageOps
 
 from ...common.errors import DataError, did_you_mean
+from ..image_files import MOST_TEXT_BYTES, open_image
 
 Odd = Literal["convert", "bad"]
-FORMATS = ("JPEG", "PNG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
-"""What is opened at all: Pillow knows more, among them some that start other programs."""
 _KEPT = ("JPEG", "PNG")
 _EXIF_ORIENTATION = 0x0112
 _DECODABLE = 178_956_970
@@ -89,13 +88,15 @@ def clean(content: bytes | None, rules: Cleaning) -> Clean:
         raise BadImageError("empty: 0 bytes")
     with _our_pixel_limit():
         try:
-            with Image.open(BytesIO(content), formats=_formats()) as image:
+            with open_image(content) as image:
                 return _clean(content, image, rules)
         except BadImageError:
             raise
         except Image.UnidentifiedImageError:
             raise BadImageError(f"no image of a known format: starts with {content[:16]!r}") from None
         except Exception as error:  # on damaged bytes Pillow's readers raise errors of nearly any class
+            if "MAX_TEXT" in str(error):
+                raise BadImageError(f"a text or colour profile of more than {MOST_TEXT_BYTES >> 20} MiB") from None
             raise BadImageError(f"damaged or truncated: {error or type(error).__name__}") from None
 
 
@@ -155,11 +156,6 @@ def _plain(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image.convert("L" if grey else "RGB")
-
-
-def _formats() -> tuple[str, ...]:
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 @contextmanager

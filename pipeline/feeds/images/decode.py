@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 import simplejpeg
 from PIL import Image
+
+from ...data.image_files import open_image
 
 Encoded = bytes | memoryview
 Shrink = Callable[[int, int], int]
@@ -92,7 +93,7 @@ def _orientation(encoded: memoryview) -> int:
     while place + 4 <= end and encoded[place] == 0xFF:
         marker, length = encoded[place + 1], (encoded[place + 2] << 8) + encoded[place + 3]
         if marker == _APP1:
-            return _orientation_of(Image.open(BytesIO(encoded)))
+            return _orientation_of(open_image(encoded))
         if marker == _START_OF_SCAN:
             break
         place += 2 + length
@@ -113,7 +114,7 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 def _decode_with_pillow(encoded: memoryview, mode: str) -> Decoded:
     try:
-        with Image.open(BytesIO(encoded)) as opened:
+        with open_image(encoded) as opened:
             opened.load()
             pixels = np.array(_converted(opened, mode))
             upright = _turned(pixels[:, :, None] if pixels.ndim == 2 else pixels, _orientation_of(opened))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from image_files import encode, pixels
 from image_files import picture as small_picture
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.from_images.cleaning import BadImageError, Cleaning, clean
+from d2ace.pipeline.feeds.images.decode import decode
 
 DEFAULTS = Cleaning()
 
@@ -158,6 +159,24 @@ def test_bad_images_have_a_reason(content, reason):
     with pytest.raises(BadImageError) as caught:
         clean(content, DEFAULTS)
     assert str(caught.value).startswith(reason)
+
+
+def with_text(size, kind="text"):
+    """A PNG whose text, or colour profile, unpacks to so many bytes."""
+    if kind == "profile":
+        return encode(picture(), "PNG", icc_profile=b"x" * size)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "x" * size, zip=True)
+    return encode(picture(), "PNG", pnginfo=info)
+
+
+@pytest.mark.parametrize("kind", ["text", "profile"])
+def test_a_sound_png_may_carry_a_large_text(kind):
+    content = with_text(2_000_000, kind)
+    assert clean(content, DEFAULTS).encoded == content
+    assert decode(content, "RGB").pixels.shape == (64, 96, 3)
+    with pytest.raises(BadImageError, match="a text or colour profile of more than 64 MiB"):
+        clean(with_text((64 << 20) + 1, kind), DEFAULTS)
 
 
 def test_the_limit_of_pixels_is_ours():

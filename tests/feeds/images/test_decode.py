@@ -170,3 +170,11 @@ def test_shrunk_decoding_is_the_image_made_smaller(factor, orientation, mode):
     picture = Image.fromarray(full.squeeze())
     expected = np.asarray(picture.resize(got.pixels.shape[1::-1], Image.Resampling.BOX)).reshape(got.pixels.shape)
     assert np.abs(got.pixels.astype(int) - expected).mean() < (0.01 if factor == 1 else 4)
+
+
+@pytest.mark.parametrize("kind", ["PCX", "TGA", "EPS", "ICO", "SGI"])
+def test_formats_that_prepare_refuses_are_not_opened(kind):
+    buffer = BytesIO()
+    Image.new("RGB", (32, 32)).save(buffer, kind)
+    with pytest.raises(ImageError, match="not a readable image"):
+        decode(buffer.getvalue(), "RGB")
