@@ -4,12 +4,12 @@ Source: Chang, Learned-Miller & McCallum, *Active Bias: Training More Accurate N
 Variance Samples*, NeurIPS 2017 [paper]; the law that turns its scores into draws is the one all methods share [own].
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
-from .bases import LawSelector
+from .bases import FallingPressureSelector
+from .common.labels import Labels
 from .history.observations import NEUTRAL_PROBABILITY, Observations
 
 
@@ -68,7 +68,7 @@ class Moments(Observations):
         return np.sqrt(variance + variance**2 / np.maximum(visits - 1, 1))
 
 
-class ActiveBias(LawSelector):
+class ActiveBias(FallingPressureSelector):
     """Draws rows by the standard deviation of their predictions over all visits, summed over labels.
 
     The standard deviation of the probability of the true value equals that of the probability itself, so labels do
@@ -77,50 +77,19 @@ class ActiveBias(LawSelector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: not used.
-        neighbour_ids: not used.
-        warmup: epochs of plain permutations.
-        pressure: s_0, bound of max P / min P; 8 as in the multi-label methods [own].
-        pressure_start: epoch; None: ``warmup``.
-        pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+        **settings: warm-up, pressure (8 as in the multi-label methods [own]) and its fall, and what else
+            ``FallingPressureSelector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
     """
 
     name: ClassVar[str] = "active-bias"
+    _seen: Moments
 
-    def __init__(
-        self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
-        *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
-        features: np.ndarray | None = None,
-        neighbour_ids: np.ndarray | None = None,
-        warmup: int = 10,
-        pressure: float = 8.0,
-        pressure_start: int | None = None,
-        pressure_end: int | None = None,
-    ) -> None:
-        super().__init__(
-            labels,
-            batch_size=batch_size,
-            epochs=epochs,
-            seed=seed,
-            features=features,
-            neighbour_ids=neighbour_ids,
-            warmup=warmup,
-            pressure=pressure,
-            pressure_start=pressure_start,
-            pressure_end=pressure_end,
-        )
-        self._seen: Moments = Moments(self.n_rows, self.n_labels)
-        self.reset()
+    def __init__(self, labels: Labels, **settings: Any) -> None:
+        super().__init__(labels, **settings)
+        self._begin(Moments(self.n_rows, self.n_labels))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         return self._seen.spread(rows).sum(axis=1)

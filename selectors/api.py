@@ -16,11 +16,10 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from .common.errors import SelectionError, did_you_mean
 from .common.explain import checked_row, row_values
-from .common.labels import as_label_matrix
+from .common.labels import Labels, as_label_matrix
 from .plans.plan import Plan
 
 # name -> "module:class"; modules are imported on first use. One method a file.
@@ -62,12 +61,14 @@ class Selector(ABC):
     name: ClassVar[str]
     uses_neighbours: ClassVar[bool] = False
     uses_observations: ClassVar[bool] = True
+    selects: ClassVar[bool] = True
+    """False for a baseline whose epochs are permutations by design."""
     branch_names: ClassVar[tuple[str, ...]] = ()
     """Names of the branches that ``Plan.branches`` counts."""
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
         batch_size: int,
         epochs: int,
@@ -86,6 +87,11 @@ class Selector(ABC):
         for argument, array in (("features", features), ("neighbour_ids", neighbour_ids)):
             if array is not None and np.shape(array)[0] != self.n_rows:  # len() of a sparse matrix is an error
                 raise SelectionError(f"{argument} has {np.shape(array)[0]} rows, but labels has {self.n_rows}")
+
+    @property
+    def selection_start(self) -> int | None:
+        """The first epoch of the run whose batches the method chooses, from 0; None: all epochs are left to chance."""
+        return 0 if self.selects else None
 
     @abstractmethod
     def plan(self, epoch: int) -> Plan:
@@ -153,9 +159,19 @@ def get(name: str) -> type[Selector]:
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:
-    """Return the method's own settings (those not common to all), by name, with defaults and annotations."""
-    parameters = inspect.signature(get(name).__init__).parameters
-    return {key: p for key, p in parameters.items() if key not in _COMMON and p.kind is not p.VAR_KEYWORD}
+    """Return the method's own settings (those not common to all), by name, with defaults and annotations.
+
+    A constructor that passes ``**settings`` on has those of its base as well; its own defaults count.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for cls in get(name).__mro__:
+        if "__init__" not in vars(cls):
+            continue
+        parameters = inspect.signature(vars(cls)["__init__"]).parameters
+        found = {**parameters, **found}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return {key: p for key, p in found.items() if key not in _COMMON and p.kind is not p.VAR_KEYWORD}
 
 
 def create(name: str, **arguments: Any) -> Selector:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from .api import Selector
-from .common.labels import spans
+from .common.labels import Labels, spans
 from .common.randomness import generator
 from .common.settings import whole
 from .common.state import check_header, header, need
@@ -33,13 +33,9 @@ class Balanced(Selector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: not used.
-        neighbour_ids: not used.
         draws_at_once: G, draws whose labels are chosen before their rows' other labels are counted; 1 is the common
             sampler to the letter, None: a whole batch.
+        **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
@@ -48,20 +44,8 @@ class Balanced(Selector):
     name: ClassVar[str] = "balanced"
     uses_observations: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
-        *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
-        features: np.ndarray | None = None,
-        neighbour_ids: np.ndarray | None = None,
-        draws_at_once: int | None = None,
-    ) -> None:
-        super().__init__(
-            labels, batch_size=batch_size, epochs=epochs, seed=seed, features=features, neighbour_ids=neighbour_ids
-        )
+    def __init__(self, labels: Labels, *, draws_at_once: int | None = None, **run: Any) -> None:
+        super().__init__(labels, **run)
         group = self.batch_size if draws_at_once is None else draws_at_once
         self._group = whole("draws_at_once", group, at_least=1)
         self._members = sparse.csc_array(self.labels)

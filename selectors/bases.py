@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from .api import Selector
+from .common.labels import Labels
 from .common.randomness import generator
-from .common.settings import warm_up, whole
+from .common.settings import whole
 from .common.state import check_header, header, need
 from .history.observations import Observations
 from .plans import law
 from .plans.draw import permutation_plan, weighted_plan
 from .plans.plan import Plan, effective_sample_size
-from .plans.schedules import pressure_schedule
+from .plans.schedules import WARM_UP, PressureSchedule, When, warm_up
 
 Frozen = dict[str, Any]
 _BLOCK_ROWS = 4096
@@ -27,13 +27,18 @@ _BLOCK_ROWS = 4096
 class FrozenSelector(Selector):
     """Records observations as they come, and changes its plans only at the end of an epoch.
 
-    A subclass sets ``self._seen``, calls ``reset()`` last in its constructor, and says in ``_rescore`` what it
-    freezes (NumPy arrays and floats under the names in ``frozen``) and in ``_freeze`` what follows from that.
+    A subclass calls ``_begin`` last in its constructor, and says in ``_rescore`` what it freezes (NumPy arrays and
+    floats under the names in ``frozen``) and in ``_freeze`` what follows from that.
     """
 
     schema: ClassVar[int] = 1
     frozen: ClassVar[tuple[str, ...]]
     _seen: Observations
+
+    def _begin(self, record: Observations) -> None:
+        """Take an empty record of observations; everything that ``_rescore`` needs is there."""
+        self._seen = record
+        self.reset()
 
     @abstractmethod
     def _rescore(self, epoch: int) -> Frozen:
@@ -76,19 +81,13 @@ class FrozenSelector(Selector):
 
 
 class LawSelector(FrozenSelector):
-    """One score a row, the law all methods share, and a warm-up of plain permutations.
+    """One score a row, the law all methods share under a constant pressure, and a warm-up of plain permutations.
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: float (N, d) or None.
-        neighbour_ids: int (N, K + 1) or None.
-        warmup: epochs of plain permutations.
-        pressure: s_0, bound of max P / min P.
-        pressure_start: epoch; None: ``warmup``.
-        pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+        warmup: plain permutations first: epochs (int), or a share of the run (float below 1).
+        pressure: s, bound of max P / min P.
+        **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
@@ -96,27 +95,15 @@ class LawSelector(FrozenSelector):
 
     frozen: ClassVar[tuple[str, ...]] = ("score", "pressure")
 
-    def __init__(
-        self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
-        *,
-        batch_size: int,
-        epochs: int,
-        seed: int,
-        features: np.ndarray | None,
-        neighbour_ids: np.ndarray | None,
-        warmup: int,
-        pressure: float,
-        pressure_start: int | None,
-        pressure_end: int | None,
-    ) -> None:
-        super().__init__(
-            labels, batch_size=batch_size, epochs=epochs, seed=seed, features=features, neighbour_ids=neighbour_ids
-        )
+    def __init__(self, labels: Labels, *, warmup: When = WARM_UP, pressure: float = 8.0, **run: Any) -> None:
+        super().__init__(labels, **run)
         self.warmup = warm_up(warmup, self.epochs)
-        self._pressure = pressure_schedule(
-            pressure, pressure_start, pressure_end, warmup=self.warmup, epochs=self.epochs
-        )
+        self._pressure = PressureSchedule.constant(pressure, self.epochs)
+
+    @property
+    def selection_start(self) -> int | None:
+        """The first epoch after the warm-up, unless the pressure is 1 by then."""
+        return self._pressure.selects_from(self.warmup, self.epochs)
 
     @abstractmethod
     def _score_of(self, rows: slice) -> np.ndarray:
@@ -172,6 +159,35 @@ class LawSelector(FrozenSelector):
             "effective_sample_size": self._effective_sample_size,
             **self._seen.counts(),
         }
+
+
+class FallingPressureSelector(LawSelector):
+    """The same with a pressure that falls to 1.
+
+    Args:
+        labels: as for ``LawSelector``.
+        pressure: s_0, the pressure before it falls.
+        pressure_start: when it begins to fall: epochs, or a share of the run; None: after the warm-up.
+        pressure_end: when it is 1: epochs, or a share of the run; None: at the run's end.
+        **settings: ``warmup`` and what else ``LawSelector`` takes.
+
+    Raises:
+        SelectionError: as ``LawSelector``.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        *,
+        pressure: float = 8.0,
+        pressure_start: When | None = None,
+        pressure_end: When | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(labels, pressure=pressure, **settings)
+        self._pressure = PressureSchedule.of(
+            pressure, pressure_start, pressure_end, warmup=self.warmup, epochs=self.epochs
+        )
 
 
 def _copy(value: Any) -> Any:

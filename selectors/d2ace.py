@@ -9,12 +9,12 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from .api import Selector
 from .common.explain import checked_row
+from .common.labels import Labels
 from .common.randomness import generator
-from .common.settings import choice, flag, number, warm_up, whole
+from .common.settings import choice, flag, number, whole
 from .common.state import check_header, divided, header, joined, need
 from .history.history import normalised_loss
 from .history.observations import checked_batch, warn_unusable
@@ -22,7 +22,7 @@ from .neighbours.given import given_or_found_neighbours
 from .plans import law
 from .plans.draw import permutation_plan
 from .plans.plan import Plan
-from .plans.schedules import mixture_schedule, pressure_schedule
+from .plans.schedules import WARM_UP, MixtureSchedule, PressureSchedule, When, warm_up
 from .ranges.joint_law import draw, freeze, named, rescore
 from .ranges.range_state import BRANCHES, RangeSpec
 from .ranges.ranges import LocalRanges, Ranges
@@ -39,14 +39,11 @@ class D2ACE(Selector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
         features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids``, 0 neighbours, or
             without ``correlation``.
         neighbour_ids: int (N, K + 1), the row itself included, instead of ``features``.
         neighbours: K; ignored when ``neighbour_ids`` is given.
-        warmup: epochs of plain permutations.
+        warmup: plain permutations first: epochs (int), or a share of the run (float below 1), as all stages below.
         history: T, predictions kept for each entry.
         fluctuation_weight: lambda, fluctuation against entropy in the uncertainty.
         flip_alpha: weight of the newest change in the flip average.
@@ -58,11 +55,11 @@ class D2ACE(Selector):
             branch; the four settings below count only with "schedule".
         mixture_initial: share of the uncertainty branch up to ``mixture_start``.
         mixture_final: its share from ``mixture_end`` on.
-        mixture_start: epoch; None: ``warmup``.
-        mixture_end: epoch; None: 70 % of ``epochs``, but after ``mixture_start``.
+        mixture_start: epochs or share; None: after the warm-up.
+        mixture_end: epochs or share; None: 70 % of the run, but after ``mixture_start``.
         pressure: s_0, bound of max P / min P within a branch.
-        pressure_start: epoch; None: ``warmup``.
-        pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+        pressure_start: when it begins to fall to 1: epochs or share; None: after the warm-up.
+        pressure_end: when it is 1: epochs or share; None: the run's end, but after ``pressure_start``.
         draws: "independent" [released], or "systematic" [own]: every row comes N P times up to rounding, so that
             chance leaves out no row and equal probabilities are a permutation.
         importance: kappa of the loss weights (1 / (N P))^kappa, scaled to a mean of 1 under the law: 0 leaves all
@@ -70,6 +67,7 @@ class D2ACE(Selector):
             variance where the law follows the gradients [own; Katharopoulos and Fleuret 2018 for the idea].
         variant: "corrected", or "released" for the released program's hardness with its floor of 1.
         history_dtype: "float32" or "float16".
+        **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
@@ -81,15 +79,12 @@ class D2ACE(Selector):
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
         features: np.ndarray | None = None,
         neighbour_ids: np.ndarray | None = None,
         neighbours: int = 6,
-        warmup: int = 10,
+        warmup: When = WARM_UP,
         history: int = 5,
         fluctuation_weight: float = 0.5,
         flip_alpha: float = 0.7,
@@ -100,28 +95,22 @@ class D2ACE(Selector):
         mixture: str | float = "schedule",
         mixture_initial: float = 0.7,
         mixture_final: float = 0.3,
-        mixture_start: int | None = None,
-        mixture_end: int | None = None,
+        mixture_start: When | None = None,
+        mixture_end: When | None = None,
         pressure: float = 8.0,
-        pressure_start: int | None = None,
-        pressure_end: int | None = None,
+        pressure_start: When | None = None,
+        pressure_end: When | None = None,
         draws: str = "independent",
         importance: float = 0.0,
         variant: str = "corrected",
         history_dtype: str = "float32",
+        **run: Any,
     ) -> None:
-        super().__init__(
-            labels,
-            batch_size=batch_size,
-            epochs=epochs,
-            seed=seed,
-            features=features,
-            neighbour_ids=neighbour_ids,
-        )
+        super().__init__(labels, features=features, neighbour_ids=neighbour_ids, **run)
         self.warmup = warm_up(warmup, self.epochs)
-        run = {"warmup": self.warmup, "epochs": self.epochs}
-        self._mixture = mixture_schedule(mixture, mixture_initial, mixture_final, mixture_start, mixture_end, **run)
-        self._pressure = pressure_schedule(pressure, pressure_start, pressure_end, **run)
+        span = {"warmup": self.warmup, "epochs": self.epochs}
+        self._mixture = MixtureSchedule.of(mixture, mixture_initial, mixture_final, mixture_start, mixture_end, **span)
+        self._pressure = PressureSchedule.of(pressure, pressure_start, pressure_end, **span)
         weighted = flag("label_weights", label_weights)
         self._mean_weight = number("label_weight_mean", label_weight_mean) if weighted else 0.0
         self._std_weight = number("label_weight_std", label_weight_std) if weighted else 0.0
@@ -139,6 +128,11 @@ class D2ACE(Selector):
         ids = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
         self._ranges = self._place(self._specs(ids, self._bounds()))
         self._rescore(0)
+
+    @property
+    def selection_start(self) -> int | None:
+        """The first epoch after the warm-up, unless the pressure is 1 by then."""
+        return self._pressure.selects_from(self.warmup, self.epochs)
 
     def reset(self) -> None:
         """Forget all observations: the state right after construction."""

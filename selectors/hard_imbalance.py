@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from .bases import LawSelector
+from .common.labels import Labels
 from .common.settings import whole
 from .history.row_losses import RowLosses
 from .neighbours.given import given_or_found_neighbours
@@ -25,14 +26,11 @@ class HardImbalance(LawSelector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
         features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids`` or 0 neighbours.
         neighbour_ids: int (N, K + 1), the row itself included, instead of ``features``.
         neighbours: K; ignored when ``neighbour_ids`` is given; with 0 every imbalance weight is 1.
-        warmup: epochs of plain permutations.
-        pressure: s, constant; P lies within a factor s. The text lists 2, 4, 16 and 64 as well.
+        **settings: warm-up, the constant pressure (the text lists 2, 4, 16 and 64 besides 8), and what else
+            ``LawSelector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
@@ -40,37 +38,22 @@ class HardImbalance(LawSelector):
 
     name: ClassVar[str] = "hard-imbalance"
     uses_neighbours: ClassVar[bool] = True
+    _seen: RowLosses
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
         features: np.ndarray | None = None,
         neighbour_ids: np.ndarray | None = None,
         neighbours: int = 5,
-        warmup: int = 3,
-        pressure: float = 8.0,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            labels,
-            batch_size=batch_size,
-            epochs=epochs,
-            seed=seed,
-            features=features,
-            neighbour_ids=neighbour_ids,
-            warmup=warmup,
-            pressure=pressure,
-            pressure_start=epochs,  # never falls
-            pressure_end=None,
-        )
+        super().__init__(labels, features=features, neighbour_ids=neighbour_ids, **settings)
         k = whole("neighbours", neighbours)
         near = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
         self.imbalance = imbalance_weights(self.labels, near)
-        self._seen: RowLosses = RowLosses(self.n_rows, self.n_labels)
-        self.reset()
+        self._begin(RowLosses(self.n_rows, self.n_labels))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         return self.imbalance[rows] * self._seen.row_loss[rows]

@@ -7,10 +7,10 @@ Source: Qin et al., *InfoBatch: Lossless Training Speed Up by Unbiased Dynamic D
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from .bases import Frozen, FrozenSelector
 from .common.errors import SelectionError
+from .common.labels import Labels
 from .common.settings import number, whole
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets
@@ -27,13 +27,9 @@ class InfoBatch(FrozenSelector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: not used.
-        neighbour_ids: not used.
         prune: r, share of the rows below the mean that an epoch leaves out; below 1.
         prune_until: share of the epochs after which all rows come.
+        **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
@@ -41,28 +37,20 @@ class InfoBatch(FrozenSelector):
 
     name: ClassVar[str] = "infobatch"
     frozen: ClassVar[tuple[str, ...]] = ("easy", "mean_loss")
+    _seen: RowLosses
 
-    def __init__(
-        self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
-        *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
-        features: np.ndarray | None = None,
-        neighbour_ids: np.ndarray | None = None,
-        prune: float = 0.5,
-        prune_until: float = 0.875,
-    ) -> None:
-        super().__init__(
-            labels, batch_size=batch_size, epochs=epochs, seed=seed, features=features, neighbour_ids=neighbour_ids
-        )
+    def __init__(self, labels: Labels, *, prune: float = 0.5, prune_until: float = 0.875, **run: Any) -> None:
+        super().__init__(labels, **run)
         self.prune = number("prune", prune, low=0.0)
         if self.prune >= 1:
             raise SelectionError(f"prune must be below 1, or no row below the mean loss is ever seen; got {prune!r}")
         self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
-        self._seen: RowLosses = RowLosses(self.n_rows, self.n_labels)
-        self.reset()
+        self._begin(RowLosses(self.n_rows, self.n_labels))
+
+    @property
+    def selection_start(self) -> int | None:
+        """The second epoch, the first one that can leave out rows."""
+        return 1 if self.prune > 0 and self.last_pruned >= 1 else None
 
     def _rescore(self, epoch: int) -> Frozen:
         """Freeze which rows are below the mean loss. Source: InfoBatch [paper]."""

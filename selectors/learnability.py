@@ -11,15 +11,16 @@ N rows, L labels, B batch size, M batches, F batches' worth of rows in a super-b
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from .bases import Frozen, FrozenSelector
 from .common.errors import SelectionError
+from .common.labels import Labels
 from .common.reference import Reference, reference_losses
-from .common.settings import choice, number, warm_up, whole
+from .common.settings import choice, number, whole
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets, permutation_plan
 from .plans.plan import Plan
+from .plans.schedules import When, warm_up
 
 
 class Learnability(FrozenSelector):
@@ -31,11 +32,6 @@ class Learnability(FrozenSelector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: not used.
-        neighbour_ids: not used.
         reference: losses of the reference model: an (N, L) array, the path of a Parquet file with columns ``id``
             (positions 0..N-1) and ``losses`` (list of L numbers), or a callable that returns float (n, L) for int64
             ids (n,).
@@ -43,7 +39,9 @@ class Learnability(FrozenSelector):
         sampling: "top" takes the largest differences; "soft" draws by exp(difference / temperature) without
             replacement.
         temperature: of the soft draws, above 0.
-        warmup: epochs of plain permutations, so that every row has a loss.
+        warmup: plain permutations first, so that every row has a loss (one epoch is enough): epochs, or a share of the
+            run.
+        **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
     Raises:
         SelectionError: for labels, sizes, settings or a reference that cannot work.
@@ -51,25 +49,20 @@ class Learnability(FrozenSelector):
 
     name: ClassVar[str] = "learnability"
     frozen: ClassVar[tuple[str, ...]] = ("score",)
+    _seen: RowLosses
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
-        features: np.ndarray | None = None,
-        neighbour_ids: np.ndarray | None = None,
         reference: Reference | None = None,
         super_batch: int = 10,
         sampling: str = "top",
         temperature: float = 0.1,
-        warmup: int = 1,
+        warmup: When = 1,
+        **run: Any,
     ) -> None:
-        super().__init__(
-            labels, batch_size=batch_size, epochs=epochs, seed=seed, features=features, neighbour_ids=neighbour_ids
-        )
+        super().__init__(labels, **run)
         self.super_batch = whole("super_batch", super_batch, at_least=1)
         self.sampling = choice("sampling", sampling, ("top", "soft"))
         self.temperature = number("temperature", temperature, low=0.0)
@@ -81,8 +74,12 @@ class Learnability(FrozenSelector):
                 "learnability needs reference: losses as an (N, L) array, a Parquet file, or a callable of row ids"
             )
         self._reference = reference_losses(reference, np.arange(self.n_rows), self.n_labels).mean(axis=1)
-        self._seen: RowLosses = RowLosses(self.n_rows, self.n_labels)
-        self.reset()
+        self._begin(RowLosses(self.n_rows, self.n_labels))
+
+    @property
+    def selection_start(self) -> int | None:
+        """The first epoch after the warm-up."""
+        return self.warmup if self.warmup < self.epochs and self.super_batch > 1 else None
 
     def _rescore(self, epoch: int) -> Frozen:
         """Freeze the reducible loss of every row. Source: RHO-LOSS [paper]."""

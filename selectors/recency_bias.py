@@ -4,12 +4,12 @@ Source: Song et al., *Carpe Diem, Seize the Samples Uncertain "At the Moment" fo
 [paper]; window 10, warm-up 10 and pressure 100 -> 1 as in its authors' program [released].
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
-from .bases import LawSelector
+from .bases import FallingPressureSelector
+from .common.labels import Labels
 from .common.settings import number, whole
 from .history.observations import Observations
 
@@ -75,7 +75,7 @@ class PredictedLabels(Observations):
         return self._entropy[decisions[:, None], _ONES[self.bits[rows]]]
 
 
-class RecencyBias(LawSelector):
+class RecencyBias(FallingPressureSelector):
     """Draws rows by the entropy of their labels' last T decisions, summed over labels.
 
     The sum over labels is [own]: the paper has one class a row.
@@ -83,59 +83,31 @@ class RecencyBias(LawSelector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: not used.
-        neighbour_ids: not used.
-        warmup: epochs of plain permutations.
         history: T, decisions kept for each entry, 1 to 16.
         threshold: a label is predicted when its probability is larger.
         pressure: s_0, bound of max P / min P.
-        pressure_start: epoch; None: ``warmup``.
-        pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+        **settings: warm-up, the pressure's fall and what else ``FallingPressureSelector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
     """
 
     name: ClassVar[str] = "recency-bias"
+    _seen: PredictedLabels
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
-        features: np.ndarray | None = None,
-        neighbour_ids: np.ndarray | None = None,
-        warmup: int = 10,
         history: int = 10,
         threshold: float = 0.5,
         pressure: float = 100.0,
-        pressure_start: int | None = None,
-        pressure_end: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            labels,
-            batch_size=batch_size,
-            epochs=epochs,
-            seed=seed,
-            features=features,
-            neighbour_ids=neighbour_ids,
-            warmup=warmup,
-            pressure=pressure,
-            pressure_start=pressure_start,
-            pressure_end=pressure_end,
-        )
-        self._seen: PredictedLabels = PredictedLabels(
-            self.n_rows,
-            self.n_labels,
-            length=whole("history", history, at_least=1, at_most=_MOST),
-            threshold=number("threshold", threshold, low=0.0, high=1.0),
-        )
-        self.reset()
+        super().__init__(labels, pressure=pressure, **settings)
+        length = whole("history", history, at_least=1, at_most=_MOST)
+        threshold = number("threshold", threshold, low=0.0, high=1.0)
+        self._begin(PredictedLabels(self.n_rows, self.n_labels, length=length, threshold=threshold))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         return self._seen.entropy(rows).sum(axis=1)

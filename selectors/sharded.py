@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
+from .common.labels import Labels
 from .common.settings import whole
 from .d2ace import D2ACE
 from .ranges.range_state import RangeSpec
@@ -30,7 +30,7 @@ class ShardedD2ACE(D2ACE):
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
         ranges: int,
         make_ranges: MakeRanges = LocalRanges,

@@ -9,10 +9,10 @@ N rows, L labels, T history, V = 5 bins of the uncertainty.
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 from scipy.special import rel_entr
 
-from .bases import Frozen, LawSelector
+from .bases import FallingPressureSelector, Frozen
+from .common.labels import Labels
 from .common.settings import choice, number, whole
 from .history.history import History
 
@@ -20,7 +20,7 @@ BINS = 5
 _BLOCK_ENTRIES = 1 << 22
 
 
-class Uncertainty(LawSelector):
+class Uncertainty(FallingPressureSelector):
     """Draws rows by the sum over labels of their uncertainty times the labels' mutual information.
 
     State: T + 3 float32 numbers an entry. Cost: O(B L T) a batch; an epoch O(N L) and one matrix product of
@@ -28,63 +28,34 @@ class Uncertainty(LawSelector):
 
     Args:
         labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
-        batch_size: B.
-        epochs: length of the run.
-        seed: the run's seed.
-        features: not used.
-        neighbour_ids: not used.
-        warmup: epochs of plain permutations.
         history: T, predictions kept for each entry.
         fluctuation_weight: lambda, fluctuation against entropy in the uncertainty.
         correlation: "mutual-information" as in the text, or "none": all ones, what the released program ran.
-        pressure: s_0, bound of max P / min P; the text uses 8 to 10.
-        pressure_start: epoch; None: ``warmup``.
-        pressure_end: epoch; None: ``epochs``, but after ``pressure_start``.
+        **settings: warm-up, pressure (the text uses 8 to 10) and its fall, and what else
+            ``FallingPressureSelector`` takes.
 
     Raises:
         SelectionError: for labels, sizes or settings that cannot work.
     """
 
     name: ClassVar[str] = "uncertainty"
+    _seen: History
     frozen: ClassVar[tuple[str, ...]] = ("score", "pressure", "correlation")
 
     def __init__(
         self,
-        labels: np.ndarray | sparse.spmatrix | sparse.sparray,
+        labels: Labels,
         *,
-        batch_size: int,
-        epochs: int,
-        seed: int = 0,
-        features: np.ndarray | None = None,
-        neighbour_ids: np.ndarray | None = None,
-        warmup: int = 5,
         history: int = 5,
         fluctuation_weight: float = 0.5,
         correlation: str = "mutual-information",
-        pressure: float = 8.0,
-        pressure_start: int | None = None,
-        pressure_end: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            labels,
-            batch_size=batch_size,
-            epochs=epochs,
-            seed=seed,
-            features=features,
-            neighbour_ids=neighbour_ids,
-            warmup=warmup,
-            pressure=pressure,
-            pressure_start=pressure_start,
-            pressure_end=pressure_end,
-        )
+        super().__init__(labels, **settings)
         self.correlation = choice("correlation", correlation, ("mutual-information", "none"))
-        self._seen: History = History(
-            self.n_rows,
-            self.n_labels,
-            length=whole("history", history, at_least=1),
-            fluctuation_weight=number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0),
-        )
-        self.reset()
+        length = whole("history", history, at_least=1)
+        weight = number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0)
+        self._begin(History(self.n_rows, self.n_labels, length=length, fluctuation_weight=weight))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         """Return sum_k (E C)_ik, as sum_j E_ij (sum_k C_jk). Source: UNC [paper]."""

@@ -20,6 +20,7 @@ class Uniform(Selector):
 
     name: ClassVar[str] = "uniform"
     uses_observations: ClassVar[bool] = False
+    selects: ClassVar[bool] = False
 
     def plan(self, epoch: int) -> Plan:
         """Return a permutation of all rows, a function of (seed, epoch). Cost O(N)."""

@@ -1,5 +1,7 @@
 """Epochs of a schedule from shares of a run, so that every point of a space gives stages in the right order."""
 
+from ..selectors.plans.schedules import share_of
+
 
 def warm_up(share: float, epochs: int) -> int:
     """Return a warm-up of ``share`` of the run, in epochs: at least 1, and one epoch left after it.
@@ -9,7 +11,7 @@ def warm_up(share: float, epochs: int) -> int:
     """
     if epochs < 2:
         raise ValueError(f"a search needs runs of at least 2 epochs, got {epochs}")
-    return min(max(round(share * epochs), 1), epochs - 1)
+    return share_of(share, epochs)
 
 
 def stage(start: float, length: float, warmup: int, epochs: int) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
@@ -53,12 +52,11 @@ def demo(
 
 def demo_config(data: Path, method: str) -> Config:
     """Return the configuration of one run of the demonstration."""
-    options: dict[str, Any] = {"warmup": 2} if method == "d2ace" else {}
     return Config.make(
         {
             "data": {"path": str(data)},
             "model": {"name": "small-cnn"},
-            "selector": {"name": method, "options": options},
+            "selector": {"name": method},
             "optimizer": {"lr": 2e-3, "warmup_epochs": 1},
             "train": {"epochs": 15, "batch_size": 128},
             "run": {"workers": 2},

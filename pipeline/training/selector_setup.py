@@ -8,6 +8,7 @@ from scipy import sparse
 
 from ...selectors import api as selectors
 from ...selectors.common.reference import reference_losses
+from ...selectors.plans.schedules import warm_up
 from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError
@@ -74,8 +75,11 @@ def selection_blueprint(
 
 
 def _warmup(config: Config) -> int:
-    default = selectors.options(config.selector.name).get("warmup")
-    return int(config.selector.options.get("warmup", default.default if default else 0))
+    """Return the warm-up in epochs; 0 for a method that has none."""
+    setting = selectors.options(config.selector.name).get("warmup")
+    if setting is None:
+        return 0
+    return warm_up(config.selector.options.get("warmup", setting.default), config.train.epochs)
 
 
 def _features_from_file(path: Path, rows: int) -> np.ndarray:

@@ -8,8 +8,11 @@ from scipy import sparse
 
 from .errors import SelectionError
 
+Labels = np.ndarray | sparse.spmatrix | sparse.sparray
+"""What methods take as labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1."""
 
-def as_label_matrix(labels: np.ndarray | sparse.spmatrix | sparse.sparray) -> sparse.csr_array:
+
+def as_label_matrix(labels: Labels) -> sparse.csr_array:
     """Return labels as CSR, uint8, with sorted indices and ones only; the input is never changed.
 
     Args:

@@ -1,7 +1,6 @@
 """Checks of single settings, worded alike for every method."""
 
 import math
-import warnings
 from typing import Any
 
 from .errors import SelectionError, did_you_mean
@@ -28,28 +27,11 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
-def stage(name: str, start: int, end: int) -> None:
-    """Raise SelectionError unless a stage ends after it starts."""
-    if end <= start:
-        raise SelectionError(f"{name}_end ({end}) must be later than {name}_start ({start})")
-
-
 def flag(name: str, value: Any) -> bool:
     """Return value; raises SelectionError unless it is True or False."""
     if not isinstance(value, bool):
         raise SelectionError(f"{name} must be True or False, got {value!r}")
     return value
-
-
-def warm_up(value: Any, epochs: int) -> int:
-    """Return the warm-up's epochs as int; warns when it lasts the whole run, raises SelectionError as ``whole``."""
-    warmup = whole("warmup", value)
-    if warmup >= epochs:
-        warnings.warn(
-            f"warmup ({warmup}) is not shorter than epochs ({epochs}): no batch will be selected",
-            stacklevel=3,
-        )
-    return warmup
 
 
 def _is_number(value: Any) -> bool:

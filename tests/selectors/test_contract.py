@@ -250,3 +250,21 @@ def test_summaries_are_small_and_part_of_the_diagnostics(name):
         if isinstance(value, np.ndarray):
             value[...] = 0  # copies: safe to change
     assert_same(selector.summary(), summary)
+
+
+@pytest.mark.parametrize("epochs", [2, 5, 12])
+def test_selection_starts_where_a_method_says(name, epochs):
+    selector = make(name, epochs=epochs)
+    plans, start = train(selector, epochs), selector.selection_start
+    if start is None:
+        assert name == "uniform" or epochs == 2, name
+        start = epochs
+    permuted = [sorted(plan.ids) == list(range(N_ROWS)) for plan in plans]
+    assert permuted == [epoch < start for epoch in range(epochs)] or name == "infobatch"
+    assert all(permuted[:start])
+
+
+def test_every_run_of_three_epochs_is_selected_from_the_second_on_by_default(name):
+    settings = {"warmup": api.options(name)["warmup"].default} if "warmup" in api.options(name) else {}
+    start = make(name, epochs=3, **settings).selection_start
+    assert start == {"uniform": None, "balanced": 0}.get(name, 1)
