@@ -8,6 +8,7 @@ from ..common.errors import ConfigError, did_you_mean
 from ..models import losses
 from . import optim
 from .metrics import METRICS
+from .selection_start import require_selection
 from .selector_setup import check_neighbour_features
 
 
@@ -18,6 +19,7 @@ def check(config: Config) -> None:
     network = models.get(config.model.name)
     optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
     check_neighbour_features(config)
+    require_selection(config)
     if config.train.monitor not in METRICS:
         hint = did_you_mean(config.train.monitor, METRICS)
         raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")

@@ -22,6 +22,7 @@ from ..runs.run_folder import RunFolder
 from ..selection import actor as selection_actor
 from .checks import check, with_absolute_paths
 from .loop import WorkerSetup, train_loop
+from .selection_start import selection_line
 from .selector_setup import selection_blueprint
 
 
@@ -102,6 +103,8 @@ def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
         feed = choose_feed(config.run, manifest)
         if manifest.kind == "image" and not quiet:
             print(f"feed: {feed.feed} ({feed.why})", flush=True)
+        if not quiet:
+            print(selection_line(config), flush=True)
         rows = materialise(manifest, config.run.data_labels, images=feed.feed == "gather")
         final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
     seconds = time.perf_counter() - started

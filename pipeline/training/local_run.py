@@ -25,6 +25,7 @@ from ..runs.run_data import RunData, make_run_data
 from ..selection.batches import Batches
 from .learner import Learner
 from .metrics import METRICS, evaluate_predictions
+from .selection_start import require_selection
 from .selector_setup import check_neighbour_features, selection_blueprint
 from .steps import Step, StepRunner
 from .validation import on_all_ranks, predict_split
@@ -77,6 +78,7 @@ class LocalRun:
         self, config: Config, prepared: Prepared, *, released: bool = False, neighbour_cache: Path | None = None
     ) -> None:
         check_neighbour_features(config)
+        require_selection(config)
         self._config, self._file_order = config, released
         self.data = make_run_data(config, prepared.labels, prepared.rows, scale_on_all_rows=released)
         self._ids = self.data.splits.train

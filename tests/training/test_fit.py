@@ -14,7 +14,6 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError, RunError
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.selection.recording import read_recording
-from d2ace.selectors.common.errors import SelectionError
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -147,7 +146,7 @@ def test_an_existing_run_is_not_overwritten(make_config):
         ("model.name=mpl", ConfigError, "did you mean 'mlp'"),
         ("model.options.hiden=[3]", ConfigError, "did you mean 'hidden'"),
         ("data.path=nowhere", DataError, "cannot be read"),
-        ("selector.options.pressure=0.5", SelectionError, "pressure"),
+        ("selector.options.pressure=0.5", ConfigError, "pressure"),
     ],
 )
 def test_wrong_settings_fail_before_training(make_config, override, error, words):

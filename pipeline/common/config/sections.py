@@ -70,12 +70,14 @@ class SelectorSection(Section):
     ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
     else the path of a ``.npy`` file with one line for each row of the data set.
+    ``allow_uniform``: train also when the method would choose no batch, since the run ends before its warm-up.
     ``ranges``: split the state of ``d2ace`` by rows over that many actors, on several nodes; the plans stay the same.
     """
 
     name: str = "d2ace"
     options: dict[str, Any] = {}
     neighbour_features: str = "inputs"
+    allow_uniform: bool = False
     ranges: PositiveInt = 1
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from ...common.cluster.session import ray_session
 from ...common.config.sections import RunSection
 from ...common.errors import RunError
 from ...common.storage.folder_lock import FolderLock
+from ...training.selection_start import require_selection
 from ..origin import package_version
 from .study import Study, StudyRun
 from .study_run import run_trial
@@ -67,6 +68,8 @@ def compare(
     else:
         with FolderLock(table.folder, "comparison"):
             if todo := _missing(runs, table)[:limit]:
+                for run in todo:
+                    require_selection(run.config)
                 _train(todo, table, parallel, minutes, commit, quiet)
             frame = table.merge()
     wanted = frame[frame["key"].isin([run.key for run in runs])]

@@ -17,6 +17,7 @@ from ....selectors.ranges.range_state import RangeSpec
 from ....selectors.scores.context import local_context
 from ...common.config.config import Config
 from ...common.config.sections import SelectorSection
+from ..selection_start import cyclic_neighbours, option, sample_selector
 from .rate import Rate
 
 _MOST_ENTRIES = 1 << 22
@@ -54,7 +55,7 @@ def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost
     n = _slice_rows(config, *labels.shape)
     some = np.sort(generator(0, "doctor rows").choice(labels.shape[0], n, replace=False))
     part = labels[some]
-    selector = _make(config, part)
+    selector = sample_selector(config, part)
     rates = _two_epochs(selector, config.train.epochs)
     rates["rescore"] = Rate(n, rates["rescore"].seconds / config.selector.ranges)
     scale = labels.shape[0] / n
@@ -65,27 +66,6 @@ def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost
 
 def _slice_rows(config: Config, rows: int, labels: int) -> int:
     return min(rows, _MOST_ROWS, max(config.train.batch_size, _MOST_ENTRIES // labels))
-
-
-def _make(config: Config, labels: sparse.csr_array) -> selectors.Selector:
-    arguments: dict[str, Any] = dict(config.selector.options)
-    if "reference" in arguments:
-        arguments["reference"] = np.zeros(labels.shape, np.float32)
-    if selectors.get(config.selector.name).uses_neighbours:
-        arguments["neighbour_ids"] = _neighbours(config.selector, labels.shape[0])
-    train = config.train
-    common = {"labels": labels, "batch_size": train.batch_size, "epochs": train.epochs, "seed": config.run.seed}
-    return selectors.create(config.selector.name, **common, **arguments)
-
-
-def _neighbours(selector: SelectorSection, rows: int) -> np.ndarray:
-    """Return each row and the K next ones, int64 (n, K + 1): the slice is drawn at random, so these are, too."""
-    count = int(_setting(selector, "neighbours"))
-    return (np.arange(rows)[:, None] + np.arange(count + 1)) % rows
-
-
-def _setting(selector: SelectorSection, name: str) -> Any:
-    return selector.options.get(name, selectors.options(selector.name)[name].default)
 
 
 def _two_epochs(selector: selectors.Selector, epochs: int) -> dict[str, Rate]:
@@ -115,8 +95,8 @@ def _observe(selector: selectors.Selector, batches: list[np.ndarray]) -> Rate:
 
 def _d2ace_bytes(selector: SelectorSection, labels: sparse.csr_array) -> int:
     """Bytes of the state of so many rows by the model of docs/scaling.md."""
-    context = local_context(labels, _neighbours(selector, labels.shape[0]))
-    history = {"length": _setting(selector, "history"), "dtype": _setting(selector, "history_dtype")}
+    context = local_context(labels, cyclic_neighbours(selector, labels.shape[0]))
+    history = {"length": option(selector, "history"), "dtype": option(selector, "history_dtype")}
     return RangeSpec(labels.shape[0], labels, context, 0.0, history).nbytes
 
 

@@ -105,15 +105,16 @@ def test_parts_of_a_killed_comparison_count(make_study, tmp_path):
 
 
 def test_a_failed_run_is_a_row_and_is_tried_again(make_study, tmp_path):
-    methods = {"uniform": {"name": "uniform"}, "bad": {"name": "d2ace", "options": {"pressure": 0.5}}}
+    bad = {"name": "learnability", "options": {"reference": str(tmp_path / "nowhere.parquet")}}
+    methods = {"uniform": {"name": "uniform"}, "bad": bad}
     study = make_study(methods=methods)
     table = compare(study, tmp_path, quiet=True).set_index("method")
     assert table.loc["uniform", "error"].isna().all()
-    assert table.loc["bad", "error"].str.contains("pressure must be a number of at least 1").all()
+    assert table.loc["bad", "error"].str.contains("cannot be read as reference losses").all()
     assert all(value is None for value in table.loc["bad", "test/map"])
     assert len(ResultTable(tmp_path).done()) == 2
     only_bad = make_study(methods={"bad": methods["bad"]}, reference="bad")
-    with pytest.raises(RunError, match="every run failed, the first with: SelectionError: pressure"):
+    with pytest.raises(RunError, match=r"every run failed, the first with: SelectionError: .*reference losses"):
         compare(only_bad, tmp_path, quiet=True)
 
 
@@ -140,6 +141,13 @@ def test_two_comparisons_do_not_write_one_folder(make_study, tmp_path, monkeypat
     monkeypatch.setattr(execution, "_train", second)
     with pytest.raises(RunError, match=rf"process {os.getpid()} on \S+ is writing this comparison"):
         compare(make_study(), tmp_path, quiet=True)
+
+
+def test_a_method_that_would_never_select_is_told_before_any_run(make_study, tmp_path):
+    study = make_study(methods={"uniform": {"name": "uniform"}, "late": {"name": "d2ace", "options": {"warmup": 50}}})
+    with pytest.raises(ConfigError, match="'d2ace' would choose no batch"):
+        compare(study, tmp_path, quiet=True)
+    assert not len(ResultTable(tmp_path).done())
 
 
 def test_progress_is_a_line_a_run_in_a_log(make_study, tmp_path, capsys):
