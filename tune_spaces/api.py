@@ -20,13 +20,13 @@ from .knobs import Knob
 
 # method -> "module:class"; a user's own space is given as "package.module:Class" wherever a name is.
 _REGISTRY: dict[str, str] = {
-    "active-bias": ".pressure:ActiveBiasSpace",
+    "active-bias": ".active_bias:ActiveBiasSpace",
     "d2ace": ".d2ace:D2ACESpace",
     "hard-imbalance": ".hard_imbalance:HardImbalanceSpace",
-    "hard-imbalance-correlation": ".hard_imbalance:HardImbalanceCorrelationSpace",
+    "hard-imbalance-correlation": ".hard_imbalance_correlation:HardImbalanceCorrelationSpace",
     "infobatch": ".infobatch:InfoBatchSpace",
     "learnability": ".learnability:LearnabilitySpace",
-    "loss-rank": ".pressure:LossRankSpace",
+    "loss-rank": ".loss_rank:LossRankSpace",
     "recency-bias": ".recency_bias:RecencyBiasSpace",
     "uncertainty": ".uncertainty:UncertaintySpace",
 }

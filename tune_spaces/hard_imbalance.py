@@ -1,4 +1,4 @@
-"""What to search in the hard-and-imbalanced methods, whose pressure stays the same."""
+"""What to search in hard-imbalance, whose pressure stays the same."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -23,9 +23,3 @@ class HardImbalanceSpace(WarmUpSpace):
     method: ClassVar[str] = "hard-imbalance"
     presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = _KNOBS
     live: ClassVar[frozenset[str]] = frozenset({"pressure"})
-
-
-class HardImbalanceCorrelationSpace(HardImbalanceSpace):
-    """Its variant that builds each batch as a sequence guided by label correlation."""
-
-    method: ClassVar[str] = "hard-imbalance-correlation"

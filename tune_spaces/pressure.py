@@ -42,16 +42,3 @@ class PressureSpace(Space):
         first, last = stage(start, length, warmup, epochs)
         own = {name: value for name, value in point.items() if name not in _STAGES}
         return {**own, "warmup": warmup, "pressure_start": first, "pressure_end": last}
-
-
-class ActiveBiasSpace(PressureSpace):
-    """Active bias."""
-
-    method: ClassVar[str] = "active-bias"
-
-
-class LossRankSpace(PressureSpace):
-    """Loss rank, whose pressure is usually larger."""
-
-    method: ClassVar[str] = "loss-rank"
-    presets: ClassVar[Mapping[str, Mapping[str, Knob]]] = pressure_presets(2.0, 10.0, 100.0, 500.0)
