@@ -20,6 +20,8 @@ def run_prepare(options: argparse.Namespace) -> None:
     from ..data import digit_scenes
     from ..data.from_images.prepare import FORMATS, REJECTED_FILE, prepare_images
     from ..data.from_tables.prepare import prepare
+    from ..data.summary import read_summary, summarise
+    from ..data.summary_text import summary_text
 
     chosen = {
         key: value for key, value in vars(options).items() if key not in ("source", "out", "call") and value is not None
@@ -33,8 +35,7 @@ def run_prepare(options: argparse.Namespace) -> None:
         what = f"format {options.format} takes no" if images else "only images, with their --format, take"
         _refuse_surplus(chosen, set(inspect.signature(build).parameters), what)
         manifest = build(options.source, options.out, **chosen)
-    splits = ", ".join(f"{name or 'no split'} {rows}" for name, rows in manifest.splits.items() if rows)
-    print(f"{manifest.rows} rows ({splits}), {manifest.n_labels} labels, {manifest.cardinality:.3f} labels a row")
+    print(summary_text(manifest, read_summary(manifest) or summarise(manifest)))
     for name, effect in manifest.filters.items():
         print(f"filter {name}: {effect}")
     if "rejected" in manifest.filters:

@@ -1,0 +1,66 @@
+"""How many rows and labels metrics rest on: a mean over labels that have both classes may be one over few labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+FEW_ROWS = 100
+FEW_POSITIVES = 5
+MOST_LEFT_OUT = 0.1
+"""A warning is due below this many rows, when the median label has fewer positives, or when means over labels leave
+out a larger share of the labels."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """What the metrics of some rows rest on.
+
+    Attributes:
+        rows: how many rows there are.
+        labelled_rows: those with a label, over which rankings are averaged.
+        labels: L.
+        positive_labels: labels with a positive, over which ``map`` is averaged.
+        both_classes: labels with both classes, over which ``macro_auc`` is averaged.
+        median_positives: positives of the median label.
+    """
+
+    rows: int
+    labelled_rows: int
+    labels: int
+    positive_labels: int
+    both_classes: int
+    median_positives: float
+
+    def sentence(self) -> str:
+        """Return what the metrics rest on, in a line."""
+        return (
+            f"{self.rows:,} rows: macro_auc over {self.both_classes:,} of {self.labels:,} labels, map over "
+            f"{self.positive_labels:,}, rankings over {self.labelled_rows:,} rows"
+        )
+
+    def warning(self) -> str | None:
+        """Return why the metrics rest on little, None when they do not."""
+        reasons = []
+        if self.rows < FEW_ROWS:
+            reasons.append(f"only {self.rows} rows")
+        left_out = self.labels - self.both_classes
+        if left_out > MOST_LEFT_OUT * self.labels:
+            reasons.append(f"{left_out:,} of {self.labels:,} labels do not count in macro_auc")
+        if self.median_positives < FEW_POSITIVES:
+            reasons.append(f"the median label has {self.median_positives:g} positives")
+        return "rests on little: " + ", ".join(reasons) if reasons else None
+
+
+def support_of(labels: csr_array, ids: np.ndarray) -> Support:
+    """Return what metrics of rows ``ids``, int64 (n,), rest on; ``labels`` is CSR (N, L) of all rows."""
+    chosen = labels[ids]
+    counts = np.bincount(chosen.indices, minlength=labels.shape[1])
+    return Support(
+        rows=len(ids),
+        labelled_rows=int(np.count_nonzero(np.diff(chosen.indptr))),
+        labels=len(counts),
+        positive_labels=int(np.count_nonzero(counts)),
+        both_classes=int(np.count_nonzero((counts > 0) & (counts < len(ids)))),
+        median_positives=float(np.median(counts)) if len(counts) else 0.0,
+    )
