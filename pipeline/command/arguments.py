@@ -47,7 +47,7 @@ def _add_prepare(subparsers: _Subparsers) -> None:
     add("--label-file", metavar="FILE", help="Mulan's label list, default STEM.xml; of images: one label a line")
     add("--label-prefix", help="columns whose names start like this are labels")
     add("--label-column", help="the column (in tar files: the suffix) that lists each row's labels")
-    add("--label-delimiter", help="what separates labels there; default ;")
+    add("--label-delimiter", help="what separates labels there, or list, or none; default ;")
     add("--split-column", help="the column that says train, validation or test")
     add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
     add("--encoding", help="of text files; default utf-8")
@@ -63,6 +63,11 @@ def _add_table_options(group: _Group) -> None:
     add = group.add_argument
     add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
     add("--test", metavar="FILE", help="test rows, likewise")
+    add("--labels-of", metavar="PREPARED", help="the labels are those of this prepared data set")
+    add("--missing-labels", choices=("error", "absent"), help="what a file means that lacks a label; default error")
+    add("--index", choices=("auto", "keep", "drop"), help="what becomes of a saved row index; default auto")
+    add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
+    add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")
     add("--kind", choices=("auto", "dense", "sparse"), help="how to store features")
     add("--top-features", type=float, metavar="SHARE", help="keep this share of the features, by column sum")
 

@@ -25,7 +25,12 @@ def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pa
     """
     target = Path(target)
     check_replaceable(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DataError(
+            f"{target}: cannot be made, {target.parent} is or lies below a file: choose another folder"
+        ) from None
     _remove_stale(target)
     staging = target.with_name(f".{target.name}.tmp-{secrets.token_hex(4)}")
     staging.mkdir()

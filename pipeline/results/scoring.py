@@ -17,6 +17,7 @@ from ..common.errors import RunError, did_you_mean
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.shards import read_shard
+from ..data.summary import some
 from ..feeds.gather import GatherFeed, Request
 from ..feeds.inputs import Inputs, input_shape, make_inputs
 from ..feeds.row_store import RowStore
@@ -144,12 +145,23 @@ def losses_of_run(folder: str | Path, rows: RowStore, ids: np.ndarray, chunk_row
 
 def _require_fit(run: RunFolder, config: Config, data: RunData, manifest: Manifest) -> None:
     if tuple(manifest.labels) != data.labels:
-        odd = next((name for name in manifest.labels if name not in data.labels), None)
-        hint = f": {odd!r} is not one of its labels{did_you_mean(odd, data.labels)}" if odd else " in this order"
-        raise RunError(f"{manifest.folder}: the model in {run.path} was not trained on these labels{hint}")
+        raise RunError(f"{manifest.folder}: {_label_difference(manifest, data.labels)} (of the run {run.path})")
     shape = input_shape(config.images, manifest)
     if shape != tuple(data.context.input_shape):
         raise RunError(
             f"{manifest.folder}: rows have shape {shape}, the model in {run.path} "
             f"was trained on {tuple(data.context.input_shape)}"
         )
+
+
+def _label_difference(manifest: Manifest, expected: tuple[str, ...]) -> str:
+    """Return how a data set's labels differ from a model's, and the options of ``prepare`` that help."""
+    lacking = [name for name in expected if name not in manifest.labels]
+    surplus = [name for name in manifest.labels if name not in expected]
+    if surplus:
+        what = f"{some(surplus)} is not one of the model's labels{did_you_mean(surplus[0], lacking or expected)}"
+    else:
+        what = f"lacks the model's labels {some(lacking)}" if lacking else "has the model's labels in another order"
+    option = "--labels with all of the model's names" if manifest.kind == "image" else "--labels-of TRAINING_DATA"
+    absent = "" if manifest.kind == "image" or not lacking else ", --missing-labels absent if they have columns,"
+    return f"{what}; prepare it again with {option}{absent}"

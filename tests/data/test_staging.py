@@ -24,6 +24,13 @@ def test_the_folder_appears_only_when_complete(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("below", ["file/out", "file/deep/out"])
+def test_a_folder_below_a_file_is_told(tmp_path, below):
+    (tmp_path / "file").write_text("1")
+    with pytest.raises(DataError, match=r"cannot be made, .* is or lies below a file"), staged_folder(tmp_path / below):
+        pass
+
+
 def test_failure_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), staged_folder(tmp_path / "out") as folder:  # noqa: PT012
         (folder / "a").write_text("1")

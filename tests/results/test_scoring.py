@@ -76,11 +76,14 @@ def test_predict_does_not_mix_with_what_is_there(finished, table, tmp_path):
 def test_data_that_does_not_fit_the_model_is_refused(finished, tmp_path):
     names = [f"label{j}" for j in range(N_LABELS)]
     typo = write_empty_like(tmp_path / "typo", ["lable0", *names[1:]], N_FEATURES)
-    with pytest.raises(RunError, match=r"not trained on these labels: 'lable0'.*did you mean 'label0'"):
+    with pytest.raises(RunError, match=r"lable0 is not one of the model's labels; did you mean 'label0'.*--labels-of"):
         predict(finished.folder, typo, tmp_path / "out")
     swapped = write_empty_like(tmp_path / "swapped", names[::-1], N_FEATURES)
-    with pytest.raises(RunError, match="in this order"):
+    with pytest.raises(RunError, match="has the model's labels in another order; prepare it again with --labels-of"):
         predict(finished.folder, swapped, tmp_path / "out")
+    fewer = write_empty_like(tmp_path / "fewer", names[1:], N_FEATURES)
+    with pytest.raises(RunError, match=r"lacks the model's labels label0; prepare it again .*--missing-labels absent"):
+        predict(finished.folder, fewer, tmp_path / "out")
     narrow = write_empty_like(tmp_path / "narrow", names, N_FEATURES - 1)
     with pytest.raises(RunError, match=r"rows have shape \(6,\).*trained on \(7,\)"):
         predict(finished.folder, narrow, tmp_path / "out")

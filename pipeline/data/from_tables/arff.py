@@ -7,6 +7,7 @@ the header, and has to be told beforehand whether a file is sparse.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -18,6 +19,7 @@ from .arff_rows import CodedRows, RowParser
 from .mulan_xml import read_label_list
 from .source import Source
 from .text import OPENERS, read_lines
+from .truth import truth_of
 
 
 def arff_source(
@@ -27,13 +29,14 @@ def arff_source(
     label_file: str | Path | None = None,
     split: int = 0,
     encoding: str = "utf-8",
+    optional: bool = False,
 ) -> Source:
     """Open an ARFF file; its labels are those given, those of the XML list, or those of MEKA's ``-C n``.
 
     Without ``labels`` and ``label_file`` an XML list of the same name beside the file is used (``x.xml`` for
     ``x.arff.gz`` and for ``x-train.arff``). Features: numbers as they are; nominal {0,1} as 0 and 1; other nominal
     attributes one-hot, those of two values as one column. In sparse rows what is left out is 0, or the first
-    declared value, as in Weka.
+    declared value, as in Weka. With ``optional``, labels that are no attribute are left out instead of refused.
 
     Raises:
         DataError: with file and line, for everything that is wrong in the header, the label list or (during a pass)
@@ -41,7 +44,11 @@ def arff_source(
     """
     path = Path(path)
     header, sparse = _peek(path, encoding)
-    columns = _Columns(header, _label_lines(header, labels, label_file))
+    lines_of_labels = _label_lines(header, labels, label_file)
+    if optional:
+        there = {attribute.name for attribute in header.attributes}
+        lines_of_labels = {name: place for name, place in lines_of_labels.items() if name in there} or lines_of_labels
+    columns = _Columns(header, lines_of_labels)
 
     def chunks() -> Iterator[Rows]:
         lines = enumerate(read_lines(path, encoding), start=1)
@@ -49,9 +56,9 @@ def arff_source(
         for coded in RowParser(header).chunks(lines):
             yield columns.encode(coded, split)
 
-    kind = "sparse" if sparse else "dense"
-    names = tuple(columns.feature_names)
-    return Source(kind, tuple(columns.label_names), names, len(names), chunks, path.name)  # type: ignore[arg-type]
+    names, notices = tuple(columns.feature_names), columns.notices(path.name) if sparse else ()
+    kind: Literal["sparse", "dense"] = "sparse" if sparse else "dense"
+    return Source(kind, tuple(columns.label_names), names, len(names), chunks, path.name, notices)
 
 
 def _peek(path: Path, encoding: str) -> tuple[Header, bool]:
@@ -74,9 +81,16 @@ def _label_lines(
             raise DataError(f"{header.path}: duplicate label names {twice} in the labels given")
         return dict.fromkeys(labels, (None, None))
     found = Path(label_file) if label_file is not None else _label_list_beside(header.path)
-    if found is not None:
-        return {name: (found, line) for name, line in read_label_list(found).items()}
     meka = header.meka_labels
+    if found is not None:
+        listed = {name: (found, line) for name, line in read_label_list(found).items()}
+        if label_file is None and meka is not None and set(meka) != listed.keys():
+            names = (
+                f"the relation's -C says {', '.join(meka)[:60]}; {found.name} beside the file {', '.join(listed)[:60]}"
+            )
+            hint = f"say --label-file {found.name}, or --labels with their names"
+            raise DataError(f"{header.path}: two lists of labels: {names}: {hint}")
+        return listed
     if meka is None:
         hint = "give labels or a Mulan XML list, or put '-C n' into the relation's name as MEKA does"
         raise DataError(f"{header.path}: nothing says which attributes are labels: {hint}")
@@ -120,10 +134,27 @@ class _Columns:
             self._add_feature(index, header.attributes[index])
 
     def _check_label(self, attribute: Attribute) -> None:
-        if attribute.values is not None and not set(attribute.values) <= {"0", "1"}:
-            values = ",".join(attribute.values)[:60]
-            message = f"label {attribute.name!r} has values {{{values}}}, expected {{0,1}}"
+        """Refuse a nominal label unless each of its values says 0 or 1, and no two say the same."""
+        truths = [truth_of(value) for value in attribute.values or ()]
+        if None in truths or len(set(truths)) < len(truths):
+            values = ",".join(attribute.values or ())[:60]
+            message = (
+                f"label {attribute.name!r} has values {{{values}}}, expected {{0,1}}, {{FALSE,TRUE}} or {{no,yes}}"
+            )
             raise DataError.at(self._header.path, attribute.line, message)
+
+    def notices(self, file: str) -> tuple[str, ...]:
+        """Return what a reader of sparse rows may not expect: a label that is left out and yet has a row."""
+        values = {
+            name: self._header.attributes[i].values for name, i in zip(self.label_names, self._labels, strict=True)
+        }
+        ones = [name for name, known in values.items() if known and truth_of(known[0]) == 1]
+        if not ones:
+            return ()
+        more = f" and {len(ones) - 1} more" if len(ones) > 1 else ""
+        return (
+            f"{file}: label {ones[0]!r}{more} is declared with 1 first, so sparse rows without it have it, as in Weka",
+        )
 
     def _add_feature(self, index: int, attribute: Attribute) -> None:
         if attribute.values is None:
@@ -153,7 +184,8 @@ class _Columns:
         for column, index in enumerate(self._labels.tolist()):
             values = self._header.attributes[index].values
             if values is not None and values != ("0", "1"):
-                labels[:, column] = np.array([float(value) for value in values])[labels[:, column].astype(int)]
+                truths = np.array([truth_of(value) for value in values], np.float64)
+                labels[:, column] = truths[labels[:, column].astype(int)]
         bad = np.argwhere((labels != 0) & (labels != 1))
         if len(bad):
             row, column = bad[0]

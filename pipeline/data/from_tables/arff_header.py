@@ -10,8 +10,9 @@ from ...common.errors import DataError
 NUMERIC = ("numeric", "real", "integer")
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _ATTRIBUTE = re.compile(rf"@attribute\s+({_QUOTED}|\S+)\s+(\S.*)", re.IGNORECASE)
+_UNCOMMENTED = re.compile(rf"(?:{_QUOTED}|[^%]|(?<=[^\s}}])%)*")
 _FIELD = re.compile(rf"\s*({_QUOTED}|[^,'\"]*)\s*(,|$)")
-_MEKA = re.compile(r"(?:^|\s)-C\s+(-?\d+)(?:\s|$)")
+_MEKA = re.compile(r"(?:^|\s)-C\s+(-?\d{1,9})(?:\s|$)")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def read_header(path: str | Path, lines: Iterator[tuple[int, str]]) -> Header:
         if not line or line.startswith("%"):
             continue
         if keyword == "@relation":
-            relation = unquote(line[len(keyword) :].strip())
+            relation = unquote(_without_comment(line[len(keyword) :]))
         elif keyword == "@attribute":
             attribute = _attribute(line, path, number)
             if attribute.name in seen:
@@ -104,16 +105,24 @@ def unquote(text: str) -> str:
     return text
 
 
+def _without_comment(text: str) -> str:
+    """Return text up to a ``%`` outside quotes, as Weka reads a declaration; that of a bare ``5%`` is no comment."""
+    found = _UNCOMMENTED.match(text)
+    return (found.group() if found else "").strip()
+
+
 def _attribute(line: str, path: str | Path, number: int) -> Attribute:
     found = _ATTRIBUTE.fullmatch(line)
     if found is None:
         raise DataError.at(path, number, f"expected '@attribute NAME TYPE', got {line[:60]!r}")
-    name, kind = unquote(found.group(1)), found.group(2).strip()
-    if kind.split("[")[0].split()[0].lower() in NUMERIC:
+    name, kind = unquote(found.group(1)), _without_comment(found.group(2))
+    if re.split(r"[\s\[]", kind)[0].lower() in NUMERIC:
         return Attribute(name, None, number)
     if not kind.startswith("{"):
         expected = "expected numeric, real, integer or {value,...}; remove the attribute or encode it"
         raise DataError.at(path, number, f"attribute {name!r} has type {kind[:40]!r}: {expected}")
+    if not kind.endswith("}"):
+        kind = found.group(2).strip()  # a bare value may hold a "%" after all
     values = split_fields(kind[1:-1]) if kind.endswith("}") else None
     if not values or "" in values:
         raise DataError.at(path, number, f"attribute {name!r}: expected values in braces, got {kind[:60]!r}")

@@ -15,6 +15,9 @@ from ...common.errors import DataError, did_you_mean
 from .arff_header import Attribute, Header, split_fields
 from .source import CHUNK_VALUES, unusable
 
+_MOST_DIGITS = 9
+"""An attribute's index has no more; Python refuses to read numbers of thousands of digits."""
+
 Codes: TypeAlias = np.ndarray | csr_array
 
 
@@ -113,7 +116,7 @@ class RowParser:
         for pair in _split_pairs(body) if body else []:
             place, _, text = pair.strip().partition(" ")
             field = split_fields(text.strip())
-            if not place.isdecimal() or field is None or len(field) != 1 or not field[0]:
+            if not place.isdecimal() or len(place) > _MOST_DIGITS or field is None or len(field) != 1 or not field[0]:
                 raise self._error(number, f"expected 'INDEX VALUE' pairs, got {pair.strip()[:60]!r}")
             if int(place) >= len(self._header.attributes):
                 last = len(self._header.attributes) - 1

@@ -1,9 +1,9 @@
-"""Tables with named columns (CSV, TSV, Parquet) as a source: which column is what, and the encoding of chunks."""
+"""Tables with named columns (CSV, TSV, Parquet): which column is what, and the encoding of labels and splits."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -11,8 +11,9 @@ from scipy.sparse import csr_array
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
 from ..manifest import SPLITS
-from ..rows import Rows
-from .source import Source, joined, unusable
+from .alignment import MissingLabels
+from .label_cells import CellScan, cell_words
+from .truth import TRUTH
 
 SPLIT_WORDS = {
     "": "",
@@ -26,13 +27,20 @@ SPLIT_WORDS = {
 }
 
 
+BOOLEAN = {word: TRUTH[word] for word in ("false", "true")}
+"""Words that are numbers in any column: programs write their truth values so."""
+
+IndexColumns = Literal["auto", "keep", "drop"]
+"""What becomes of a saved row index: left out where it is certainly one (else refused), a feature, or left out."""
+
+
 class TableChunk(Protocol):
     """Some rows of a table."""
 
     def __len__(self) -> int: ...
 
-    def numbers(self, columns: Sequence[int]) -> np.ndarray:
-        """Return float64 (n, k); raises DataError for a cell that is no number."""
+    def numbers(self, columns: Sequence[int], words: Mapping[str, float] = BOOLEAN) -> np.ndarray:
+        """Return float64 (n, k); raises DataError for a cell that is no number and, in lower case, none of words."""
 
     def words(self, column: int) -> list[str] | list[list[str]]:
         """Return the text of a column, or lists of texts where the column holds lists."""
@@ -46,11 +54,12 @@ class TableChunk(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """A file with named columns."""
+    """A file with named columns; ``index`` are those that its own metadata calls the rows' index."""
 
     path: Path | Location
     names: tuple[str, ...]
     chunks: Callable[[], Iterator[TableChunk]]
+    index: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class ColumnOptions:
     """Which columns are labels: a list of names, a prefix, or one column of delimited names; and which is the split.
 
     ``labels`` together with ``label_column`` fixes the label names and their order; a name in the data that is not
-    among them is an error then.
+    among them is an error then. ``index`` and ``missing_labels``: see ``IndexColumns`` and ``MissingLabels``.
     """
 
     labels: Sequence[str] | None = None
@@ -67,31 +76,28 @@ class ColumnOptions:
     label_delimiter: str = ";"
     split_column: str | None = None
     exclude: Sequence[str] = ()
-
-
-def table_source(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> Source:
-    """Return the source of one or more tables, each with the split code of its rows (0: none, or its own column).
-
-    Raises:
-        DataError: when the options name no column, the label names repeat, or (in a pass) a cell is not usable.
-    """
-    vocabulary = None
-    if options.label_column is not None:
-        vocabulary = list(options.labels) if options.labels is not None else collect_labels(parts, options)
-    return joined([_Encoder(table, split, options, vocabulary).source() for table, split in parts])
+    index: IndexColumns = "auto"
+    missing_labels: MissingLabels = "error"
 
 
 def collect_labels(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> list[str]:
-    """Return every label name that occurs, sorted; one pass over all parts."""
-    found: set[str] = set()
+    """Return every label name that occurs, sorted; one pass over all parts.
+
+    Raises:
+        DataError: when there is none, or the cells have a second reading (another delimiter, lists, 0/1 vectors).
+    """
+    scan = CellScan()
     for table, _ in parts:
         column = find_column(table, options.label_column or "", "label column")
         for chunk in table.chunks():
-            for words in _split_words(chunk.words(column), options.label_delimiter):
-                found.update(words)
-    if not found:
-        raise DataError(f"{parts[0][0].path}: column {options.label_column!r} holds no label in any row")
-    return sorted(found)
+            for words in _listed_words(chunk, column, options.label_delimiter):
+                scan.add(words)
+    where = f"{parts[0][0].path}: column {options.label_column!r}"
+    if not scan.words:
+        raise DataError(f"{where} holds no label in any row")
+    if problem := scan.problem(options.label_delimiter):
+        raise DataError(f"{where}: {problem}")
+    return sorted(scan.words)
 
 
 class LabelColumns:
@@ -101,14 +107,29 @@ class LabelColumns:
         labels: names of the L labels.
         taken: places of the columns that hold labels or the split, or are excluded.
 
+    Args:
+        table: the table.
+        split: split code of all its rows, where no column says it.
+        options: which columns are what.
+        vocabulary: the labels that ``label_column`` lists; None where labels have columns of their own.
+        optional: label columns that the table lacks are left out of ``labels`` instead of refused.
+
     Raises:
         DataError: when the options name no column, or names repeat.
     """
 
-    def __init__(self, table: Table, split: int, options: ColumnOptions, vocabulary: list[str] | None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        split: int,
+        options: ColumnOptions,
+        vocabulary: list[str] | None,
+        *,
+        optional: bool = False,
+    ) -> None:
         self._table, self._split, self._options = table, split, options
         _check_repeats(table.path, table.names)
-        self._label_columns = [] if vocabulary is not None else _label_columns(table, options)
+        self._label_columns = [] if vocabulary is not None else _label_columns(table, options, optional)
         self.labels = vocabulary if vocabulary is not None else [table.names[i] for i in self._label_columns]
         _check_repeats(table.path, self.labels, "label ")
         self._delimited = None
@@ -118,26 +139,31 @@ class LabelColumns:
         if options.split_column is not None:
             self._split_column = find_column(table, options.split_column, "split column")
         excluded = {find_column(table, name, "excluded column") for name in options.exclude}
-        self.taken = {*self._label_columns, self._delimited, self._split_column, *excluded} - {None}
+        others = (place for place in (self._delimited, self._split_column) if place is not None)
+        self.taken: set[int] = {*self._label_columns, *excluded, *others}
 
     def encode(self, chunk: TableChunk) -> csr_array:
         """Return the labels of a chunk, CSR of uint8 (n, L); raises DataError for a cell that is no label."""
         if self._delimited is not None:
-            return self._encode_delimited(chunk, chunk.words(self._delimited))
-        values = chunk.numbers(self._label_columns)
+            return self._encode_delimited(chunk, self._delimited)
+        values = chunk.numbers(self._label_columns, TRUTH)
         bad = np.argwhere((values != 0) & (values != 1))
         if len(bad):
             row, place = (int(i) for i in bad[0])
-            raise chunk.error(row, f"label {self.labels[place]!r} is {values[row, place]:g}, expected 0 or 1")
+            hint = (
+                "; write 1 where the row has the label and 0 where it has not" if values[row, place] in (-1, 2) else ""
+            )
+            raise chunk.error(row, f"label {self.labels[place]!r} is {values[row, place]:g}, expected 0 or 1{hint}")
         return csr_array(values.astype(np.uint8))
 
-    def _encode_delimited(self, chunk: TableChunk, cells: list) -> csr_array:
+    def _encode_delimited(self, chunk: TableChunk, column: int) -> csr_array:
         place = {name: index for index, name in enumerate(self.labels)}
         indices, indptr = [], [0]
-        for row, words in enumerate(_split_words(cells, self._options.label_delimiter)):
-            for word in words - place.keys():
-                raise chunk.error(row, f"unknown label {word!r}{did_you_mean(word, place)}")
-            indices += sorted(place[word] for word in words)
+        for row, words in enumerate(_listed_words(chunk, column, self._options.label_delimiter, place)):
+            for word in words:
+                if word not in place:
+                    raise chunk.error(row, f"unknown label {word!r}{did_you_mean(word, place)}")
+            indices += sorted({place[word] for word in words})
             indptr.append(len(indices))
         ones = np.ones(len(indices), np.uint8)
         return csr_array((ones, np.array(indices, np.int64), indptr), shape=(len(chunk), len(place)))
@@ -155,44 +181,13 @@ class LabelColumns:
         return codes
 
 
-class _Encoder:
-    """Turns chunks of one table into rows."""
-
-    def __init__(self, table: Table, split: int, options: ColumnOptions, vocabulary: list[str] | None) -> None:
-        self._table = table
-        self._columns = LabelColumns(table, split, options, vocabulary)
-        self._features = [index for index in range(len(table.names)) if index not in self._columns.taken]
-        if not self._features:
-            raise DataError(f"{table.path}: no column is left for features")
-
-    def source(self) -> Source:
-        names = tuple(self._table.names[index] for index in self._features)
-        return Source("dense", tuple(self._columns.labels), names, len(names), self._rows, self._table.path.name)
-
-    def _rows(self) -> Iterator[Rows]:
-        empty = True
-        for chunk in self._table.chunks():
-            empty = empty and not len(chunk)
-            features = self._encode_features(chunk)
-            yield Rows(features, self._columns.encode(chunk), self._columns.encode_split(chunk))
-        if empty:
-            raise DataError(f"{self._table.path}: has no rows")
-
-    def _encode_features(self, chunk: TableChunk) -> np.ndarray:
-        values = chunk.numbers(self._features)
-        bad = np.argwhere(unusable(values))
-        if len(bad):
-            row, place = (int(i) for i in bad[0])
-            name = self._table.names[self._features[place]]
-            raise chunk.error(row, f"column {name!r} is {values[row, place]}, expected a finite float32 number")
-        return values.astype(np.float32)
-
-
-def _label_columns(table: Table, options: ColumnOptions) -> list[int]:
+def _label_columns(table: Table, options: ColumnOptions, optional: bool) -> list[int]:
     if options.labels is not None:
-        return [find_column(table, name, "label") for name in options.labels]
+        wanted = [name for name in options.labels if name in table.names] if optional else options.labels
+        return [find_column(table, name, "label") for name in wanted or options.labels]
     if options.label_prefix is not None:
-        found = [index for index, name in enumerate(table.names) if name.startswith(options.label_prefix)]
+        names = [(index, name) for index, name in enumerate(table.names) if name not in options.exclude]
+        found = [index for index, name in names if name.startswith(options.label_prefix)]
         if not found:
             hint = did_you_mean(options.label_prefix, table.names)
             raise DataError(f"{table.path}: no column starts with {options.label_prefix!r}{hint}")
@@ -204,14 +199,27 @@ def _label_columns(table: Table, options: ColumnOptions) -> list[int]:
 def find_column(table: Table, name: str, what: str) -> int:
     """Return the place of a column; raises DataError, with what it was wanted for, when there is none."""
     if name not in table.names:
-        raise DataError(f"{table.path}: {what} {name!r} is no column{did_you_mean(name, table.names)}")
+        hint = did_you_mean(name, table.names)
+        if all(map(_is_number, table.names)):
+            hint = "; the first line holds only numbers: does the file lack its line of column names?"
+        raise DataError(f"{table.path}: {what} {name!r} is no column{hint}")
     return table.names.index(name)
 
 
-def _split_words(cells: Iterable, delimiter: str) -> Iterator[set[str]]:
-    for cell in cells:
-        words = cell.split(delimiter) if isinstance(cell, str) else cell
-        yield {word.strip() for word in words} - {""}
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed_words(chunk: TableChunk, column: int, delimiter: str, known: Collection[str] = ()) -> Iterator[list[str]]:
+    for row, cell in enumerate(chunk.words(column)):
+        try:
+            yield cell_words(cell, delimiter, known)
+        except ValueError as error:
+            raise chunk.error(row, f"column {column + 1}: {error}") from None
 
 
 def _check_repeats(path: Path | Location, names: Sequence[str], what: str = "column ") -> None:

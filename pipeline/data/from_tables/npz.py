@@ -17,6 +17,8 @@ from ..manifest import SPLITS
 from ..rows import Rows
 from .source import CHUNK_VALUES, Source, unusable
 
+MOST_COLUMNS = 10_000_000
+"""A wrong shape would take the memory of names for a billion labels."""
 CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
@@ -33,6 +35,11 @@ def npz_source(path: str | Path, *, split: int = 0) -> Source:
         raise DataError(f"{path}: X has {features.shape[0]} rows, Y has {labels.shape[0]}")
     if not all(features.shape) or not all(labels.shape):
         raise DataError(f"{path}: X is {features.shape}, Y is {labels.shape}: no size may be 0")
+    for name, shape in (("X", features.shape), ("Y", labels.shape)):
+        if shape[1] > MOST_COLUMNS:
+            raise DataError(
+                f"{path}: {name} has {shape[1]:,} columns, at most {MOST_COLUMNS:,} can be read: is its shape right?"
+            )
     labels = _check_labels(labels, path)
     _check_finite(features, path)
     splits = _splits(arrays, features.shape[0], split, path)
@@ -76,7 +83,7 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarr
     try:
         matrix = csr_array((data, indices, indptr), shape=tuple(int(size) for size in shape))
         matrix.check_format(full_check=True)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise DataError(f"{path}: {name}_* are no CSR matrix: {error}") from None
     matrix.sum_duplicates()
     return matrix

@@ -1,6 +1,7 @@
 """Parquet files as tables; rows are counted from 0 in messages, for want of lines."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import DataError
-from .named_columns import Table
+from .named_columns import BOOLEAN, Table
 from .source import CHUNK_VALUES
+from .truth import truth_of
 
 
 def parquet_table(path: str | Path) -> Table:
@@ -22,7 +24,7 @@ def parquet_table(path: str | Path) -> Table:
     path = Path(path)
     try:
         with pq.ParquetFile(path) as file:
-            names = tuple(file.schema_arrow.names)
+            names, index = tuple(file.schema_arrow.names), _index_names(file.schema_arrow)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
 
@@ -36,7 +38,16 @@ def parquet_table(path: str | Path) -> Table:
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: damaged after row {first}: {error}") from None
 
-    return Table(path, names, chunks)
+    return Table(path, names, chunks, index)
+
+
+def _index_names(schema: pa.Schema) -> tuple[str, ...]:
+    """Return the columns that pandas' own metadata calls the index; a range of numbers is stored without a column."""
+    try:
+        found = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        return tuple(name for name in found if isinstance(name, str))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return ()
 
 
 class _ParquetChunk:
@@ -48,21 +59,33 @@ class _ParquetChunk:
     def __len__(self) -> int:
         return int(self._batch.num_rows)
 
-    def numbers(self, columns: Sequence[int]) -> np.ndarray:
+    def numbers(self, columns: Sequence[int], words: Mapping[str, float] = BOOLEAN) -> np.ndarray:
         result = np.empty((len(self), len(columns)))
         for place, column in enumerate(columns):
             array, name = self._batch.column(column), self._batch.schema.names[column]
-            if not (
-                pa.types.is_boolean(array.type) or pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
-            ):
-                hint = "exclude the column, or encode it as numbers first"
-                raise DataError(f"{self._path}: column {name!r} has type {array.type}, expected numbers: {hint}")
             if array.null_count:
                 row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
                 hint = "fill missing values or remove such rows first"
                 raise self.error(row, f"column {name!r} is missing: {hint}")
-            result[:, place] = array.to_numpy(zero_copy_only=False)
+            if pa.types.is_boolean(array.type) or pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+                result[:, place] = array.to_numpy(zero_copy_only=False)
+            else:
+                result[:, place] = self._spelled_numbers(array, name, words)
         return result
+
+    def _spelled_numbers(self, array: pa.Array, name: str, words: Mapping[str, float]) -> list[float]:
+        """Return 0 and 1 stored as text; raises DataError for other text, which may be codes rather than numbers."""
+        kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        numbers = []
+        for cell in array.to_pylist() if text else [""]:
+            truth = truth_of(cell) if cell.strip().lower() in words or cell.strip()[:1].isdigit() else None
+            if truth is None:
+                what = f" and holds {cell[:40]!r}" if text else ""
+                hint = "exclude the column, or encode it as numbers first"
+                raise DataError(f"{self._path}: column {name!r} has type {kind}{what}, expected numbers: {hint}")
+            numbers.append(truth)
+        return numbers
 
     def words(self, column: int) -> list[str] | list[list[str]]:
         array, name = self._batch.column(column), self._batch.schema.names[column]

@@ -1,6 +1,7 @@
 """``prepare``: from a file, or a training and a test file, in any known format to a prepared data set."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -8,26 +9,38 @@ from ...common.errors import DataError, did_you_mean
 from ..filters import Filtering, Filters
 from ..manifest import SPLITS, Manifest
 from ..shards import ShardWriter
+from ..summary import summarise
+from .alignment import MissingLabels, joined, with_labels
 from .arff import arff_source
 from .csv_table import csv_table
-from .named_columns import ColumnOptions, Table, table_source
+from .named_columns import ColumnOptions, IndexColumns, Table
 from .npz import npz_source
 from .parquet_table import parquet_table
-from .source import Source, joined
+from .source import Source
+from .table_source import table_source
 from .text import OPENERS, format_suffix
 
 FORMATS = {".arff": "arff", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".npz": "npz"}
 StoredKind = Literal["auto", "dense", "sparse"]
 _OPTIONS = {
     "arff": {"labels", "label_file", "encoding"},
-    "csv": {"labels", "label_prefix", "label_column", "label_delimiter", "split_column", "exclude", "encoding"},
-    "parquet": {"labels", "label_prefix", "label_column", "label_delimiter", "split_column", "exclude"},
+    "parquet": {"labels", "label_prefix", "label_column", "label_delimiter", "split_column", "exclude", "index"},
     "npz": set[str](),
 }
-_OPTIONS["tsv"] = _OPTIONS["csv"]
+_OPTIONS["csv"] = _OPTIONS["tsv"] = _OPTIONS["parquet"] | {"encoding", "delimiter", "decimal"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 Part = tuple[Path, int]
 """A file, and the split code of its rows."""
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text files are written; ``delimiter`` None is that of the format. See ``prepare``."""
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    decimal: str = "."
 
 
 def prepare(
@@ -38,12 +51,17 @@ def prepare(
     validation: str | Path | None = None,
     test: str | Path | None = None,
     labels: Sequence[str] | None = None,
+    labels_of: str | Path | None = None,
     label_file: str | Path | None = None,
     label_prefix: str | None = None,
     label_column: str | None = None,
     label_delimiter: str = ";",
     split_column: str | None = None,
     exclude: Sequence[str] = (),
+    index: IndexColumns = "auto",
+    missing_labels: MissingLabels = "error",
+    delimiter: str | None = None,
+    decimal: str = ".",
     encoding: str = "utf-8",
     kind: StoredKind = "auto",
     min_positives: int | None = None,
@@ -60,12 +78,17 @@ def prepare(
         validation: a file with the validation rows; ``source`` then holds the training rows.
         test: a file with the test rows; likewise.
         labels: names of the label columns (or of the labels in ``label_column``).
+        labels_of: a prepared data set whose labels these are, in its order; instead of ``labels``.
         label_file: Mulan's XML label list (ARFF); by default ``STEM.xml`` beside the file, if it is there.
         label_prefix: columns whose names start like this are labels (CSV, TSV, Parquet).
         label_column: the one column that lists the labels of its row (CSV, TSV, Parquet).
-        label_delimiter: what separates labels there.
+        label_delimiter: what separates labels there; "list" for the text of a list, "none" when a cell is one label.
         split_column: the column that says train, validation or test (CSV, TSV, Parquet).
         exclude: columns to leave out (CSV, TSV, Parquet).
+        index: "keep" a saved row index as a feature, "drop" it, or "auto": drop what is certainly one.
+        missing_labels: "absent" when no row of a file that lacks a label has it; by default that is an error.
+        delimiter: what separates the fields of a CSV or TSV file; by default a comma, a tab.
+        decimal: what stands before the fraction of a number there: "." or ",".
         encoding: of text files.
         kind: how to store features; "auto" keeps sparse sources with less than a tenth of the values sparse.
         min_positives: see ``Filters``.
@@ -81,19 +104,47 @@ def prepare(
     for option, names in (("labels", labels), ("exclude", exclude)):
         if isinstance(names, str):
             raise DataError(f"{option} must be a list of names, got the text {names!r}")
+    for option, value, known in (("index", index, IndexColumns), ("missing_labels", missing_labels, MissingLabels)):
+        if value not in get_args(known):
+            raise DataError(f"unknown {option} {value!r}{did_you_mean(value, get_args(known))}")
+    if labels_of is not None:
+        if labels is not None:
+            raise DataError("give labels or labels_of, not both: each says which the labels are")
+        labels = Manifest.load(labels_of).labels
     filters = Filters(min_positives, drop_unlabelled, top_features)
-    columns = ColumnOptions(labels, label_prefix, label_column, label_delimiter, split_column, exclude)
+    columns = ColumnOptions(
+        labels, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels
+    )
+    text = TextOptions(encoding, delimiter, decimal)
     parts = _parts(Path(source), validation, test)
     name = _format(parts, format)
-    _check_options(name, columns, label_file, encoding)
-    if name == "arff":
-        options = {"labels": labels, "label_file": label_file, "encoding": encoding}
-        opened = joined([arff_source(path, split=split, **options) for path, split in parts])  # type: ignore[arg-type]
-    elif name == "npz":
-        opened = joined([npz_source(path, split=split) for path, split in parts])
-    else:
-        opened = table_source([(_table(path, name, encoding), split) for path, split in parts], columns)
+    _check_options(name, columns, label_file, text)
+    opened = _open(parts, name, columns, label_file, text)
     return _write(opened, Path(out), filters, kind, overwrite)
+
+
+def _open(
+    parts: "Sequence[Part]", name: str, columns: ColumnOptions, label_file: str | Path | None, text: "TextOptions"
+) -> Source:
+    """Return one source of all files."""
+    if name == "npz":
+        return joined([npz_source(path, split=split) for path, split in parts])
+    if name != "arff":
+        return table_source([(_table(path, name, text), split) for path, split in parts], columns)
+    optional = columns.missing_labels == "absent"
+    sources = [
+        arff_source(
+            path,
+            labels=columns.labels,
+            label_file=label_file,
+            split=split,
+            encoding=text.encoding,
+            optional=optional or number > 0,
+        )
+        for number, (path, split) in enumerate(parts)
+    ]
+    sources[0] = with_labels(sources[0], columns.labels)
+    return joined(sources, columns.missing_labels)
 
 
 def _write(source: Source, out: Path, filters: Filters, kind: str, overwrite: bool) -> Manifest:
@@ -110,6 +161,7 @@ def _write(source: Source, out: Path, filters: Filters, kind: str, overwrite: bo
         for rows in source.chunks():
             writer.write(filtering.apply(rows))
         writer.record_filters(filtering.record())
+    summarise(writer.manifest, source.notices)
     return writer.manifest
 
 
@@ -157,12 +209,11 @@ def _format(parts: Sequence[Part], wanted: str) -> str:
     return found.pop()
 
 
-def _check_options(name: str, columns: ColumnOptions, label_file: str | Path | None, encoding: str) -> None:
+def _check_options(name: str, columns: ColumnOptions, label_file: str | Path | None, text: TextOptions) -> None:
     """Refuse options that the format would ignore, and two ways of naming the labels."""
-    given = {key for key, value in vars(columns).items() if value != getattr(ColumnOptions(), key) and value != []}
+    given = _given(columns) | _given(text)
     given |= {"label_file"} if label_file is not None else set()
-    given |= {"encoding"} if encoding != "utf-8" else set()
-    for option in sorted(given - _OPTIONS[name]):
+    for option in sorted(given - _OPTIONS[name] - {"missing_labels"}):
         raise DataError(f"{option} does not apply to {name} files{did_you_mean(option, _OPTIONS[name])}")
     ways = given & {"labels", "label_file", "label_prefix", "label_column"}
     if len(ways) > 1 and ways != {"labels", "label_column"}:
@@ -171,9 +222,20 @@ def _check_options(name: str, columns: ColumnOptions, label_file: str | Path | N
         raise DataError("label_delimiter goes with label_column")
     if columns.label_delimiter == "":
         raise DataError("label_delimiter must not be empty")
+    if text.delimiter is not None and len(text.delimiter) != 1:
+        raise DataError(f"delimiter must be one character, got {text.delimiter!r}")
+    if text.decimal not in (".", ","):
+        raise DataError(f"decimal must be '.' or ',', got {text.decimal!r}")
 
 
-def _table(path: Path, name: str, encoding: str) -> Table:
+def _given(options: ColumnOptions | TextOptions) -> set[str]:
+    """Return the names of the options that are not as by default."""
+    usual = type(options)()
+    return {key for key, value in vars(options).items() if value != getattr(usual, key) and value != []}
+
+
+def _table(path: Path, name: str, text: TextOptions) -> Table:
     if name == "parquet":
         return parquet_table(path)
-    return csv_table(path, delimiter="," if name == "csv" else "\t", encoding=encoding)
+    delimiter = text.delimiter or _DELIMITERS[name]
+    return csv_table(path, delimiter=delimiter, encoding=text.encoding, decimal=text.decimal)

@@ -165,7 +165,7 @@ def test_keys_in_a_table_are_kept_nowhere(folder, prepared):
         ("file,red\na.jpg,1\nd.jpg,0\n", "labels.csv:3: image 'd.jpg' is not in"),
         ("file,red\na.jpg,1\nsub/../a.jpg,0\n", "labels.csv:3: image 'images/a.jpg' is listed twice"),
         ("file,red\na.jpg,2\n", "labels.csv:2: label 'red' is 2, expected 0 or 1"),
-        ("file,red\na.jpg,yes\n", "labels.csv:2: column 'red' is 'yes', expected a number"),
+        ("file,red\na.jpg,maybe\n", "labels.csv:2: label 'red' is 'maybe', expected 0 or 1"),
         ("file,red\na.jpg\n", "labels.csv:2: 1 fields, expected 2"),
         ("file,red\n ,1\n", "labels.csv:2: the image's path is empty"),
         ("file\na.jpg\n", "labels.csv: the list of labels is empty"),

@@ -121,12 +121,30 @@ def test_meka_counts_from_the_end_when_negative(tmp_path):
     assert features.shape == (1, 8)
 
 
-def test_a_label_list_beside_the_file_comes_before_meka(tmp_path):
+def test_a_label_list_beside_the_file_gives_the_labels(tmp_path):
     write_labels(tmp_path, '<label name="bit"></label>', '<label name="y1"><label name="the \'second\'"/></label>')
     for name in ("x.arff", "x-train.arff", "x-test.arff"):
-        source, _, labels = read(write(tmp_path, HEADER + DENSE, name))
+        source, _, labels = read(write(tmp_path, HEADER.replace(": -C 2", "") + DENSE, name))
         assert source.labels == ("bit", "y1", "the 'second'")
         np.testing.assert_array_equal(labels, [[1, 1, 0], [0, 0, 1]])
+
+
+def test_a_label_list_and_meka_must_agree_or_one_be_chosen(tmp_path):
+    path = write(tmp_path, HEADER + DENSE)
+    beside = write_labels(tmp_path, '<label name="bit"/>')
+    with pytest.raises(DataError, match=r"two lists of labels: the relation's -C says y1, .* say --label-file x\.xml"):
+        read(path)
+    assert read(path, label_file=beside)[0].labels == ("bit",)
+    assert read(path, labels=["y1"])[0].labels == ("y1",)
+    write_labels(tmp_path, "<label name=\"the 'second'\"/>", '<label name="y1"/>')
+    assert read(path)[0].labels == ("the 'second'", "y1")  # the same labels: the list's order
+
+
+def test_a_label_that_sparse_rows_have_unless_they_say_otherwise_is_told(tmp_path):
+    source, _, labels = read(write(tmp_path, HEADER + SPARSE), labels=["bit", "y1"])
+    assert labels[:, 0].tolist() == [1, 1, 0]
+    (notice,) = source.notices
+    assert notice.startswith("x.arff: label 'bit' is declared with 1 first, so sparse rows without it have it")
 
 
 def test_labels_can_be_given(tmp_path):
@@ -142,6 +160,35 @@ def test_labels_may_be_declared_numeric(tmp_path):
     )
     assert source.labels == ("y",)
     np.testing.assert_array_equal(labels, [[1], [0]])
+
+
+@pytest.mark.parametrize("values", ["{FALSE,TRUE}", "{TRUE,FALSE}", "{no, yes}", "{'f','t'}", "{1.0,0}"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_labels_may_be_spelled_as_words(tmp_path, values, sparse):
+    yes = next(word.strip(" '") for word in values.strip("{}").split(",") if word.strip(" '")[0] in "TytT1")
+    no = next(word.strip(" '") for word in values.strip("{}").split(",") if word.strip(" '") != yes)
+    rows = f"{{0 3,1 {yes}}}\n{{0 4,1 {no}}}\n" if sparse else f"3,{yes}\n4,{no}\n"
+    head = f"@relation x\n@attribute f real\n@attribute a {values} % the label\n@data\n"
+    _, features, labels = read(write(tmp_path, head + rows), labels=["a"])
+    assert labels.ravel().tolist() == [1, 0]
+    assert features.ravel().tolist() == [3, 4]
+
+
+def test_a_comment_after_a_declaration_is_no_part_of_it(tmp_path):
+    text = """@relation 'x: -C 1' % -C 2 in an older version
+@attribute y {0,1} % the 'first' {label}
+@attribute 'a % b' numeric % of what
+@attribute share {5%,'10 % of it', all} % quoted or not
+@attribute rest { low %, high }
+@data
+1,2,5%,high
+0,3,'10 % of it',high
+"""
+    source, features, labels = read(write(tmp_path, text))
+    assert source.labels == ("y",)
+    assert source.feature_names == ("a % b", "share=5%", "share=10 % of it", "share=all", "rest=high")
+    assert labels.ravel().tolist() == [1, 0]
+    assert features.tolist() == [[2, 1, 0, 0, 1], [3, 0, 1, 0, 1]]
 
 
 GOOD = "1,0,2.5,red,no,1,4\n"
@@ -172,6 +219,8 @@ FIRST = HEADER.count("\n") + 1
         ("{0 1}\n{0 1},{5}\n", 1, r"weights are not supported"),
         ("{0 1,7 4}\n", 0, r"attribute index 7, expected 0 .. 6"),
         ("{0 1}\n{-1 4}\n", 1, "attribute index -1, expected 0 or more"),
+        ("{2 1,1000000000 1}\n", 0, "attribute index 1000000000, expected 0 .. 6|expected 'INDEX VALUE' pairs"),
+        ("{2 1," + "9" * 5000 + " 1}\n", 0, "expected 'INDEX VALUE' pairs"),
         ("{}\n{2 1,0 1,2 3}\n", 1, "attribute index 2 occurs twice"),
         ("{2 1 3}\n", 0, "'a' is '1 3', expected a number"),
         ("{2}\n", 0, "expected 'INDEX VALUE' pairs, got '2'"),
@@ -208,10 +257,16 @@ def test_a_bad_row_gives_one_error_with_its_line(tmp_path, rows, line, message):
         ("@attribute a\n", 1, "expected '@attribute NAME TYPE'"),
         ("@attribute a {0,1}\n@attribute b real\n@data\n% nothing\n", 3, "no rows after @data"),
         (
-            "@attribute a {yes,no}\n@attribute b real\n@data\nyes,1\n",
+            "@attribute a {yes,maybe}\n@attribute b real\n@data\nyes,1\n",
             1,
-            r"label 'a' has values \{yes,no\}, expected \{0,1\}",
+            r"label 'a' has values \{yes,maybe\}, expected \{0,1\}",
         ),
+        (
+            "@attribute a {1,TRUE}\n@attribute b real\n@data\n1,1\n",
+            1,
+            r"label 'a' has values \{1,TRUE\}, expected \{0,1\}",
+        ),
+        ("@attribute a % numeric\n", 1, "'a' has type ''"),
     ],
 )
 def test_a_bad_header_gives_one_error_with_its_line(tmp_path, header, line, message):
@@ -249,6 +304,8 @@ def test_labels_that_do_not_fit(tmp_path):
         read(write(tmp_path, HEADER.replace("-C 2", "-C 9") + DENSE))
     with pytest.raises(DataError, match="nothing says which attributes are labels: give labels"):
         read(write(tmp_path, HEADER.replace("-C 2", "") + DENSE))
+    with pytest.raises(DataError, match="nothing says which attributes are labels"):
+        read(write(tmp_path, HEADER.replace("-C 2", f"-C {'9' * 5000}") + DENSE))
     with pytest.raises(DataError, match="every attribute is a label"):
         read(write(tmp_path, "@relation 'x: -C 1'\n@attribute y {0,1}\n@data\n1\n"))
 
@@ -268,7 +325,7 @@ def test_labels_that_do_not_fit(tmp_path):
     ],
 )
 def test_a_bad_label_list_gives_one_error_with_its_line(tmp_path, lines, line, message):
-    path = write(tmp_path, HEADER + DENSE)
+    path = write(tmp_path, HEADER.replace(": -C 2", "") + DENSE)
     write_labels(tmp_path, *lines)
     with pytest.raises(DataError, match=rf"x\.xml:{line}: {message}"):
         read(path)

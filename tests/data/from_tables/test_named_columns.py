@@ -9,8 +9,9 @@ from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.from_tables import csv_table as csv_module
 from d2ace.pipeline.data.from_tables import parquet_table as parquet_module
 from d2ace.pipeline.data.from_tables.csv_table import csv_table
-from d2ace.pipeline.data.from_tables.named_columns import ColumnOptions, table_source
+from d2ace.pipeline.data.from_tables.named_columns import ColumnOptions
 from d2ace.pipeline.data.from_tables.parquet_table import parquet_table
+from d2ace.pipeline.data.from_tables.table_source import table_source
 from d2ace.pipeline.data.rows import concatenate
 
 TEXT = """id,y_a,y_b,x1,x2,tags,part
@@ -147,9 +148,50 @@ def test_empty_files(tmp_path):
 
 
 def test_two_files_must_have_the_same_columns(tmp_path):
-    other = write(tmp_path, TEXT.replace("x2", "x3"), "u.csv")
-    with pytest.raises(DataError, match=r"u\.csv: its features differ from those of t\.csv"):
+    other = write(tmp_path, TEXT.replace("x2", "X2"), "u.csv")
+    message = r"u\.csv: its features differ from .*: lacks 'x2' and has 'X2' besides; is 'X2' the same as 'x2'"
+    with pytest.raises(DataError, match=message):
         read(write(tmp_path), other, **BY_PREFIX)
+    more = write(tmp_path, TEXT.replace(",x2,", ",x2,x3,").replace("\n1,0,1,", "\n1,0,1,9,"), "u.csv")
+    with pytest.raises(DataError, match=r"has 'x3' besides; --exclude leaves columns out of both"):
+        read(write(tmp_path), more, **BY_PREFIX)
+
+
+def test_columns_of_a_further_file_are_found_by_name(tmp_path):
+    test = write(tmp_path, "x2,y_b,x1,y_a\n7,1,8,0\n", "u.csv")
+    train = write(tmp_path, "x1,x2,y_a,y_b\n1,2,1,0\n")
+    source, rows = read(train, test, label_prefix="y_")
+    assert rows.features.tolist() == [[1, 2], [8, 7]]
+    assert rows.labels.toarray().tolist() == [[1, 0], [0, 1]]
+    assert source.notices == ("u.csv: its columns stand in another order; read by their names",)
+
+
+@pytest.mark.parametrize("options", [{"label_prefix": "y_"}, {"labels": ["y_c", "y_a"]}])
+def test_a_label_that_a_further_file_lacks_is_named_or_absent(tmp_path, options):
+    train, test = write(tmp_path, "x,y_c,y_a\n1,1,0\n"), write(tmp_path, "y_a,x\n1,2\n", "u.csv")
+    with pytest.raises(DataError, match=r"u\.csv: lacks the labels 'y_c' of t\.csv; .*--missing-labels absent"):
+        read(train, test, **options)
+    source, rows = read(train, test, missing_labels="absent", **options)
+    assert source.labels == ("y_c", "y_a")
+    assert rows.labels.toarray().tolist() == [[1, 0], [0, 1]]
+    assert source.notices == ("u.csv: lacks the labels 'y_c': absent in all its rows",)
+
+
+def test_labels_that_only_a_further_file_has_are_refused(tmp_path):
+    train, test = write(tmp_path, "x,y_a\n1,0\n"), write(tmp_path, "x,y_a,y_b\n1,0,1\n", "u.csv")
+    with pytest.raises(DataError, match=r"u\.csv: has the labels 'y_b', t\.csv has not; give the labels that count"):
+        read(train, test, label_prefix="y_", missing_labels="absent")
+
+
+def test_one_file_may_lack_labels_that_are_given(tmp_path):
+    path = write(tmp_path, "x,y_a\n1,1\n2,0\n")
+    with pytest.raises(DataError, match="label 'y_b' is no column"):
+        read(path, labels=["y_b", "y_a"])
+    source, rows = read(path, labels=["y_b", "y_a"], missing_labels="absent")
+    assert source.labels == ("y_b", "y_a")
+    assert rows.labels.toarray().tolist() == [[0, 1], [0, 0]]
+    with pytest.raises(DataError, match="label 'z' is no column"):
+        read(path, labels=["z"], missing_labels="absent")
 
 
 def test_parquet_columns(tmp_path, monkeypatch):
@@ -177,7 +219,7 @@ def test_parquet_columns(tmp_path, monkeypatch):
     [
         (pa.array([1.0, None, 2.0]), "row 1: column 'x' is missing"),
         (pa.array([1.0, 2.0, np.nan]), "row 2: column 'x' is nan"),
-        (pa.array(["a", "b", "c"]), "column 'x' has type string, expected numbers: exclude"),
+        (pa.array(["a", "b", "c"]), "column 'x' has type string and holds 'a', expected numbers: exclude"),
     ],
 )
 def test_bad_parquet_columns(tmp_path, column, message):
@@ -204,3 +246,183 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b"\xef\xbb\xbfy,x\r\n1,2\r\n")
     assert read(path, labels=["y"])[0].labels == ("y",)
+
+
+def test_an_index_without_a_name_is_left_out_and_told(tmp_path):
+    for head in ("", "Unnamed: 0", "Unnamed: 0.1,Unnamed: 0"):
+        cells = ",".join("7" for _ in head.split(","))
+        source, rows = read(write(tmp_path, f"{head},x,y\n{cells},1,0\n{cells},2,1\n"), labels=["y"])
+        assert source.feature_names == ("x",)
+        assert rows.features.tolist() == [[1], [2]]
+        assert len(source.notices) == len(head.split(","))
+        assert "left out (--index keep makes it a feature)" in source.notices[0]
+    assert read(write(tmp_path, ",x,y\nrow a,1,0\n"), labels=["y"])[0].feature_names == ("x",)
+
+
+def test_a_first_column_of_fractions_without_a_name_has_two_readings(tmp_path):
+    path = write(tmp_path, ",x,y\n1,1,0\n0.5,2,1\n")
+    with pytest.raises(DataError, match=r"t\.csv:3: the first column has no name .* and holds 0.5: say --index drop"):
+        read(path, labels=["y"])
+    assert read(path, labels=["y"], index="drop")[0].feature_names == ("x",)
+    source, rows = read(path, labels=["y"], index="keep")
+    assert source.feature_names == ("", "x")
+    assert rows.features.tolist() == [[1, 1], [0.5, 2]]
+    assert source.notices == ()
+
+
+@pytest.mark.parametrize("head", ["x,,y", "x,Unnamed: 1,y"])
+def test_a_column_without_a_name_elsewhere_is_refused(tmp_path, head):
+    with pytest.raises(DataError, match=r"t\.csv:1: column 2 of 3 has no name .*: name it, or leave it out"):
+        read(write(tmp_path, f"{head}\n1,2,0\n"), labels=["y"])
+
+
+def test_the_index_that_pandas_metadata_names_is_left_out(tmp_path):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"x": [0.1, 0.3], "y": [0, 1], "key": [7.5, 3.5]})
+    pq.write_table(table.replace_schema_metadata({"pandas": '{"index_columns": ["key"]}'}), path)
+    source, _ = read(path, labels=["y"])
+    assert source.feature_names == ("x",)
+    assert source.notices[0].startswith("t.parquet: column 'key' is the index that pandas saved")
+    assert read(path, labels=["y"], index="keep")[0].feature_names == ("x", "key")
+    for damaged in ("[]", "{", '{"index_columns": [{"kind": "range"}]}', "[" * 100_000):
+        pq.write_table(table.replace_schema_metadata({"pandas": damaged}), path)
+        assert read(path, labels=["y"])[0].feature_names == ("x", "key")
+
+
+def test_an_index_that_an_option_names_is_what_the_option_says(tmp_path):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"x": [0.1, 0.3], "y": [0, 1]})
+    pq.write_table(table.replace_schema_metadata({"pandas": '{"index_columns": ["y"]}'}), path)
+    source, _ = read(path, labels=["y"])
+    assert (source.labels, source.feature_names, source.notices) == (("y",), ("x",), ())
+
+
+@pytest.mark.parametrize("pair", ["True,False", "yes,no", "T,f", "Y,n", "1.0,0"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_labels_may_be_spelled_as_words(tmp_path, pair, kind):
+    yes, no = pair.split(",")
+    if kind == "csv":
+        path = write(tmp_path, f"x,y,z\n1,{yes},{no}\n2, {no} ,{yes.upper()}\n")
+    else:
+        path = parquet(tmp_path, x=[1, 2], y=[yes, no], z=pa.array([no, yes.upper()]).dictionary_encode())
+    assert read(path, labels=["y", "z"])[1].labels.toarray().tolist() == [[1, 0], [0, 1]]
+
+
+def test_features_may_be_true_or_false_but_no_other_words(tmp_path):
+    assert read(write(tmp_path, "x,y\nTrue,1\nFALSE,0\n0.5,1\n"), labels=["y"])[1].features.tolist() == [
+        [1],
+        [0],
+        [0.5],
+    ]
+    with pytest.raises(DataError, match=r"t\.csv:2: column 'x' is 't', expected a number"):
+        read(write(tmp_path, "x,y\nt,1\n"), labels=["y"])
+    with pytest.raises(DataError, match=r"column 'x' has type string and holds '2.5', expected numbers"):
+        read(parquet(tmp_path, x=["1", "2.5"], y=[0, 1]), labels=["y"])
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("maybe", "label 'y' is 'maybe', expected 0 or 1, true or false, yes or no"),
+        ("-1", "label 'y' is -1, expected 0 or 1; write 1 where the row has the label"),
+        ("2", "label 'y' is 2, expected 0 or 1; write 1"),
+        ("", r"column 'y' is missing \(''\)"),
+    ],
+)
+def test_a_label_that_is_neither_says_what_is_meant(tmp_path, label, message):
+    with pytest.raises(DataError, match=rf"t\.csv:3: {message}"):
+        read(write(tmp_path, f"x,y\n1,1\n2,{label}\n"), labels=["y"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('"1,5"', "say --decimal , if commas stand before fractions"),
+        ('"1,234"', "say --decimal , if the comma stands before a fraction; remove it if it stands between thousands"),
+        ('"1,234,567"', "remove what stands between the thousands"),
+        ("2024-01-31", "dates are no features"),
+        ("31.12.2024", "dates are no features"),
+        ("Training", "if the column says which rows train, say --split-column x"),
+        ("red", "exclude the column, or encode it"),
+    ],
+)
+def test_a_cell_that_is_no_number_says_what_to_do(tmp_path, cell, message):
+    with pytest.raises(DataError, match=rf"t\.csv:2: column 'x' is .*, expected a number: {message}"):
+        read(write(tmp_path, f"x,y\n{cell},1\n"), labels=["y"])
+
+
+def test_decimal_commas_are_read_when_an_option_says_so(tmp_path):
+    table = csv_table(write(tmp_path, "x;y\n1,5;1\n-2;0\n1e3;0\n"), delimiter=";", decimal=",")
+    rows = concatenate(list(table_source([(table, 0)], ColumnOptions(labels=["y"])).chunks()))
+    assert rows.features.ravel().tolist() == [1.5, -2, 1000]
+    table = csv_table(write(tmp_path, "x;y\n1.234,5;1\n"), delimiter=";", decimal=",")
+    with pytest.raises(DataError, match=r"'1\.234,5', expected a number: remove what stands between the thousands"):
+        list(table_source([(table, 0)], ColumnOptions(labels=["y"])).chunks())
+
+
+@pytest.mark.parametrize(("delimiter", "other"), [(",", ";"), (",", "\t"), (",", "|"), ("\t", ",")])
+def test_a_header_of_one_column_names_the_delimiter(tmp_path, delimiter, other):
+    with pytest.raises(DataError, match=r"t\.csv:1: the first line is one column, .* say --delimiter"):
+        csv_table(write(tmp_path, other.join("xyz") + "\n"), delimiter=delimiter)
+
+
+def test_a_file_without_column_names_is_told(tmp_path):
+    with pytest.raises(DataError, match="label 'y' is no column; the first line holds only numbers"):
+        read(write(tmp_path, "0.5,1\n0.7,0\n"), labels=["y"])
+
+
+def tagged(folder, *cells, delimiter=";", **options):
+    text = "x,tags\n" + "".join('1,"{}"\n'.format(cell.replace('"', '""')) for cell in cells)
+    source, rows = read(write(folder, text), label_column="tags", label_delimiter=delimiter, **options)
+    return source.labels, rows.labels.toarray().tolist()
+
+
+@pytest.mark.parametrize("cell", ["['cat', 'dog']", '["cat"]', "[]", "{'cat'}", "('cat', 'dog')", "[1, 0]"])
+def test_the_text_of_a_list_is_refused(tmp_path, cell):
+    with pytest.raises(DataError, match=r"t\.csv:3: column 2: .* is the text of a list: say --label-delimiter list"):
+        tagged(tmp_path, "cat", cell)
+
+
+def test_the_text_of_a_list_is_read_when_an_option_says_so(tmp_path):
+    cells = ("['cat', 'dog']", '["owl, snowy"]', "[]", "", "{3, 17}", "('cat',)")
+    labels, rows = tagged(tmp_path, *cells, delimiter="list")
+    assert labels == ("17", "3", "cat", "dog", "owl, snowy")
+    assert rows == [[0, 0, 1, 1, 0], [0, 0, 0, 0, 1], [0] * 5, [0] * 5, [1, 1, 0, 0, 0], [0, 0, 1, 0, 0]]
+    for broken in ("cat", "['cat' 'dog']", "[['cat']]"):
+        with pytest.raises(DataError, match=r"t\.csv:3: .* is no list of names"):
+            tagged(tmp_path, "['cat']", broken, delimiter="list")
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "shown"),
+    [
+        (("cat,dog", "cat", "owl"), ";", "','"),
+        (("cat;dog", "dog;owl"), ",", "';'"),
+        (("cat | dog", "owl"), ";", None),  # one name with a bar, or two names: nothing speaks for two
+        (("cat|dog",), ";", r"'\|'"),
+        (("cat;dog", "cat,dog", "owl"), ";", "','"),
+        (("cat dog", "cat", "dog owl", "owl"), ";", "' '"),
+        (("fire truck", "red car", "owl"), ";", None),
+        (("Smith, John", "owl"), ";", None),
+        (("cat;dog", "Smith, John"), ";", None),
+    ],
+)
+def test_another_delimiter_in_the_labels_has_two_readings(tmp_path, cells, delimiter, shown):
+    if shown is None:
+        assert len(tagged(tmp_path, *cells, delimiter=delimiter)[0]) >= 2
+        return
+    with pytest.raises(DataError, match=rf"column 'tags': one label would be called .*: say --label-delimiter {shown}"):
+        tagged(tmp_path, *cells, delimiter=delimiter)
+    assert tagged(tmp_path, *cells, delimiter="none")[0] == tuple(sorted(cells))
+
+
+def test_zeros_and_ones_are_no_names(tmp_path):
+    with pytest.raises(DataError, match="every cell lists 3 values of 0 and 1: this looks like a 0/1 vector"):
+        tagged(tmp_path, "1 0 1", "0 0 1", delimiter=" ")
+    with pytest.raises(DataError, match="0/1 vector"):
+        tagged(tmp_path, "[1, 0]", "[0, 1]", delimiter="list")
+    with pytest.raises(DataError, match="holds only 0 and 1: if the column is a label of its own, name it"):
+        tagged(tmp_path, "1", "0", "1")
+    assert tagged(tmp_path, "1", "0", delimiter="none")[0] == ("0", "1")
+    assert tagged(tmp_path, "1 0", "0", delimiter=" ")[0] == ("0", "1")  # of different lengths: class numbers
+    assert tagged(tmp_path, "1 0", "0 1", delimiter=" ", labels=["0", "1"])[1] == [[1, 1], [1, 1]]

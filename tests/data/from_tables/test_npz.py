@@ -69,6 +69,8 @@ BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
         ({"X": X, "Y": Y[:3]}, "X has 4 rows, Y has 3"),
         ({"X": X[:0], "Y": Y[:0]}, r"X is \(0, 3\), Y is \(0, 2\): no size may be 0"),
         ({"X": X.ravel(), "Y": Y}, "X must be a matrix of numbers"),
+        ({"X": X} | parts("Y", Y) | {"Y_shape": (4, 10**9)}, "Y has 1,000,000,000 columns, at most 10,000,000"),
+        ({"X": X} | parts("Y", Y) | {"Y_shape": (4, np.inf)}, "Y_. are no CSR matrix"),
         ({"X": X.astype(str), "Y": Y}, "X must be a matrix of numbers"),
         (BROKEN | {"Y": Y}, "X_. are no CSR matrix"),
         ({"X": X, "Y": Y, "label_names": ["a"]}, "label_names has 1 names, expected 2"),

@@ -1,0 +1,120 @@
+"""Further files of a data set read in the columns of the first: found by name, in whatever order they stand."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ...common.errors import SHOWN, DataError, did_you_mean
+from ..rows import Rows
+from .source import Source
+
+MissingLabels = Literal["error", "absent"]
+"""What a file means that lacks labels of the first: a mistake, or that none of its rows has them."""
+
+
+def joined(parts: Sequence[Source], missing_labels: MissingLabels = "error") -> Source:
+    """Return one source with the rows of all parts in order, in the columns of the first.
+
+    Raises:
+        DataError: see ``aligned``.
+    """
+    first = parts[0]
+    parts = [first, *(aligned(first, other, missing_labels == "absent") for other in parts[1:])]
+
+    def chunks() -> Iterator[Rows]:
+        for part in parts:
+            yield from part.chunks()
+
+    kind = "sparse" if any(part.kind == "sparse" for part in parts) else "dense"
+    description = " + ".join(part.description for part in parts)
+    notices = tuple(dict.fromkeys(notice for part in parts for notice in part.notices))
+    return replace(first, kind=kind, chunks=chunks, description=description, notices=notices)  # type: ignore[arg-type]
+
+
+def with_labels(source: Source, labels: Sequence[str] | None) -> Source:
+    """Return the source with all of the labels given, absent in all rows where it lacks them."""
+    if labels is None or tuple(labels) == source.labels:
+        return source
+    return aligned(replace(source, labels=tuple(labels), description="the labels given"), source, True)
+
+
+def aligned(first: Source, other: Source, absent_labels: bool) -> Source:
+    """Return ``other`` with the labels and features of ``first``, in its order.
+
+    Args:
+        first: the file whose columns count.
+        other: another file of the same data set.
+        absent_labels: labels that ``other`` lacks are absent in all its rows; otherwise they are an error.
+
+    Raises:
+        DataError: naming what is missing, what is too much, and the option that helps.
+    """
+    labels = _places(first.labels, other.labels)
+    lacking = [name for name, place in zip(first.labels, labels, strict=True) if place < 0]
+    surplus = sorted(set(other.labels) - set(first.labels))
+    if surplus:
+        hint = did_you_mean(surplus[0], lacking) if lacking else "; give the labels that count with --labels"
+        raise DataError(f"{other.description}: has the labels {listed(surplus)}, {first.description} has not{hint}")
+    if lacking and not absent_labels:
+        hint = "if no row there has them, say --missing-labels absent"
+        raise DataError(f"{other.description}: lacks the labels {listed(lacking)} of {first.description}; {hint}")
+    features = _feature_places(first, other)
+    notices = [f"{other.description}: lacks the labels {listed(lacking)}: absent in all its rows"] if lacking else []
+    same = first.labels == other.labels and bool((features == np.arange(len(features))).all())
+    if same:
+        return other
+    if not lacking:
+        notices.append(f"{other.description}: its columns stand in another order; read by their names")
+
+    def chunks() -> Iterator[Rows]:
+        for rows in other.chunks():
+            yield Rows(rows.features[:, features], _chosen(rows.labels, labels), rows.split)  # type: ignore[call-overload]
+
+    names = (*other.notices, *notices)
+    return replace(other, labels=first.labels, feature_names=first.feature_names, chunks=chunks, notices=names)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, a few of many."""
+    shown = ", ".join(repr(name) for name in names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown}, ... ({len(names)} in all)"
+
+
+def _places(wanted: Sequence[str], have: Sequence[str]) -> np.ndarray:
+    """Return where each wanted name stands among those that are there, int64, -1 where it does not."""
+    place = {name: index for index, name in enumerate(have)}
+    return np.array([place.get(name, -1) for name in wanted], np.int64)
+
+
+def _feature_places(first: Source, other: Source) -> np.ndarray:
+    if first.feature_names is None or other.feature_names is None:
+        if first.n_features != other.n_features:
+            have = f"has {other.n_features} features, {first.description} has {first.n_features}"
+            raise DataError(f"{other.description}: {have}")
+        return np.arange(first.n_features)
+    places = _places(first.feature_names, other.feature_names)
+    lacking = [name for name, place in zip(first.feature_names, places, strict=True) if place < 0]
+    surplus = [name for name in other.feature_names if name not in set(first.feature_names)]
+    if not lacking and not surplus:
+        return places
+    parts = [f"lacks {listed(lacking)}"] if lacking else []
+    parts += [f"has {listed(surplus)} besides"] if surplus else []
+    near = [name for name in surplus if lacking and name.casefold().split() == lacking[0].casefold().split()]
+    hint = f"; is {near[0]!r} the same as {lacking[0]!r}? name it so in both files" if near else ""
+    if surplus and not near:
+        hint = "; --exclude leaves columns out of both files"
+    raise DataError(
+        f"{other.description}: its features differ from those of {first.description}: {' and '.join(parts)}{hint}"
+    )
+
+
+def _chosen(labels: csr_array, places: np.ndarray) -> csr_array:
+    """Return label columns in another order, CSR of uint8; a place of -1 gives an empty column."""
+    target = np.full(labels.shape[1], -1, np.int64)
+    target[places[places >= 0]] = np.flatnonzero(places >= 0)
+    entries = labels.tocoo()
+    shape = (labels.shape[0], len(places))
+    return csr_array((entries.data.astype(np.uint8), (entries.row, target[entries.col])), shape=shape)
