@@ -18,6 +18,7 @@ from pathlib import Path
 import d2ace
 
 from ...common.errors import RunError
+from ...common.storage.addresses import refuse_keys
 
 ROOMS = ("pipeline", "selectors", "tune_spaces")
 SHIPPED = (".yaml", ".yml")
@@ -48,7 +49,10 @@ def packed(module: str, arguments: Sequence[str], wheel: str | Path | None = Non
 
     Raises:
         RunError: for a file that is no wheel of d2ace, or two files of one name.
+        DataError: for an argument that is an address with keys: everyone who sees the cluster's jobs would see them.
     """
+    for argument in arguments:
+        refuse_keys(argument)
     with tempfile.TemporaryDirectory(prefix="d2ace-job-") as temporary:
         code, files = Path(temporary) / "code", Path(temporary) / "files"
         unpack_wheel(Path(wheel), code) if wheel else copy_package(code)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from unicodedata import normalize
 
-from ...common.errors import DataError
+from ...common.errors import SHOWN, DataError
 from ...common.storage.locations import Location
 from ..manifest import SPLITS
 from .vocabulary import Fail, Vocabulary
@@ -120,8 +121,18 @@ class ListingBuilder:
             raise DataError(f"{description}: no label names: the class list is empty")
         if not self._records and not self._rejected:
             raise DataError(f"{description}: lists no image")
+        self._notes += _lookalikes(names)
         records = [r._replace(labels=tuple(sorted({place[index] for index in r.labels}))) for r in self._records]
         return Listing(tuple(names), records, tuple(self._roots), self._rejected, description, tuple(self._notes))
+
+
+def _lookalikes(names: Sequence[str]) -> list[str]:
+    """Return a note for label names that differ in case, spaces or Unicode form only: mostly one class, misspelt."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(" ".join(normalize("NFKC", name).casefold().split()), []).append(name)
+    groups = [", ".join(repr(name) for name in group) for group in alike.values() if len(group) > 1]
+    return [f"labels that differ in case or spelling only: {'; '.join(groups[:SHOWN])}"] if groups else []
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ...common.errors import DataError
 from ...common.storage.addresses import redacted
 from ...common.storage.locations import Location
 from ..from_tables.text import read_lines
+from ..image_files import IMAGE_SUFFIXES
 from .folders import FileFolder, ImageFolder
 from .options import SourceOptions, find_parts, images_of
 from .records import Listing, ListingBuilder, Part
@@ -76,13 +77,17 @@ def _annotations(folder: FileFolder, part: Part) -> Iterator[tuple[int, str, Obj
 
 
 def _file(folder: FileFolder, part: Part, line: int, text: str) -> str | DataError:
-    """Return the annotation that a line of a set means: one of the whole line, else of what stands before a mark.
+    """Return the annotation that a line of a set means.
+
+    It is the one of the whole line, or of what is left without a mark, or without a mark and an image's suffix.
 
     Raises:
-        DataError: when there is one of each.
+        DataError: when there are several.
     """
     marked = _MARKED.fullmatch(text)
-    names = [text, marked[1]] if marked else [text]
+    name = marked[1] if marked else text
+    stem, suffix = posixpath.splitext(name)
+    names = dict.fromkeys((text, name, stem if suffix[1:].lower() in IMAGE_SUFFIXES else name))
     found: list[str] = []
     missing: list[DataError] = []
     for name in names:
@@ -90,8 +95,8 @@ def _file(folder: FileFolder, part: Part, line: int, text: str) -> str | DataErr
             found.append(folder.find(name, usual=".xml"))
         except DataError as error:
             missing.append(part.error(f"annotation {error}", line))
-    if len(found) > 1:
-        raise part.error(f"{text!r} may mean {found[0]} or, with a mark, {found[1]}: rename one of the two", line)
+    if len(set(found)) > 1:
+        raise part.error(f"{text!r} may mean {found[0]} or {found[1]}: rename one of the two", line)
     return found[0] if found else missing[-1]
 
 

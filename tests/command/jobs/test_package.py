@@ -11,7 +11,7 @@ import pytest
 from ray_head import ROOT
 
 from d2ace.pipeline.command.jobs.package import copy_package, packed, unpack_wheel
-from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.errors import DataError, RunError
 
 
 def test_the_code_is_what_a_wheel_holds(tmp_path):
@@ -21,6 +21,15 @@ def test_the_code_is_what_a_wheel_holds(tmp_path):
     rooms = [path for room in ("pipeline", "selectors", "tune_spaces") for path in (ROOT / room).rglob("*")]
     held = {f"d2ace/{path.relative_to(ROOT).as_posix()}" for path in rooms if path.is_file() and path.suffix != ".pyc"}
     assert sent == held | {"d2ace/__init__.py", "d2ace/py.typed"}
+
+
+def test_keys_in_an_argument_do_not_reach_the_cluster():
+    with (
+        pytest.raises(DataError, match=r"s3://\*\*\*@bucket/x: an address must not hold keys") as caught,
+        packed("d2ace.pipeline.cli", ["prepare", "s3://KEY:SECRET@bucket/x", "out"]),
+    ):
+        pass
+    assert "KEY:" not in str(caught.value)
 
 
 def test_the_copy_runs_alone(tmp_path):

@@ -2,6 +2,7 @@ import pytest
 from image_files import jpeg, write
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.from_images import prepare_images
 
 SETS = "ImageSets/Main"
 
@@ -94,8 +95,21 @@ def test_a_name_with_spaces_is_no_mark(voc, prepared):
         ["dog"],
     )
     write(voc, "set.txt", "photo 1\n")
-    with pytest.raises(DataError, match=r"'photo 1' may mean photo 1.xml or, with a mark, photo.xml"):
+    with pytest.raises(DataError, match=r"'photo 1' may mean photo 1.xml or photo.xml"):
         prepared(voc, format="voc", files="set.txt", overwrite=True)
+
+
+@pytest.mark.parametrize("line", ["000001.jpg", "000001.JPG -1", "000001  1"])
+def test_what_follows_a_name_in_a_set(voc, prepared, line):
+    write(voc, "set.txt", line + "\n")
+    assert prepared(voc, format="voc", files="set.txt")[1][0][:2] == ("JPEGImages/000001.jpg", ["cat", "dog"])
+
+
+def test_labels_that_look_alike_are_told(voc, capsys):
+    write(voc, "Annotations/000003.xml", annotation(("Cat", "")))
+    manifest = prepare_images(voc, voc.parent / "set", format="voc")
+    assert manifest.labels == ("Cat", "cat", "dog", "person")
+    assert "labels that differ in case or spelling only: 'Cat', 'cat'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("line", ["../secret", "{parent}/secret", "http://127.0.0.1:9/secret", "s3://no-bucket/secret"])
