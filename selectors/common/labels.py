@@ -3,12 +3,14 @@
 N rows, L labels, E relevant entries (stored ones of the CSR matrix, row after row).
 """
 
+from typing import TypeAlias
+
 import numpy as np
 from scipy import sparse
 
 from .errors import SelectionError
 
-Labels = np.ndarray | sparse.spmatrix | sparse.sparray
+Labels: TypeAlias = np.ndarray | sparse.spmatrix | sparse.sparray
 """What methods take as labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1."""
 
 
