@@ -26,9 +26,10 @@ from d2ace.pipeline.data.manifest import ImageHint, Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.scaler import Scaler
 from d2ace.pipeline.data.shards import ShardWriter
-from d2ace.pipeline.feeds.gather import GatherFeed, Request
+from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs
+from d2ace.pipeline.feeds.request import Request
 from d2ace.pipeline.feeds.row_store import ShardRows
 
 IMAGES, BATCH, SIZE, CORES = 512, 64, 224, 2

@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from d2ace.pipeline.common.config.config import Config  # noqa: E402
-from d2ace.pipeline.feeds.gather import Part  # noqa: E402
+from d2ace.pipeline.feeds.api import Part  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
 from d2ace.pipeline.training.gradients import micro_batch_bounds  # noqa: E402
 from d2ace.pipeline.training.learner import Learner  # noqa: E402

@@ -29,7 +29,8 @@ from d2ace.pipeline.common.cluster.session import ray_session
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.scaler import Scaler
-from d2ace.pipeline.feeds.gather import GatherFeed, Part
+from d2ace.pipeline.feeds.api import Part
+from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import Inputs, input_shape, make_inputs
 from d2ace.pipeline.feeds.request import Request
 from d2ace.pipeline.feeds.row_store import ShardRows

@@ -29,8 +29,9 @@ from d2ace.pipeline.common.cluster.session import ray_session
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.shards import read_features, read_labels
-from d2ace.pipeline.results.scoring import TrainedModel
+from d2ace.pipeline.data.shards import read_labels
+from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.runs.trained_model import TrainedModel
 from d2ace.selectors import api
 
 DATA = ROOT.parent / "shared" / "data" / "mulan"
@@ -93,9 +94,7 @@ def reference(home: Path, name: str, seed: int) -> Path:
     """Write the losses of uniform's network of the same seed, on its own training rows; return the file."""
     model = TrainedModel(home / "runs" / f"{name}-uniform-{seed}", torch.device("cpu"))
     manifest, rows = Manifest.load(home / name), model.data.splits.train
-    features = model.data.scaler.transform(read_features(manifest, rows))
-    p = model.probabilities(torch.as_tensor(np.asarray(features), dtype=torch.float32)).astype(float)
-    losses = -np.log(np.clip(np.where(read_labels(manifest)[rows].toarray() > 0, p, 1 - p), 1e-7, 1))
+    losses = model.losses(ShardRows(manifest), rows)
     path = home / f"{name}-{seed}.parquet"
     pq.write_table(pa.table({"id": np.arange(len(rows)), "losses": list(losses)}), path)
     return path

@@ -23,8 +23,9 @@ from d2ace.pipeline.common.cluster.session import ray_session
 from d2ace.pipeline.common.config.sections import RunSection
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.feeds.choice import StreamShare
-from d2ace.pipeline.feeds.gather import GatherFeed, Request
+from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import Inputs
+from d2ace.pipeline.feeds.request import Request
 from d2ace.pipeline.feeds.row_store import ShardRows, materialise
 from d2ace.pipeline.feeds.stream import StreamFeed
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..common.cluster.session import worker_resources
+from ..common.cluster.resources import living_nodes, worker_resources
 from ..common.config.sections import RunSection
 from ..common.errors import ConfigError
 from ..data.manifest import Manifest
@@ -66,7 +66,7 @@ def choose_feed(run: RunSection, manifest: Manifest, runs: int = 1) -> FeedChoic
     if run.feed == "gather":
         return FeedChoice("gather", "run.feed")
     worker_cpus = worker_resources(run, runs)["CPU"] if run.workers else 0.0
-    nodes = _nodes()
+    nodes = living_nodes()
     free, workers = _free_cpus(nodes, run, worker_cpus, runs), max(1, run.workers) * runs
     store = min(_of(node, "object_store_memory") for node in nodes)
     share = StreamShare(max(1, int(free / workers)), int(_BLOCKS_SHARE * store / workers))
@@ -104,12 +104,6 @@ def _no_cpu(nodes: list[dict[str, Any]], run: RunSection, worker_cpus: float, ru
         f"{sum(_of(node, 'CPU') for node in data):g}, the workers take {worker_cpus * run.workers * runs:g}; "
         "lower run.cpus_per_worker or run.workers, add nodes, or use run.feed=gather"
     )
-
-
-def _nodes() -> list[dict[str, Any]]:
-    import ray
-
-    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _of(node: Mapping[str, Any], resource: str) -> float:

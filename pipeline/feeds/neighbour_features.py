@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..data.blocks import BlockReader
-from ..training.learner import chunks
 from .inputs import Inputs
+from .request import chunks
 from .row_store import RowStore
 
 _IMAGE_CELLS = 8

@@ -1,5 +1,6 @@
 """Which rows are wanted together, and for which draws of an epoch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,3 +19,9 @@ class Request:
     ids: np.ndarray
     epoch: int | None = None
     first_draw: int = 0
+
+
+def chunks(total: int, size: int) -> Iterator[slice]:
+    """Yield the slices that cut ``total`` rows into pieces of ``size``."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))

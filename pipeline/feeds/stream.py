@@ -20,8 +20,8 @@ import ray
 import torch
 
 from ..common.errors import DataError
+from .api import Part, moved, prefetch
 from .choice import StreamShare
-from .gather import Part, moved, prefetch
 from .images.buffers import Buffers
 from .inputs import Inputs
 from .request import Request

@@ -9,8 +9,9 @@ from ..common.cluster.session import ray_session
 from ..common.errors import DataError
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
+from ..runs.trained_model import open_run
 from ..training.metrics import evaluate_predictions
-from .scoring import open_run, score
+from .scoring import score
 
 Split = Literal["train", "validation", "test", "all"]
 

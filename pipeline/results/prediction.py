@@ -8,7 +8,8 @@ from ..common.errors import RunError
 from ..common.storage.json_files import write_json
 from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
-from .scoring import open_run, score
+from ..runs.trained_model import open_run
+from .scoring import score
 
 
 def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:

@@ -1,8 +1,30 @@
-"""The message from a training worker to the selection actor."""
+"""What training tells selection: what a forward pass showed, and the message that carries it to the selection actor.
+
+The actor's process imports this, so torch is named here but not loaded.
+"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the forward pass of one micro-batch showed, still on its device, without gradient.
+
+    Attributes:
+        probabilities: float32 (b, L).
+        losses: float32 (b, L), binary cross-entropy of each entry, before the step.
+        loss: float64 scalar, sum of the rows' training losses.
+    """
+
+    probabilities: "torch.Tensor"
+    losses: "torch.Tensor"
+    loss: "torch.Tensor"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import numpy as np
 import ray
 import torch
 
-from ..training.learner import Seen
-from .observation import Observation
+from .observation import Observation, Seen
 
 _MAX_IN_FLIGHT = 16
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from scipy import sparse
 
-from ..common.cluster.session import ray_session, worker_resources
+from ..common.cluster.resources import worker_resources
+from ..common.cluster.session import ray_session
 from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.storage.folder_lock import FolderLock

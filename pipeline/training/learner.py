@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -10,31 +9,17 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..common.config.config import Config
 from ..common.errors import RunError
-from ..feeds.gather import Part
+from ..feeds.api import Part
 from ..models.api import ModelContext, MultiLabelModel
 from ..models.batch_norm import RunningStatistics, micro_batch_layers
 from ..models.losses import entry_losses, row_losses
+from ..selection.observation import Seen
 from .averaging import WeightAverage
 from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
 from .optim import configured
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the forward pass of one micro-batch showed, still on its device, without gradient.
-
-    Attributes:
-        probabilities: float32 (b, L).
-        losses: float32 (b, L), binary cross-entropy of each entry, before the step.
-        loss: float64 scalar, sum of the rows' training losses.
-    """
-
-    probabilities: torch.Tensor
-    losses: torch.Tensor
-    loss: torch.Tensor
 
 
 class Learner:
@@ -237,9 +222,3 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def chunks(total: int, size: int) -> Iterator[slice]:
-    """Yield the slices that cut ``total`` rows into pieces of ``size``."""
-    for start in range(0, total, size):
-        yield slice(start, min(start + size, total))

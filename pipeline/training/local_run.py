@@ -18,7 +18,9 @@ from scipy import sparse
 
 from ...selectors.api import Plan
 from ..common.config.config import Config
-from ..feeds.gather import Feed, GatherFeed, TensorFeed
+from ..feeds.api import Feed
+from ..feeds.gather import GatherFeed
+from ..feeds.in_memory import TensorFeed
 from ..feeds.inputs import make_inputs
 from ..feeds.row_store import LocalRows
 from ..runs.run_data import RunData, make_run_data

@@ -16,8 +16,9 @@ from ray.train.torch import get_device
 from ...selectors import api as selectors
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..feeds.api import Feed
 from ..feeds.choice import FeedChoice
-from ..feeds.gather import Feed, GatherFeed
+from ..feeds.gather import GatherFeed
 from ..feeds.inputs import make_inputs
 from ..feeds.row_store import RowStore
 from ..feeds.stream import StreamFeed

@@ -15,9 +15,9 @@ from ..common.errors import ConfigError
 from ..feeds.inputs import make_inputs
 from ..feeds.neighbour_features import selection_features
 from ..feeds.row_store import RowStore
-from ..results.scoring import losses_of_run
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder
+from ..runs.trained_model import TrainedModel
 from ..selection.blueprint import Blueprint
 
 
@@ -95,5 +95,5 @@ def _features_from_file(path: Path, rows: int) -> np.ndarray:
 def _reference(source: str, rows: RowStore, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
     """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
     if Path(source).is_dir():
-        return losses_of_run(source, rows, ids)
+        return TrainedModel(source).losses(rows, ids)
     return reference_losses(source, ids, labels.shape[1], others=True)

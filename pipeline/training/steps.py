@@ -13,10 +13,12 @@ import torch
 
 from ...selectors.common.randomness import generator
 from ..common.config.config import Config
-from ..feeds.gather import Feed, Part, Request
+from ..feeds.api import Feed, Part
+from ..feeds.request import Request
 from ..selection.batches import Batches
+from ..selection.observation import Seen
 from .gradients import micro_batch_bounds, rank_parts
-from .learner import Learner, Seen
+from .learner import Learner
 
 Share = list[tuple[int, slice]]
 """A rank's micro-batches of one batch: (number, which draws of the epoch)."""

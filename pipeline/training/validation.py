@@ -6,8 +6,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from ..feeds.gather import Feed, Part, Request
-from .learner import Learner, chunks
+from ..feeds.api import Feed, Part
+from ..feeds.request import Request, chunks
+from .learner import Learner
 
 
 def predict_split(

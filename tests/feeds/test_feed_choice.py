@@ -34,7 +34,7 @@ def cluster(monkeypatch):
     """Pretend that these nodes are there, and that each worker takes so many CPUs."""
 
     def make(*nodes, worker_cpus=1.0):
-        monkeypatch.setattr(feed_choice, "_nodes", lambda: list(nodes))
+        monkeypatch.setattr(feed_choice, "living_nodes", lambda: list(nodes))
         monkeypatch.setattr(feed_choice, "worker_resources", lambda run, runs: {"CPU": worker_cpus})
 
     return make

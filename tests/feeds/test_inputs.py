@@ -11,9 +11,11 @@ from d2ace.pipeline.common.errors import ConfigError, DataError
 from d2ace.pipeline.data.manifest import ImageHint
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter, read_labels
-from d2ace.pipeline.feeds.gather import GatherFeed, Request, prefetch
+from d2ace.pipeline.feeds.api import prefetch
+from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import input_shape, make_inputs, statistics_of
 from d2ace.pipeline.feeds.neighbour_features import selection_features
+from d2ace.pipeline.feeds.request import Request
 from d2ace.pipeline.feeds.row_store import ShardRows
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.training.local_run import LocalRun, Prepared

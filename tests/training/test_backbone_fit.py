@@ -11,7 +11,7 @@ from d2ace.pipeline import fit  # noqa: E402
 from d2ace.pipeline.common.config.config import Config  # noqa: E402
 from d2ace.pipeline.common.errors import ConfigError  # noqa: E402
 from d2ace.pipeline.data import digit_scenes  # noqa: E402
-from d2ace.pipeline.results.scoring import TrainedModel  # noqa: E402
+from d2ace.pipeline.runs.trained_model import TrainedModel  # noqa: E402
 from d2ace.pipeline.training.driver import resume  # noqa: E402
 
 RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}

@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 pytest.importorskip("transformers")
 
 from d2ace.pipeline.common.config.config import Config
-from d2ace.pipeline.feeds.gather import TensorFeed
+from d2ace.pipeline.feeds.in_memory import TensorFeed
 from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.selection.batches import Batches
 from d2ace.pipeline.training.learner import Learner

@@ -11,10 +11,9 @@ from PIL import Image
 from ...common.errors import DataError, RunError
 from ...data.blocks import BlockReader
 from ...data.manifest import Manifest
-from ...feeds.gather import GatherFeed, Request
 from ...feeds.images.decode import Encoded, ImageError, decode
 from ...feeds.row_store import ShardRows
-from ..scoring import TrainedModel
+from ...runs.trained_model import TrainedModel
 from .drawn_rows import DrawnRow, most_and_least_drawn
 from .markup import Html, element, joined
 from .page import Section, left_out, prose, subheading, table
@@ -69,8 +68,7 @@ def _predictions(source: RunSource, reader: BlockReader, ids: np.ndarray) -> np.
     if source.result is None:
         return np.zeros((0, 0), np.float32)
     model = TrainedModel(source.folder.path, torch.device("cpu"))
-    part = GatherFeed(reader, model.inputs(reader.manifest), model.device).part(Request(ids))
-    return torch.sigmoid(model.logits(part.features)).numpy()
+    return torch.cat([predicted.probabilities for predicted in model.predict(reader, ids)]).numpy()
 
 
 def _labels(source: RunSource, row: DrawnRow, predicted: np.ndarray | None) -> str:

@@ -13,14 +13,11 @@ from ...common.errors import RunError
 from ...data.blocks import BlockReader
 from ...data.manifest import Manifest
 from ...data.shards import read_shard
-from ...feeds.gather import GatherFeed, Request
 from ...runs.run_folder import RunFolder
-from ...training.learner import chunks
+from ...runs.trained_model import TrainedModel
 from ...training.metrics import label_average_precision
-from ..scoring import TrainedModel
 
 MOST_ROWS = 50_000
-_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,12 @@ def label_precision(folder: RunFolder) -> LabelPrecision:
 def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Return probabilities and labels, float32 (n, L) each, one shard in memory at a time."""
     probabilities, labels, bounds = [], [], manifest.first_rows()
-    inputs = model.inputs(manifest)
     for number, (first, end) in enumerate(pairwise(bounds)):
         mine = ids[(ids >= first) & (ids < end)]
         if not len(mine):
             continue
         reader = BlockReader([read_shard(manifest, number)], manifest)
-        feed = GatherFeed(reader, inputs, model.device)
-        for piece in chunks(len(mine), _ROWS_AT_ONCE):
-            part = feed.part(Request(mine[piece]))
-            probabilities.append(torch.sigmoid(model.logits(part.features)))
-            labels.append(part.labels)
+        for predicted in model.predict(reader, mine):
+            probabilities.append(predicted.probabilities)
+            labels.append(predicted.labels)
     return torch.cat(probabilities), torch.cat(labels)

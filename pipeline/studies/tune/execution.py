@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import ray
 
-from ...common.cluster.session import ray_session, worker_resources
+from ...common.cluster.resources import worker_resources
+from ...common.cluster.session import ray_session
 from ...common.errors import RunError
 from ...data.manifest import Manifest
 from ...data.shards import read_labels

@@ -9,7 +9,8 @@ from typing import Any
 import ray
 from scipy import sparse
 
-from ...common.cluster.session import ray_session, worker_resources
+from ...common.cluster.resources import living_nodes, worker_resources
+from ...common.cluster.session import ray_session
 from ...common.config.config import Config
 from ...common.errors import ConfigError
 from ...data.manifest import Manifest
@@ -58,7 +59,7 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
 
 def _on_head(measure: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function where the selection actor runs."""
-    if len(_nodes()) == 1:
+    if len(living_nodes()) == 1:
         return measure(*arguments)
     task = ray.remote(num_cpus=0, resources={_HEAD: 0.001})(measure)
     return ray.get(task.remote(*arguments))
@@ -66,7 +67,7 @@ def _on_head(measure: Callable[..., Any], *arguments: Any) -> Any:
 
 def _as_worker(config: Config, measure: Callable[..., Any], setup: WorkerSetup) -> Any:
     """Call a function where a training worker runs."""
-    if len(_nodes()) == 1 and not config.run.gpu:
+    if len(living_nodes()) == 1 and not config.run.gpu:
         return measure(setup)
     resources = worker_resources(config.run)
     task = ray.remote(
@@ -76,10 +77,6 @@ def _as_worker(config: Config, measure: Callable[..., Any], setup: WorkerSetup) 
         max_retries=0,
     )(measure)
     return ray.get(task.remote(setup))
-
-
-def _nodes() -> list[dict[str, Any]]:
-    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _findings(
@@ -105,7 +102,7 @@ def _findings(
 
 
 def _memory(data_bytes: int, state_bytes: int) -> Memory:
-    resources = [node["Resources"] for node in _nodes()]
+    resources = [node["Resources"] for node in living_nodes()]
     trains = [node for node in resources if node.get("CPU", 0) or node.get("GPU", 0)] or resources
     stores = [int(node.get("object_store_memory", 0)) for node in trains]
     head = sum(int(node.get("memory", 0)) for node in resources if _HEAD in node)
@@ -116,8 +113,8 @@ def _setting(config: Config, sample: Sample) -> Setting:
     run, selector = config.run, config.selector
     gpus = int(ray.cluster_resources().get("GPU", 0))
     plain = selector.ranges == 1 and selector.options.get("history_dtype", "float32") == "float32"
-    nodes = len(_nodes())
-    machine = f"{nodes} nodes" if nodes > 1 else f"{os.cpu_count()} cores of {platform.machine()}"
+    count = len(living_nodes())
+    machine = f"{count} nodes" if count > 1 else f"{os.cpu_count()} cores of {platform.machine()}"
     return Setting(
         images=sample.store.manifest.kind == "image",
         decode_threads=decode_threads(config),

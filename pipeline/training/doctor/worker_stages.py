@@ -15,8 +15,11 @@ import torch
 from ....selectors.common.randomness import generator
 from ...common.config.config import Config
 from ...data.blocks import RowBatch
-from ...feeds.gather import Feed, GatherFeed, Request, TensorFeed, moved
+from ...feeds.api import Feed, moved
+from ...feeds.gather import GatherFeed
+from ...feeds.in_memory import TensorFeed
 from ...feeds.inputs import make_inputs
+from ...feeds.request import Request
 from ...feeds.row_store import LocalRows, RowStore, StoredRows
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData

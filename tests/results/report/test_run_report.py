@@ -21,7 +21,7 @@ from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.label_precision import label_precision
 from d2ace.pipeline.results.report.labels import exposure
 from d2ace.pipeline.results.report.selection import branch_shares, draw_shares
-from d2ace.pipeline.results.scoring import TrainedModel
+from d2ace.pipeline.runs.trained_model import TrainedModel
 from d2ace.pipeline.training.metrics import HIGHER_IS_BETTER, METRICS
 
 

@@ -4,7 +4,7 @@ import pytest
 import ray
 import ray.autoscaler.sdk
 
-from d2ace.pipeline.common.cluster import session
+from d2ace.pipeline.common.cluster import resources
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.config.sections import RunSection
 from d2ace.pipeline.common.errors import ConfigError, RunError
@@ -40,8 +40,8 @@ def cluster(monkeypatch):
         made = Cluster(now, later or now, delay_s)
         monkeypatch.setattr(ray, "cluster_resources", made.resources)
         monkeypatch.setattr(ray.autoscaler.sdk, "request_resources", made.request)
-        monkeypatch.setattr(session.time, "sleep", made.sleep)
-        monkeypatch.setattr(session.time, "monotonic", lambda: made.clock)
+        monkeypatch.setattr(resources.time, "sleep", made.sleep)
+        monkeypatch.setattr(resources.time, "monotonic", lambda: made.clock)
         return made
 
     return make
@@ -53,7 +53,7 @@ def run(**values):
 
 def test_gpu_nodes_that_come_in_time_are_waited_for(cluster, capsys):
     made = cluster({"CPU": 4.0}, {"CPU": 20.0, "GPU": 2.0})
-    assert session.worker_resources(run(gpu=True, wait_for_nodes_s=60)) == {"CPU": 1.0, "GPU": 1.0}
+    assert resources.worker_resources(run(gpu=True, wait_for_nodes_s=60)) == {"CPU": 1.0, "GPU": 1.0}
     assert made.requests == [[{"CPU": 1.0, "GPU": 1.0}] * 2, []]
     assert 130 <= made.clock < 140
     said = capsys.readouterr().out
@@ -63,20 +63,20 @@ def test_gpu_nodes_that_come_in_time_are_waited_for(cluster, capsys):
 def test_nodes_that_do_not_come_are_told_with_the_time_waited(cluster):
     made = cluster({"CPU": 4.0}, {"CPU": 20.0, "GPU": 2.0}, delay_s=90)
     with pytest.raises(RunError, match=r"needs as many GPUs, the cluster has 0 after waiting 60 s for nodes$"):
-        session.worker_resources(run(gpu=True, wait_for_nodes_s=60))
+        resources.worker_resources(run(gpu=True, wait_for_nodes_s=60))
     assert made.requests[-1] == []
 
 
 def test_without_the_setting_nothing_is_asked_for_and_the_error_names_it(cluster):
     made = cluster({"CPU": 4.0}, {"CPU": 20.0, "GPU": 2.0}, delay_s=0)
     with pytest.raises(RunError, match=r"the cluster has 0; .*run\.wait_for_nodes_s"):
-        session.worker_resources(run(gpu=True))
+        resources.worker_resources(run(gpu=True))
     assert made.requests == [] and made.clock == 100.0
 
 
 def test_a_cluster_with_room_is_not_kept_waiting(cluster, capsys):
     made = cluster({"CPU": 2.0, "GPU": 2.0})
-    assert session.worker_resources(run(gpu=True, wait_for_nodes_s=60)) == {"CPU": 0.5, "GPU": 1.0}
+    assert resources.worker_resources(run(gpu=True, wait_for_nodes_s=60)) == {"CPU": 0.5, "GPU": 1.0}
     assert made.requests == [] and capsys.readouterr().out == ""
 
 
@@ -84,7 +84,7 @@ def test_a_cluster_with_room_is_not_kept_waiting(cluster, capsys):
 def test_cpus_are_waited_for_too(cluster, now):
     made = cluster(now, {"CPU": 16.0})
     asked = run(cpus_per_worker=4.0, wait_for_nodes_s=60, worker_labels={"kind": "trainer"})
-    assert session.worker_resources(asked) == {"CPU": 4.0}
+    assert resources.worker_resources(asked) == {"CPU": 4.0}
     assert made.requests[0] == [{"CPU": 4.0}] * 2
     assert made.selectors[0] == [{"kind": "trainer"}] * 2
 
@@ -95,9 +95,9 @@ def test_the_request_is_lifted_when_waiting_is_interrupted(cluster, monkeypatch)
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(session.time, "sleep", interrupt)
+    monkeypatch.setattr(resources.time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        session.worker_resources(run(gpu=True, wait_for_nodes_s=60))
+        resources.worker_resources(run(gpu=True, wait_for_nodes_s=60))
     assert made.requests[-1] == []
 
 

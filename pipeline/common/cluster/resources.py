@@ -1,0 +1,85 @@
+"""What the cluster has, and what a run's workers ask of it."""
+
+import math
+import time
+from typing import Any
+
+from ..config.sections import RunSection
+from ..errors import RunError
+
+_POLL_S = 1.0
+
+
+def living_nodes() -> list[dict[str, Any]]:
+    """Return the living nodes as Ray describes them: ``Resources``, ``Labels`` and more."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def worker_resources(run: RunSection, runs: int = 1) -> dict[str, float]:
+    """Return what one worker asks for; by default what is left when one CPU stays free for data tasks.
+
+    Args:
+        run: which workers.
+        runs: how many such runs train at a time; with ``run.wait_for_nodes_s`` nodes for all of them are waited for.
+
+    Raises:
+        RunError: when the cluster has not enough for all workers of a run, which Ray would wait for without a word.
+    """
+    import ray
+
+    waited = _wait_for_nodes(run, run.workers * runs) if run.wait_for_nodes_s else ""
+    total = ray.cluster_resources()
+    cpus = total.get("CPU", 1.0)
+    wanted = run.cpus_per_worker
+    if wanted is None:
+        wanted = min(1.0, max(cpus - 1, cpus / 2) / max(run.workers, 1))
+        wanted = math.floor(wanted * 100) / 100
+    if wanted * run.workers > cpus:
+        raise RunError(
+            f"{run.workers} workers with {wanted:g} CPUs each need {wanted * run.workers:g} CPUs, the cluster has "
+            f"{cpus:g}{waited}; lower run.workers or run.cpus_per_worker{_hint(run)}"
+        )
+    resources = {"CPU": wanted}
+    if run.gpu:
+        gpus = total.get("GPU", 0.0)
+        if gpus < run.workers:
+            raise RunError(
+                f"run.gpu=true with {run.workers} workers needs as many GPUs, the cluster has {gpus:g}{waited}"
+                f"{_hint(run)}"
+            )
+        resources["GPU"] = 1.0
+    return resources
+
+
+def _hint(run: RunSection) -> str:
+    return "" if run.wait_for_nodes_s else "; autoscaled nodes are waited for with run.wait_for_nodes_s"
+
+
+def _wait_for_nodes(run: RunSection, workers: int) -> str:
+    """Ask the autoscaler for room for the workers and wait for it; returns words on it for an error message."""
+    from ray.autoscaler.sdk import request_resources
+
+    if _has_room(run, workers):
+        return ""
+    each = {"CPU": run.cpus_per_worker or 1.0, **({"GPU": 1.0} if run.gpu else {})}
+    wanted = ", ".join(f"{amount:g} {name}" for name, amount in each.items())
+    print(f"waiting up to {run.wait_for_nodes_s:g} s for nodes with room for {workers} x {wanted}", flush=True)
+    request_resources(bundles=[each] * workers, bundle_label_selectors=[run.worker_labels] * workers)
+    started = time.monotonic()
+    try:
+        while not _has_room(run, workers) and time.monotonic() - started < run.wait_for_nodes_s:
+            time.sleep(_POLL_S)
+    finally:
+        request_resources(bundles=[])  # the workers keep the nodes busy now, or nobody does
+    return f" after waiting {time.monotonic() - started:.0f} s for nodes"
+
+
+def _has_room(run: RunSection, workers: int) -> bool:
+    """Return whether the cluster has what the workers must have; without ``cpus_per_worker`` they share any CPUs."""
+    import ray
+
+    total = ray.cluster_resources()
+    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    return 0 < cpus >= workers * (run.cpus_per_worker or 0) and (not run.gpu or gpus >= workers)
