@@ -19,7 +19,7 @@ from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.row_store import ShardRows
 from ..runs.run_folder import RunFolder
-from ..selection.recording import Recorded, read_recording, recorded_epochs
+from ..selection.recording import Recorded, read_recording
 from ..training.selector_setup import selection_blueprint
 
 
@@ -46,10 +46,8 @@ class SelectionOfRun:
             raise RunError(f"{folder}: the run selected nothing yet")
         self.config, self.data = Config.load(self.folder.config), data
         self.row_ids = data.splits.train
-        self.drawn_epochs = 0
-        while self._order_path(self.drawn_epochs).is_file():
-            self.drawn_epochs += 1
-        self.recorded_epochs = min(recorded_epochs(self.folder.path), self.drawn_epochs)
+        self.drawn_epochs = self.folder.selection.drawn_epochs()
+        self.recorded_epochs = min(self.folder.selection.recorded_epochs(), self.drawn_epochs)
         self._manifest = Manifest.load(self.config.data.path)
         if self._manifest.fingerprint() != data.fingerprint:
             raise RunError(f"{folder}: the data in {self._manifest.folder} is no longer what this run was made from")
@@ -77,7 +75,7 @@ class SelectionOfRun:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
-        return np.searchsorted(self.row_ids, np.load(self._order_path(epoch)))
+        return np.searchsorted(self.row_ids, np.load(self.folder.selection.order(epoch)))
 
     def tell(self, selector: selectors.Selector, epoch: int) -> None:
         """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""
@@ -91,12 +89,12 @@ class SelectionOfRun:
         """Raise RunError unless a plan is the one that the run followed (epochs not drawn yet are not checked)."""
         if plan.epoch < self.drawn_epochs and not np.array_equal(plan.ids, self.order(plan.epoch)):
             raise RunError(
-                f"{self.folder.path}: epoch {plan.epoch} comes out otherwise than in order/epoch-{plan.epoch:05d}.npy; "
+                f"epoch {plan.epoch} comes out otherwise than in {self.folder.selection.order(plan.epoch)}; "
                 "was the run made with another version of d2ace?"
             )
 
     def _recording(self, epoch: int) -> Recorded:
-        recorded = read_recording(self.folder.path, epoch)
+        recorded = read_recording(self.folder.selection, epoch)
         if not np.array_equal(recorded.ids, self.row_ids[self.order(epoch)]):
             raise RunError(f"{self.folder.path}: the recording of epoch {epoch} is not of the rows in its order file")
         return recorded
@@ -104,6 +102,3 @@ class SelectionOfRun:
     @cached_property
     def _all_labels(self) -> sparse.csr_array:
         return read_labels(self._manifest)
-
-    def _order_path(self, epoch: int) -> Path:
-        return self.folder.path / "order" / f"epoch-{epoch:05d}.npy"

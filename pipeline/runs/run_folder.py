@@ -19,6 +19,7 @@ from ..common.storage.whole_files import replacing
 from ..data.scaler import Scaler
 from ..data.splits import Splits
 from ..models.api import ModelContext
+from ..selection.files import SelectionFiles
 from .run_data import RunData
 
 
@@ -64,6 +65,34 @@ class RunFolder:
         """File of the complete configuration."""
         return self.path / "config.yaml"
 
+    @property
+    def result(self) -> Path:
+        """File of the run's final numbers; a finished run has it."""
+        return self.path / "result.json"
+
+    @property
+    def selection(self) -> SelectionFiles:
+        """Files of what was selected, and of what the method was told."""
+        return SelectionFiles(self.path)
+
+    @property
+    def ray(self) -> Path:
+        """Folder of Ray Train's own bookkeeping."""
+        return self.path / "ray"
+
+    @property
+    def neighbour_cache(self) -> Path:
+        """Folder of neighbours found earlier, which all runs beside this one share."""
+        return self.path.parent / ".neighbours"
+
+    @property
+    def _data(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def _data_arrays(self) -> Path:
+        return self.path / "data.npz"
+
     @classmethod
     def create(cls, path: Path, config: Config) -> "RunFolder":
         """Make a new run folder; refuses one that exists, so that no run is overwritten or mixed."""
@@ -107,7 +136,7 @@ class RunFolder:
         context = asdict(data.context)
         together = context.pop("cooccurrence")
         parts = {f"split_{name}": ids for name, ids in asdict(data.splits).items()}
-        with replacing(self.path / "data.npz") as temporary, temporary.open("wb") as file:
+        with replacing(self._data_arrays) as temporary, temporary.open("wb") as file:
             np.savez(file, cooccurrence=together, **parts)
         about = {
             "scaler": data.scaler.to_dict(),
@@ -115,14 +144,14 @@ class RunFolder:
             "fingerprint": data.fingerprint,
             "context": context,
         }
-        write_json(self.path / "data.json", about)
+        write_json(self._data, about)
 
     def load_data(self) -> RunData | None:
         """Return what ``save_data`` stored, or None when the run never came so far."""
-        if not (self.path / "data.json").is_file():
+        if not self._data.is_file():
             return None
-        about = json.loads((self.path / "data.json").read_text(encoding="utf-8"))
-        with np.load(self.path / "data.npz") as arrays:
+        about = json.loads(self._data.read_text(encoding="utf-8"))
+        with np.load(self._data_arrays) as arrays:
             names = [field.name for field in fields(Splits)]
             splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
             together = arrays["cooccurrence"]

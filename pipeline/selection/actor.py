@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Condition
 from typing import Any
 
@@ -63,9 +62,9 @@ class SelectionService:
         """
         self._blueprint = blueprint
         self._row_ids = np.asarray(fetch(blueprint.row_ids), np.int64)
-        folder = Path(blueprint.log_folder) if blueprint.log_folder else None
-        self._log = SelectionLog(folder, self._row_ids) if folder else None
-        self._recorder = Recorder(folder) if folder and blueprint.record else None
+        files = blueprint.files
+        self._log = SelectionLog(files, self._row_ids) if files else None
+        self._recorder = Recorder(files) if files and blueprint.record else None
         self._built, self._embedded = blueprint.make_selector(neighbour_features), neighbour_features is not None
         self._epochs = self._built.epochs
 

@@ -4,7 +4,6 @@ The actor's process imports this: neither torch nor Ray Data here, which would d
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ...selectors.neighbours.cache import neighbour_ids
 from ...selectors.sharded import ShardedD2ACE
 from ..common.errors import RunError
 from ..common.storage.whole_files import replacing
+from .files import SelectionFiles
 from .ray_ranges import RayRanges
 
 
@@ -28,7 +28,7 @@ class Blueprint:
         method: name of a registered selection method.
         arguments: constructor arguments of the method.
         row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
-        log_folder: the run folder for order files and selection records, or None to keep none.
+        files: where order files, selection records and embeddings are kept, or None to keep none.
         record: write every epoch's observations there, too.
         embed_after: the epoch at whose end neighbours are looked for in the model's embeddings, or None.
         ranges: row ranges that the state is split into, each an actor of its own; only for ``d2ace``.
@@ -38,7 +38,7 @@ class Blueprint:
     method: str
     arguments: dict[str, Any]
     row_ids: np.ndarray | ray.ObjectRef
-    log_folder: str | None = None
+    files: SelectionFiles | None = None
     record: bool = False
     embed_after: int | None = None
     ranges: int = 1
@@ -72,19 +72,18 @@ class Blueprint:
 
     def save_embeddings(self, embeddings: np.ndarray) -> None:
         """Keep float32 (N, e) in the run folder, for a selector that is made again later."""
-        if self.log_folder is not None:
-            with replacing(self._embeddings_file()) as temporary, temporary.open("wb") as file:
+        if self.files is not None:
+            with replacing(self.files.embeddings) as temporary, temporary.open("wb") as file:
                 np.save(file, embeddings)
 
     def load_embeddings(self) -> np.ndarray:
         """Return what ``save_embeddings`` kept; raises RunError when it is gone."""
+        if self.files is None:
+            raise RunError("the run kept no embeddings: it has no folder")
         try:
-            return np.load(self._embeddings_file())
+            return np.load(self.files.embeddings)
         except (OSError, ValueError) as error:
-            raise RunError(f"{self._embeddings_file()}: the run's embeddings cannot be read: {error}") from None
-
-    def _embeddings_file(self) -> Path:
-        return Path(self.log_folder or ".") / "neighbour_features.npy"
+            raise RunError(f"{self.files.embeddings}: the run's embeddings cannot be read: {error}") from None
 
 
 def fetch(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """What selection did, on disk: one order file and one record an epoch, each written whole or not at all."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 
 from ...selectors.api import Plan
 from ..common.storage.whole_files import replacing
+from .files import SelectionFiles
 
 
 class SelectionLog:
@@ -21,16 +21,15 @@ class SelectionLog:
       or null, the method's summary (label weights, mixture, pressure), effective sample size, overhead.
 
     Args:
-        folder: the run folder.
+        files: where to write.
         row_ids: int64 (N,), ascending global ids of the training rows.
     """
 
-    def __init__(self, folder: Path, row_ids: np.ndarray) -> None:
-        self._order, self._table = folder / "order", folder / "selection.parquet"
-        self._row_ids = row_ids
-        for path in (self._order, self._table):
+    def __init__(self, files: SelectionFiles, row_ids: np.ndarray) -> None:
+        self._files, self._row_ids = files, row_ids
+        for path in (files.orders, files.table):
             path.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "training_rows.npy", row_ids)
+        np.save(files.training_rows, row_ids)
 
     def write(self, plan: Plan, consumed: np.ndarray, summary: dict[str, Any], record: dict[str, Any]) -> None:
         """Write one finished epoch; ``consumed`` are the global ids that the workers said they fed."""
@@ -43,10 +42,9 @@ class SelectionLog:
             **record,
         }
         table = pa.table({key: _column(value) for key, value in row.items()})
-        stem = f"epoch-{plan.epoch:05d}"
-        with replacing(self._order / f"{stem}.npy") as temporary, temporary.open("wb") as file:
+        with replacing(self._files.order(plan.epoch)) as temporary, temporary.open("wb") as file:
             np.save(file, consumed)
-        with replacing(self._table / f"{stem}.parquet") as temporary:
+        with replacing(self._files.record(plan.epoch)) as temporary:
             pq.write_table(table, temporary, compression="zstd")
 
 

@@ -5,7 +5,6 @@ D draws of an epoch, L labels, M batches.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
@@ -14,6 +13,7 @@ import numpy as np
 from ...selectors.api import Plan
 from ..common.errors import RunError
 from ..common.storage.whole_files import replacing
+from .files import SelectionFiles
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Recorder:
     Memory: 8 D L bytes. Checkpoints in mid-epoch carry what is collected, so a resumed run's recording is whole.
 
     Args:
-        folder: the run folder.
+        files: where to write.
     """
 
-    folder: Path
+    files: SelectionFiles
     _parts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
     def rewind(self, state: Mapping[str, np.ndarray]) -> None:
@@ -60,7 +60,7 @@ class Recorder:
 
     def write(self, plan: Plan, ids: np.ndarray) -> None:
         """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the global ids fed."""
-        path = recording_path(self.folder, plan.epoch)
+        path = self.files.recording(plan.epoch)
         path.parent.mkdir(exist_ok=True)
         recorded = Recorded(ids, plan.offsets, *self._whole())
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -71,22 +71,9 @@ class Recorder:
         return [np.concatenate(arrays) for arrays in zip(*self._parts, strict=True)]
 
 
-def recording_path(folder: Path, epoch: int) -> Path:
-    """Return where a run folder keeps the observations of an epoch."""
-    return folder / "observations" / f"epoch-{epoch:05d}.npz"
-
-
-def recorded_epochs(folder: Path) -> int:
-    """Return how many epochs, from 0 on without a gap, are recorded."""
-    epoch = 0
-    while recording_path(folder, epoch).is_file():
-        epoch += 1
-    return epoch
-
-
-def read_recording(folder: Path, epoch: int) -> Recorded:
+def read_recording(files: SelectionFiles, epoch: int) -> Recorded:
     """Return the observations of an epoch; raises RunError when the file cannot be read or is not whole."""
-    path = recording_path(folder, epoch)
+    path = files.recording(epoch)
     try:
         with np.load(path) as arrays:
             found: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Recorded)}

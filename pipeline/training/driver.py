@@ -168,7 +168,7 @@ def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, A
     # run's checkpoints are the only source of truth.
     run_config: dict[str, Any] = {
         "name": f"attempt-{time.time_ns()}",
-        "storage_path": str(folder.path / "ray"),
+        "storage_path": str(folder.ray),
         "failure_config": FailureConfig(max_failures=config.run.max_failures),
         "logging_config": LoggingConfig(log_level="ERROR"),
     }

@@ -66,11 +66,11 @@ def selection_blueprint(
         method=config.selector.name,
         arguments=arguments,
         row_ids=ids,
-        log_folder=str(folder.path) if folder else None,
+        files=folder.selection if folder else None,
         record=config.run.record_observations,
         embed_after=embed_after,
         ranges=config.selector.ranges,
-        neighbour_cache=str(folder.path.parent / ".neighbours") if folder else None,
+        neighbour_cache=str(folder.neighbour_cache) if folder else None,
     )
 
 

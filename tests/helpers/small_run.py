@@ -77,7 +77,7 @@ def _epoch(run: RunFolder, selector: selectors.Selector, ids: np.ndarray, epoch:
         "bytes": 100,
         "effective_sample_size": plan.effective_sample_size(len(ids)),
     }
-    SelectionLog(run.path, ids).write(plan, ids[plan.ids], selector.summary(), record)
+    SelectionLog(run.selection, ids).write(plan, ids[plan.ids], selector.summary(), record)
     seconds = 1.0 + 0.1 * epoch
     return {
         "epoch": epoch,

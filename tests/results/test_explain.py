@@ -11,7 +11,8 @@ from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.results.explanation import explain
 from d2ace.pipeline.results.replay import SelectionOfRun
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
-from d2ace.pipeline.selection.recording import read_recording, recorded_epochs
+from d2ace.pipeline.selection.files import SelectionFiles
+from d2ace.pipeline.selection.recording import read_recording
 from d2ace.pipeline.training.driver import resume
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -38,9 +39,9 @@ def order(folder, epoch):
 
 
 def test_a_recording_holds_what_the_method_was_told(recorded):
-    assert recorded_epochs(recorded) == 5
+    assert SelectionFiles(recorded).recorded_epochs() == 5
     for epoch in range(5):
-        seen = read_recording(recorded, epoch)
+        seen = read_recording(SelectionFiles(recorded), epoch)
         np.testing.assert_array_equal(seen.ids, order(recorded, epoch))
         assert seen.probabilities.shape == seen.losses.shape == (len(seen.ids), 5)
         assert seen.probabilities.dtype == np.float32
@@ -99,7 +100,7 @@ def test_a_recording_is_whole_after_a_resume_in_mid_epoch(recorded, make_config)
     resume(folder, quiet=True)
     for epoch in range(5):
         for name in ("ids", "probabilities", "losses"):
-            a, b = (getattr(read_recording(f, epoch), name) for f in (folder, recorded))
+            a, b = (getattr(read_recording(SelectionFiles(f), epoch), name) for f in (folder, recorded))
             np.testing.assert_array_equal(a, b)
 
 

@@ -6,6 +6,7 @@ import pytest
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.selection.actor import SelectionService
 from d2ace.pipeline.selection.blueprint import Blueprint
+from d2ace.pipeline.selection.files import SelectionFiles
 from d2ace.pipeline.selection.observation import Observation
 from d2ace.selectors.api import Plan
 
@@ -25,7 +26,7 @@ def make_service(method="d2ace", folder=None, **options):
     if method == "d2ace":
         arguments |= {"features": rng.random((ROWS, 3)).astype(np.float32), "warmup": 1, "neighbours": 3}
     service = SelectionService()
-    service.blueprint = Blueprint(method, arguments, ROW_IDS, folder)
+    service.blueprint = Blueprint(method, arguments, ROW_IDS, folder and SelectionFiles(folder))
     service.build(service.blueprint)
     return service
 
@@ -153,7 +154,7 @@ def test_rows_that_are_not_the_plans_are_refused(ray_session):
 def test_records_and_log_tell_what_was_drawn(tmp_path, ray_session):
     import pandas as pd
 
-    service = make_service(folder=str(tmp_path))
+    service = make_service(folder=tmp_path)
     plans = run_epochs(service, rewind(service, None, 2), 2)
     table = pd.read_parquet(tmp_path / "selection.parquet").sort_values("epoch")
     assert table["epoch"].tolist() == list(range(EPOCHS))

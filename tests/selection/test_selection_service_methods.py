@@ -48,7 +48,7 @@ def test_plans_and_weights_are_the_same_for_any_number_of_ranks(name, world):
 
 
 def test_the_log_is_one_table(name, tmp_path):
-    served = run(service_of(name, str(tmp_path)), name, 1, 0)
+    served = run(service_of(name, tmp_path), name, 1, 0)
     log = pd.read_parquet(tmp_path / "selection.parquet").sort_values("epoch")
     assert log["epoch"].tolist() == list(range(EPOCHS))
     assert log["draws_per_row"].map(sum).tolist() == [len(ids) for ids, _ in served]

@@ -13,6 +13,7 @@ from d2ace.pipeline import fit
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError, RunError
 from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.selection.files import SelectionFiles
 from d2ace.pipeline.selection.recording import read_recording
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -66,7 +67,7 @@ def assert_same_run(result, reference):
     """Batches, what the method was told, losses, metrics and weights agree to the last bit."""
     assert orders(result.folder) == orders(reference.folder)
     for epoch in range(5):
-        seen, expected = (read_recording(r.folder, epoch) for r in (result, reference))
+        seen, expected = (read_recording(SelectionFiles(r.folder), epoch) for r in (result, reference))
         for name in ("ids", "offsets", "probabilities", "losses"):
             np.testing.assert_array_equal(getattr(seen, name), getattr(expected, name))
     assert losses(result) == losses(reference)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ...common.errors import RunError
 from ...common.storage.whole_files import replacing
+from ...runs.run_folder import RunFolder
 
 
 def report(source: str | Path, out: str | Path | None = None) -> Path:
@@ -29,7 +30,7 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
 
 
 def _page(path: Path, folder: Path) -> str:
-    if (path / "config.yaml").is_file():
+    if RunFolder(path).config.is_file():
         from .run_report import run_page
         from .run_source import RunSource
 

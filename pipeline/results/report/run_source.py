@@ -51,7 +51,7 @@ class RunSource:
         config = Config.load(folder.config)
         try:
             epochs, result = folder.read_metrics(), folder.read_result()
-            selection = _selection(folder.path / "selection.parquet", len(epochs))
+            selection = _selection(folder.selection.table, len(epochs))
             data = folder.load_data()
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: the run cannot be read: {error}") from error

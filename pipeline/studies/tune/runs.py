@@ -74,9 +74,9 @@ def copy_states(source: Path, target: Path) -> None:
     """Copy the newest checkpoint of every run of a trial's folder to another one, where each run is begun anew."""
     for run in sorted(path for path in source.iterdir() if path.name.isdigit()):
         shutil.rmtree(target / run.name, ignore_errors=True)
-        latest = CheckpointStore(run / "checkpoints").latest()
+        latest = CheckpointStore(RunFolder(run).checkpoints).latest()
         if latest is not None:
-            shutil.copytree(latest.path, target / run.name / "checkpoints" / latest.path.name)
+            shutil.copytree(latest.path, RunFolder(target / run.name).checkpoints / latest.path.name)
 
 
 def _run_folder(path: Path, config: Config) -> RunFolder:
