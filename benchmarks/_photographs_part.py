@@ -8,7 +8,7 @@ import pandas as pd
 from _common import ROOT
 
 from d2ace.pipeline.studies.compare import compare_methods
-from d2ace.pipeline.studies.compare.summary import markdown_table
+from d2ace.pipeline.studies.compare.summary import markdown, markdown_table
 from d2ace.pipeline.studies.compare.table import read_table
 
 TABLE = ROOT / "benchmarks" / "results" / "photographs"
@@ -36,7 +36,7 @@ def _part(machine: Mapping[str, Any]) -> list[str]:
     )
     parts = [HEADING, about]
     for metric, title in METRICS.items():
-        parts += [f"### Photographs: {title}", compare_methods(table, metric, "uniform").markdown()]
+        parts += [f"### Photographs: {title}", markdown(compare_methods(table, metric, "uniform"))]
     return [*parts, "### Photographs: average precision of labels", *_labels(table)]
 
 

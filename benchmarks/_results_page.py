@@ -10,7 +10,7 @@ from _results_search import compared, goal, own_settings, searched_settings
 
 from d2ace.pipeline.studies.compare import Study
 from d2ace.pipeline.studies.compare.comparison import Comparison
-from d2ace.pipeline.studies.compare.summary import markdown_table
+from d2ace.pipeline.studies.compare.summary import markdown, markdown_table
 from d2ace.pipeline.studies.compare.values import mean_and_std
 
 METRICS = {"map": "mAP", "macro_auc": "macro-AUC", "ranking_loss": "ranking loss", "macro_f1": "macro-F1"}
@@ -161,7 +161,7 @@ def _rates(table: pd.DataFrame, confirm: pd.DataFrame, studies: Sequence[Study])
     for metric in ("map", "macro_auc"):
         comparison = compared(together, metric, reference)
         if comparison is not None:
-            parts += [f"### Learning rates: {METRICS[metric]}", comparison.markdown()]
+            parts += [f"### Learning rates: {METRICS[metric]}", markdown(comparison)]
         for network, alone in table.groupby("network", sort=False):
             parts += [f"At {network.removeprefix('mlp, ')}: {_sentence(compared(alone, metric))}"]
     return parts
@@ -184,7 +184,7 @@ def _studied(table: pd.DataFrame, studies: Sequence[Study]) -> list[str]:
     for metric, title in METRICS.items():
         comparison = compared(table, metric)
         if comparison is not None:
-            parts += [f"### {title}", _in_words(comparison), comparison.markdown()]
+            parts += [f"### {title}", _in_words(comparison), markdown(comparison)]
     return parts
 
 

@@ -200,7 +200,7 @@ def _add_submit(subparsers: _Subparsers) -> None:
     instead = submit.add_mutually_exclusive_group()
     instead.add_argument("--follow", metavar="JOB", help="follow a job that is there, and fetch its results")
     instead.add_argument("--cancel", metavar="JOB", help="stop a job that is there")
-    submit.set_defaults(call=verbs.run_submit)
+    submit.set_defaults(call=verbs.run_submit, parse=lambda command: make_parser().parse_args(command))
 
 
 def _names(text: str) -> list[str]:

@@ -107,13 +107,13 @@ def run_simulate(options: argparse.Namespace) -> None:
 
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
-    from ..studies.compare import Study, compare, compare_methods
+    from ..studies.compare import Study, compare, compare_methods, summary
 
     study = Study.load(options.study)
     bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
     table = compare(study, options.out, **bounds)
     for metric in options.metric or ("macro_auc", "map"):
-        print(f"\n{compare_methods(table, metric, study.reference)}")
+        print(f"\n{summary.text(compare_methods(table, metric, study.reference))}")
     print(f"\ntable: {Path(options.out) / 'table.parquet'}")
 
 
@@ -153,7 +153,6 @@ def run_doctor(options: argparse.Namespace) -> None:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Submit a verb as a job, or follow or cancel one; returns the exit code."""
-    from .arguments import make_parser
     from .jobs import cancel, follow, submit
 
     job = options.cancel or options.follow
@@ -164,7 +163,7 @@ def run_submit(options: argparse.Namespace) -> int:
         print(f"job {job} has ended")
         return 0
     if not job:
-        _check_submitted(make_parser().parse_args(options.command))  # a typo is told here, not by the job
+        _check_submitted(options.parse(options.command))  # a typo is told here, not by the job
         job = submit(options.command, address=options.address, wheel=options.wheel)
         print(job, file=sys.stdout if options.no_wait else sys.stderr)
     if options.no_wait:

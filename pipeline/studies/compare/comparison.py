@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ...common.errors import RunError
-from . import notes, summary
+from . import notes
 from .ranks import Ranks, rank_methods
 from .targets import epochs_to_target, summarise_targets
 from .values import CELL, mean_and_std, paired_differences, reference_method
@@ -22,7 +22,7 @@ CLUSTERS = ("cell", "data")
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All that is said about one metric; ``str`` gives it as text.
+    """All that is said about one metric; ``summary.text`` and ``summary.markdown`` put it into words and tables.
 
     Attributes:
         metric: compared on test rows.
@@ -51,13 +51,6 @@ class Comparison:
     ranks: Ranks | None
     targets: pd.DataFrame
     notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return summary.text(self)
-
-    def markdown(self) -> str:
-        """Return the same tables in Markdown, the best mean of each cell in bold."""
-        return summary.markdown(self)
 
 
 def compare_methods(

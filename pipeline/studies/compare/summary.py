@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ...common.text_table import aligned
+from .comparison import Comparison
 from .values import CELL, better_sign
-
-if TYPE_CHECKING:
-    from .comparison import Comparison
-    from .verdict import Verdict
+from .verdict import Verdict
 
 
-def text(comparison: "Comparison") -> str:
+def text(comparison: Comparison) -> str:
     """Return both tables with their captions, ranks and notes as plain text."""
     parts = [
         f"{value_caption(comparison)}\n\n{aligned(value_rows(comparison))}",
@@ -24,7 +21,7 @@ def text(comparison: "Comparison") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def markdown(comparison: "Comparison") -> str:
+def markdown(comparison: Comparison) -> str:
     """Return the same in Markdown: the best mean of each cell in bold, ranks and notes as a list."""
     parts = [
         value_caption(comparison),
@@ -36,7 +33,7 @@ def markdown(comparison: "Comparison") -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def value_caption(comparison: "Comparison") -> str:
+def value_caption(comparison: Comparison) -> str:
     """Return what the table of values shows."""
     direction = "higher" if better_sign(comparison.metric) > 0 else "lower"
     return (
@@ -45,7 +42,7 @@ def value_caption(comparison: "Comparison") -> str:
     )
 
 
-def verdict_caption(comparison: "Comparison") -> str:
+def verdict_caption(comparison: Comparison) -> str:
     """Return what the table of verdicts shows; four lines."""
     unit = comparison.unit
     return (
@@ -58,7 +55,7 @@ def verdict_caption(comparison: "Comparison") -> str:
     )
 
 
-def value_rows(comparison: "Comparison", bold: str = "") -> list[list[str]]:
+def value_rows(comparison: Comparison, bold: str = "") -> list[list[str]]:
     """Return a header and a row a cell: mean ± std of each method, the best between two ``bold``.
 
     Only methods with all runs of a cell can be the best there.
@@ -87,7 +84,7 @@ def _value_cells(cell: pd.DataFrame, sign: int, bold: str) -> dict[str, str]:
     return shown
 
 
-def verdict_rows(comparison: "Comparison") -> list[list[str]]:
+def verdict_rows(comparison: Comparison) -> list[list[str]]:
     """Return a header and a row a method; then, with several seeds, the reference against another seed's target."""
     interval = f"{comparison.level:.0%} interval"
     rows = [["method", "difference", interval, "W/T/L", "p", "Holm p", "r", "d_z", "epochs", "reached", "verdict"]]
@@ -98,7 +95,7 @@ def verdict_rows(comparison: "Comparison") -> list[list[str]]:
     return rows
 
 
-def _verdict_row(comparison: "Comparison", verdict: "Verdict") -> list[str]:
+def _verdict_row(comparison: Comparison, verdict: Verdict) -> list[str]:
     return [
         verdict.method,
         _number(verdict.difference, "+.4f"),
@@ -121,7 +118,7 @@ def _target_cells(targets: pd.DataFrame, method: str) -> list[str]:
     return ["never" if math.isinf(ratio) else f"{ratio:.2f}x", f"{reached:.0%}"]
 
 
-def rank_lines(comparison: "Comparison") -> list[str]:
+def rank_lines(comparison: Comparison) -> list[str]:
     """Return what Friedman's and Nemenyi's tests say, in words."""
     ranks = comparison.ranks
     if not ranks:

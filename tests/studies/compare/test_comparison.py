@@ -10,7 +10,7 @@ from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.studies.compare.comparison import compare_methods
 from d2ace.pipeline.studies.compare.notes import smallest_holm_p
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
-from d2ace.pipeline.studies.compare.summary import markdown_table
+from d2ace.pipeline.studies.compare.summary import markdown, markdown_table, text
 
 EIGHT = [f"data{i}" for i in range(8)]
 FOUR = ("uniform", "good", "bad", "same")
@@ -77,7 +77,7 @@ def test_without_any_effect_few_methods_are_called_different():
 
 
 def test_the_same_table_gives_the_same_words(study):
-    assert str(compare_methods(study, "map")) == str(compare_methods(study, "map"))
+    assert text(compare_methods(study, "map")) == text(compare_methods(study, "map"))
 
 
 def test_wins_and_ties_are_of_cells():
@@ -154,7 +154,7 @@ def test_an_unfinished_sweep_is_compared_and_its_gaps_are_named(study):
         "Left out: 2 runs of bad without a reference run to match.",
     )
     assert any("needs two cells" in note and "got 1 of 8" in note for note in comparison.notes)
-    values = cells_of(comparison.markdown(), "data / network")
+    values = cells_of(markdown(comparison), "data / network")
     assert values[0] == ["data / network", "uniform", "good", "bad", "same"]
     assert values[3][2] == "-" and values[4][1].endswith(" (4)")
 
@@ -166,7 +166,7 @@ def test_a_method_without_a_reference_run_is_not_compared_but_named():
     comparison = compare_methods(table, "map")
     assert [v.method for v in comparison.verdicts] == ["good"]
     assert any(note.startswith("Not compared: alone") for note in comparison.notes)
-    assert "alone" in str(comparison)
+    assert "alone" in text(comparison)
 
 
 def test_runs_without_a_value_are_counted(study):
@@ -188,7 +188,7 @@ def test_another_reference_turns_the_verdict_around(study):
 
 
 def test_the_best_mean_of_a_cell_is_bold(comparison):
-    header, _, *rows = cells_of(comparison.markdown(), "data / network")
+    header, _, *rows = cells_of(markdown(comparison), "data / network")
     assert header[1:] == list(FOUR)
     by_hand = comparison.values.pivot(index="data", columns="method", values="mean")
     best = by_hand.idxmax(axis=1) if comparison.metric == "macro_auc" else by_hand.idxmin(axis=1)
@@ -203,12 +203,12 @@ def test_the_best_mean_of_a_cell_is_bold(comparison):
 def test_fewer_runs_are_never_bold():
     table = synthetic_table(("uniform", "good"), EIGHT, gain={"good": 0.1}, folds=2, seeds=1)
     table = with_failures(table, method="good", data="data0", fold=1)
-    first = cells_of(compare_methods(table, "map").markdown(), "data / network")[2]
+    first = cells_of(markdown(compare_methods(table, "map")), "data / network")[2]
     assert first[1].startswith("**") and not first[2].startswith("**") and first[2].endswith("± - (1)")
 
 
 def test_the_verdicts_are_in_both_tables(comparison):
-    rows = {row[0]: row for row in cells_of(comparison.markdown(), "method")}
+    rows = {row[0]: row for row in cells_of(markdown(comparison), "method")}
     good = comparison.verdicts[0]
     assert rows["good"][1:4] == [
         f"{good.difference:+.4f}",
@@ -217,10 +217,10 @@ def test_the_verdicts_are_in_both_tables(comparison):
     ]
     assert [rows[m][-1] for m in ("good", "bad", "same")] == ["better", "worse", "no significant difference"]
     assert rows["uniform, other seed"][-2:] == ["50%", "what no effect gives"]
-    plain = str(comparison).splitlines()
+    plain = text(comparison).splitlines()
     assert any(line.split()[0] == "good" and line.endswith("better") for line in plain if line)
     for row in rows.values():
-        assert all(cell in str(comparison) for cell in row if not cell.startswith("---"))
+        assert all(cell in text(comparison) for cell in row if not cell.startswith("---"))
 
 
 def test_a_pipe_in_a_name_does_not_break_a_markdown_table():
