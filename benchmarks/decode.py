@@ -30,7 +30,7 @@ from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs
 from d2ace.pipeline.feeds.request import Request
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 
 IMAGES, BATCH, SIZE, CORES = 512, 64, 224, 2
 AUGMENTED = {"random_crop_scale": [0.25, 1.0], "flip": 0.5, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4}

@@ -20,6 +20,7 @@ from d2ace.pipeline.feeds.api import Part  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
 from d2ace.pipeline.training.gradients import micro_batch_bounds  # noqa: E402
 from d2ace.pipeline.training.learner import Learner  # noqa: E402
+from d2ace.pipeline.training.micro_batch import MicroBatch  # noqa: E402
 
 BATCH, STEPS, ROUNDS = 128, 20, 7
 NETWORKS = {
@@ -58,7 +59,7 @@ def step_of(name: str, shape: tuple[int, ...], n_labels: int, reduction: str, pa
         features = torch.from_numpy(rng.random((stop - start, *shape), dtype=np.float32))
         labels = torch.from_numpy((rng.random((stop - start, n_labels)) < 0.25).astype(np.float32))
         cut.append(Part(np.arange(start, stop), features, labels))
-    return lambda: learner.step(cut, [None] * parts, [0] * parts, BATCH)
+    return lambda: learner.step([MicroBatch(part, number=number) for number, part in enumerate(cut)], BATCH)
 
 
 if __name__ == "__main__":

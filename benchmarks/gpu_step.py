@@ -33,9 +33,10 @@ from d2ace.pipeline.feeds.api import Part
 from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import Inputs, input_shape, make_inputs
 from d2ace.pipeline.feeds.request import Request
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.training.learner import Learner
+from d2ace.pipeline.training.micro_batch import MicroBatch
 
 PROFILE = ROOT / "benchmarks" / "results" / "gpu_step_profile.txt"
 WARM_UP, PROFILED = 20, 10
@@ -140,7 +141,7 @@ def bare(config: Config, manifest: Manifest, steps: int) -> float:
         if number == WARM_UP:
             finish(device)
             started = time.perf_counter()
-        trained.step([part], [None], [number], batch)
+        trained.step([MicroBatch(part, seed=number)], batch)
     finish(device)
     return steps * batch / (time.perf_counter() - started)
 
@@ -176,7 +177,7 @@ def feed_steps(config: Config, manifest: Manifest, trained: Learner) -> Iterator
     batch = config.train.batch_size
     feed = GatherFeed(ShardRows(manifest).open(), inputs_of(config, manifest), device_of(config))
     for number, part in enumerate(feed.parts(requests(manifest, batch, WARM_UP + PROFILED))):
-        trained.step([part], [None], [number], batch)
+        trained.step([MicroBatch(part, seed=number)], batch)
         yield
 
 

@@ -24,6 +24,7 @@ from d2ace.pipeline.feeds.api import Part  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
 from d2ace.pipeline.studies.compare.execution import KEPT_MEMORY  # noqa: E402
 from d2ace.pipeline.training.learner import Learner  # noqa: E402
+from d2ace.pipeline.training.micro_batch import MicroBatch  # noqa: E402
 
 BATCH, STEPS = 128, 6
 WIDTHS: dict[str, dict[str, Any]] = {"clif": {"hidden": 128}, "dela": {"hidden": 64}, "mlp": {"hidden": [512]}}
@@ -73,7 +74,7 @@ def step_of(network: str, n_features: int, n_labels: int) -> Any:
     features = torch.from_numpy(rng.random((BATCH, n_features), dtype=np.float32))
     labels = torch.from_numpy((rng.random((BATCH, n_labels)) < 0.05).astype(np.float32))
     part = Part(np.arange(BATCH), features, labels)
-    return lambda: learner.step([part], [None], [0], BATCH)
+    return lambda: learner.step([MicroBatch(part)], BATCH)
 
 
 if __name__ == "__main__":

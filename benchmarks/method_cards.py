@@ -30,7 +30,7 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.trained_model import TrainedModel
 from d2ace.selectors import api
 

@@ -135,7 +135,7 @@ def _add_predict(subparsers: _Subparsers) -> None:
 def _add_explain(subparsers: _Subparsers) -> None:
     explain = subparsers.add_parser("explain", help="say why a row was or was not drawn in an epoch")
     explain.add_argument("run", help="run folder")
-    explain.add_argument("row", type=int, help="global id of a training row, as in RUN/order")
+    explain.add_argument("row", type=int, help="row id of a training row, as in RUN/order")
     explain.add_argument("--epoch", type=int, help="from 0; default: the last one that can be explained")
     explain.set_defaults(call=verbs.run_explain)
 

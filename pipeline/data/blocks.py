@@ -1,4 +1,4 @@
-"""Gathering rows by global id from Arrow blocks, through zero-copy NumPy views.
+"""Gathering rows by id from Arrow blocks, through zero-copy NumPy views.
 
 Legend: N rows, L labels, d features, n rows asked for.
 """

@@ -21,7 +21,7 @@ class Part:
     """One micro-batch on its device.
 
     Attributes:
-        ids: int64 (b,) global row ids.
+        ids: int64 (b,) row ids.
         features: float32 (b, d) or (b, C, H, W), scaled.
         labels: float32 (b, L).
     """

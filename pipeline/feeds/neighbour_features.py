@@ -3,16 +3,16 @@
 import numpy as np
 
 from ..data.blocks import BlockReader
+from .all_rows import AllRows
 from .inputs import Inputs
 from .request import chunks
-from .row_store import RowStore
 
 _IMAGE_CELLS = 8
 _CHUNK_ROWS = 4096
 _CHUNK_IMAGES = 256
 
 
-def selection_features(rows: RowStore, inputs: Inputs, row_ids: np.ndarray) -> np.ndarray:
+def selection_features(rows: AllRows, inputs: Inputs, row_ids: np.ndarray) -> np.ndarray:
     """Return float32 (N, d) features of the training rows: scaled tables as they are, images as coarse thumbnails.
 
     Images become averages over an 8 x 8 grid of cells, where their blocks lie; decoded they would not fit anywhere.

@@ -11,7 +11,7 @@ class Request:
     """Rows that are wanted together.
 
     Attributes:
-        ids: int64 (b,) global row ids.
+        ids: int64 (b,) row ids.
         epoch: the epoch that draws them for training; None in evaluation, where nothing is random.
         first_draw: row k is draw ``first_draw + k`` of the epoch's plan.
     """

@@ -1,7 +1,6 @@
 """All rows of a prepared data set as Arrow blocks in Ray's object store, read there once by Ray Data."""
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +17,8 @@ from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import read_index
 from ..data.packed_reader import reader_of
-from ..data.scaler import Scaler, ScalerStatistics
 from ..data.shards import read_shard
-from .image_transform import ImageTransform
-from .inputs import statistics_of
+from .all_rows import on_block
 
 log = logging.getLogger(__name__)
 
@@ -46,71 +43,42 @@ class RowStore:
         """Return a reader over zero-copy views. The first call on a node pulls all blocks to that node."""
         return reader_of(ray.get(list(self.blocks)), self.manifest)
 
-    def fit_scaler(self, kind: str, row_ids: np.ndarray, images: ImageTransform | None = None) -> Scaler:
-        """Fit a scaler on the given rows only: one Ray task a block, merged here in block order.
-
-        Args:
-            kind: of scaler.
-            row_ids: int64, ascending.
-            images: what makes the pixels of images; None for tables.
-        """
-        return Scaler.from_statistics(kind, ScalerStatistics.merge(self.each_block(statistics_of, row_ids, images)))
-
     def each_block(self, work: Callable[..., T], row_ids: np.ndarray, *arguments: Any) -> list[T]:
-        """Return ``work(reader, ids, *arguments)`` of every block, one Ray task a block, in block order.
-
-        Args:
-            work: gets a reader of one block and which of the rows lie there, ascending.
-            row_ids: int64, each once.
-            arguments: go to every call.
-
-        Raises:
-            DataError: as ``work`` raised it.
-        """
+        """Return ``work(reader, ids, *arguments)`` of every block, one Ray task a block, in block order."""
         rows = ray.put(row_ids)
-        task = ray.remote(_on_block).options(label_selector=dict(self.node_labels))
+        task = ray.remote(on_block).options(label_selector=dict(self.node_labels))
         with original_errors():
             return ray.get([task.remote(work, block, self.manifest, rows, *arguments) for block in self.blocks])
 
 
-class LocalRows(RowStore, ABC):
-    """The rows of a prepared data set for one process that starts no Ray tasks; of its two kinds one needs no Ray."""
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows in the object store for a process that starts no Ray tasks: it maps the blocks and works on them itself.
 
-    def each_block(self, work: Callable[..., T], row_ids: np.ndarray, *arguments: Any) -> list[T]:
-        """Return ``work(reader, ids, *arguments)`` of every block in turn, here."""
-        return [_on_block(work, table, self.manifest, row_ids, *arguments) for table in self._tables()]
-
-    def open(self) -> BlockReader:
-        """Return a reader over all blocks."""
-        return reader_of(self._tables(), self.manifest)
-
-    @abstractmethod
-    def _tables(self) -> list[pa.Table]:
-        """Return all blocks."""
-
-
-class ShardRows(LocalRows):
-    """Rows read straight from the shards into this process."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        super().__init__(manifest, (), 0)
-
-    def _tables(self) -> list[pa.Table]:
-        return [read_shard(self.manifest, number) for number in range(len(self.manifest.shards))]
-
-
-class StoredRows(LocalRows):
-    """Rows that lie in the object store already, mapped without a copy.
-
-    Args:
+    Attributes:
         store: where they lie.
     """
 
-    def __init__(self, store: RowStore) -> None:
-        super().__init__(store.manifest, store.blocks, store.nbytes)
+    store: RowStore
 
-    def _tables(self) -> list[pa.Table]:
-        return ray.get(list(self.blocks))
+    @property
+    def manifest(self) -> Manifest:
+        """The data set's manifest."""
+        return self.store.manifest
+
+    @property
+    def node_labels(self) -> Mapping[str, str]:
+        """Labels of the nodes that may read the data."""
+        return self.store.node_labels
+
+    def open(self) -> BlockReader:
+        """Return a reader over zero-copy views of all blocks."""
+        return self.store.open()
+
+    def each_block(self, work: Callable[..., T], row_ids: np.ndarray, *arguments: Any) -> list[T]:
+        """Return ``work(reader, ids, *arguments)`` of every block in turn."""
+        tables = ray.get(list(self.store.blocks))
+        return [on_block(work, table, self.manifest, row_ids, *arguments) for table in tables]
 
 
 def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None, *, images: bool = True) -> RowStore:
@@ -155,8 +123,3 @@ def original_errors() -> Iterator[None]:
         if isinstance(error.cause, DataError):
             raise error.cause from None
         raise
-
-
-def _on_block(work: Callable[..., T], table: pa.Table, manifest: Manifest, row_ids: np.ndarray, *arguments: Any) -> T:
-    reader = reader_of([table], manifest)
-    return work(reader, np.intersect1d(reader.ids(), row_ids, assume_unique=True), *arguments)

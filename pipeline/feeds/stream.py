@@ -20,12 +20,12 @@ import ray
 import torch
 
 from ..common.errors import DataError
+from .all_rows import AllRows
 from .api import Part, moved, prefetch
 from .choice import StreamShare
 from .images.buffers import Buffers
 from .inputs import Inputs
 from .request import Request
-from .row_store import RowStore
 from .stream_tasks import DecodedBlock, StreamPlan, StreamSource, decode_block
 
 BLOCKS_A_CPU = 3
@@ -48,7 +48,7 @@ class StreamFeed:
         bytes_read: bytes that the tasks fetched from storage so far.
     """
 
-    def __init__(self, rows: RowStore, inputs: Inputs, device: torch.device, share: StreamShare) -> None:
+    def __init__(self, rows: AllRows, inputs: Inputs, device: torch.device, share: StreamShare) -> None:
         hint = rows.manifest.image
         assert hint is not None
         assert inputs.images is not None

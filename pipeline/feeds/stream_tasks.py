@@ -12,10 +12,10 @@ import ray
 
 from ..common.errors import DataError
 from ..data.packed_reader import PackedReader
+from .all_rows import AllRows
 from .images.buffers import Buffers
 from .inputs import Inputs
 from .request import Request
-from .row_store import RowStore
 
 BLOCK_ROWS = 256
 """Most rows of a block of several requests: enough that a task's start, some milliseconds, does not count."""
@@ -28,7 +28,7 @@ _EVALUATION = -1
 class StreamSource:
     """What tasks need, the same in all epochs: the images' indexes, what is made of images, and an image's shape."""
 
-    rows: RowStore
+    rows: AllRows
     inputs: Inputs
     shape: tuple[int, ...]
 

@@ -5,6 +5,7 @@ B rows of a batch   L labels
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def names() -> list[str]:
 
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:
-    """Raise ConfigError (with "did you mean") unless ``entry_losses(..., kind, **options)`` would work."""
+    """Raise ConfigError (with "did you mean") unless ``Criterion(kind, options)`` would work."""
     if kind not in _CRITERIA:
         raise ConfigError(f"no loss is called {kind!r}{did_you_mean(kind, _CRITERIA)}")
     parameters = inspect.signature(_CRITERIA[kind]).parameters.values()
@@ -67,24 +68,43 @@ def check_options(kind: str, options: Mapping[str, Any]) -> None:
         raise ConfigError(f"option 'clip' of loss {kind!r} must be below 1, got {options['clip']!r}")
 
 
-def entry_losses(logits: Tensor, labels: Tensor, kind: str = "bce", **options: float) -> Tensor:
-    """Return the loss of each entry, float32 (B, L), computed in float32 even under autocast.
+class Criterion:
+    """A loss of entries with its options, checked when it is made.
 
     Args:
-        logits: (B, L), any float dtype.
-        labels: (B, L), 0 or 1, any dtype.
         kind: a name of ``names()``.
-        **options: the criterion's own, see ``check_options``.
+        options: the criterion's own, see ``check_options``; None for its defaults.
 
     Raises:
-        ValueError: when the shapes differ.
         ConfigError: for an unknown criterion or option.
     """
-    if logits.shape != labels.shape:
-        raise ValueError(f"logits are {tuple(logits.shape)} but labels are {tuple(labels.shape)}")
-    check_options(kind, options)
-    with torch.autocast(logits.device.type, enabled=False):
-        return _CRITERIA[kind](logits.float(), labels.float(), **options)
+
+    def __init__(self, kind: str = "bce", options: Mapping[str, float] | None = None) -> None:
+        check_options(kind, options or {})
+        self._formula = partial(_CRITERIA[kind], **(options or {}))
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of each entry, float32 (B, L), computed in float32 even under autocast.
+
+        Args:
+            logits: (B, L), any float dtype.
+            labels: (B, L), 0 or 1, any dtype.
+
+        Raises:
+            ValueError: when the shapes differ.
+        """
+        if logits.shape != labels.shape:
+            raise ValueError(f"logits are {tuple(logits.shape)} but labels are {tuple(labels.shape)}")
+        with torch.autocast(logits.device.type, enabled=False):
+            return self._formula(logits.float(), labels.float())
+
+
+_BCE = Criterion()
+
+
+def entry_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the binary cross-entropy of each entry, float32 (B, L): ``Criterion("bce")``."""
+    return _BCE(logits, labels)
 
 
 def row_losses(entry: Tensor) -> Tensor:

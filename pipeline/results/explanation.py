@@ -26,7 +26,7 @@ class Explanation:
     Attributes:
         run: the run folder.
         method: name of the selection method.
-        row: global id of the row.
+        row: row id of the row.
         epoch: from 0, as in ``order/`` and ``metrics.jsonl``.
         source: where the method's state before that epoch came from, in words.
         labels: names of all labels.
@@ -127,20 +127,18 @@ def explain(run: str | Path, row: int, epoch: int | None = None) -> Explanation:
 
     Args:
         run: the run folder.
-        row: global id of a training row, as in ``order/`` and ``training_rows.npy``.
+        row: row id of a training row, as in ``order/`` and ``training_rows.npy``.
         epoch: from 0; None for the last one of the run that can be explained.
 
     Raises:
         RunError: when the row is no training row, or the epoch cannot be explained; the message names those that can.
     """
     known = SelectionOfRun(run)
-    position = int(np.searchsorted(known.row_ids, row))
-    if position == len(known.row_ids) or known.row_ids[position] != row:
-        raise RunError(f"row {row} is no training row of {known.folder.path}: only training rows are drawn")
+    position = known.rows.position_of(row)
     epoch, checkpoint = _choose(known, epoch)
     selector = known.selector()
     if checkpoint is not None:
-        selector.load_state_dict(checkpoint.load()[1]["selector"])
+        selector.load_state_dict(checkpoint.selection_state()["selector"])
         source = f"checkpoint {checkpoint.path.name}; without a recording only such epochs can be explained"
     else:
         for earlier in range(epoch):
@@ -177,19 +175,19 @@ def _explanation(
     return Explanation(
         run=known.folder.path,
         method=selector.name,
-        row=int(known.row_ids[position]),
+        row=int(known.rows.row_ids[position]),
         epoch=plan.epoch,
         source=source,
         labels=known.data.labels,
         relevant=known.labels[[position]].toarray()[0] > 0,
         probability=None if p is None else float(p[position]),
         rank=None if p is None else 1 + int((p > p[position]).sum()),
-        n_rows=len(known.row_ids),
+        n_rows=len(known.rows),
         batches=tuple((np.searchsorted(plan.offsets, draws, side="right") - 1).tolist()),
         branches=() if branches is None else tuple((*names, "no")[b] for b in branches[draws]),
         weights=tuple([1.0] * len(draws) if weights is None else weights[draws].tolist()),
         planned_draws=len(plan.ids),
-        permutation=np.array_equal(np.sort(plan.ids), np.arange(len(known.row_ids))),
+        permutation=np.array_equal(np.sort(plan.ids), np.arange(len(known.rows))),
         draws_before=sum(int((known.order(e) == position).sum()) for e in range(min(plan.epoch, known.drawn_epochs))),
         details=selector.explain(position),
         branch_names=names,

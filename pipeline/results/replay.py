@@ -17,9 +17,10 @@ from ..common.config.config import Config
 from ..common.errors import RunError
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
-from ..feeds.row_store import ShardRows
+from ..feeds.shard_rows import ShardRows
 from ..runs.run_folder import RunFolder
 from ..selection.recording import Recorded, read_recording
+from ..selection.training_rows import TrainingRows
 from ..training.selector_setup import selection_blueprint
 
 
@@ -31,7 +32,7 @@ class SelectionOfRun:
 
     Attributes:
         config: the run's configuration.
-        row_ids: int64 (N,), ascending global ids of the training rows; position i of a selector is row_ids[i].
+        rows: the training rows.
         drawn_epochs: epochs, from 0 on, whose order is on disk.
         recorded_epochs: those, from 0 on without a gap, whose observations are, too.
 
@@ -45,7 +46,7 @@ class SelectionOfRun:
         if data is None:
             raise RunError(f"{folder}: the run selected nothing yet")
         self.config, self.data = Config.load(self.folder.config), data
-        self.row_ids = data.splits.train
+        self.rows = TrainingRows(data.splits.train)
         self.drawn_epochs = self.folder.selection.drawn_epochs()
         self.recorded_epochs = min(self.folder.selection.recorded_epochs(), self.drawn_epochs)
         self._manifest = Manifest.load(self.config.data.path)
@@ -55,7 +56,7 @@ class SelectionOfRun:
     @cached_property
     def labels(self) -> sparse.csr_array:
         """Labels of the training rows, CSR (N, L)."""
-        return self._all_labels[self.row_ids]
+        return self._all_labels[self.rows.row_ids]
 
     def selector(self, method: str | None = None, options: Mapping[str, Any] | None = None) -> selectors.Selector:
         """Return a fresh selector as the run's own was at its start, or another method for the same rows and seed.
@@ -75,12 +76,12 @@ class SelectionOfRun:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
-        return np.searchsorted(self.row_ids, np.load(self.folder.selection.order(epoch)))
+        return self.rows.positions_of(np.load(self.folder.selection.order(epoch)))
 
     def tell(self, selector: selectors.Selector, epoch: int) -> None:
         """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""
         seen = self._recording(epoch)
-        positions = np.searchsorted(self.row_ids, seen.ids)
+        positions = self.rows.positions_of(seen.ids)
         for start, stop in zip(seen.offsets[:-1], seen.offsets[1:], strict=True):
             selector.observe(positions[start:stop], seen.probabilities[start:stop], seen.losses[start:stop])
         selector.end_epoch(epoch)
@@ -95,7 +96,7 @@ class SelectionOfRun:
 
     def _recording(self, epoch: int) -> Recorded:
         recorded = read_recording(self.folder.selection, epoch)
-        if not np.array_equal(recorded.ids, self.row_ids[self.order(epoch)]):
+        if not np.array_equal(recorded.ids, self.rows.ids_at(self.order(epoch))):
             raise RunError(f"{self.folder.path}: the recording of epoch {epoch} is not of the rows in its order file")
         return recorded
 

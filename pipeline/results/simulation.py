@@ -130,14 +130,14 @@ def simulate(run: str | Path, method: str, options: Mapping[str, Any] | None = N
         run=known.folder.path,
         epochs=epochs,
         labels=known.data.labels,
-        positives=_exposure(known.labels, np.ones(len(known.row_ids), np.int64)),
+        positives=_exposure(known.labels, np.ones(len(known.rows), np.int64)),
         own=_replayed(known, own, check=True),
         other=_replayed(known, other, check=False),
     )
 
 
 def _replayed(known: SelectionOfRun, selector: Selector, *, check: bool) -> Selected:
-    draws, sizes = np.zeros(len(known.row_ids), np.int64), []
+    draws, sizes = np.zeros(len(known.rows), np.int64), []
     for epoch in range(known.recorded_epochs):
         plan = selector.plan(epoch)
         if check:

@@ -6,7 +6,7 @@ therefore keeps its own. A checkpoint is written under a temporary name, flushed
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,30 @@ class Checkpoint:
     step: int
     path: Path
 
-    def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return (training state, selection state).
+    def training_state(self) -> dict[str, Any]:
+        """Return the state of model, optimiser and everything else that trains.
 
         Raises:
-            RunError: when a file is damaged or of another schema, naming the file.
+            RunError: when the file is damaged or of another schema, naming the checkpoint.
         """
-        try:
-            training = torch.load(self.path / "training.pt", map_location="cpu", weights_only=True)
-            selection = load_selection_state(self.path / "selection.npz")
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
+        training = self._read(lambda path: torch.load(path, map_location="cpu", weights_only=True), "training.pt")
         if training.get("schema") != SCHEMA:
             raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")
-        return training, selection
+        return training
+
+    def selection_state(self) -> dict[str, Any]:
+        """Return the state of selection; at a million rows gigabytes, for the one process that selects.
+
+        Raises:
+            RunError: when the file is damaged, naming the checkpoint.
+        """
+        return self._read(load_selection_state, "selection.npz")
+
+    def _read(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
+        try:
+            return load(self.path / name)
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
 
 
 class CheckpointStore:

@@ -4,11 +4,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from queue import Empty
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from ray.util.queue import Queue
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
@@ -20,9 +19,9 @@ _TELLING_WAIT = 0.1
 
 
 class Events:
-    """The worker's end of a queue to the driver; step events are thinned to a few a second."""
+    """The worker's end of a queue to the driver, in its process or another; step events are a few a second."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Any) -> None:
         self._queue, self._last = queue, 0.0
 
     def step(self, epoch: int, done: int, total: int) -> None:
@@ -51,6 +50,7 @@ class Progress(AbstractContextManager):
         quiet: show nothing (files are written all the same).
         listener: called from another thread with the record of every epoch that stands, in order; after a resume
             from the first one again.
+        elsewhere: whether training runs in other processes of a Ray that is there; else no Ray is needed.
     """
 
     def __init__(
@@ -60,10 +60,12 @@ class Progress(AbstractContextManager):
         monitor: str,
         quiet: bool = False,
         listener: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        elsewhere: bool = True,
     ) -> None:
         self._listener = listener or (lambda _: None)
         self._folder, self._epochs, self._monitor, self._quiet = folder, epochs, monitor, quiet
-        self._queue = Queue(actor_options={"num_cpus": 0})
+        self._queue = _ray_queue() if elsewhere else SimpleQueue()
         self._history: list[dict[str, Any]] = folder.read_metrics()
         self._bar = tqdm(unit="step", leave=False, disable=quiet or not sys.stderr.isatty())
         self._thread = Thread(target=self._work, name="progress", daemon=True)
@@ -83,7 +85,8 @@ class Progress(AbstractContextManager):
         if failure is None and self._history and (line := waiting_line(self._history[-1])):
             self._say(line)
         self._bar.close()
-        self._queue.shutdown()
+        if not isinstance(self._queue, SimpleQueue):
+            self._queue.shutdown()
 
     def _work(self) -> None:
         with SummaryWriter(str(self._folder.tensorboard)) as board:
@@ -135,6 +138,13 @@ class Progress(AbstractContextManager):
         if not self._quiet:
             self._bar.write(line, file=sys.stdout)
             sys.stdout.flush()
+
+
+def _ray_queue() -> Any:
+    """Return a queue that other processes of the Ray that is there can fill."""
+    from ray.util.queue import Queue
+
+    return Queue(actor_options={"num_cpus": 0})
 
 
 def waiting_line(record: Mapping[str, Any]) -> str | None:

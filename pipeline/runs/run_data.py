@@ -13,9 +13,9 @@ from ..data.manifest import Manifest
 from ..data.scaler import Scaler
 from ..data.shards import read_splits
 from ..data.splits import Splits, make_splits
+from ..feeds.all_rows import AllRows, fit_scaler
 from ..feeds.image_transform import ImageTransform
 from ..feeds.inputs import image_hint, input_shape
-from ..feeds.row_store import RowStore
 from ..models.api import ModelContext
 
 
@@ -27,7 +27,7 @@ class RunData:
         scaler: fitted on the training rows.
         labels: label names, in the order of the model's outputs.
         fingerprint: of the prepared data's manifest.
-        splits: global row ids of training, validation and test.
+        splits: row ids of training, validation and test.
         context: what the model was built for.
     """
 
@@ -36,6 +36,10 @@ class RunData:
     fingerprint: str
     splits: Splits
     context: ModelContext
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return how many batches of ``batch_size`` the training rows make, the last one maybe smaller."""
+        return -(-len(self.splits.train) // batch_size)
 
     def require_same(self, manifest: Manifest, run: Path) -> None:
         """Raise RunError unless the prepared data is what the run was made from.
@@ -52,7 +56,7 @@ class RunData:
 
 
 def make_run_data(
-    config: Config, labels: sparse.csr_array, rows: RowStore, *, scale_on_all_rows: bool = False
+    config: Config, labels: sparse.csr_array, rows: AllRows, *, scaler_rows: np.ndarray | None = None
 ) -> RunData:
     """Split the rows and fit the scaler.
 
@@ -60,7 +64,7 @@ def make_run_data(
         config: the run's configuration.
         labels: CSR (N, L) of all rows.
         rows: where the scaler reads features.
-        scale_on_all_rows: fit the scaler on test rows, too; only to reproduce programs that do so.
+        scaler_rows: int64, ascending, the rows that the scaler is fitted on; None for the training rows.
 
     Raises:
         ConfigError: when the images section or ``data.scale`` does not fit the data.
@@ -69,24 +73,24 @@ def make_run_data(
     manifest = rows.manifest
     shape = input_shape(config.images, manifest)
     splits = _splits(config, manifest, labels)
-    scaler = _scaler(config, rows, np.arange(manifest.rows) if scale_on_all_rows else splits.train)
+    scaler = _scaler(config, rows, splits.train if scaler_rows is None else scaler_rows)
     context = _context(shape, labels[splits.train])
     return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
 
 
-def _scaler(config: Config, rows: RowStore, ids: np.ndarray) -> Scaler:
+def _scaler(config: Config, rows: AllRows, ids: np.ndarray) -> Scaler:
     """Return the run's scaler; that of images is fitted on at most ``images.statistics_rows`` of the rows."""
     kind, hint = config.data.scale, image_hint(config.images, rows.manifest)
     if hint is None:
         if kind == "imagenet":
             raise ConfigError(f"data.scale=imagenet: {rows.manifest.folder} holds {rows.manifest.kind} features")
-        return rows.fit_scaler("minmax" if kind == "auto" else kind, ids)
+        return fit_scaler(rows, "minmax" if kind == "auto" else kind, ids)
     kind = "standard" if kind == "auto" else kind
     most = config.images.statistics_rows
     if len(ids) > most:
         ids = np.sort(generator(config.run.seed, "scaler statistics").choice(ids, most, replace=False))
     fixed = Scaler.of_images(kind, hint.channels)
-    return fixed or rows.fit_scaler(kind, ids, ImageTransform(config.images, hint, config.run.seed))
+    return fixed or fit_scaler(rows, kind, ids, ImageTransform(config.images, hint, config.run.seed))
 
 
 def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Splits:

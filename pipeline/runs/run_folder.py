@@ -66,11 +66,6 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
-    def result(self) -> Path:
-        """File of the run's final numbers; a finished run has it."""
-        return self.path / "result.json"
-
-    @property
     def selection(self) -> SelectionFiles:
         """Files of what was selected, and of what the method was told."""
         return SelectionFiles(self.path)

@@ -16,10 +16,10 @@ from ..common.errors import RunError, did_you_mean
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.summary import some
+from ..feeds.all_rows import AllRows
 from ..feeds.gather import GatherFeed
 from ..feeds.inputs import input_shape, make_inputs
 from ..feeds.request import Request, chunks
-from ..feeds.row_store import RowStore
 from ..models.losses import entry_losses
 from .run_data import RunData
 from .run_folder import RunFolder
@@ -89,7 +89,7 @@ class TrainedModel:
             part = feed.part(Request(ids[piece]))
             yield Predicted(part.ids, self.logits(part.features), part.labels)
 
-    def losses(self, rows: RowStore, ids: np.ndarray) -> np.ndarray:
+    def losses(self, rows: AllRows, ids: np.ndarray) -> np.ndarray:
         """Return what the model loses on rows by id: binary cross-entropy of each entry, float32 (n, L).
 
         Raises:

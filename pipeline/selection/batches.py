@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Batches:
-    """The batches of one epoch by global row ids, as they travel to the workers.
+    """The batches of one epoch by row ids, as they travel to the workers.
 
     Attributes:
         ids: int64 (D,), batch after batch.

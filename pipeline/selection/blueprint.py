@@ -27,11 +27,12 @@ class Blueprint:
     Attributes:
         method: name of a registered selection method.
         arguments: constructor arguments of the method.
-        row_ids: int64 (N,), ascending global ids of the training rows; position i of the selector is row_ids[i].
+        row_ids: int64 (N,), ascending, of the training rows; see ``TrainingRows``.
         files: where order files, selection records and embeddings are kept, or None to keep none.
         record: write every epoch's observations there, too.
         embed_after: the epoch at whose end neighbours are looked for in the model's embeddings, or None.
         ranges: row ranges that the state is split into, each an actor of its own; only for ``d2ace``.
+        file_order: go through the rows in order in epochs that draw each once, as the papers' released programs do.
         neighbour_cache: folder of neighbours found earlier, by content, or None.
     """
 
@@ -42,6 +43,7 @@ class Blueprint:
     record: bool = False
     embed_after: int | None = None
     ranges: int = 1
+    file_order: bool = False
     neighbour_cache: str | None = None
 
     def make_selector(self, neighbour_features: np.ndarray | None = None) -> selectors.Selector:

@@ -10,30 +10,31 @@ import pyarrow.parquet as pq
 from ...selectors.api import Plan
 from ..common.storage.whole_files import replacing
 from .files import SelectionFiles
+from .training_rows import TrainingRows
 
 
 class SelectionLog:
     """Writes into a run folder; an epoch that is run again (after a resume) replaces its files.
 
-    - ``order/epoch-00003.npy``: int64 (D,), global ids of the rows fed to the model, in order.
+    - ``order/epoch-00003.npy``: int64 (D,), row ids of the rows fed to the model, in order.
     - ``selection.parquet/epoch-00003.parquet``: one row an epoch, so that ``pandas.read_parquet`` of the folder
       gives one table: ``draws_per_row`` int32 (N,) in the order of the training rows, ``branch_of_draw`` uint8 (D,)
       or null, the method's summary (label weights, mixture, pressure), effective sample size, overhead.
 
     Args:
         files: where to write.
-        row_ids: int64 (N,), ascending global ids of the training rows.
+        rows: the training rows.
     """
 
-    def __init__(self, files: SelectionFiles, row_ids: np.ndarray) -> None:
-        self._files, self._row_ids = files, row_ids
+    def __init__(self, files: SelectionFiles, rows: TrainingRows) -> None:
+        self._files, self._rows = files, rows
         for path in (files.orders, files.table):
             path.mkdir(parents=True, exist_ok=True)
-        np.save(files.training_rows, row_ids)
+        np.save(files.training_rows, rows.row_ids)
 
     def write(self, plan: Plan, consumed: np.ndarray, summary: dict[str, Any], record: dict[str, Any]) -> None:
-        """Write one finished epoch; ``consumed`` are the global ids that the workers said they fed."""
-        draws = np.bincount(np.searchsorted(self._row_ids, consumed), minlength=len(self._row_ids))
+        """Write one finished epoch; ``consumed`` are the row ids that the workers said they fed."""
+        draws = np.bincount(self._rows.positions_of(consumed), minlength=len(self._rows))
         row: dict[str, Any] = {
             "epoch": plan.epoch,
             "draws_per_row": draws.astype(np.int32),

@@ -37,7 +37,7 @@ class Observation:
         rank: who sends.
         first_step: step of the first batch; the others follow without gaps.
         sizes: int64 (steps,), rows this rank had of each batch.
-        ids: int64 (n,), global ids of the rows that were really fed to the model, step after step.
+        ids: int64 (n,), row ids of the rows that were really fed to the model, step after step.
         probabilities: float32 (n, L), or None when the method does not observe.
         losses: float32 (n, L), or None likewise.
     """

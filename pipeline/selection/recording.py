@@ -21,7 +21,7 @@ class Recorded:
     """One epoch: ``observations/epoch-00003.npz`` in a run folder, arrays under these names.
 
     Attributes:
-        ids: int64 (D,), global ids of the rows fed to the model, in order.
+        ids: int64 (D,), row ids of the rows fed to the model, in order.
         offsets: int64 (M + 1,); batch b is ``ids[offsets[b]:offsets[b + 1]]``.
         probabilities: float32 (D, L), predicted in the training forward pass; exactly what the method got.
         losses: float32 (D, L), likewise.
@@ -59,7 +59,7 @@ class Recorder:
         return dict(zip(("probabilities", "losses"), self._whole(), strict=True)) if self._parts else {}
 
     def write(self, plan: Plan, ids: np.ndarray) -> None:
-        """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the global ids fed."""
+        """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the row ids fed."""
         path = self.files.recording(plan.epoch)
         path.parent.mkdir(exist_ok=True)
         recorded = Recorded(ids, plan.offsets, *self._whole())

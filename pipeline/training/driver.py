@@ -1,10 +1,11 @@
 """The driver of a run: data, selection actor, trainer, result."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scipy import sparse
 
@@ -15,16 +16,23 @@ from ..common.errors import RunError
 from ..common.storage.folder_lock import FolderLock
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
+from ..feeds.all_rows import AllRows
 from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
-from ..feeds.row_store import LocalRows, RowStore, materialise
+from ..feeds.row_store import materialise
+from ..feeds.shard_rows import ShardRows
 from ..runs.progress import Progress
 from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
 from ..selection import actor as selection_actor
+from ..selection.blueprint import Blueprint
 from .checks import check, with_absolute_paths
-from .loop import WorkerSetup, train_loop
+from .in_process import train_here
 from .selection_start import selection_line
 from .selector_setup import selection_blueprint
+from .whole_run import RunSetup
+
+if TYPE_CHECKING:
+    from .worker import WorkerSetup
 
 
 @dataclass(frozen=True)
@@ -99,57 +107,71 @@ def _new_folder(config: Config) -> RunFolder:
 
 def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
     started = time.perf_counter()
-    with FolderLock(folder.path, "run"), ray_session(config.run):
-        manifest = Manifest.load(config.data.path)
-        feed = choose_feed(config.run, manifest)
+    manifest = Manifest.load(config.data.path)
+    with FolderLock(folder.path, "run"), _rows_and_feed(config, manifest) as (rows, feed):
         if manifest.kind == "image" and not quiet:
             print(f"feed: {feed.feed} ({feed.why})", flush=True)
         if not quiet:
             print(selection_line(config), flush=True)
-        rows = materialise(manifest, config.run.data_labels, images=feed.feed == "gather")
         final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
     seconds = time.perf_counter() - started
     return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
+
+
+@contextmanager
+def _rows_and_feed(config: Config, manifest: Manifest) -> Iterator[tuple[AllRows, FeedChoice]]:
+    """Give the rows and how they reach the workers, on a Ray that is there for the block's time if it is needed."""
+    if not needs_ray(config):
+        yield ShardRows(manifest, images=False), FeedChoice("gather", "run.workers=0")
+        return
+    with ray_session(config.run):
+        feed = choose_feed(config.run, manifest)
+        yield materialise(manifest, config.run.data_labels, images=feed.feed == "gather"), feed
+
+
+def needs_ray(config: Config) -> bool:
+    """Return whether a run has workers, tasks or ranges outside the process that starts it."""
+    return config.run.workers > 0 or config.run.feed == "stream" or config.selector.ranges > 1
 
 
 def train_in(
     folder: RunFolder,
     config: Config,
     labels: sparse.csr_array,
-    rows: RowStore,
+    rows: AllRows,
     feed: FeedChoice = GATHER,
     *,
-    here: LocalRows | None = None,
     quiet: bool = False,
     listener: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Train in a run folder, from its newest checkpoint if it has one, on a Ray that is there; returns the result.
+    """Train in a run folder, from its newest checkpoint if it has one; returns the result.
+
+    With ``run.workers`` above 0 on the Ray that is there, else in this process.
 
     Args:
         folder: made for this configuration.
         config: checked and with absolute paths.
         labels: CSR of all rows.
-        rows: all rows, in the object store, or with a stream the images' indexes.
+        rows: all rows; inside a Tune trial of a kind that starts no Ray tasks.
         feed: how rows reach the workers.
-        here: the same rows for this process, where it may start no Ray tasks (inside a Tune trial).
         quiet: print no progress.
         listener: as that of ``Progress``.
 
     Raises:
         RunError: when training fails for good, or the data is no longer what the run was made from.
     """
-    data = _data(config, folder, labels, here or rows)
-    with Progress(folder, config.train.epochs, config.train.monitor, quiet, listener) as progress:
-        blueprint = selection_blueprint(config, folder, labels, here or rows, data).by_reference()
-        with selection_actor.running(blueprint) as actor:
-            setup = WorkerSetup(config, data, rows, feed, actor, blueprint, folder, progress.events)
-            final = _train(config, folder, setup)
+    data, workers = _data(config, folder, labels, rows), config.run.workers
+    settings = config.train
+    with Progress(folder, settings.epochs, settings.monitor, quiet, listener, elsewhere=workers > 0) as progress:
+        setup = RunSetup(config, data, folder, progress.events)
+        blueprint = selection_blueprint(config, folder, labels, rows, data)
+        final = _with_workers(setup, rows, feed, blueprint) if workers else train_here(setup, rows, feed, blueprint)
     final["feed"] = feed.feed
     folder.write_result(final)
     return final
 
 
-def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: RowStore) -> RunData:
+def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: AllRows) -> RunData:
     """Decide what the run sees, or take what it saw before when it goes on."""
     known = folder.load_data()
     if known is None:
@@ -160,26 +182,38 @@ def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: Row
     return known
 
 
-def _train(config: Config, folder: RunFolder, setup: WorkerSetup) -> dict[str, Any]:
+def _with_workers(setup: RunSetup, rows: AllRows, feed: FeedChoice, blueprint: Blueprint) -> dict[str, Any]:
+    """Train on Ray Train's workers, with selection in an actor."""
+    from .worker import WorkerSetup
+
+    shared = blueprint.by_reference()
+    with selection_actor.running(shared) as actor:
+        return _trained(WorkerSetup(setup, rows, feed, actor, shared))
+
+
+def _trained(setup: "WorkerSetup") -> dict[str, Any]:
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
+    from .worker import train_loop
+
+    run, folder = setup.run.config.run, setup.run.folder
     # Each attempt of a driver gets a Ray name of its own: Ray must not resume from its own bookkeeping, the
     # run's checkpoints are the only source of truth.
     run_config: dict[str, Any] = {
         "name": f"attempt-{time.time_ns()}",
         "storage_path": str(folder.ray),
-        "failure_config": FailureConfig(max_failures=config.run.max_failures),
+        "failure_config": FailureConfig(max_failures=run.max_failures),
         "logging_config": LoggingConfig(log_level="ERROR"),
     }
     trainer = TorchTrainer(
         cast(Any, train_loop),
         train_loop_config={"setup": setup},
         scaling_config=ScalingConfig(
-            num_workers=config.run.workers,
-            use_gpu=config.run.gpu,
-            resources_per_worker=worker_resources(config.run) if config.run.workers else None,
-            label_selector=config.run.worker_labels or None,
+            num_workers=run.workers,
+            use_gpu=run.gpu,
+            resources_per_worker=worker_resources(run),
+            label_selector=run.worker_labels or None,
         ),
         run_config=RunConfig(**run_config),
     )

@@ -12,11 +12,12 @@ from ..common.errors import RunError
 from ..feeds.api import Part
 from ..models.api import ModelContext, MultiLabelModel
 from ..models.batch_norm import RunningStatistics, micro_batch_layers
-from ..models.losses import entry_losses, row_losses
+from ..models.losses import Criterion, entry_losses, row_losses
 from ..selection.observation import Seen
 from .averaging import WeightAverage
 from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
+from .micro_batch import MicroBatch
 from .optim import configured
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -52,6 +53,7 @@ class Learner:
     ) -> None:
         train = config.train
         self._train, self._device, self._world = train, device, world
+        self._criterion = Criterion(train.loss, train.loss_options)
         self.model = initial_model(config, context, device, world, fresh=fresh)
         if train.channels_last:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -81,23 +83,12 @@ class Learner:
         """The network that predicts: the average of the weights where there is one, else the one that is trained."""
         return cast(MultiLabelModel, self.model if self._average is None else self._average.module)
 
-    def step(
-        self,
-        parts: Sequence[Part],
-        weights: Sequence[torch.Tensor | None],
-        seeds: Sequence[int],
-        rows: int,
-        numbers: Sequence[int] | None = None,
-    ) -> list[Seen]:
-        """Train on this rank's share of one global batch of ``rows`` rows.
+    def step(self, micro_batches: Sequence[MicroBatch], rows: int) -> list[Seen]:
+        """Train on this rank's share of one global batch.
 
         Args:
-            parts: this rank's micro-batches; may be empty when the batch has fewer rows than workers.
-            weights: per part the loss weights, float32 (b,), or None.
-            seeds: per part the seed of its noise (dropout, ...).
+            micro_batches: this rank's; may be empty when the batch has fewer rows than workers.
             rows: rows of the whole batch over all ranks.
-            numbers: per part which micro-batch of the whole batch it is; below 0 it only keeps this rank in step.
-                None for the first ones.
 
         Raises:
             RunError: when the gradient is not finite (and no loss scaling is there to react).
@@ -106,16 +97,15 @@ class Learner:
         if self._reducer is not None:
             self._reducer.reset()
         seen = []
-        for position, (part, weight, seed) in enumerate(zip(parts, weights, seeds, strict=True)):
-            torch.manual_seed(seed)
-            with self._reduced(last=position == len(parts) - 1):
-                loss, shown = self._forward(part, weight, rows)
+        for position, micro in enumerate(micro_batches, 1):
+            torch.manual_seed(micro.seed)
+            with self._reduced(last=position == len(micro_batches)):
+                loss, shown = self._forward(micro, rows)
                 self._scaler.scale(loss).backward()
             if self._reducer is not None:
                 self._reducer.add()
-            number = position if numbers is None else numbers[position]
-            if self._statistics is not None and number >= 0:
-                self._statistics.take(number)
+            if self._statistics is not None and micro.counts:
+                self._statistics.take(micro.number)
             seen.append(shown)
         self._update(self._reducer.reduce() if self._reducer is not None else True)
         return seen
@@ -126,13 +116,13 @@ class Learner:
             return nullcontext()
         return self._network.no_sync()
 
-    def _forward(self, part: Part, weight: torch.Tensor | None, rows: int) -> tuple[torch.Tensor, Seen]:
-        train = self._train
+    def _forward(self, micro: MicroBatch, rows: int) -> tuple[torch.Tensor, Seen]:
+        part = micro.part
         with self._autocast():
             output = self._network(self._laid_out(part.features), part.labels)
-        entries = entry_losses(output.logits, part.labels, train.loss, **train.loss_options)
+        entries = self._criterion(output.logits, part.labels)
         per_row = row_losses(entries) if output.row_loss is None else output.row_loss.float()
-        weighted = per_row if weight is None else per_row * weight
+        weighted = per_row if micro.weights is None else per_row * micro.weights
         loss = weighted.sum() / rows
         if output.penalty is not None:
             loss = loss + output.penalty.float() * (len(part.ids) / rows)
@@ -140,7 +130,7 @@ class Learner:
             loss = loss * self._world  # DistributedDataParallel averages over ranks; the batch loss is a sum
         with torch.no_grad():
             logits = output.logits.detach().float()
-            bce = entries.detach() if train.loss == "bce" else entry_losses(logits, part.labels)
+            bce = entries.detach() if self._train.loss == "bce" else entry_losses(logits, part.labels)
             return loss, Seen(torch.sigmoid(logits), bce, per_row.detach().double().sum())
 
     def _update(self, finite: bool) -> None:

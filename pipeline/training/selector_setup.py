@@ -12,13 +12,14 @@ from ...selectors.plans.schedules import warm_up
 from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError
+from ..feeds.all_rows import AllRows
 from ..feeds.inputs import make_inputs
 from ..feeds.neighbour_features import selection_features
-from ..feeds.row_store import RowStore
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder
 from ..runs.trained_model import TrainedModel
 from ..selection.blueprint import Blueprint
+from ..selection.conversation import Messages
 
 
 def check_neighbour_features(config: Config) -> None:
@@ -40,7 +41,7 @@ def check_neighbour_features(config: Config) -> None:
 
 
 def selection_blueprint(
-    config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: RowStore, data: RunData
+    config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: AllRows, data: RunData
 ) -> Blueprint:
     """Return what the run's selector is made from; ``labels`` are those of all rows; no folder keeps nothing."""
     ids = data.splits.train
@@ -74,6 +75,12 @@ def selection_blueprint(
     )
 
 
+def messages_of(config: Config, n_labels: int) -> Messages:
+    """Return how the run's observations travel: without values where nobody looks at them."""
+    method = selectors.get(config.selector.name)
+    return Messages(n_labels, config.run.message_steps, method.uses_observations or config.run.record_observations)
+
+
 def _warmup(config: Config) -> int:
     """Return the warm-up in epochs; 0 for a method that has none."""
     setting = selectors.options(config.selector.name).get("warmup")
@@ -92,7 +99,7 @@ def _features_from_file(path: Path, rows: int) -> np.ndarray:
     return features
 
 
-def _reference(source: str, rows: RowStore, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
+def _reference(source: str, rows: AllRows, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
     """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
     if Path(source).is_dir():
         return TrainedModel(source).losses(rows, ids)

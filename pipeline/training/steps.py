@@ -6,7 +6,7 @@ D draws and M batches of an epoch   b rows of a micro-batch   L labels
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,11 +19,26 @@ from ..selection.batches import Batches
 from ..selection.observation import Seen
 from .gradients import micro_batch_bounds, rank_parts
 from .learner import Learner
+from .micro_batch import STAND_IN, MicroBatch
+from .ranks import ALONE, Ranks
 
-Share = list[tuple[int, slice]]
+Cut = list[tuple[int, slice]]
 """A rank's micro-batches of one batch: (number, which draws of the epoch)."""
-STAND_IN = -1
-"""Number of a micro-batch that only keeps a rank without rows in step with the others."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one rank trains on in one step.
+
+    Attributes:
+        number: which batch of the epoch.
+        rows: of the whole batch, over all ranks.
+        micro_batches: this rank's; none when the batch has fewer rows than workers.
+    """
+
+    number: int
+    rows: int
+    micro_batches: tuple[MicroBatch, ...]
 
 
 @dataclass(frozen=True)
@@ -51,34 +66,43 @@ class StepRunner:
         config: the run's configuration.
         learner: what is trained.
         feed: where rows come from.
-        rank: this worker.
-        world: number of workers.
+        ranks: this worker among all.
         ahead: batches that the feed makes ahead; 0 makes each when it is needed.
 
     Attributes:
-        feed_wait_s: seconds that the present (or last) ``run`` waited for rows.
+        feed_wait_s: seconds that the present (or last) epoch waited for rows.
     """
 
-    def __init__(
-        self, config: Config, learner: Learner, feed: Feed, *, rank: int = 0, world: int = 1, ahead: int = 4
-    ) -> None:
+    def __init__(self, config: Config, learner: Learner, feed: Feed, ranks: Ranks = ALONE, ahead: int = 4) -> None:
         self._learner, self._feed, self._ahead = learner, feed, ahead
-        self._rank, self._world = rank, world
+        self._ranks = ranks
         self._seed, self._count = config.run.seed, config.train.micro_batches
         self.feed_wait_s = 0.0
 
-    def run(self, epoch: int, batches: Batches, first: int = 0) -> Iterator[Step]:
-        """Train on the batches of an epoch from number ``first`` on; yields what each step showed."""
+    def shares(self, epoch: int, batches: Batches, first: int = 0) -> Iterator[Share]:
+        """Yield this rank's share of each batch of an epoch from number ``first`` on, its rows made ahead."""
         seeds = generator(self._seed, "noise", epoch).integers(2**63, size=(len(batches), self._count))
-        shares = [self._share(batches, number) for number in range(first, len(batches))]
-        requests = [Request(batches.ids[rows], epoch, rows.start) for share in shares for _, rows in share]
-        parts = self._waiting(self._feed.parts(requests, self._ahead * max(map(len, shares), default=0)))
-        for number, share in enumerate(shares, first):
+        cuts = [self._cut(batches, number) for number in range(first, len(batches))]
+        requests = [Request(batches.ids[draws], epoch, draws.start) for cut in cuts for _, draws in cut]
+        parts = self._waiting(self._feed.parts(requests, self._ahead * max(map(len, cuts), default=0)))
+        for number, cut in enumerate(cuts, first):
+            micro_batches = tuple(
+                MicroBatch(part, self._weights(batches, n, draws), int(seeds[number, n]), n)
+                for (n, draws), part in zip(cut, list(islice(parts, len(cut))), strict=True)
+            )
             rows = int(batches.offsets[number + 1] - batches.offsets[number])
-            numbers, here = [n for n, _ in share], list(islice(parts, len(share)))
-            weights = [self._weights(batches, n, draws) for n, draws in share]
-            seen = self._learner.step(here, weights, seeds[number, numbers].tolist(), rows, numbers)
-            yield self._step(number, numbers, here, seen)
+            yield Share(number, rows, micro_batches)
+
+    def train(self, share: Share) -> Step:
+        """Take one training step; returns what it showed."""
+        seen = self._learner.step(share.micro_batches, share.rows)
+        losses = torch.zeros(self._count, dtype=torch.float64)
+        counted = [(micro, shown) for micro, shown in zip(share.micro_batches, seen, strict=True) if micro.counts]
+        for micro, shown in counted:
+            losses[micro.number] = shown.loss
+        ids = [micro.part.ids for micro, _ in counted]
+        consumed = np.concatenate(ids) if ids else np.zeros(0, np.int64)
+        return Step(share.number, consumed, [shown for _, shown in counted], losses)
 
     def _waiting(self, parts: Iterator[Part]) -> Iterator[Part]:
         """Yield the parts, counting the seconds until each is there."""
@@ -88,14 +112,14 @@ class StepRunner:
             yield part
             asked = time.perf_counter()
 
-    def _share(self, batches: Batches, number: int) -> Share:
+    def _cut(self, batches: Batches, number: int) -> Cut:
         """Return this rank's micro-batches of one batch."""
         start, stop = int(batches.offsets[number]), int(batches.offsets[number + 1])
         bounds = start + micro_batch_bounds(stop - start, self._count)
-        mine = [n for n in rank_parts(self._count, self._rank, self._world) if bounds[n] < bounds[n + 1]]
+        mine = [n for n in rank_parts(self._count, self._ranks.rank, self._ranks.world) if bounds[n] < bounds[n + 1]]
         if self._learner.one_pass and mine:  # the rank's whole contiguous share
             return [(mine[0], slice(int(bounds[mine[0]]), int(bounds[mine[-1] + 1])))]
-        if not self._learner.exact and not mine and self._world > 1:  # DDP wants every rank: a row of weight 0
+        if not self._learner.exact and not mine and self._ranks.world > 1:  # DDP wants every rank: a row of weight 0
             return [(STAND_IN, slice(start, start + 1))]
         return [(n, slice(int(bounds[n]), int(bounds[n + 1]))) for n in mine]
 
@@ -103,11 +127,3 @@ class StepRunner:
         if number == STAND_IN:
             return torch.zeros(1, device=self._feed.device)
         return None if batches.weights is None else torch.tensor(batches.weights[draws], device=self._feed.device)
-
-    def _step(self, number: int, numbers: list[int], parts: list[Part], seen: list[Seen]) -> Step:
-        losses = torch.zeros(self._count, dtype=torch.float64)
-        own = [n != STAND_IN for n in numbers]
-        for n, shown in zip(compress(numbers, own), compress(seen, own), strict=True):
-            losses[n] = shown.loss
-        ids = [part.ids for part in compress(parts, own)]
-        return Step(number, np.concatenate(ids) if ids else np.zeros(0, np.int64), list(compress(seen, own)), losses)

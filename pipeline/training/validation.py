@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.distributed as dist
 
 from ..feeds.api import Feed, Part
 from ..feeds.request import Request, chunks
 from .learner import Learner
+from .ranks import ALONE, Ranks
 
 
 def predict_split(
-    learner: Learner, feed: Feed, ids: np.ndarray, chunk_rows: int, rank: int = 0, world: int = 1
+    learner: Learner, feed: Feed, ids: np.ndarray, chunk_rows: int, ranks: Ranks = ALONE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict ``ids`` on all ranks together and return the whole result on each.
 
@@ -23,7 +23,7 @@ def predict_split(
     def compute(part: Part) -> torch.Tensor:
         return torch.cat([learner.probabilities(part.features), part.labels], dim=1)
 
-    both = on_all_ranks(learner, compute, feed, ids, chunk_rows, rank, world)
+    both = on_all_ranks(learner, compute, feed, ids, chunk_rows, ranks)
     probabilities, labels = np.split(both, 2, axis=1)
     return probabilities, labels
 
@@ -34,8 +34,7 @@ def on_all_ranks(
     feed: Feed,
     ids: np.ndarray,
     chunk_rows: int,
-    rank: int = 0,
-    world: int = 1,
+    ranks: Ranks = ALONE,
 ) -> np.ndarray:
     """Compute float32 (n, w), a line for each of ``ids``, on all ranks together, in evaluation mode.
 
@@ -45,15 +44,11 @@ def on_all_ranks(
     """
     was_training = learner.model.training
     learner.model.eval()
-    mine = list(chunks(len(ids), chunk_rows))[rank::world]
+    mine = list(chunks(len(ids), chunk_rows))[ranks.rank :: ranks.world]
     pieces = [compute(part) for part in feed.parts([Request(ids[piece]) for piece in mine])]
     learner.model.train(was_training)
-    width = torch.tensor(pieces[0].shape[1] if pieces else 0, device=feed.device)
-    if world > 1:  # a rank without a chunk learns the width from the others
-        dist.all_reduce(width, dist.ReduceOp.MAX)
-    result = torch.zeros(len(ids), int(width), device=feed.device)
+    width = ranks.largest(pieces[0].shape[1] if pieces else 0)  # a rank without a chunk learns it from the others
+    result = torch.zeros(len(ids), width, device=feed.device)
     for rows, piece in zip(mine, pieces, strict=True):
         result[rows] = piece
-    if world > 1:
-        dist.all_reduce(result)
-    return result.cpu().numpy()
+    return ranks.total(result).cpu().numpy()

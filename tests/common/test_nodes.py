@@ -30,7 +30,7 @@ ray.init(address=cluster.address, log_to_driver=False)
 cluster.wait_for_nodes()
 from d2ace.pipeline import fit
 from d2ace.pipeline.feeds import row_store, stream
-from d2ace.pipeline.training import driver
+from d2ace.pipeline.training import worker
 
 def node(*_):
     return ray.get_runtime_context().get_node_id()
@@ -45,14 +45,14 @@ def noted_decode(*arguments, decode=stream.decode_block):
         file.write(node() + "\\n")
     return decode(*arguments)
 
-def noted_loop(arguments, loop=driver.train_loop):
+def noted_loop(arguments, loop=worker.train_loop):
     with open(f"{worker_file}-{ray.train.get_context().get_world_rank()}", "w") as file:
         file.write(node() + " " + ray.get(arguments["setup"].actor.__ray_call__.remote(node)))
     stream.decode_block = noted_decode
     return loop(arguments)
 
 cloudpickle.register_pickle_by_value(sys.modules["__main__"])
-row_store._read, driver.train_loop = noted_read, noted_loop
+row_store._read, worker.train_loop = noted_read, noted_loop
 result = fit(json.loads(settings), quiet=True)
 workers = [open(f"{worker_file}-{rank}").read().split() for rank in range(2)]
 print(json.dumps({

@@ -16,7 +16,7 @@ from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import input_shape, make_inputs, statistics_of
 from d2ace.pipeline.feeds.neighbour_features import selection_features
 from d2ace.pipeline.feeds.request import Request
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 
@@ -103,7 +103,7 @@ def test_the_scaler_is_fitted_on_some_rows_of_many(photos, monkeypatch):
         seen.extend(ids.tolist())
         return statistics_of(reader, ids, images)
 
-    monkeypatch.setattr("d2ace.pipeline.feeds.row_store.statistics_of", noted)
+    monkeypatch.setattr("d2ace.pipeline.feeds.all_rows.statistics_of", noted)
     _, data = data_of(photos, "images.statistics_rows=10")
     assert len(seen) == len(set(seen)) == 10 and set(seen) <= set(data.splits.train.tolist())
     again, other = [list(seen)], seen
@@ -117,7 +117,7 @@ def test_the_scaler_is_fitted_on_some_rows_of_many(photos, monkeypatch):
 
 @pytest.mark.parametrize("scale", ["none", "imagenet"])
 def test_fixed_scales_read_no_image(photos, scale, monkeypatch):
-    monkeypatch.setattr("d2ace.pipeline.feeds.row_store.statistics_of", None)
+    monkeypatch.setattr("d2ace.pipeline.feeds.all_rows.statistics_of", None)
     assert data_of(photos, f"data.scale={scale}")[1].scaler.kind == scale
 
 

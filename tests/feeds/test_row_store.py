@@ -13,6 +13,7 @@ from small_table import N_ROWS
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels
+from d2ace.pipeline.feeds.all_rows import fit_scaler
 from d2ace.pipeline.feeds.row_store import materialise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ fit(
         "model": {"options": {"hidden": [8]}},
         "selector": {"name": "uniform"},
         "train": {"epochs": 1, "batch_size": 1024},
-        "run": {"storage": folder, "name": "run", "workers": 0},
+        "run": {"storage": folder, "name": "run", "workers": 1},
     },
     quiet=True,
 )
@@ -61,7 +62,7 @@ def test_rows_come_by_id_in_any_order_through_views(table, ray_session):
 def test_the_scaler_sees_training_rows_only(table, ray_session):
     manifest = Manifest.load(table)
     chosen = np.arange(3, 90, 2)
-    scaler = materialise(manifest).fit_scaler("minmax", chosen)
+    scaler = fit_scaler(materialise(manifest), "minmax", chosen)
     features = read_features(manifest, chosen).astype(np.float64)
     np.testing.assert_array_equal(scaler.offset, features.min(axis=0))
     np.testing.assert_allclose(scaler.factor, 1 / (features.max(axis=0) - features.min(axis=0)))

@@ -25,7 +25,8 @@ from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs
 from d2ace.pipeline.feeds.request import Request
-from d2ace.pipeline.feeds.row_store import ShardRows, materialise
+from d2ace.pipeline.feeds.row_store import materialise
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.feeds.stream import StreamFeed
 
 pytestmark = pytest.mark.usefixtures("ray_session")

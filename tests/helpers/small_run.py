@@ -10,7 +10,7 @@ from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.inputs import make_inputs
 from d2ace.pipeline.feeds.neighbour_features import selection_features
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.runs.run_folder import RunFolder, save_weights

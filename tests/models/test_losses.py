@@ -7,7 +7,7 @@ import torch
 
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models import losses
-from d2ace.pipeline.models.losses import check_options, entry_losses, row_losses
+from d2ace.pipeline.models.losses import Criterion, check_options, entry_losses, row_losses
 
 
 def draw(seed=0, shape=(6, 4)):
@@ -33,7 +33,7 @@ def test_bce_is_minus_the_log_probability_of_the_truth():
 @pytest.mark.parametrize("gammas", [(4, 1, 0.05), (2, 0, 0.2), (0, 0, 0.0), (3, 2, 0.0)])
 def test_asl_is_the_papers_formula(gammas):
     logits, labels = draw()
-    got = entry_losses(logits, labels, "asl", gamma_neg=gammas[0], gamma_pos=gammas[1], clip=gammas[2])
+    got = Criterion("asl", {"gamma_neg": gammas[0], "gamma_pos": gammas[1], "clip": gammas[2]})(logits, labels)
     expected = [
         [slow_asl(z, y, *gammas) for z, y in zip(*row, strict=True)] for row in zip(logits, labels, strict=True)
     ]
@@ -47,12 +47,12 @@ def test_asl_is_what_the_authors_program_computes():
     q = (1 - p + 0.05).clamp(max=1)
     weight = (1 - p * y - q * (1 - y)) ** (1.0 * y + 4.0 * (1 - y))
     expected = -weight * (y * torch.log(p) + (1 - y) * torch.log(q))
-    torch.testing.assert_close(entry_losses(logits, y, "asl").double(), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(Criterion("asl")(logits, y).double(), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_asl_without_focus_is_bce():
     logits, labels = draw()
-    plain = entry_losses(logits, labels, "asl", gamma_neg=0, gamma_pos=0, clip=0)
+    plain = Criterion("asl", {"gamma_neg": 0, "gamma_pos": 0, "clip": 0})(logits, labels)
     torch.testing.assert_close(plain, entry_losses(logits, labels))
 
 
@@ -63,7 +63,7 @@ def test_asl_without_focus_is_bce():
 def test_stays_finite_with_a_finite_gradient_for_huge_logits(kind, options):
     logits = torch.tensor([[-1e4, -100.0, 0.0, 100.0, 1e4]] * 2, requires_grad=True)
     labels = torch.tensor([[0.0] * 5, [1.0] * 5])
-    entry = entry_losses(logits, labels, kind, **options)
+    entry = Criterion(kind, options)(logits, labels)
     entry.sum().backward()
     assert torch.isfinite(entry).all()
     assert torch.isfinite(logits.grad).all()
@@ -79,9 +79,9 @@ def test_computes_in_float32_under_autocast_and_for_half_logits(kind):
     logits, labels = draw()
     logits = logits.bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
-        got = entry_losses(logits, labels.bool(), kind)
+        got = Criterion(kind)(logits, labels.bool())
     assert got.dtype == torch.float32
-    assert torch.equal(got, entry_losses(logits.float(), labels, kind))
+    assert torch.equal(got, Criterion(kind)(logits.float(), labels))
 
 
 def test_row_loss_is_the_mean_over_labels():
@@ -108,4 +108,4 @@ def test_refuses_unknown_names_and_values_out_of_range(kind, options, message):
     with pytest.raises(ConfigError, match=message):
         check_options(kind, options)
     with pytest.raises(ConfigError, match=message):
-        entry_losses(torch.zeros(1, 1), torch.zeros(1, 1), kind, **options)
+        Criterion(kind, options)

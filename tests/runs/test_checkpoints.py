@@ -26,22 +26,29 @@ def test_newest_wins_oldest_go_and_half_written_ones_are_ignored(tmp_path):
     half.mkdir()
     (half / "training.pt").write_bytes(b"half")
     assert [(c.epoch, c.step) for c in store.complete()] == [(1, 0), (1, 5)]
-    training, selection = store.latest().load()
-    assert training["w"].tolist() == [1, 1] and selection == {"epoch": 1}
+    assert store.latest().training_state()["w"].tolist() == [1, 1]
+    assert store.latest().selection_state() == {"epoch": 1}
 
 
 def test_saving_again_replaces(tmp_path):
     store = CheckpointStore(tmp_path)
     store.save(0, 1, {"w": 1}, {"a": 1})
     store.save(0, 1, {"w": 2}, {"a": 2})
-    assert store.latest().load()[0]["w"] == 2
+    assert store.latest().training_state()["w"] == 2
 
 
-@pytest.mark.parametrize("name", ["training.pt", "selection.npz"])
-def test_a_damaged_file_is_named(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "half", "other"),
+    [
+        ("training.pt", "training_state", "selection_state"),
+        ("selection.npz", "selection_state", "training_state"),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_other_half_loads(tmp_path, name, half, other):
     store = CheckpointStore(tmp_path)
     checkpoint = store.save(0, 1, {"w": 1}, {"a": 1})
     path = checkpoint.path / name
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(RunError, match=r"epoch-00000-step-0000001.*cannot be read"):
-        checkpoint.load()
+        getattr(checkpoint, half)()
+    assert getattr(checkpoint, other)()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from d2ace.pipeline.common.errors import RunError
-from d2ace.pipeline.selection.actor import SelectionService
 from d2ace.pipeline.selection.blueprint import Blueprint
 from d2ace.pipeline.selection.files import SelectionFiles
 from d2ace.pipeline.selection.observation import Observation
+from d2ace.pipeline.selection.service import SelectionService
 from d2ace.selectors.api import Plan
 
 ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
@@ -36,9 +36,7 @@ def rewind(service, state, world):
 
 
 def fetch(service, epoch):
-    import ray
-
-    return ray.get(service.plan(epoch, timeout_s=5))
+    return service.plan(epoch, timeout_s=5)
 
 
 def fake_values(epoch, ids):
@@ -79,7 +77,7 @@ def run_epochs(service, attempt, world, shuffle=None, first=0, last=EPOCHS):
 
 
 @pytest.fixture
-def reference(ray_session):
+def reference():
     service = make_service()
     return run_epochs(service, rewind(service, None, 1), 1)
 
@@ -97,7 +95,7 @@ def test_plans_hold_global_ids_and_selection_departs_from_a_permutation(referenc
     assert any(len(set(ids)) < ROWS for ids in reference[1:])
 
 
-def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference, ray_session):
+def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference):
     service = make_service()
     attempt = rewind(service, None, 2)
     run_epochs(service, attempt, 2, last=2)
@@ -123,7 +121,7 @@ def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference, ray_ses
     np.testing.assert_array_equal(fetch(service, 3).ids, reference[3])
 
 
-def test_a_missing_rank_is_named(ray_session):
+def test_a_missing_rank_is_named():
     service = make_service()
     attempt = rewind(service, None, 2)
     for message in messages(attempt, 0, fetch(service, 0), 2):
@@ -133,12 +131,12 @@ def test_a_missing_rank_is_named(ray_session):
         service.plan(1, timeout_s=0.05)
 
 
-def test_a_restarted_service_says_that_it_must_be_rewound(ray_session):
+def test_a_restarted_service_says_that_it_must_be_rewound():
     with pytest.raises(RunError, match="must be rewound"):
         make_service().plan(0, timeout_s=0.05)
 
 
-def test_rows_that_are_not_the_plans_are_refused(ray_session):
+def test_rows_that_are_not_the_plans_are_refused():
     service = make_service()
     attempt = rewind(service, None, 1)
     message = next(messages(attempt, 0, fetch(service, 0), 1))
@@ -151,7 +149,7 @@ def test_rows_that_are_not_the_plans_are_refused(ray_session):
         service.plan(1, timeout_s=5)
 
 
-def test_records_and_log_tell_what_was_drawn(tmp_path, ray_session):
+def test_records_and_log_tell_what_was_drawn(tmp_path):
     import pandas as pd
 
     service = make_service(folder=tmp_path)
@@ -168,7 +166,7 @@ def test_records_and_log_tell_what_was_drawn(tmp_path, ray_session):
     assert table["effective_sample_size"].iloc[0] == 1 and 0 < table["effective_sample_size"].iloc[3] < 1
 
 
-def test_uniform_needs_no_values(ray_session):
+def test_uniform_needs_no_values():
     service = make_service("uniform")
     attempt = rewind(service, None, 1)
     plan = fetch(service, 0)

@@ -9,7 +9,7 @@ from test_selection_service import EPOCHS, LABELS, ROWS, fetch, make_service, me
 
 from d2ace.selectors import api
 
-pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.parametrize("name", api.names())]
+pytestmark = pytest.mark.parametrize("name", api.names())
 
 
 def service_of(name, folder=None):

@@ -11,7 +11,7 @@ from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import make_inputs
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.progress import waiting_line
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.selection.batches import Batches
@@ -37,8 +37,9 @@ def test_the_step_loop_counts_what_it_waits_for(make_config, table, ahead):
     steps = StepRunner(config, learner, feed, ahead=ahead)
     batches = Batches(np.arange(96), np.arange(4) * 32)
     started = time.perf_counter()
-    for step in steps.run(0, batches):
-        if step.number == 0:  # the trainer is slower than the feed from now on
+    for share in steps.shares(0, batches):
+        steps.train(share)
+        if share.number == 0:  # the trainer is slower than the feed from now on
             first = steps.feed_wait_s
             time.sleep(8 * NAP_S)
     assert first >= 4 * NAP_S

@@ -15,6 +15,7 @@ from d2ace.pipeline.feeds.in_memory import TensorFeed
 from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.selection.batches import Batches
 from d2ace.pipeline.training.learner import Learner
+from d2ace.pipeline.training.ranks import Ranks
 from d2ace.pipeline.training.steps import StepRunner
 
 ROWS, BATCH, STEPS = 40, 12, 3
@@ -56,11 +57,11 @@ def batches(epoch, sizes=(BATCH, BATCH, BATCH)):
 
 
 def train(learner, config, epochs=range(2), rank=0, world=1, sizes=(BATCH, BATCH, BATCH)):
-    runner = StepRunner(config, learner, feed(), rank=rank, world=world)
+    runner = StepRunner(config, learner, feed(), Ranks(rank, world))
     for epoch in epochs:
         learner.model.train()
-        for _ in runner.run(epoch, batches(epoch, sizes)):
-            pass
+        for share in runner.shares(epoch, batches(epoch, sizes)):
+            runner.train(share)
     return learner
 
 

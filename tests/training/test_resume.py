@@ -34,10 +34,10 @@ def unbroken(table, tmp_path_factory, ray_session):
 def test_killed_processes_do_not_change_the_run(make_config, unbroken):
     """First the workers, later the selection actor."""
     config = make_config("run.name=a", "run.workers=2", *LONG)
-    killer = Killer(Path(config.run.storage) / "a", {"ray::RayTrainWorker": 2, "ray::SelectionService": 6})
+    killer = Killer(Path(config.run.storage) / "a", {"ray::RayTrainWorker": 2, "ray::SelectionActor": 6})
     killer.start()
     result = fit(config, quiet=True)
-    assert [name for name, _ in killer.killed] == ["ray::RayTrainWorker", "ray::SelectionService"]
+    assert [name for name, _ in killer.killed] == ["ray::RayTrainWorker", "ray::SelectionActor"]
     assert all(epoch < 12 for _, epoch in killer.killed)
     assert [record["epoch"] for record in result.history] == list(range(12))
     assert equal_runs(result.folder, unbroken.folder)

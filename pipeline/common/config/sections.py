@@ -143,7 +143,8 @@ class TrainSection(Section):
 class RunSection(Section):
     """Where and with what the run happens.
 
-    ``workers=0`` trains inside the driver process (no worker processes; for tests and debugging).
+    ``workers=0`` trains in the process that starts the run, without Ray unless ``feed`` or ``selector.ranges`` ask for
+    it: it starts within seconds. The run is the same, bit for bit.
     ``checkpoint_steps=0`` checkpoints at the end of every epoch, n > 0 also every n steps.
     ``message_steps``: steps whose observations travel to the actor in one message.
     ``record_observations`` writes what the method is told (8 bytes a drawn row and label, each epoch) to

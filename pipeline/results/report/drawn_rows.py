@@ -19,7 +19,7 @@ class DrawnRow:
     """A training row and how selection treated it.
 
     Attributes:
-        row: its global id.
+        row: its row id.
         draws: how often it was drawn in the whole run.
         relevant: int64 (l,), the labels that it has.
         scores: numbers that the method gives of the row, by name.
@@ -51,7 +51,7 @@ def most_and_least_drawn(source: RunSource, count: int) -> tuple[list[DrawnRow],
     def told(position: int) -> DrawnRow:
         relevant = np.flatnonzero(known.labels[[position]].toarray()[0])
         scores = _scores(selector.explain(position), len(totals))
-        return DrawnRow(int(known.row_ids[position]), int(totals[position]), relevant, scores)
+        return DrawnRow(int(known.rows.row_ids[position]), int(totals[position]), relevant, scores)
 
     most, least = (extremes(sign * totals, count) for sign in (-1, 1))
     return [told(position) for position in most], [told(position) for position in least]

@@ -12,7 +12,7 @@ from ...common.errors import DataError, RunError
 from ...data.blocks import BlockReader
 from ...data.manifest import Manifest
 from ...feeds.images.decode import Encoded, ImageError, decode
-from ...feeds.row_store import ShardRows
+from ...feeds.shard_rows import ShardRows
 from ...runs.trained_model import TrainedModel
 from .drawn_rows import DrawnRow, most_and_least_drawn
 from .markup import Html, element, joined

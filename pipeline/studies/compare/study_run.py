@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
-from ...feeds.row_store import ShardRows
+from ...feeds.shard_rows import ShardRows
 from ...training.learner import torch_threads
 from ...training.local_run import LocalRun, Prepared
 from ...training.metrics import METRICS, best_of, label_average_precision

@@ -123,8 +123,8 @@ class _Saved:
         """Go back to the state before an epoch, of which there is a checkpoint; 0 is the start."""
         for checkpoint in self._checkpoints.complete():
             if checkpoint.epoch == epoch:
-                training, selection = checkpoint.load()
-                self._run.load_state_dict(training, selection)
+                training = checkpoint.training_state()
+                self._run.load_state_dict(training, checkpoint.selection_state())
                 self._history = training["history"]
 
     def epoch(self, epoch: int) -> Record:
@@ -167,15 +167,13 @@ def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: T
 
 def _fit(number: int, config: Config, folder: RunFolder, data: TrialData, told: Queue) -> None:
     """Train one run; tell each epoch's record, then None, or what went wrong."""
-    here = StoredRows(data.rows)
     try:
         train_in(
             folder,
             config,
             data.labels,
-            data.rows,
+            StoredRows(data.rows),  # a trial may start no Ray tasks
             data.feed,
-            here=here,
             quiet=True,
             listener=lambda record: told.put((number, record)),
         )

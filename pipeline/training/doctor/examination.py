@@ -16,11 +16,12 @@ from ...common.errors import ConfigError
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.inputs import decode_threads
+from ...feeds.row_store import StoredRows
 from ...runs.run_data import RunData, make_run_data
 from ..checks import check, with_absolute_paths
 from .findings import Findings, Memory, Setting, Size
 from .rate import Rate
-from .sample import Sample, SampleRows, read_sample
+from .sample import Sample, read_sample
 from .selection_stages import SelectionCost, measure_selection
 from .worker_stages import WorkerSetup, measure_worker, share_of_batch
 
@@ -50,7 +51,7 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
     manifest = Manifest.load(config.data.path)
     with ray_session(config.run):
         labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
-        data = make_run_data(config, labels, SampleRows(sample.store))
+        data = make_run_data(config, labels, StoredRows(sample.store), scaler_rows=sample.scaler_rows())
         selection = _on_head(measure_selection, config, labels[data.splits.train])
         setup = WorkerSetup(config, data, sample.store, budget_s, selection.saved_bytes)
         rates = {"storage": sample.reading, **_as_worker(config, measure_worker, setup), **selection.rates}
@@ -92,7 +93,7 @@ def _findings(
         rows=rows,
         train=len(splits.train),
         validation=len(splits.validation),
-        steps=-(-len(splits.train) // config.train.batch_size),
+        steps=data.steps_per_epoch(config.train.batch_size),
         epochs=config.train.epochs,
         workers=max(config.run.workers, 1),
         share=share_of_batch(config),

@@ -9,10 +9,8 @@ import numpy as np
 import ray
 
 from ...data.manifest import Manifest
-from ...data.scaler import Scaler
 from ...data.shards import read_shard
-from ...feeds.image_transform import ImageTransform
-from ...feeds.row_store import RowStore, StoredRows
+from ...feeds.row_store import RowStore
 from .rate import Rate
 
 _SCALER_ROWS = 256
@@ -32,13 +30,9 @@ class Sample:
     store: RowStore
     reading: Rate
 
-
-class SampleRows(StoredRows):
-    """Rows of a sample for this process; its scaler is fitted on a few of them, for its speed counts alone."""
-
-    def fit_scaler(self, kind: str, row_ids: np.ndarray, images: ImageTransform | None = None) -> Scaler:
-        """Fit a scaler on the sample's first rows, whichever ``row_ids`` are asked for."""
-        return super().fit_scaler(kind, self.open().ids()[:_SCALER_ROWS], images)
+    def scaler_rows(self) -> np.ndarray:
+        """Return the ids of a few rows to fit a scaler on, of which the speed counts alone."""
+        return self.store.open().ids()[:_SCALER_ROWS]
 
 
 def read_sample(manifest: Manifest, budget_s: float) -> Sample:

@@ -20,13 +20,14 @@ from ...feeds.gather import GatherFeed
 from ...feeds.in_memory import TensorFeed
 from ...feeds.inputs import make_inputs
 from ...feeds.request import Request
-from ...feeds.row_store import LocalRows, RowStore, StoredRows
+from ...feeds.row_store import RowStore
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData
 from ...selection.batches import Batches
 from ..gradients import rank_parts, reduces_exactly
 from ..learner import Learner, torch_threads
 from ..metrics import evaluate_predictions
+from ..ranks import Ranks
 from ..steps import StepRunner
 from ..validation import predict_split
 from .rate import Rate, repeated
@@ -87,12 +88,11 @@ class WorkerStages:
 
     def __init__(self, setup: WorkerSetup) -> None:
         self._setup, self._config = setup, setup.config
-        self._rows: LocalRows = StoredRows(setup.sample)
-        self._reader = self._rows.open()
+        self._reader = setup.sample.open()
         self._ids, self._manifest = self._reader.ids(), setup.sample.manifest
         self._device = torch.device("cuda" if self._config.run.gpu else "cpu")
         self._batch = min(self._config.train.batch_size, len(self._ids))
-        steps = -(-len(setup.data.splits.train) // self._config.train.batch_size)
+        steps = setup.data.steps_per_epoch(self._config.train.batch_size)
         self._learner = Learner(self._config, setup.data.context, self._device, 1, steps)
         self._inputs = make_inputs(self._config, self._manifest, setup.data.scaler)
         self._feed = GatherFeed(self._reader, self._inputs, self._device)
@@ -171,12 +171,12 @@ class WorkerStages:
         count = max(_UNTIMED_STEPS + 1, min(_MOST_DRAWS // self._batch, 10_000))
         draws = self._drawn(ids, count * self._batch)
         batches = Batches(draws, np.arange(count + 1) * self._batch)
-        runner = StepRunner(
-            self._config, self._learner, feed, rank=0, world=max(self._config.run.workers, 1), ahead=ahead
-        )
+        ranks = Ranks(0, max(self._config.run.workers, 1), self._device)
+        runner = StepRunner(self._config, self._learner, feed, ranks, ahead)
         self._learner.model.train()
         rows, started, seconds = 0, time.perf_counter(), 0.0
-        for step in runner.run(0, batches):
+        for share in runner.shares(0, batches):
+            step = runner.train(share)
             if step.number < _UNTIMED_STEPS:
                 started = time.perf_counter()
                 continue

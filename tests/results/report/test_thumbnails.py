@@ -10,7 +10,8 @@ from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs
 from d2ace.pipeline.feeds.neighbour_features import selection_features
 from d2ace.pipeline.feeds.request import Request
-from d2ace.pipeline.feeds.row_store import ShardRows, StoredRows, materialise
+from d2ace.pipeline.feeds.row_store import StoredRows, materialise
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 

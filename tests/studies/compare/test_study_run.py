@@ -1,5 +1,7 @@
 """A run of a comparison is the run that ``fit`` makes, only without Ray."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_table import orders
@@ -9,6 +11,7 @@ from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.compare.study_run import all_epochs, load_prepared, run_trial
 from d2ace.pipeline.training.local_run import LocalRun
+from d2ace.pipeline.training.loop import Hook
 from d2ace.pipeline.training.metrics import METRICS
 from d2ace.selectors import api as selectors
 
@@ -17,31 +20,40 @@ def first_run(study, method="d2ace"):
     return next(run for run in study.runs() if run.method == method)
 
 
-def local_run(run, prepared):
-    return LocalRun(run.config, prepared, released=run.study.protocol == "papers")
+def local_run(run, prepared, *hooks):
+    return LocalRun(run.config, prepared, released=run.study.protocol == "papers", hooks=hooks)
 
 
-def recorded_orders(monkeypatch, run):
-    """Train a run and return its columns and the global ids of each epoch's draws."""
-    prepared = load_prepared(run.config.data.path, run.fingerprint)
-    trial, drawn = local_run(run, prepared), []
-    steps = trial._steps.run
+class Draws(Hook):
+    """Keeps the row ids of each epoch's draws."""
 
-    def spy(epoch, batches):
-        drawn.append(batches.ids)
-        return steps(epoch, batches)
+    def __init__(self):
+        self.of_epochs = []
 
-    monkeypatch.setattr(trial._steps, "run", spy)
-    return all_epochs(trial, run), drawn
+    def before_epoch(self, training, epoch):
+        self.of_epochs.append(epoch.batches.ids)
 
 
-@pytest.mark.usefixtures("ray_session")
+class WithoutWeights(Hook):
+    """Drops the loss weights of every batch."""
+
+    def before_batch(self, training, epoch, share):
+        plain = tuple(replace(micro, weights=None) for micro in share.micro_batches)
+        return replace(share, micro_batches=plain)
+
+
+def recorded_orders(run):
+    """Train a run and return its columns and the row ids of each epoch's draws."""
+    draws = Draws()
+    return all_epochs(local_run(run, load_prepared(run.config.data.path, run.fingerprint), draws), run), draws.of_epochs
+
+
 @pytest.mark.parametrize("reduction", ["exact", "ddp"])
 @pytest.mark.parametrize("method", ["uniform", "d2ace"])
-def test_it_has_the_batches_and_metrics_of_a_full_run(make_study, tmp_path, monkeypatch, method, reduction):
+def test_it_has_the_batches_and_metrics_of_a_full_run(make_study, tmp_path, method, reduction):
     config = {"optimizer": {"lr": 0.03}, "train": {"epochs": 4, "batch_size": 32, "reduction": reduction}}
     run = first_run(make_study(config=config), method)
-    columns, drawn = recorded_orders(monkeypatch, run)
+    columns, drawn = recorded_orders(run)
     full = fit(run.config.with_overrides([f"run.storage={tmp_path}", "run.name=full", "run.workers=0"]), quiet=True)
     expected = [np.load(path) for path in sorted((full.folder / "order").iterdir())]
     assert len(drawn) == len(expected) == 4
@@ -53,8 +65,7 @@ def test_it_has_the_batches_and_metrics_of_a_full_run(make_study, tmp_path, monk
     assert {m: columns[f"test/{m}"][full.best_epoch] for m in METRICS} == full.test
 
 
-@pytest.mark.usefixtures("ray_session")
-def test_images_and_embeddings_give_the_batches_of_a_full_run_too(tmp_path, monkeypatch):
+def test_images_and_embeddings_give_the_batches_of_a_full_run_too(tmp_path):
     digit_scenes.build(tmp_path / "digits", rows=160)
     study = Study.make(
         {
@@ -70,7 +81,7 @@ def test_images_and_embeddings_give_the_batches_of_a_full_run_too(tmp_path, monk
         }
     )
     run = first_run(study)
-    columns, drawn = recorded_orders(monkeypatch, run)
+    columns, drawn = recorded_orders(run)
     full = fit(run.config.with_overrides([f"run.storage={tmp_path}", "run.name=full", "run.workers=0"]), quiet=True)
     assert [ids.tobytes() for ids in drawn] == [np.load(p).tobytes() for p in sorted((full.folder / "order").iterdir())]
     assert len(orders(full.folder)) == 3
@@ -100,7 +111,7 @@ def test_folds_cover_every_row_once_and_seeds_change_them(make_study):
     assert not np.array_equal(other, tested[0])
 
 
-def test_the_papers_protocol_does_what_the_released_programs_do(make_study, monkeypatch):
+def test_the_papers_protocol_does_what_the_released_programs_do(make_study):
     clean, papers = (first_run(make_study(protocol=protocol)) for protocol in ("clean", "papers"))
     assert clean.key != papers.key
     prepared = load_prepared(papers.config.data.path, papers.fingerprint)
@@ -109,10 +120,10 @@ def test_the_papers_protocol_does_what_the_released_programs_do(make_study, monk
     assert scalers[0] != scalers[1]
     scaled = local_run(papers, prepared).data.scaler.transform(everything)
     np.testing.assert_allclose([scaled.min(axis=0), scaled.max(axis=0)], np.array([[0] * 7, [1] * 7]), atol=1e-6)
-    _, drawn = recorded_orders(monkeypatch, papers)
+    _, drawn = recorded_orders(papers)
     assert (np.diff(drawn[0]) > 0).all()  # file order in the warm-up
     assert not (np.diff(drawn[1]) > 0).all()
-    _, shuffled = recorded_orders(monkeypatch, clean)
+    _, shuffled = recorded_orders(clean)
     assert not (np.diff(shuffled[0]) > 0).all()
 
 
@@ -122,7 +133,5 @@ def test_loss_weights_reach_the_loss(make_study):
     assert selectors.get("infobatch")
     run = first_run(study, "infobatch")
     prepared = load_prepared(run.config.data.path, run.fingerprint)
-    with_weights, without = local_run(run, prepared), local_run(run, prepared)
-    plan = without._plan
-    without._plan = lambda epoch: plan(epoch).__class__(epoch, plan(epoch).ids, plan(epoch).offsets)
+    with_weights, without = local_run(run, prepared), local_run(run, prepared, WithoutWeights())
     assert all_epochs(with_weights, run)["test/map"] != all_epochs(without, run)["test/map"]

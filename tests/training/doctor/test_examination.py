@@ -12,7 +12,7 @@ from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds import image_transform as transform
-from d2ace.pipeline.feeds.row_store import ShardRows
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.training.doctor import as_json, as_text, examine, sample
 from d2ace.pipeline.training.doctor.findings import STAGES

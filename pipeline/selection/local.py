@@ -1,0 +1,51 @@
+"""The conversation with selection in the process that trains: no actor, and nothing to wait for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .batches import Batches
+from .blueprint import Blueprint
+from .conversation import Conversation, Messages
+from .observation import Observation
+from .service import SelectionService
+
+
+class LocalSelection(Conversation):
+    """Talks to a service of its own; its plans, files and states are those of an actor.
+
+    Args:
+        blueprint: what the selector is made from, here and now.
+        messages: which values a method looks at; every step is told at once.
+
+    Raises:
+        SelectionError: when the selector refuses its arguments.
+    """
+
+    def __init__(self, blueprint: Blueprint, messages: Messages) -> None:
+        super().__init__(blueprint, Messages(messages.n_labels, steps=1, values=messages.values))
+        self._service = SelectionService()
+        self._service.build(blueprint)
+
+    def rewind(self, state: Mapping[str, Any] | None, world: int = 1) -> int:
+        """Put the selector back to the state of a checkpoint; returns the attempt's number."""
+        return self._service.rewind(self._blueprint, state, world)
+
+    def embed(self, embeddings: np.ndarray) -> None:
+        """Look for neighbours in the embeddings, float32 (N, e), from now on."""
+        self._service.embed(self._attempt, embeddings)
+
+    def record(self, epoch: int) -> dict[str, Any]:
+        """Return the numbers of a finished epoch."""
+        return self._service.record(epoch, timeout_s=0)
+
+    def state(self, epoch: int, step: int) -> dict[str, Any]:
+        """Return the selection state right before a step."""
+        return self._service.state(epoch, step, timeout_s=0)
+
+    def _batches(self, epoch: int) -> Batches:
+        return self._service.plan(epoch, timeout_s=0)
+
+    def _deliver(self, message: Observation) -> None:
+        self._service.observe(message)

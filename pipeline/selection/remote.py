@@ -1,0 +1,61 @@
+"""The conversation with selection in an actor: several steps a message, never waiting long."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import ray
+
+from .batches import Batches
+from .blueprint import Blueprint
+from .conversation import Conversation, Messages
+from .observation import Observation
+
+_MAX_IN_FLIGHT = 16
+
+
+class RemoteSelection(Conversation):
+    """Talks to the actor of ``actor.running``; messages are sent without waiting until 16 are on their way.
+
+    Args:
+        actor: handle of the selection actor.
+        blueprint: what the actor made its selector from, and makes it from again after a restart.
+        messages: how observations travel.
+        rank: this worker.
+    """
+
+    def __init__(self, actor: ray.actor.ActorHandle, blueprint: Blueprint, messages: Messages, rank: int = 0) -> None:
+        super().__init__(blueprint, messages, rank)
+        self._actor = actor
+        self._in_flight: deque[ray.ObjectRef] = deque()
+
+    def settle(self) -> None:
+        """Send the rest and wait until the actor has taken everything; raises what it raised."""
+        super().settle()
+        ray.get(list(self._in_flight))
+        self._in_flight.clear()
+
+    def rewind(self, state: Mapping[str, Any] | None, world: int) -> int:
+        """Put the actor back to the state of a checkpoint; returns the attempt's number."""
+        return ray.get(self._actor.rewind.remote(self._blueprint, state, world))
+
+    def embed(self, embeddings: np.ndarray) -> None:
+        """Send the embeddings, float32 (N, e), and wait until neighbours are found in them."""
+        ray.get(self._actor.embed.remote(self._attempt, embeddings))
+
+    def record(self, epoch: int) -> dict[str, Any]:
+        """Return the numbers of an epoch, waiting until the actor has finished it."""
+        return ray.get(self._actor.record.remote(epoch))
+
+    def state(self, epoch: int, step: int) -> dict[str, Any]:
+        """Return the selection state right before a step, waiting until all before it is applied."""
+        return ray.get(self._actor.state.remote(epoch, step))
+
+    def _batches(self, epoch: int) -> Batches:
+        return ray.get(ray.get(self._actor.plan.remote(epoch)))
+
+    def _deliver(self, message: Observation) -> None:
+        self._in_flight.append(self._actor.observe.remote(message))
+        while len(self._in_flight) > _MAX_IN_FLIGHT:
+            ray.get(self._in_flight.popleft())

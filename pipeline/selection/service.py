@@ -1,0 +1,272 @@
+"""The service around a Selector: hands out plans and applies observations in step order, each once.
+
+It is a plain thread-safe class: ``actor.py`` makes a Ray actor of it, ``local.py`` uses it in the process that trains.
+Workers talk to it with three calls: ``rewind`` once at their start, ``plan`` once an epoch, ``observe`` every few
+steps without waiting. The state is a function of the run, not of timing.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Condition
+from typing import Any
+
+import numpy as np
+
+from ...selectors import api as selectors
+from ..common.errors import RunError
+from .batches import Batches
+from .blueprint import Blueprint, fetch
+from .file_order import in_file_order
+from .log import SelectionLog
+from .observation import Observation
+from .recording import Recorder
+from .training_rows import TrainingRows
+
+
+@dataclass
+class _EpochTally:
+    """What the present epoch cost and drew so far."""
+
+    epoch: int
+    consumed: list[np.ndarray] = field(default_factory=list)
+    observe_s: float = 0.0
+    rescore_s: float = 0.0
+    plan_s: float = 0.0
+    received_bytes: int = 0
+
+
+class SelectionService:
+    """A Selector behind a lock, with the bookkeeping that makes delivery order irrelevant.
+
+    It is empty until ``build``, and again when Ray has restarted its actor; ``rewind`` then builds it anew.
+
+    Args:
+        serve: makes of the batches of an epoch what ``plan`` returns; None returns them as they are.
+    """
+
+    def __init__(self, serve: Callable[[Batches], Any] | None = None) -> None:
+        self._serve = serve or (lambda batches: batches)
+        self._built: selectors.Selector | None = None
+        self._embedded = False
+        self._embeddings: np.ndarray | None = None
+        self._changed = Condition()
+        self._attempt, self._world = 0, 0
+        self._pending: dict[int, dict[int, tuple]] = {}
+        self._step = 0
+        self._plans: dict[int, tuple[selectors.Plan, Any]] = {}
+        self._records: dict[int, dict[str, Any]] = {}
+        self._tally = _EpochTally(0)
+        self._failure: BaseException | None = None
+
+    def build(self, blueprint: Blueprint, neighbour_features: np.ndarray | None = None) -> None:
+        """Make the selector; raises SelectionError when the method refuses its arguments.
+
+        Args:
+            blueprint: what from.
+            neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's.
+        """
+        self._blueprint = blueprint
+        self._rows = TrainingRows(np.asarray(fetch(blueprint.row_ids), np.int64))
+        files = blueprint.files
+        self._log = SelectionLog(files, self._rows) if files else None
+        self._recorder = Recorder(files) if files and blueprint.record else None
+        self._built = blueprint.make_selector(neighbour_features)
+        self._take_embeddings(neighbour_features)
+        self._epochs = self._built.epochs
+
+    def rewind(self, blueprint: Blueprint, state: Mapping[str, Any] | None, world: int) -> int:
+        """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
+
+        Called by rank 0 before any other call of a (re)started group of workers, so that what a killed group
+        delivered after its last checkpoint is not counted twice. Cost: one copy of the state.
+        """
+        with self._changed:
+            embedded = state is not None and blueprint.embeds_before(int(state["epoch"]))
+            if self._built is None or self._embedded != embedded:
+                self.build(blueprint, self._kept_embeddings(blueprint, state or {}) if embedded else None)
+            self._attempt, self._world = self._attempt + 1, world
+            self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
+            epoch, self._step = 0, 0
+            if state is None:
+                self._selector.reset()
+            else:
+                self._selector.load_state_dict(state["selector"])
+                epoch, self._step = int(state["epoch"]), int(state["step"])
+            self._tally = _EpochTally(epoch)
+            if self._recorder is not None:
+                self._recorder.rewind((state or {}).get("recorded", {}))
+            if epoch < self._epochs:
+                plan = self._make_plan(epoch)
+                self._tally.consumed = [self._rows.ids_at(plan.ids[: plan.offsets[self._step]])]
+            self._changed.notify_all()
+            return self._attempt
+
+    def plan(self, epoch: int, timeout_s: float = 600.0) -> Any:
+        """Return the ``Batches`` of an epoch, as ``serve`` hands them out; waits until they are made.
+
+        Raises:
+            RunError: after a restart without ``rewind``, or when it does not come within ``timeout_s``; the
+                message names the ranks whose observations are missing.
+        """
+        with self._changed:
+            self._wait(lambda: epoch in self._plans, timeout_s, f"the plan of epoch {epoch}")
+            return self._plans[epoch][1]
+
+    def observe(self, observation: Observation) -> None:
+        """Take one message; what is old or double is dropped, what is early waits for its turn."""
+        with self._changed:
+            if observation.attempt != self._attempt or observation.epoch != self._tally.epoch:
+                return
+            try:
+                self._store(observation)
+                while len(self._pending.get(self._step, {})) == self._world:
+                    self._apply(self._pending.pop(self._step))
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._changed.notify_all()
+
+    def embed(self, attempt: int, embeddings: np.ndarray) -> None:
+        """Take the model's embeddings of all training rows and look for neighbours in these from now on.
+
+        Args:
+            attempt: the number that ``rewind`` returned.
+            embeddings: float32 (N, e), in the order of the training rows.
+        """
+        with self._changed:
+            if attempt != self._attempt or self._embedded:
+                return
+            try:
+                self._blueprint.save_embeddings(embeddings)
+                state = self._selector.state_dict()
+                self._built = None  # its ranges, if any, give their memory back before new ones ask for it
+                self._built = self._blueprint.make_selector(embeddings)
+                self._take_embeddings(embeddings)
+                self._selector.load_state_dict(state)
+                self._finish_complete_epoch()
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._changed.notify_all()
+
+    def state(self, epoch: int, step: int, timeout_s: float = 600.0) -> dict[str, Any]:
+        """Return the selection state right before ``step`` of ``epoch``, waiting until all before it is applied."""
+        with self._changed:
+            self._wait(
+                lambda: (self._tally.epoch, self._step) == (epoch, step),
+                timeout_s,
+                f"the state before step {step} of epoch {epoch}",
+            )
+            state = {"epoch": epoch, "step": step, "selector": self._selector.state_dict()}
+            if self._embeddings is not None:
+                state["embeddings"] = self._embeddings
+            return state if self._recorder is None else {**state, "recorded": self._recorder.state()}
+
+    def record(self, epoch: int, timeout_s: float = 600.0) -> dict[str, Any]:
+        """Return the numbers of a finished epoch: seconds by kind, bytes, effective sample size, ..."""
+        with self._changed:
+            self._wait(lambda: epoch in self._records, timeout_s, f"the record of epoch {epoch}")
+            return self._records[epoch]
+
+    def _take_embeddings(self, embeddings: np.ndarray | None) -> None:
+        """Know that they are there; without a run folder, where they lie as a file, they are part of the state."""
+        self._embedded = embeddings is not None
+        self._embeddings = None if self._blueprint.files else embeddings
+
+    @staticmethod
+    def _kept_embeddings(blueprint: Blueprint, state: Mapping[str, Any]) -> np.ndarray:
+        return state["embeddings"] if blueprint.files is None else blueprint.load_embeddings()
+
+    @property
+    def _selector(self) -> selectors.Selector:
+        assert self._built is not None, "build comes first"
+        return self._built
+
+    def _store(self, observation: Observation) -> None:
+        self._tally.received_bytes += observation.nbytes
+        cuts = np.cumsum(observation.sizes)[:-1]
+        empty = [None] * len(observation.sizes)
+        ids = np.split(observation.ids, cuts)
+        p = empty if observation.probabilities is None else np.split(observation.probabilities, cuts)
+        loss = empty if observation.losses is None else np.split(observation.losses, cuts)
+        for offset, part in enumerate(zip(ids, p, loss, strict=True)):
+            step = observation.first_step + offset
+            if step >= self._step:
+                self._pending.setdefault(step, {})[observation.rank] = part
+
+    def _apply(self, parts: dict[int, tuple]) -> None:
+        """Apply one whole batch, ranks in order: the same call whatever the number of workers."""
+        started = time.perf_counter()
+        ids, probabilities, losses = zip(*(parts[rank] for rank in sorted(parts)), strict=True)
+        consumed = np.concatenate(ids)
+        plan = self._plans[self._tally.epoch][0]
+        positions = plan.ids[plan.offsets[self._step] : plan.offsets[self._step + 1]]
+        if not np.array_equal(self._rows.ids_at(positions), consumed):
+            raise RunError(f"step {self._step} of epoch {plan.epoch}: the workers fed other rows than the plan's")
+        if probabilities[0] is not None:
+            shown = np.concatenate(probabilities), np.concatenate(losses)
+            self._selector.observe(positions, *shown)
+            if self._recorder is not None:
+                self._recorder.add(*shown)
+        self._tally.consumed.append(consumed)
+        self._step += 1
+        self._tally.observe_s += time.perf_counter() - started
+        self._finish_complete_epoch()
+
+    def _finish_complete_epoch(self) -> None:
+        """Finish the epoch if all its batches are in, and the embeddings too where they are due."""
+        epoch = self._tally.epoch
+        due = epoch == self._blueprint.embed_after and not self._embedded
+        if epoch in self._plans and self._step == len(self._plans[epoch][0]) and not due:
+            self._finish_epoch()
+
+    def _finish_epoch(self) -> None:
+        tally, plan = self._tally, self._plans[self._tally.epoch][0]
+        started = time.perf_counter()
+        self._selector.end_epoch(tally.epoch)
+        tally.rescore_s = time.perf_counter() - started
+        self._tally, self._step = _EpochTally(tally.epoch + 1), 0
+        if tally.epoch + 1 < self._epochs:
+            self._make_plan(tally.epoch + 1)
+        self._records[tally.epoch] = {
+            "selection_s": tally.observe_s + tally.rescore_s + tally.plan_s,
+            "observe_s": tally.observe_s,
+            "rescore_s": tally.rescore_s,
+            "plan_s": tally.plan_s,
+            "bytes": tally.received_bytes,
+            "effective_sample_size": plan.effective_sample_size(len(self._rows)),
+        }
+        if self._log is not None:
+            consumed = np.concatenate(tally.consumed)
+            self._log.write(plan, consumed, self._selector.summary(), self._records[tally.epoch])
+            if self._recorder is not None:
+                self._recorder.write(plan, consumed)
+
+    def _make_plan(self, epoch: int) -> selectors.Plan:
+        started = time.perf_counter()
+        plan = self._selector.plan(epoch)
+        if self._blueprint.file_order:
+            plan = in_file_order(plan, len(self._rows))
+        batches = Batches(self._rows.ids_at(plan.ids), plan.offsets, plan.draw_weights)
+        self._plans = {e: p for e, p in self._plans.items() if e >= epoch - 1}
+        self._plans[epoch] = (plan, self._serve(batches))
+        self._tally.plan_s += time.perf_counter() - started
+        return plan
+
+    def _wait(self, ready: Any, timeout_s: float, what: str) -> None:
+        if self._built is None or self._attempt == 0:
+            raise RunError("the selection actor was restarted and lost its state; it must be rewound first")
+        attempt = self._attempt
+        self._changed.wait_for(lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s)
+        if self._failure is not None:
+            raise RunError(f"batch selection failed: {self._failure}") from self._failure
+        if not ready():
+            seen = self._pending.get(self._step, {})
+            missing = sorted(set(range(self._world)) - set(seen))
+            raise RunError(
+                f"waited {timeout_s:g} s for {what}: at step {self._step} of epoch {self._tally.epoch} "
+                f"nothing came from ranks {missing}"
+            )

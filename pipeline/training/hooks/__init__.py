@@ -1,0 +1,1 @@
+"""What happens during a run beside its steps: a hook a file."""

@@ -1,0 +1,137 @@
+"""A run with a folder from its newest checkpoint to its tested best weights, as one of its workers does it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..common.config.config import Config
+from ..common.errors import RunError
+from ..feeds.api import Feed
+from ..runs.checkpoints import CheckpointStore
+from ..runs.progress import Events
+from ..runs.run_data import RunData
+from ..runs.run_folder import RunFolder, save_weights
+from ..selection.conversation import Conversation
+from .hooks.checkpointing import Checkpointing
+from .hooks.embedding import Embedding
+from .hooks.history import History
+from .hooks.progress import TellProgress
+from .hooks.training_loss import TrainingLoss
+from .hooks.validation import Validation
+from .learner import Learner
+from .loop import Hook, Training, run_epoch
+from .metrics import evaluate_predictions
+from .ranks import Ranks
+from .steps import StepRunner
+
+
+@dataclass(frozen=True)
+class RunSetup:
+    """A run as all its workers know it.
+
+    Attributes:
+        config: complete configuration.
+        data: how it sees its data.
+        folder: where it keeps everything; every worker must reach it.
+        events: the way to the driver.
+    """
+
+    config: Config
+    data: RunData
+    folder: RunFolder
+    events: Events
+
+
+class WholeRun:
+    """One worker of a run.
+
+    Args:
+        setup: the run.
+        feed: where this worker's rows come from.
+        selection: its conversation with batch selection.
+        ranks: this worker among all.
+        hooks: what this run does beside what every run does; what they record and remember is kept.
+        last: what happens when everything is written.
+
+    Raises:
+        RunError: when this node does not see the run folder.
+    """
+
+    def __init__(
+        self,
+        setup: RunSetup,
+        feed: Feed,
+        selection: Conversation,
+        ranks: Ranks,
+        hooks: Sequence[Hook] = (),
+        last: Sequence[Hook] = (),
+    ) -> None:
+        setup.folder.require_shared()
+        config, data = setup.config, setup.data
+        self._setup, self._ranks = setup, ranks
+        self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints)
+        self._validation, self._history = Validation(), History()
+        measured = (Embedding(), self._validation, TrainingLoss(), *hooks, self._history)
+        told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
+        steps = data.steps_per_epoch(config.train.batch_size)
+        fresh = self._checkpoints.latest() is None
+        learner = Learner(config, data.context, ranks.device, ranks.world, steps, fresh=fresh)
+        runner = StepRunner(config, learner, feed, ranks)
+        self._training = Training(config, data, learner, feed, runner, selection, ranks, (*measured, *told))
+
+    def train(self) -> dict[str, Any] | None:
+        """Train from the newest checkpoint (or the start) to the end, then test the best weights.
+
+        Returns:
+            the run's final numbers on the first worker, None on the others.
+        """
+        first_epoch, step = self._restore()
+        for epoch in range(first_epoch, self._setup.config.train.epochs):
+            run_epoch(self._training, epoch, step)
+            step = 0
+        return self._finish()
+
+    def _restore(self) -> tuple[int, int]:
+        """Take over the newest checkpoint on every worker, and rewind selection to it once; returns where to go on."""
+        training, agreed = self._training, None
+        if self._ranks.first:
+            latest = self._checkpoints.latest()
+            state = latest.selection_state() if latest else None
+            agreed = latest, training.selection.rewind(state, self._ranks.world)
+        checkpoint, attempt = self._ranks.agree(agreed)
+        training.selection.join(attempt)
+        if checkpoint is None:
+            return 0, 0
+        state = checkpoint.training_state()
+        training.learner.load_state_dict(state["learner"])
+        for hook in training.hooks:
+            hook.load_state_dict(training, state)
+        if self._ranks.first:
+            self._setup.events.resumed(checkpoint.epoch, checkpoint.step, self._history.records)
+        return checkpoint.epoch, checkpoint.step
+
+    def _finish(self) -> dict[str, Any] | None:
+        """Write the best weights, and test them on all workers."""
+        training, file = self._training, self._setup.folder.weights
+        best = self._validation.best or {"epoch": self._setup.config.train.epochs - 1, "value": None}
+        if self._ranks.first:
+            save_weights(file, best.get("weights") or training.learner.weights())
+        self._ranks.wait()
+        training.learner.load_weights(torch.load(file, map_location=self._ranks.device, weights_only=True))
+        ids, test = self._setup.data.splits.test, {}
+        if len(ids):
+            predicted = training.predict(ids)
+            if self._ranks.first:
+                test = evaluate_predictions(*predicted, self._setup.config.train.threshold)
+        if not self._ranks.first:
+            return None
+        if not self._history.records:
+            raise RunError("the run has no finished epoch")
+        return {
+            "best_epoch": best["epoch"],
+            "best_value": best["value"],
+            "test": test,
+            "epochs": len(self._history.records),
+        }

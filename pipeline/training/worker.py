@@ -1,0 +1,72 @@
+"""One training worker of a run on Ray Train."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import ray.train
+from ray.exceptions import ActorDiedError
+from ray.train.torch import get_device
+
+from ..feeds.all_rows import AllRows
+from ..feeds.choice import FeedChoice
+from ..selection.blueprint import Blueprint
+from ..selection.remote import RemoteSelection
+from .learner import torch_threads
+from .loop import Epoch, Hook, Training
+from .ranks import Ranks
+from .run_feed import make_feed
+from .selector_setup import messages_of
+from .whole_run import RunSetup, WholeRun
+
+_DRIVER_GONE_S = 20
+"""A controller that saw this worker fail meanwhile would ask for new workers, and nobody would free them."""
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """Everything a worker is given; small, the rows themselves stay in the object store.
+
+    Attributes:
+        run: the run.
+        rows: where rows come from.
+        feed: how they come.
+        actor: the selection actor.
+        blueprint: what it made its selector from.
+    """
+
+    run: RunSetup
+    rows: AllRows
+    feed: FeedChoice
+    actor: ray.actor.ActorHandle
+    blueprint: Blueprint
+
+
+def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
+    """Entry point for TorchTrainer; returns the run's final numbers on the first worker."""
+    setup: WorkerSetup = loop_config["setup"]
+    try:
+        with torch_threads(setup.run.config.run.threads):
+            return _whole_run(setup).train()
+    except ActorDiedError as error:
+        if "owner has died" in str(error):  # the driver was stopped: its controller, too, is about to go
+            time.sleep(_DRIVER_GONE_S)
+        raise
+
+
+def _whole_run(setup: WorkerSetup) -> WholeRun:
+    context, run = ray.train.get_context(), setup.run
+    ranks = Ranks(context.get_world_rank(), context.get_world_size(), get_device())
+    feed = make_feed(run.config, run.data, setup.rows, setup.feed, ranks.device)
+    messages = messages_of(run.config, run.data.context.n_labels)
+    selection = RemoteSelection(setup.actor, setup.blueprint, messages, ranks.rank)
+    return WholeRun(run, feed, selection, ranks, last=[_TellRay()])
+
+
+class _TellRay(Hook):
+    """Keeps Ray Train's controller informed."""
+
+    def after_epoch(self, training: Training, epoch: Epoch) -> None:
+        """Report the epoch, on every worker."""
+        ray.train.report(epoch.record)

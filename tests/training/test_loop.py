@@ -1,0 +1,138 @@
+"""The loop of an epoch and its hooks, and whole runs that train in this process."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from d2ace.pipeline import fit
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.shards import read_labels
+from d2ace.pipeline.feeds.choice import GATHER
+from d2ace.pipeline.feeds.shard_rows import ShardRows
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.runs.progress import Progress
+from d2ace.pipeline.runs.run_data import make_run_data
+from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.selection.local import LocalSelection
+from d2ace.pipeline.training import driver
+from d2ace.pipeline.training.local_run import LocalRun, Prepared
+from d2ace.pipeline.training.loop import Hook
+from d2ace.pipeline.training.ranks import ALONE
+from d2ace.pipeline.training.run_feed import make_feed
+from d2ace.pipeline.training.selector_setup import messages_of, selection_blueprint
+from d2ace.pipeline.training.whole_run import RunSetup, WholeRun
+
+
+class Diary(Hook):
+    """Notes every call; counts batches, and keeps the count in checkpoints."""
+
+    def __init__(self):
+        self.calls, self.batches = [], 0
+
+    def before_epoch(self, training, epoch):
+        self.calls.append(("before_epoch", epoch.number))
+
+    def before_batch(self, training, epoch, share):
+        self.calls.append(("before_batch", share.number))
+        return share
+
+    def after_batch(self, training, epoch, step):
+        self.calls.append(("after_batch", step.number))
+        self.batches += 1
+
+    def after_steps(self, training, epoch):
+        self.calls.append(("after_steps", epoch.number))
+        assert epoch.train_s == 0
+
+    def after_epoch(self, training, epoch):
+        self.calls.append(("after_epoch", epoch.number))
+        assert epoch.train_s > 0
+        epoch.record["batches_so_far"] = self.batches
+
+    def state_dict(self, training):
+        return {"batches": self.batches}
+
+    def load_state_dict(self, training, state):
+        self.batches = state["batches"]
+
+
+class StoppedError(Exception):
+    """What stops a run in its middle."""
+
+
+class StopAt(Hook):
+    """Stops the run after a step, as a kill would."""
+
+    def __init__(self, epoch, step):
+        self.at = epoch, step
+
+    def after_batch(self, training, epoch, step):
+        if (epoch.number, step.number) == self.at:
+            raise StoppedError
+
+
+@pytest.fixture
+def prepared(table):
+    manifest = Manifest.load(table)
+    return Prepared(ShardRows(manifest), read_labels(manifest))
+
+
+def train_with(config, prepared, *hooks):
+    """Train a whole run with hooks of its own, from its newest checkpoint if it has one."""
+    path = Path(config.run.storage) / config.run.name
+    folder = RunFolder.open(path) if path.is_dir() else RunFolder.create(path, config)
+    data = folder.load_data() or make_run_data(config, prepared.labels, prepared.rows)
+    folder.save_data(data)
+    blueprint = selection_blueprint(config, folder, prepared.labels, prepared.rows, data)
+    selection = LocalSelection(blueprint, messages_of(config, data.context.n_labels))
+    feed = make_feed(config, data, prepared.rows, GATHER, torch.device("cpu"))
+    with Progress(folder, config.train.epochs, config.train.monitor, quiet=True, elsewhere=False) as progress:
+        WholeRun(RunSetup(config, data, folder, progress.events), feed, selection, ALONE, hooks).train()
+    return folder
+
+
+def test_hooks_are_called_in_the_order_of_an_epoch(make_config, prepared):
+    diary = Diary()
+    run = LocalRun(make_config("train.batch_size=100"), prepared, hooks=[diary])
+    run.epoch(0)
+    batches = [(when, number) for number in range(2) for when in ("before_batch", "after_batch")]
+    assert diary.calls == [("before_epoch", 0), *batches, ("after_steps", 0), ("after_epoch", 0)]
+
+
+def test_what_hooks_record_and_remember_goes_into_metrics_and_checkpoints(make_config, prepared):
+    """A run that stops in mid-epoch goes on with the hook's own state, and its records are those of an unbroken one."""
+    options = ("train.epochs=3", "run.checkpoint_steps=3")
+    unbroken = train_with(make_config("run.name=a", *options), prepared, Diary())
+    broken = make_config("run.name=b", *options)
+    with pytest.raises(StoppedError):
+        train_with(broken, prepared, Diary(), StopAt(1, 4))
+    resumed = Diary()
+    folder = train_with(broken, prepared, resumed)
+    assert resumed.calls[:2] == [("before_epoch", 1), ("before_batch", 3)]
+    counts = [record["batches_so_far"] for record in folder.read_metrics()]
+    assert counts == [record["batches_so_far"] for record in unbroken.read_metrics()] == [6, 12, 18]
+    for epoch in range(3):
+        np.testing.assert_array_equal(*(np.load(f.selection.order(epoch)) for f in (folder, unbroken)))
+    weights, expected = (torch.load(f.weights, weights_only=True) for f in (folder, unbroken))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_a_run_without_workers_starts_no_ray(make_config, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("Ray was asked for")
+
+    for name in ("ray_session", "materialise", "choose_feed"):
+        monkeypatch.setattr(driver, name, refuse)
+    result = fit(make_config("run.name=a", "train.epochs=2", "run.record_observations=true"), quiet=True)
+    folder = RunFolder.open(result.folder)
+    assert folder.read_result()["feed"] == "gather"
+    assert folder.selection.drawn_epochs() == folder.selection.recorded_epochs() == 2
+    assert [c.epoch for c in CheckpointStore(folder.checkpoints).complete()] == [1, 2]
+    assert len(folder.read_metrics()) == 2 and folder.weights.is_file()
+
+
+@pytest.mark.parametrize("override", ["run.workers=1", "selector.ranges=2", "run.feed=stream"])
+def test_workers_ranges_and_streams_need_ray(make_config, override):
+    assert driver.needs_ray(make_config(override)) and not driver.needs_ray(make_config())
