@@ -1,7 +1,11 @@
-"""All rows of a prepared data set as Arrow blocks in Ray's object store, read there once by Ray Data."""
+"""All rows of a prepared data set as Arrow blocks in Ray's object store, read there once.
+
+Ray Data reads several shards on all nodes. A data set of one shard is read and looked through by the driver: the
+processes of Ray Data's first execution alone take seconds to start.
+"""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -44,7 +48,9 @@ class RowStore:
         return reader_of(ray.get(list(self.blocks)), self.manifest)
 
     def each_block(self, work: Callable[..., T], row_ids: np.ndarray, *arguments: Any) -> list[T]:
-        """Return ``work(reader, ids, *arguments)`` of every block, one Ray task a block, in block order."""
+        """Return ``work(reader, ids, *arguments)`` of every block, in block order; several blocks as tasks."""
+        if _is_small(self.blocks, self.node_labels):
+            return StoredRows(self).each_block(work, row_ids, *arguments)
         rows = ray.put(row_ids)
         task = ray.remote(on_block).options(label_selector=dict(self.node_labels))
         with original_errors():
@@ -82,7 +88,7 @@ class StoredRows:
 
 
 def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None, *, images: bool = True) -> RowStore:
-    """Read every shard with Ray Data into the object store, in order, one Arrow chunk a block.
+    """Read every shard into the object store, in order, one Arrow chunk a block.
 
     Args:
         manifest: of the prepared data.
@@ -93,11 +99,11 @@ def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None
         DataError: when a shard cannot be read, or does not hold what the manifest says.
     """
     labels = node_labels or {}
-    options = {"manifest": ray.put(manifest), "images": images}
-    with data_context(labels), original_errors():
-        numbers = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
-        blocks = numbers.map_batches(_read, batch_size=None, fn_kwargs=options).materialize()
-    size = blocks.size_bytes() or 0
+    if _is_small(manifest.shards, labels):
+        table = _read_shard(manifest, 0, images)
+        blocks, size = [ray.put(table)], table.nbytes
+    else:
+        blocks, size = _read_with_ray_data(manifest, labels, images)
     capacity = ray.cluster_resources().get("object_store_memory", 0)
     if size > capacity:
         log.warning(
@@ -105,13 +111,33 @@ def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None
             size / 1e9,
             capacity / 1e9,
         )
-    return RowStore(manifest, tuple(blocks.to_arrow_refs()), int(size), labels)
+    return RowStore(manifest, tuple(blocks), size, labels)
+
+
+def _is_small(parts: Sequence[Any], node_labels: Mapping[str, str]) -> bool:
+    """Return whether this process reads the shards or blocks itself; nodes that were asked for read in any case."""
+    return len(parts) == 1 and not node_labels
+
+
+def _read_with_ray_data(
+    manifest: Manifest, node_labels: Mapping[str, str], images: bool
+) -> tuple[list[ray.ObjectRef], int]:
+    """Return a reference a shard and the bytes of all."""
+    options = {"manifest": ray.put(manifest), "images": images}
+    with data_context(node_labels), original_errors():
+        numbers = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
+        blocks = numbers.map_batches(_read, batch_size=None, fn_kwargs=options).materialize()
+    return blocks.to_arrow_refs(), int(blocks.size_bytes() or 0)
 
 
 def _read(numbers: Mapping[str, np.ndarray], manifest: ray.ObjectRef, images: bool) -> Iterator[pa.Table]:
     known: Manifest = ray.get(manifest)
     for number in numbers["id"].tolist():
-        yield read_shard(known, number) if images else read_index(known, number)
+        yield _read_shard(known, number, images)
+
+
+def _read_shard(manifest: Manifest, number: int, images: bool) -> pa.Table:
+    return read_shard(manifest, number) if images else read_index(manifest, number)
 
 
 @contextmanager

@@ -33,11 +33,10 @@ class SelectionActor(SelectionService):
 
 
 @contextmanager
-def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
-    """Run the actor on the head node for the block's time; it is never detached and never outlives the block.
+def started() -> Iterator[ray.actor.ActorHandle]:
+    """Run an empty actor on the head node for the block's time; it is never detached and never outlives the block.
 
-    Raises:
-        SelectionError: when the selector refuses its arguments.
+    Its process starts while the caller goes on: make it early, ``build`` when the blueprint is there.
     """
     options: dict[str, Any] = {
         "num_cpus": 0,
@@ -49,10 +48,18 @@ def running(blueprint: Blueprint) -> Iterator[ray.actor.ActorHandle]:
     }
     actor = ray.remote(**options)(SelectionActor).remote()
     try:
-        try:
-            ray.get(actor.build.remote(blueprint))
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
         yield actor
     finally:
         ray.kill(actor)
+
+
+def build(actor: ray.actor.ActorHandle, blueprint: Blueprint) -> None:
+    """Let the actor make its selector and wait for it.
+
+    Raises:
+        SelectionError: when the selector refuses its arguments.
+    """
+    try:
+        ray.get(actor.build.remote(blueprint))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None

@@ -16,7 +16,7 @@ _MAX_IN_FLIGHT = 16
 
 
 class RemoteSelection(Conversation):
-    """Talks to the actor of ``actor.running``; messages are sent without waiting until 16 are on their way.
+    """Talks to the actor of ``actor.started``; messages are sent without waiting until 16 are on their way.
 
     Args:
         actor: handle of the selection actor.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +32,8 @@ from .selector_setup import selection_blueprint
 from .whole_run import RunSetup
 
 if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+
     from .worker import WorkerSetup
 
 
@@ -160,12 +162,18 @@ def train_in(
     Raises:
         RunError: when training fails for good, or the data is no longer what the run was made from.
     """
-    data, workers = _data(config, folder, labels, rows), config.run.workers
-    settings = config.train
-    with Progress(folder, settings.epochs, settings.monitor, quiet, listener, elsewhere=workers > 0) as progress:
+    workers, settings = config.run.workers, config.train
+    with (
+        selection_actor.started() if workers else nullcontext() as actor,
+        Progress(folder, settings.epochs, settings.monitor, quiet, listener, elsewhere=workers > 0) as progress,
+    ):
+        data = _data(config, folder, labels, rows)  # while the two processes start
         setup = RunSetup(config, data, folder, progress.events)
         blueprint = selection_blueprint(config, folder, labels, rows, data)
-        final = _with_workers(setup, rows, feed, blueprint) if workers else train_here(setup, rows, feed, blueprint)
+        if actor is None:
+            final = train_here(setup, rows, feed, blueprint)
+        else:
+            final = _with_workers(setup, rows, feed, blueprint, actor)
     final["feed"] = feed.feed
     folder.write_result(final)
     return final
@@ -182,13 +190,15 @@ def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: All
     return known
 
 
-def _with_workers(setup: RunSetup, rows: AllRows, feed: FeedChoice, blueprint: Blueprint) -> dict[str, Any]:
+def _with_workers(
+    setup: RunSetup, rows: AllRows, feed: FeedChoice, blueprint: Blueprint, actor: "ActorHandle"
+) -> dict[str, Any]:
     """Train on Ray Train's workers, with selection in an actor."""
     from .worker import WorkerSetup
 
     shared = blueprint.by_reference()
-    with selection_actor.running(shared) as actor:
-        return _trained(WorkerSetup(setup, rows, feed, actor, shared))
+    selection_actor.build(actor, shared)
+    return _trained(WorkerSetup(setup, rows, feed, actor, shared))
 
 
 def _trained(setup: "WorkerSetup") -> dict[str, Any]:

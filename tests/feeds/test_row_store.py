@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_table import N_ROWS
+from small_table import N_ROWS, write_table
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import Manifest
@@ -66,6 +66,22 @@ def test_the_scaler_sees_training_rows_only(table, ray_session):
     features = read_features(manifest, chosen).astype(np.float64)
     np.testing.assert_array_equal(scaler.offset, features.min(axis=0))
     np.testing.assert_allclose(scaler.factor, 1 / (features.max(axis=0) - features.min(axis=0)))
+
+
+def test_one_shard_is_read_by_the_driver_alone(tmp_path, ray_session):
+    manifest = Manifest.load(write_table(tmp_path / "table", shard_rows=N_ROWS))
+    assert len(manifest.shards) == 1
+    store, ids = materialise(manifest), np.arange(1, N_ROWS, 3)
+    rows = store.open().gather(ids[::-1])
+    np.testing.assert_array_equal(rows.features, read_features(manifest, ids[::-1]))
+    np.testing.assert_array_equal(store.fit_scaler("minmax", ids).offset, rows.features.min(axis=0))
+    assert store.each_block(lambda *_: os.getpid(), ids) == [os.getpid()]
+    assert store.nbytes > rows.features.itemsize * rows.features.shape[1] * N_ROWS
+
+
+def test_several_shards_are_looked_through_by_tasks(table, ray_session):
+    store = materialise(Manifest.load(table))
+    assert os.getpid() not in store.each_block(lambda *_: os.getpid(), np.arange(N_ROWS))
 
 
 def test_shards_that_do_not_hold_what_the_manifest_says_are_refused(table, tmp_path, ray_session):

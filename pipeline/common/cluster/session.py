@@ -19,6 +19,9 @@ _ENVIRONMENT = {
 for _name, _value in _ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
+# Ray Train watches for nodes that are about to be taken away, in a process of its own; this machine stays.
+_LOCAL_ENVIRONMENT = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+
 
 @contextmanager
 def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
@@ -32,22 +35,36 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
     """
     import ray
 
-    started = not ray.is_initialized()
-    if started:
-        _start(run, dashboard)
+    if ray.is_initialized():
+        yield
+        return
+    joins = bool(os.environ.get("RAY_ADDRESS"))
+    with _set_by_default({} if joins else _LOCAL_ENVIRONMENT):
+        if joins:
+            ray.init(logging_level=logging.ERROR)
+        else:
+            _start(run, dashboard)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _set_by_default(values: Mapping[str, str]) -> Iterator[None]:
+    """Set those of the environment variables that are not set, for the block's time."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ |= added
     try:
         yield
     finally:
-        if started:
-            ray.shutdown()
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _start(run: RunSection, dashboard: bool) -> None:
     import ray
 
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(logging_level=logging.ERROR)
-        return
     needed = math.ceil(run.workers * (run.cpus_per_worker or 0.5)) + 1
     ray.init(
         address="local",
