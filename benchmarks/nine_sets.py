@@ -5,9 +5,13 @@ The studies share one table, which a stopped run goes on with: ``main`` (every m
 (the setting that the search put first against uniform, on test rows of other seeds), ``confirm-clif`` (what was ahead
 with CLIF, on another seed), ``rates`` (uniform and that setting at a larger learning rate), ``choose`` (a short list of
 settings on validation rows, for each set and for all), ``chosen`` (that against uniform, on test rows of seeds that
-decided nothing) and ``reproduction`` (the papers' protocol beside the figures known from them). Every call trains what
-is missing within the minutes given and writes ``benchmarks/RESULTS.md`` from all that is there. Needs the real data
-beside the project.
+decided nothing) and ``reproduction`` (the papers' protocol beside the figures known from them). A call trains what is
+missing of the studies that it names within the minutes given, and writes ``benchmarks/RESULTS.md``; without a study it
+only writes the page.
+
+Training needs the real data beside the project. Every number goes to ``results/nine_sets/full/``, outside git, which a
+stopped study goes on with. The page is written from ``results/nine_sets/table.parquet``, the small part that the
+repository has (see ``_nine_sets_kept.py``); a study that was named replaces its part of it.
 
 Run: python benchmarks/nine_sets.py [STUDY ...] [--minutes M] [--networks mlp,...] [--data yeast,...]
 """
@@ -20,6 +24,7 @@ from typing import Any
 
 import pandas as pd
 from _common import ROOT, commit, left_out, machine
+from _nine_sets_kept import read_kept, write_kept
 from _nine_sets_studies import SETS, chosen_studies, studies
 from _photographs_part import with_photographs
 from _results_page import results_page
@@ -28,22 +33,32 @@ from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.studies.compare import Study, compare
 
 MULAN = ROOT.parent / "shared" / "data" / "mulan"
-TABLE = ROOT / "benchmarks" / "results" / "nine_sets"
+KEPT = ROOT / "benchmarks" / "results" / "nine_sets" / "table.parquet"
+FULL = KEPT.parent / "full"
 STUDIES = ("main", "networks", "search", "confirm", "confirm-clif", "rates", "choose", "chosen", "reproduction")
 
 
 def main() -> None:
     """Parse, train what is missing, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", nargs="*", default=STUDIES, metavar="STUDY", help=f"of {', '.join(STUDIES)}")
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"of {', '.join(STUDIES)}")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after that time")
     parser.add_argument("--networks", help="only these, comma-separated")
     parser.add_argument("--data", help="only these, comma-separated")
     options = parser.parse_args()
     if unknown := set(options.studies) - set(STUDIES):
         parser.error(f"no study is called {', '.join(sorted(unknown))}; expected some of {', '.join(STUDIES)}")
-    if not MULAN.is_dir():
-        left_out(f"the real data is not here: {MULAN}")
+    if options.studies:
+        if not MULAN.is_dir():
+            left_out(f"the real data is not here: {MULAN}")
+        train(options)
+    page = ROOT / "benchmarks" / "RESULTS.md"
+    page.write_text(page_of(KEPT))
+    print(f"written: {page.relative_to(ROOT)}")
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train what is missing of the studies wanted, and keep what the page needs of them."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: prepared(Path(folder), name) for name in SETS}
         paths["birds-labelled"] = prepared(Path(folder), "birds", drop_unlabelled=True)
@@ -51,12 +66,17 @@ def main() -> None:
             for part in parts(name, paths):
                 chosen = narrowed(part, options.data, options.networks)
                 if chosen.networks and chosen.data:
-                    compare(chosen, TABLE, minutes=options.minutes, commit=commit())
-        everything = {name: parts(name, paths) for name in STUDIES}
-        tables = {name: rows_of(everything[name]) for name in STUDIES}
-    page = ROOT / "benchmarks" / "RESULTS.md"
-    page.write_text(with_photographs(results_page(tables, everything, machine()), machine()))
-    print(f"written: {page.relative_to(ROOT)}")
+                    compare(chosen, FULL, minutes=options.minutes, commit=commit())
+            write_kept(read_kept(KEPT) | {name: rows_of(parts(name, paths))}, KEPT)
+
+
+def page_of(path: Path) -> str:
+    """Return the page that a kept table gives; it needs no data."""
+    runs = read_kept(path)
+    tables = {name: runs.get(name, pd.DataFrame()) for name in STUDIES}
+    names = {name: name for name in (*SETS, "birds-labelled")}
+    everything = studies(names) | {"chosen": chosen_studies(names, tables["choose"])}
+    return with_photographs(results_page(tables, everything, machine()), machine())
 
 
 def prepared(folder: Path, name: str, **filters: Any) -> str:
@@ -67,14 +87,13 @@ def prepared(folder: Path, name: str, **filters: Any) -> str:
 
 
 def parts(name: str, paths: Mapping[str, str]) -> tuple[Study, ...]:
-    """Return the studies of that name; for ``chosen`` those that the present rows of ``choose`` ask for."""
-    known = studies(paths)
-    return chosen_studies(paths, rows_of(known["choose"])) if name == "chosen" else known[name]
+    """Return the studies of that name; for ``chosen`` those that the kept rows of ``choose`` ask for."""
+    return chosen_studies(paths, read_kept(KEPT)["choose"]) if name == "chosen" else studies(paths)[name]
 
 
 def rows_of(some: tuple[Study, ...]) -> pd.DataFrame:
-    """Return the runs of some studies that are there."""
-    tables = [compare(study, TABLE, limit=0, quiet=True) for study in some]
+    """Return the runs of some studies that ``full/`` has."""
+    tables = [compare(study, FULL, limit=0, quiet=True) for study in some]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
