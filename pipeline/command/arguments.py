@@ -194,6 +194,7 @@ def _add_submit(subparsers: _Subparsers) -> None:
     add = submit.add_argument
     add("--address", metavar="URL", help="http://HOST:PORT of the dashboard; default: RAY_API_SERVER_ADDRESS")
     add("--wheel", metavar="FILE", help="send the code of this wheel; default: the code that runs here")
+    add("--dry-run", action="store_true", help="list what would be sent, file by file, and send nothing")
     add("--no-wait", action="store_true", help="print the job's id and leave")
     add("--out", metavar="FOLDER", help="for the results of a job that succeeded; default: runs/JOB")
     add("--stop-on-interrupt", action="store_true", help="Ctrl-C stops the job, not only following it")

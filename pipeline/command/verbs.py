@@ -153,17 +153,22 @@ def run_doctor(options: argparse.Namespace) -> None:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Submit a verb as a job, or follow or cancel one; returns the exit code."""
-    from .jobs import cancel, follow, submit
+    from .jobs import cancel, dry_run, follow, submit
 
     job = options.cancel or options.follow
     if bool(job) == bool(options.command):
         raise ConfigError("submit takes either -- VERB ..., or --follow JOB, or --cancel JOB")
+    if job and options.dry_run:
+        raise ConfigError("submit --dry-run lists what -- VERB ... would send; --follow and --cancel send nothing")
     if options.cancel:
         cancel(job, address=options.address)
         print(f"job {job} has ended")
         return 0
     if not job:
         _check_submitted(options.parse(options.command))  # a typo is told here, not by the job
+        if options.dry_run:
+            print(dry_run(options.command, wheel=options.wheel))
+            return 0
         job = submit(options.command, address=options.address, wheel=options.wheel)
         print(job, file=sys.stdout if options.no_wait else sys.stderr)
     if options.no_wait:

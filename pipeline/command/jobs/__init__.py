@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from ...common.lazy import on_first_use
 
 if TYPE_CHECKING:
-    from .jobs import cancel, follow, submit
+    from .jobs import cancel, dry_run, follow, submit
 
-__all__ = ["cancel", "follow", "submit"]
+__all__ = ["cancel", "dry_run", "follow", "submit"]
 
 # The module that a job runs to send its results needs nothing of Ray.
-__getattr__ = on_first_use(__name__, {"submit": "jobs", "follow": "jobs", "cancel": "jobs"})
+__getattr__ = on_first_use(__name__, dict.fromkeys(__all__, "jobs"))

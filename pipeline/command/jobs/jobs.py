@@ -6,11 +6,14 @@ from pathlib import Path
 
 from ...common.errors import RunError
 from . import result_files as results
-from .package import packed
+from .package import listing, packed
 from .server import JobServer
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+
+MODULE = "d2ace.pipeline.cli"
 
 
 def submit(arguments: Sequence[str], *, address: str | None = None, wheel: str | Path | None = None) -> str:
@@ -26,8 +29,14 @@ def submit(arguments: Sequence[str], *, address: str | None = None, wheel: str |
         RunError: when the cluster cannot be reached, refuses the token, or the wheel is none.
     """
     server = JobServer(address)
-    with packed("d2ace.pipeline.cli", arguments, wheel) as package:
+    with packed(MODULE, arguments, wheel) as package:
         return server.start(package)
+
+
+def dry_run(arguments: Sequence[str], *, wheel: str | Path | None = None) -> str:
+    """Return what ``submit`` would send, as text, and send nothing; asks no cluster. Raises as ``submit``."""
+    with packed(MODULE, arguments, wheel) as package:
+        return listing(package)
 
 
 def follow(

@@ -5,6 +5,8 @@ it requires, torch and Ray included, on every node; and it is known by its file 
 same version counts as the one that is there. An unpacked package is only copied, and known by its content.
 """
 
+import json
+import os
 import shlex
 import shutil
 import tempfile
@@ -12,8 +14,10 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import cast
 
 import d2ace
 
@@ -21,6 +25,8 @@ from ...common.errors import RunError
 from ...common.storage.addresses import refuse_keys
 
 ROOMS = ("pipeline", "selectors", "tune_spaces")
+CODE = ("*.py", "py.typed", "*.yaml", "*.css")
+"""The package's own files, as setup.py and pyproject.toml ship them. Whatever else lies in the rooms stays here."""
 SHIPPED = (".yaml", ".yml")
 """Endings of arguments that are sent along when they are local files."""
 
@@ -64,19 +70,77 @@ def packed(module: str, arguments: Sequence[str], wheel: str | Path | None = Non
         yield Package(shlex.join(command), runtime_env)
 
 
+def listing(package: Package) -> str:
+    """Return what starting an open package would send, for people: command, runtime environment, files with bytes."""
+    modules = [Path(module) for module in cast(list[str], package.runtime_env["py_modules"])]
+    named: dict[str, object] = {"py_modules": [module.name for module in modules]}
+    folders = modules
+    if "working_dir" in package.runtime_env:
+        folders = [*modules, Path(cast(str, package.runtime_env["working_dir"]))]
+        named["working_dir"] = folders[-1].name
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    sizes = {path.relative_to(folders[0].parent.parent).as_posix(): path.stat().st_size for path in files}
+    lines = [f"{size:>9,}  {name.removeprefix('code/')}" for name, size in sizes.items()]
+    return "\n".join(
+        (
+            f"command: {package.entrypoint}",
+            f"runtime environment: {json.dumps(named)}",
+            "    bytes  file",
+            *lines,
+            f"{len(sizes)} files, {sum(sizes.values()):,} bytes; nothing was sent",
+        )
+    )
+
+
 def copy_package(folder: Path) -> None:
-    """Copy the package that runs here, installed or a checkout, to ``folder``/d2ace, as a wheel would hold it."""
+    """Copy the package that runs here, installed or a checkout, to ``folder``/d2ace, as a wheel would hold it.
+
+    Raises:
+        RunError: when its files are links, as some installers lay them down: what a link points to is not sent.
+    """
     target = folder / "d2ace"
-    target.mkdir(parents=True)
     face = Path(d2ace.__file__).parent
     for name in ("__init__.py", "py.typed"):
-        shutil.copy(face / name, target)
+        _copy(face / name, target / name)
     for room in ROOMS:
-        shutil.copytree(_folder_of(room), target / room, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        source = _folder_of(room)
+        for name in _own_files(source):
+            _copy(source / name, target / room / name)
+    if not (target / "pipeline" / "cli.py").is_file():
+        raise RunError(
+            f"{_folder_of('pipeline')}: the package's files are links, which are not sent; give a wheel: submit --wheel"
+        )
+
+
+def _own_files(room: Path) -> list[PurePosixPath]:
+    """Return the files of a room that are its own, relative to it; links lead elsewhere and are no such files."""
+    found = []
+    for folder, folders, files in os.walk(room, followlinks=False):
+        folders[:] = sorted(name for name in folders if not (Path(folder) / name).is_symlink())
+        here = Path(folder).relative_to(room)
+        found += [PurePosixPath(here.as_posix(), name) for name in sorted(files)]
+    return [name for name in found if _is_own(name) and not (room / name).is_symlink()]
+
+
+def _is_own(name: PurePosixPath) -> bool:
+    """Whether a file of this name is part of the package: nothing hidden, no caches, no folder that is no module."""
+    folders, file = name.parts[:-1], name.name
+    return (
+        not any("." in folder or folder == "__pycache__" for folder in folders)
+        and not file.startswith(".")
+        and any(fnmatchcase(file, pattern) for pattern in CODE)
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_symlink() or not source.is_file():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
 
 
 def unpack_wheel(wheel: Path, folder: Path) -> None:
-    """Unpack a wheel of d2ace to ``folder``/d2ace; raises RunError for anything else."""
+    """Unpack the code of a wheel of d2ace to ``folder``/d2ace; raises RunError for anything else."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()
@@ -84,7 +148,8 @@ def unpack_wheel(wheel: Path, folder: Path) -> None:
                 raise RunError(
                     f"{wheel}: not a wheel of d2ace (it has no d2ace/pipeline/cli.py); make wheel writes one"
                 )
-            archive.extractall(folder, [name for name in names if name.startswith("d2ace/")])
+            code = [name for name in names if name.startswith("d2ace/") and _is_own(PurePosixPath(name))]
+            archive.extractall(folder, code)
     except (OSError, zipfile.BadZipFile) as error:
         raise RunError(f"{wheel}: cannot be read as a wheel: {error}") from None
 
@@ -102,6 +167,8 @@ def _ship(arguments: Sequence[str], files: Path) -> list[str]:
     for argument in arguments:
         path = Path(argument)
         if path.suffix in SHIPPED and path.is_file():
+            if path.resolve().suffix not in SHIPPED:
+                raise RunError(f"{argument}: is a link to {path.resolve()}, which is no YAML file and is not sent")
             if sent.setdefault(path.name, path.resolve()) != path.resolve():
                 raise RunError(f"{argument}: another file of that name is sent with the job already; rename one")
             shutil.copy(path, files / path.name)

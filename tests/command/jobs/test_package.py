@@ -4,13 +4,15 @@ import os
 import shlex
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from ray_head import ROOT
 
-from d2ace.pipeline.command.jobs.package import copy_package, packed, unpack_wheel
+from d2ace.pipeline.command.jobs import package as packing
+from d2ace.pipeline.command.jobs.package import CODE, copy_package, listing, packed, unpack_wheel
 from d2ace.pipeline.common.errors import DataError, RunError
 
 
@@ -21,6 +23,73 @@ def test_the_code_is_what_a_wheel_holds(tmp_path):
     rooms = [path for room in ("pipeline", "selectors", "tune_spaces") for path in (ROOT / room).rglob("*")]
     held = {f"d2ace/{path.relative_to(ROOT).as_posix()}" for path in rooms if path.is_file() and path.suffix != ".pyc"}
     assert sent == held | {"d2ace/__init__.py", "d2ace/py.typed"}
+
+
+def test_the_list_of_own_files_is_that_of_the_wheel():
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert set(CODE) == {"*.py", *shipped["*"]}
+
+
+@pytest.fixture
+def littered(tmp_path, monkeypatch) -> Path:
+    """The package's rooms in a folder of their own, with things in them that are nobody's business."""
+    copy_package(tmp_path / "rooms")
+    root = tmp_path / "rooms" / "d2ace"
+    (tmp_path / "secret.py").write_text("KEY = 'planted'\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "inside.py").write_text("planted")
+    for name in (
+        *("pipeline/.env", "pipeline/.env.yaml", "selectors/id_rsa", "selectors/server.pem", "pipeline/notes.txt"),
+        *("pipeline/.git/config", "pipeline/.git/hooks/x.py", "selectors/.venv/x.py", "pipeline/__pycache__/x.py"),
+        *("selectors/data.d/x.py", "tune_spaces/runs/model.pt"),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("planted")
+    (root / "pipeline" / "linked.py").symlink_to(tmp_path / "secret.py")
+    (root / "pipeline" / "linked").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(packing, "_folder_of", lambda room: root / room)
+    return root
+
+
+def test_what_lies_in_the_rooms_and_where_links_lead_is_not_sent(littered, tmp_path):
+    copy_package(tmp_path / "sent")
+    sent = [path for path in (tmp_path / "sent").rglob("*") if path.is_file()]
+    assert not [path for path in sent if "planted" in path.read_text()]
+    assert not [path for path in (tmp_path / "sent").rglob("*") if path.is_symlink() or path.name.startswith(".")]
+    copied = {path.relative_to(tmp_path / "sent" / "d2ace") for path in sent}
+    assert {Path("pipeline/cli.py"), Path("py.typed")} < copied and len(copied) > 100
+
+
+def test_a_package_of_links_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "cli.py").symlink_to(ROOT / "pipeline" / "cli.py")
+    monkeypatch.setattr(packing, "_folder_of", lambda room: tmp_path / "pipeline")
+    with pytest.raises(RunError, match=r"files are links.*--wheel"):
+        copy_package(tmp_path / "sent")
+
+
+def test_the_listing_is_what_is_sent(littered, tmp_path):
+    (tmp_path / "my.yaml").write_text("a: 1\n")
+    with packed("d2ace.pipeline.cli", ["train", str(tmp_path / "my.yaml")]) as package:
+        lines = listing(package).splitlines()
+        [code], files = package.runtime_env["py_modules"], package.runtime_env["working_dir"]
+        sent = [path for folder in (code, files) for path in Path(folder).rglob("*") if path.is_file()]
+    assert lines[0] == "command: python -m d2ace.pipeline.cli train my.yaml"
+    assert lines[1] == 'runtime environment: {"py_modules": ["d2ace"], "working_dir": "files"}'
+    listed = {line.split()[1]: int(line.split()[0].replace(",", "")) for line in lines[3:-1]}
+    assert listed["files/my.yaml"] == 5 and listed["d2ace/pipeline/cli.py"] > 100
+    assert set(listed) == {f"{path}".partition("/code/")[2] or f"files/{path.name}" for path in sent}
+    assert lines[-1] == f"{len(sent)} files, {sum(listed.values()):,} bytes; nothing was sent"
+
+
+def test_a_link_that_only_looks_like_yaml_is_refused(tmp_path):
+    (tmp_path / "key").write_text("planted")
+    (tmp_path / "x.yaml").symlink_to(tmp_path / "key")
+    with (
+        pytest.raises(RunError, match=r"x\.yaml: is a link to .*key, which is no YAML file"),
+        packed("m", [str(tmp_path / "x.yaml")]),
+    ):
+        pass
 
 
 def test_keys_in_an_argument_do_not_reach_the_cluster():
@@ -85,9 +154,11 @@ def test_a_wheel_is_unpacked_without_its_metadata(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.whl", "w") as wheel:
         wheel.writestr("d2ace/pipeline/cli.py", "there = 1\n")
         wheel.writestr("d2ace-1.dist-info/METADATA", "")
+        wheel.writestr("d2ace/pipeline/.env", "planted")
     unpack_wheel(tmp_path / "x.whl", tmp_path / "code")
     assert [path.name for path in (tmp_path / "code").iterdir()] == ["d2ace"]
     assert (tmp_path / "code/d2ace/pipeline/cli.py").read_text() == "there = 1\n"
+    assert [path.name for path in (tmp_path / "code/d2ace/pipeline").iterdir()] == ["cli.py"]
 
 
 @pytest.mark.parametrize(

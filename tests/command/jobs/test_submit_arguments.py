@@ -56,6 +56,7 @@ def test_follow_and_cancel_take_a_job(calls):
         [],
         ["--follow", "j", "--", "methods"],
         ["--cancel", "j", "--", "methods"],
+        ["--follow", "j", "--dry-run"],
         ["--", "submit", "--follow", "j"],
         ["--", "compare", "study.yaml", "out"],
     ],
@@ -63,6 +64,14 @@ def test_follow_and_cancel_take_a_job(calls):
 def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
     assert main(["submit", *arguments]) == 2
     assert capsys.readouterr().err.startswith("d2ace: error: submit ")
+    assert not calls
+
+
+def test_a_dry_run_lists_and_asks_no_cluster(calls, capsys):
+    assert main(["submit", "--dry-run", "--", "methods"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("command: python -m d2ace.pipeline.cli methods\n") and "d2ace/pipeline/cli.py\n" in shown
+    assert shown.endswith("bytes; nothing was sent\n")
     assert not calls
 
 
