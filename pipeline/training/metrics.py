@@ -9,11 +9,14 @@ Conventions, where the literature differs:
 - ``jaccard`` is the mean over rows; a row without relevant and without predicted labels is right and counts as 1.
 - Ranking metrics compare the labels of one row. A relevant label tied with an irrelevant one is ranked after it, so a
   constant prediction does not shine; torchmetrics' ranking loss breaks ties by position, hence our own.
-- ``one_error``, ``coverage`` and ``label_ranking_ap`` skip rows without a relevant label, ``ranking_loss`` also rows
-  where every label is relevant: nothing is ranked there. (scikit-learn counts such rows as perfect.)
+- Rows in which nothing is ranked count as scikit-learn counts them: without a relevant label ``ranking_loss`` and
+  ``coverage`` are 0 and ``label_ranking_ap`` is 1; where every label is relevant ``ranking_loss`` is 0.
+- ``one_error`` is the mean over rows with a relevant label: in another row no label could be right.
 - ``coverage`` is the mean depth in 1..L at which all relevant labels are found, as scikit-learn's ``coverage_error``;
   some papers subtract 1 and divide by L.
 - What no row or label defines is NaN.
+
+``docs/metrics.md`` has every definition, and how scikit-learn and torchmetrics differ.
 
 torchmetrics brings seconds of imports from every domain that it knows; it is imported where a metric is computed, so
 that processes which compute none (the trainer's controller, most workers, the command line's errors) start without.
@@ -186,10 +189,10 @@ def _rankings(scores: Tensor, truth: Tensor) -> dict[str, float]:
     loss, error, depth, precision, pairs, relevant = (torch.cat(column) for column in zip(*parts, strict=True))
     ranked = relevant > 0
     return {
-        "ranking_loss": _mean(loss[pairs > 0] / pairs[pairs > 0]),
+        "ranking_loss": _mean(loss / pairs.clamp_min(1)),
         "one_error": _mean(error[ranked]),
-        "coverage": _mean(depth[ranked]),
-        "label_ranking_ap": _mean(precision[ranked] / relevant[ranked]),
+        "coverage": _mean(depth),
+        "label_ranking_ap": _mean(torch.where(ranked, precision / relevant.clamp_min(1), 1.0)),
     }
 
 

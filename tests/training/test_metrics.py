@@ -32,7 +32,6 @@ def by_scikit_learn(scores, truth, threshold=0.5):
     both = (truth.sum(0) > 0) & (truth.sum(0) < len(truth))
     some = truth.sum(0) > 0
     rows = truth.sum(1) > 0
-    pairs = rows & (truth.sum(1) < truth.shape[1])
 
     def averaged(metric, average):
         return metric(truth, decided, average=average, zero_division=0)
@@ -49,11 +48,11 @@ def by_scikit_learn(scores, truth, threshold=0.5):
         "micro_f1": averaged(sk.f1_score, "micro"),
         "cf1": harmonic("macro"),
         "of1": harmonic("micro"),
-        "ranking_loss": sk.label_ranking_loss(truth[pairs], scores[pairs]),
+        "ranking_loss": sk.label_ranking_loss(truth, scores),
         "hamming_loss": sk.hamming_loss(truth, decided),
         "one_error": np.mean([truth[i, scores[i].argmax()] == 0 for i in np.flatnonzero(rows)]),
-        "coverage": sk.coverage_error(truth[rows], scores[rows]),
-        "label_ranking_ap": sk.label_ranking_average_precision_score(truth[rows], scores[rows]),
+        "coverage": sk.coverage_error(truth, scores),
+        "label_ranking_ap": sk.label_ranking_average_precision_score(truth, scores),
         "subset_accuracy": sk.accuracy_score(truth, decided),
         "jaccard": sk.jaccard_score(truth, decided, average="samples", zero_division=1),
     }
@@ -64,11 +63,9 @@ def by_loops(scores, truth):
     losses, depths, precisions, areas = [], [], [], []
     for s, t in zip(scores, truth, strict=True):
         inside, outside = s[t == 1], s[t == 0]
-        if len(inside) and len(outside):
-            losses.append(np.mean([a <= b for a in inside for b in outside]))
-        if len(inside):
-            depths.append(max(sum(s >= a) for a in inside))
-            precisions.append(np.mean([sum(inside >= a) / sum(s >= a) for a in inside]))
+        losses.append(np.mean([a <= b for a in inside for b in outside] or [0]))
+        depths.append(max((sum(s >= a) for a in inside), default=0))
+        precisions.append(np.mean([sum(inside >= a) / sum(s >= a) for a in inside] or [1]))
     for s, t in zip(scores.T, truth.T, strict=True):
         inside, outside = s[t == 1], s[t == 0]
         if len(inside) and len(outside):
@@ -107,6 +104,37 @@ def test_equals_slow_definitions(case):
     assert {name: got[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_scikit_learn_with_empty_rows_full_rows_ties_and_constant_labels(seed):
+    scores, truth = draw(120, 8, seed=seed, decimals=1)
+    truth[:30], truth[30:40] = 0, 1
+    truth[:, 2], scores[:, 5] = 0, 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = by_scikit_learn(scores, truth)
+    assert evaluate_predictions(scores, truth) == pytest.approx(expected, abs=1e-6)
+
+
+def test_differs_from_torchmetrics_only_where_the_documentation_says_so():
+    from torchmetrics.functional import classification as tm
+
+    scores, truth = draw(120, 8, seed=3)
+    truth[:30] = 0
+    given = torch.tensor(scores), torch.tensor(truth)
+    got = evaluate_predictions(scores, truth)
+    for name in ("ranking_loss", "label_ranking_ap", "coverage"):
+        theirs = {"label_ranking_ap": "ranking_average_precision", "coverage": "coverage_error"}.get(name, name)
+        assert got[name] == pytest.approx(float(getattr(tm, f"multilabel_{theirs}")(*given, num_labels=8)), abs=1e-6)
+    tied = torch.tensor(scores).round(decimals=1), given[1]
+    ours = evaluate_predictions(*tied)["ranking_loss"]
+    assert ours > 1.01 * float(tm.multilabel_ranking_loss(*tied, num_labels=8))
+    truth[:, 2] = 0  # a label without positives counts as 0 there
+    given = torch.tensor(scores), torch.tensor(truth)
+    ours = evaluate_predictions(scores, truth)
+    for name, theirs in {"macro_auc": tm.multilabel_auroc, "map": tm.multilabel_average_precision}.items():
+        assert ours[name] * 7 / 8 == pytest.approx(float(theirs(*given, num_labels=8)), abs=1e-6)
+
+
 def test_labels_with_one_class_and_rows_without_labels_do_not_leak_in():
     scores, truth = draw(60, 5, seed=7)
     keep = truth.sum(1) > 0
@@ -117,8 +145,11 @@ def test_labels_with_one_class_and_rows_without_labels_do_not_leak_in():
     assert padded["macro_auc"] == plain["macro_auc"]
     assert padded["map"] == plain["map"]
     blank = evaluate_predictions(np.vstack([scores, scores[:9]]), np.vstack([truth, 0 * truth[:9]]))
-    for name in ("ranking_loss", "one_error", "coverage", "label_ranking_ap"):
-        assert blank[name] == pytest.approx(plain[name], abs=1e-12)
+    rows = len(truth)
+    shares = {"ranking_loss": 0.0, "coverage": 0.0, "label_ranking_ap": 1.0}
+    assert blank["one_error"] == pytest.approx(plain["one_error"], abs=1e-12)
+    for name, value in shares.items():
+        assert blank[name] == pytest.approx((rows * plain[name] + 9 * value) / (rows + 9), abs=1e-12)
 
 
 def test_a_perfect_prediction_is_perfect_in_every_metric():
@@ -163,14 +194,10 @@ def test_takes_arrays_and_tensors_of_any_dtype(kind):
 def test_what_is_not_defined_is_nan():
     scores, truth = draw(10, 3, seed=12)
     nothing = evaluate_predictions(scores, 0 * truth)
-    undefined = {"macro_auc", "micro_auc", "map", "ranking_loss", "one_error", "coverage", "label_ranking_ap"}
+    undefined = {"macro_auc", "micro_auc", "map", "one_error"}
     assert {name for name, value in nothing.items() if math.isnan(value)} == undefined
     everything = evaluate_predictions(scores, 0 * truth + 1)
-    assert {name for name, value in everything.items() if math.isnan(value)} == {
-        "macro_auc",
-        "micro_auc",
-        "ranking_loss",
-    }
+    assert {name for name, value in everything.items() if math.isnan(value)} == {"macro_auc", "micro_auc"}
 
 
 def test_one_label_alone_works():
