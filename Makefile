@@ -1,4 +1,4 @@
-# make train | test | lint | bench | wheel | clean: a bare clone, python3 and make are all it takes.
+# make train | test | lint | docs | bench | wheel | clean: a bare clone, python3 and make are all it takes.
 # ARGS reaches the command:  make train ARGS=train.epochs=5   make test ARGS="-k history"
 
 PYTHON ?= python3
@@ -16,12 +16,13 @@ $(shell rm -f $(STAMP))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint types bench wheel clean
+.PHONY: help install train test lint types docs bench wheel clean
 
 help:
 	@echo "make train   train uniform and D2ACE on the embedded digit-scenes and compare them"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings, formatting and types"
+	@echo "make docs    write the API reference into site/"
 	@echo "make bench   run every benchmark"
 	@echo "make wheel   write dist/, what cluster.yaml copies to the nodes"
 	@echo "make clean   remove .venv and what tools left behind; data/ and runs/ stay"
@@ -35,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt setup.py
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
 	  rm -rf $(VENV); echo "make: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "installing into $(VENV) (minutes, the first time)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	@echo '$(CURDIR)' > $@
 
 train: $(STAMP)
@@ -55,6 +56,9 @@ types:
 	@cp d2ace/__init__.py d2ace/py.typed .types/d2ace/
 	@for room in pipeline selectors tune_spaces; do ln -sfn ../../$$room .types/d2ace/$$room; done
 
+docs: $(STAMP)
+	@$(BIN)/python docs/make_site.py $(ARGS)
+
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
@@ -65,5 +69,5 @@ wheel: $(STAMP)
 	@$(BIN)/python -m zipfile -e dist/d2ace-*.whl dist/unpacked
 
 clean:
-	rm -rf $(VENV) .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .types build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,6 +35,21 @@ def test_pytorch_loop(loader_processes, capsys):
     losses = main_of("pytorch_loop.py")(epochs=4, loader_processes=loader_processes)
     assert len(losses) == 4 and losses[-1] < 0.9 * losses[0]
     assert "epoch 4: loss" in capsys.readouterr().out
+
+
+def test_own_selector_prefers_what_it_says(capsys):
+    selector = main_of("own_selector.py")(epochs=4)
+    assert_selected(selector, 4)
+    labels_of_row, p = np.diff(selector.labels.indptr), selector.diagnostics()["p"]
+    assert p[labels_of_row > 3].mean() > 1.5 * p[labels_of_row < 2].mean()
+    again = type(selector)(selector.labels, batch_size=32, epochs=4, warmup=2, pressure=16.0)
+    again.load_state_dict(selector.state_dict())
+    np.testing.assert_array_equal(again.plan(4).ids, selector.plan(4).ids)
+
+
+def test_the_template_in_contributing_is_the_tested_one():
+    template = (EXAMPLES.parent / "CONTRIBUTING.md").read_text().split("```python\n")[1].split("```")[0]
+    assert template.strip() in (EXAMPLES / "own_selector.py").read_text()
 
 
 def test_lightning():

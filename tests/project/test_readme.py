@@ -3,13 +3,15 @@
 import importlib.util
 import re
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from d2ace.selectors import api
+
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RUN = "```python\nx = 1\nprint(x)\n```\n"
 
 
@@ -65,9 +67,16 @@ def test_the_readme_has_blocks_that_run(runner: ModuleType):
     assert languages == {"python", "bash"}
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_into_the_repository_lead_somewhere(path: Path):
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)|(?:src|srcset)=\"([^\"]+)\"", path.read_text())
-    for target in filter(None, (one or other for one, other in targets)):
-        if not re.match(r"[a-z]+:", target):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
+def test_the_readme_names_every_method():
+    named = set(
+        re.findall(r"`([\w-]+)`", (ROOT / "README.md").read_text().partition("## Methods")[2].partition("\n## ")[0])
+    )
+    assert named == set(api.names())
+
+
+def test_the_badges_say_what_the_package_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    badges = {path.stem: path.read_text() for path in (ROOT / "docs" / "badges").glob("*.svg")}
+    assert f">{project['license']}<" in badges["licence"]
+    versions = [name.rpartition(" :: ")[2] for name in project["classifiers"] if re.search(r":: 3\.\d+$", name)]
+    assert versions and f">{' | '.join(versions)}<" in badges["python"]
