@@ -1,5 +1,6 @@
 """How many rows and labels metrics rest on: a mean over labels that have both classes may be one over few labels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,21 @@ class Support:
         if self.median_positives < FEW_POSITIVES:
             reasons.append(f"the median label has {self.median_positives:g} positives")
         return "rests on little: " + ", ".join(reasons) if reasons else None
+
+
+def support_lines(labels: csr_array, splits: Mapping[str, np.ndarray]) -> list[str]:
+    """Return, for a log, what the metrics of each split rest on, and a warning where that is little.
+
+    Args:
+        labels: CSR (N, L) of all rows.
+        splits: row ids of each split, int64; one without rows has no line.
+    """
+    lines = []
+    for name, ids in splits.items():
+        support = support_of(labels, ids)
+        lines += [f"{name}: {support.sentence()}"] if support.rows else []
+        lines += [f"warning: {name} {support.warning()}"] if support.rows and support.warning() else []
+    return lines
 
 
 def support_of(labels: csr_array, ids: np.ndarray) -> Support:

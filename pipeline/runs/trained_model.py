@@ -133,5 +133,5 @@ def _label_difference(manifest: Manifest, expected: tuple[str, ...]) -> str:
     else:
         what = f"lacks the model's labels {some(lacking)}" if lacking else "has the model's labels in another order"
     option = "--labels with all of the model's names" if manifest.kind == "image" else "--labels-of TRAINING_DATA"
-    absent = "" if manifest.kind == "image" or not lacking else ", --missing-labels absent if they have columns,"
+    absent = "" if manifest.kind == "image" or not lacking else ", and --missing-labels absent if labels have columns"
     return f"{what}; prepare it again with {option}{absent}"

@@ -16,6 +16,7 @@ from ..common.errors import RunError
 from ..common.storage.folder_lock import FolderLock
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
+from ..data.support import support_lines
 from ..feeds.all_rows import AllRows
 from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
 from ..feeds.row_store import materialise
@@ -168,6 +169,9 @@ def train_in(
         Progress(folder, settings.epochs, settings.monitor, quiet, listener, elsewhere=workers > 0) as progress,
     ):
         data = _data(config, folder, labels, rows)  # while the two processes start
+        if not quiet:
+            held_out = {"validation": data.splits.validation, "test": data.splits.test}
+            print("\n".join(support_lines(labels, held_out)), flush=True)
         setup = RunSetup(config, data, folder, progress.events)
         blueprint = selection_blueprint(config, folder, labels, rows, data)
         if actor is None:

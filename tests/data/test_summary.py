@@ -11,7 +11,7 @@ from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
 from d2ace.pipeline.data.summary import SUMMARY_FILE, read_summary, summarise
 from d2ace.pipeline.data.summary_text import summary_text
-from d2ace.pipeline.data.support import support_of
+from d2ace.pipeline.data.support import support_lines, support_of
 
 ROWS = 60
 
@@ -73,6 +73,16 @@ def test_support_counts_what_each_mean_is_over():
     assert support.warning() == why
     many = csr_array(np.tile([[1, 0], [0, 1]], (60, 1)).astype(np.uint8))
     assert support_of(many, np.arange(120)).warning() is None
+
+
+def test_the_lines_of_a_run_say_what_its_metrics_rest_on():
+    labels = csr_array(np.tile([[1, 0], [0, 1]], (60, 1)).astype(np.uint8))
+    splits = {"validation": np.arange(2), "test": np.arange(120), "none": np.zeros(0, np.int64)}
+    assert support_lines(labels, splits) == [
+        "validation: 2 rows: macro_auc over 2 of 2 labels, map over 2, rankings over 2 rows",
+        "warning: validation rests on little: only 2 rows, the median label has 1 positives",
+        "test: 120 rows: macro_auc over 2 of 2 labels, map over 2, rankings over 120 rows",
+    ]
 
 
 def test_the_summary_is_kept_and_read_back(make):

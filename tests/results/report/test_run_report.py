@@ -64,6 +64,20 @@ def test_cards(run, source):
     assert shown["Selection"] == f"{100 * selected / seconds:.2f} %"
 
 
+def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
+    data = run.load_data()
+    labels = read_labels(Manifest.load(TrainedModel(run.path, torch.device("cpu")).config.data.path)).toarray()
+    head, *rows = page.tables["What the metrics of each split of this run rest on"]
+    assert head[:3] == ["split", "rows", "macro_auc: labels"]
+    for name, *shown in rows:
+        part = labels[getattr(data.splits, name)]
+        counts = part.sum(axis=0)
+        both = ((counts > 0) & (counts < len(part))).sum()
+        expected = [len(part), f"{both} of {labels.shape[1]}", (counts > 0).sum(), part.any(axis=1).sum()]
+        assert shown[:4] == [str(value) for value in expected]
+    assert [row[0] for row in rows] == ["train", "validation", "test"]
+
+
 def test_average_precision_of_labels_is_that_of_the_weights(run, page):
     model = TrainedModel(run.path, torch.device("cpu"))
     manifest, ids = Manifest.load(model.config.data.path), model.data.splits.test

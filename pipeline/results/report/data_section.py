@@ -1,0 +1,63 @@
+"""The data of a run: what the metrics of its splits rest on, and what ``prepare`` said about it."""
+
+import numpy as np
+
+from ...common.errors import DataError, RunError
+from ...data.manifest import Manifest
+from ...data.shards import read_labels
+from ...data.summary import Summary, read_summary
+from ...data.support import Support, support_of
+from .markup import Html, joined
+from .page import Section, left_out, notes, prose, table
+from .run_source import RunSource
+from .wording import fixed
+
+_SPLITS = ("train", "validation", "test")
+
+
+def data_section(source: RunSource) -> Section | None:
+    """Return the section; None for a run that never came as far as its splits."""
+    if source.data is None:
+        return None
+    try:
+        manifest = Manifest.load(source.config.data.path)
+        source.data.require_same(manifest, source.folder.path)
+        labels = read_labels(manifest)
+    except (DataError, RunError) as error:
+        return Section("data", "Data", left_out("What the metrics rest on", f"{error}."))
+    parts = {name: support_of(labels, np.asarray(getattr(source.data.splits, name))) for name in _SPLITS}
+    parts = {name: support for name, support in parts.items() if support.rows}
+    warnings = [f"{name} {why}." for name, support in parts.items() if name != "train" and (why := support.warning())]
+    summary = read_summary(manifest)
+    said = notes([*warnings, *(_said(summary) if summary else [])])
+    return Section("data", "Data", joined(_balance(summary) if summary else "", _support_table(parts), said))
+
+
+def _support_table(parts: dict[str, Support]) -> Html:
+    head = ("split", "rows", "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label")
+    rows = [
+        (
+            name,
+            f"{part.rows:,}",
+            f"{part.both_classes:,} of {part.labels:,}",
+            f"{part.positive_labels:,}",
+            f"{part.labelled_rows:,}",
+            fixed(part.median_positives, 0),
+        )
+        for name, part in parts.items()
+    ]
+    return table("What the metrics of each split of this run rest on", head, rows)
+
+
+def _balance(summary: Summary) -> Html:
+    if summary.imbalance is None:
+        return prose("No row has a label.")
+    mean, most = summary.imbalance
+    return prose(
+        f"{summary.unlabelled_rows:,} rows have no label. The most frequent label has {mean:,.1f} times the rows of "
+        f"another in the mean, {most:,.1f} times those of the rarest."
+    )
+
+
+def _said(summary: Summary) -> list[str]:
+    return [f"{sentence}." for sentence in (*summary.notices, *summary.odd)]
