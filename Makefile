@@ -43,7 +43,7 @@ train: $(STAMP)
 	@$(BIN)/d2ace demo $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --durations=20 $(ARGS)
 
 lint: $(STAMP) types
 	@$(BIN)/python -m ruff check .

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["run_fixtures"]
+pytest_plugins = ["run_fixtures", "slow_tests"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -34,8 +34,8 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def ray_session() -> Iterator[None]:
-    """A local Ray with more logical CPUs than cores, so that three workers and their actor fit."""
+def ray_session() -> Iterator[str]:
+    """A local Ray with more logical CPUs than cores, so that three workers and their actor fit; gives its address."""
     import ray
 
     ray.init(
@@ -46,5 +46,5 @@ def ray_session() -> Iterator[None]:
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
-    yield
+    yield ray.get_runtime_context().gcs_address
     ray.shutdown()

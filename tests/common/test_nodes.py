@@ -68,7 +68,7 @@ cluster.shutdown()
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow("starts a head and three nodes, and trains on them")
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("ray_session")
 def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node(tmp_path):

@@ -35,7 +35,7 @@ def test_counts(shared, tmp_path, name):
         assert (read_labels(manifest).sum(axis=1) == 0).sum() == 294
 
 
-@pytest.mark.slow
+@pytest.mark.slow("the largest table that lies beside the project")
 def test_imdb(shared, tmp_path):
     manifest = prepare(shared / "data" / "meka" / "Imdb.arff.bz2", tmp_path / "imdb")
     verify(manifest)

@@ -96,7 +96,7 @@ def test_shards_that_do_not_hold_what_the_manifest_says_are_refused(table, tmp_p
         materialise(Manifest.load(tmp_path / "broken"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a Ray of its own, with a small object store, and 131 MB of rows")
 def test_larger_than_the_object_store_spills_says_so_and_finishes(tmp_path):
     """131 MB of rows in an object store of 80 MB; a Ray of its own, because the store's size is fixed at start."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -150,7 +150,7 @@ def test_a_killed_task_is_run_again(digits):
     same([first, *parts], gather.parts(requests))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("two workers start, are killed and start again")
 def test_a_stream_whose_workers_are_killed_ends_with_the_weights_of_a_gathering_run(digits, tmp_path):
     config = {
         "data": {"path": str(digits.folder)},

@@ -1,5 +1,6 @@
 """Runs whose processes are killed, and whether that changed them."""
 
+import json
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ import torch
 from ray_processes import session_processes
 
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.training.metrics import METRICS
 
 
 def equal_runs(a: Path, b: Path) -> bool:
@@ -17,7 +19,13 @@ def equal_runs(a: Path, b: Path) -> bool:
         (a / "order" / path.name).read_bytes() == path.read_bytes() for path in sorted((b / "order").iterdir())
     )
     x, y = (torch.load(folder / "model.pt", weights_only=True) for folder in (a, b))
-    return same_orders and all(torch.equal(x[name], y[name]) for name in y)
+    return same_orders and same_records(a, b) and all(torch.equal(x[name], y[name]) for name in y)
+
+
+def same_records(a: Path, b: Path) -> bool:
+    """Whether losses and metrics of all epochs are equal, whatever the clock said."""
+    records = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (a, b)]
+    return all(x[name] == y[name] for x, y in zip(*records, strict=True) for name in (*METRICS, "train_loss"))
 
 
 class Killer(Thread):

@@ -93,17 +93,17 @@ def test_ranges_that_no_node_can_hold_are_named(ranges, monkeypatch):
         ShardedD2ACE(**make_case(), ranges=2, make_ranges=lambda specs: ranges(specs, start_timeout_s=8))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("starts a head and two nodes")
 def test_ranges_spread_over_nodes():
     """A cluster of two nodes, in a process of its own since the suite's Ray session is another."""
     script = """
 import ray, sys
 from ray.cluster_utils import Cluster
-sys.path[:0] = ["tests/helpers", "."]
+sys.path[:0] = ["tests/selection", "tests/helpers", "."]
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1)
 ray.init(address=cluster.address, log_to_driver=False)
-from test_sharded_selection import make_case, train
+from test_ray_ranges import make_case, train
 from d2ace.pipeline.selection.ray_ranges import RayRanges
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.sharded import ShardedD2ACE

@@ -54,7 +54,6 @@ def test_it_is_told_above_a_tenth_only():
     assert told is not None and "waited 35% of the last epoch" in told and "d2ace doctor" in told
 
 
-@pytest.mark.usefixtures("ray_session")
 def test_a_run_keeps_it_and_tells_it_at_the_end(make_config, monkeypatch, capsys):
     part = GatherFeed.part
     nap_s = 0.2  # long against a step on a loaded machine

@@ -16,13 +16,11 @@ from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.selection.files import SelectionFiles
 from d2ace.pipeline.selection.recording import read_recording
 
-pytestmark = pytest.mark.usefixtures("ray_session")
-
 
 @pytest.fixture(scope="module")
-def in_process(table, tmp_path_factory, ray_session):
+def in_process(table, tmp_path_factory):
     """The run of ``make_config`` without worker processes."""
-    return fit(small_config(table, tmp_path_factory.mktemp("runs"), "run.record_observations=true"), quiet=True)
+    return fit(small_config(table, tmp_path_factory.mktemp("runs")), quiet=True)
 
 
 def losses(result):
@@ -76,25 +74,20 @@ def assert_same_run(result, reference):
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 3])
-def test_worker_counts_give_the_same_batches_weights_and_metrics(make_config, in_process, workers):
-    assert len(set(orders(in_process.folder))) == 5
-    result = fit(make_config("run.name=a", f"run.workers={workers}", "run.record_observations=true"), quiet=True)
-    assert_same_run(result, in_process)
-
-
-@pytest.mark.slow
-def test_two_workers_agree_on_dropout_clipping_and_embeddings_too(make_config):
+@pytest.mark.slow("three workers")
+@pytest.mark.usefixtures("ray_session")
+def test_workers_agree_with_one_process_on_dropout_clipping_and_embeddings_too(make_config):
+    """One and two workers: ``test_resume``; row weights, images and running statistics: ``test_backbone_fit``."""
     noisy = ("model.options.dropout=0.3", "train.grad_clip=0.5", "run.record_observations=true")
     options = (*noisy, "selector.neighbour_features=embeddings", "selector.options.warmup=2")
-    two, one = (fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (2, 0))
+    three, one = (fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (3, 0))
     assert len(set(orders(one.folder))) == 5
-    assert_same_run(two, one)
-    np.testing.assert_array_equal(*(np.load(r.folder / "neighbour_features.npy") for r in (one, two)))
+    assert_same_run(three, one)
+    np.testing.assert_array_equal(*(np.load(r.folder / "neighbour_features.npy") for r in (one, three)))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("three workers")
+@pytest.mark.usefixtures("ray_session")
 def test_ddp_reduction_agrees_up_to_rounding(make_config):
     """Uneven slices (231 % 32, thirds) are weighted correctly: the curves of the two reductions agree to 1e-5."""
     exact = fit(make_config("run.name=exact", "selector.name=uniform", "selector.options={}"), quiet=True)

@@ -14,7 +14,6 @@ from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.training.driver import resume
 from d2ace.selectors.common.errors import SelectionError
 
-pytestmark = pytest.mark.usefixtures("ray_session")
 EMBEDDINGS = ("selector.neighbour_features=embeddings", "selector.options.warmup=2")
 
 

@@ -15,9 +15,10 @@ from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.selectors.common.errors import SelectionError
 
-pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
+pytestmark = pytest.mark.usefixtures("ray_session")
 
 
+@pytest.mark.slow("a worker, and two ranges of which one is killed")
 def test_a_run_with_two_ranges_draws_the_same_rows_and_survives_the_loss_of_a_range(make_config):
     one = fit(make_config("run.name=one"), quiet=True)
     assert len(set(orders(one.folder))) == 5

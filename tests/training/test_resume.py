@@ -24,13 +24,14 @@ LONG = ("train.epochs=12", "train.batch_size=8", "run.checkpoint_steps=7", "mode
 
 
 @pytest.fixture(scope="module")
-def unbroken(table, tmp_path_factory, ray_session):
+def unbroken(table, tmp_path_factory):
     """The run that nobody disturbs, with all its checkpoints; tests that change it take a copy."""
     config = small_config(table, tmp_path_factory.mktemp("unbroken"), "run.keep_checkpoints=99", *LONG)
     return fit(config, quiet=True)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.slow("two workers start, are killed and start again")
 def test_killed_processes_do_not_change_the_run(make_config, unbroken):
     """First the workers, later the selection actor."""
     config = make_config("run.name=a", "run.workers=2", *LONG)
@@ -43,7 +44,8 @@ def test_killed_processes_do_not_change_the_run(make_config, unbroken):
     assert equal_runs(result.folder, unbroken.folder)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.slow("a command in a process of its own with a worker, then two workers")
 def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path):
     config = make_config("run.name=a", "run.workers=1", *LONG)
     config.save(tmp_path / "config.yaml")
@@ -80,7 +82,7 @@ def test_a_checkpoint_in_mid_epoch_continues_exactly(unbroken, tmp_path):
     assert equal_runs(folder, unbroken.folder)
 
 
-def test_resume_refuses_other_data_and_other_folders(make_config, tmp_path, ray_session):
+def test_resume_refuses_other_data_and_other_folders(make_config, tmp_path):
     data = write_table(tmp_path / "mine")
     result = fit(make_config("run.name=a", "train.epochs=1", f"data.path={data}"), quiet=True)
     shutil.rmtree(data)

@@ -13,7 +13,7 @@ from ray_head import ROOT
 
 from d2ace.pipeline.command.jobs.package import copy_package
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("jobs start processes of their own on a head with a dashboard")
 
 
 def job_of(done: subprocess.CompletedProcess[str]) -> str:

@@ -238,13 +238,13 @@ def test_ray_gives_the_same_bytes(tmp_path, ray_session, monkeypatch):
         prepare_one(folder, tmp_path / "bad", **options)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a command in a process of its own, and 77 million pixels to read twice")
 def test_a_killed_driver_leaves_its_finished_pieces(tmp_path, ray_session):
     large = [encode(picture(number, size=(1600, 1200)), "PNG", compress_level=1) for number in range(40)]
     folder, out = make_folder(tmp_path / "in", large), tmp_path / "set"
     command = [sys.executable, "-m", "d2ace.pipeline.cli", "prepare", str(folder), str(out)]
     command += ["--format", "image-csv", "--shard-mb", "0.0001"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
     driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 150
     while len(list(partial_path(out).glob("piece-*.json"))) < 2:

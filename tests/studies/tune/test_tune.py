@@ -102,7 +102,7 @@ def run_command(*arguments: str, **changes: str) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("three sweeps, one of them in a process of its own")
 @pytest.mark.usefixtures("ray_session")
 def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep, tmp_path):
     """ASHA keeps only the first of these; resumed without knowing it, it would keep the next one, too."""
@@ -151,7 +151,7 @@ print("left", set(groups), alive, free)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a Ray of its own with a dashboard, and two runs with two workers each")
 @pytest.mark.timeout(600)
 def test_trials_of_whole_fits_leave_nothing_behind_when_they_are_stopped(make_sweep, tmp_path):
     """ASHA stops the second trial, whose workers and selection actor then have to go."""

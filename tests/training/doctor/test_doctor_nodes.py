@@ -41,7 +41,7 @@ cluster.shutdown()
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow("starts a head and two nodes")
 def test_each_part_is_measured_where_it_runs(make_config, table, tmp_path):
     config = make_config(table, "run.worker_labels={role: trainer}").model_dump(mode="json")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
