@@ -4,6 +4,8 @@ Every ``python`` and ``bash`` block runs, unless its opening fence says why not:
 
     ```bash no-run: needs a cluster
 
+Commands join one Ray that lasts for all blocks, which spares each the start of its own (tests show that).
+
 Usage: python .ci/readme_blocks.py [FILE.md ...]; the exit code is 1 when a block fails.
 """
 
@@ -13,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,5 +108,19 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if sum(check(path) for path in paths) else 0
 
 
+@contextmanager
+def one_ray() -> Iterator[None]:
+    """Start a Ray that every block's commands join."""
+    import ray
+
+    ray.init(address="local", num_cpus=max(4, os.cpu_count() or 1), include_dashboard=False, log_to_driver=False)
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with one_ray():
+        sys.exit(main(sys.argv[1:]))

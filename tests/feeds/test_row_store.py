@@ -74,7 +74,7 @@ def test_one_shard_is_read_by_the_driver_alone(tmp_path, ray_session):
     store, ids = materialise(manifest), np.arange(1, N_ROWS, 3)
     rows = store.open().gather(ids[::-1])
     np.testing.assert_array_equal(rows.features, read_features(manifest, ids[::-1]))
-    np.testing.assert_array_equal(store.fit_scaler("minmax", ids).offset, rows.features.min(axis=0))
+    np.testing.assert_array_equal(fit_scaler(store, "minmax", ids).offset, rows.features.min(axis=0))
     assert store.each_block(lambda *_: os.getpid(), ids) == [os.getpid()]
     assert store.nbytes > rows.features.itemsize * rows.features.shape[1] * N_ROWS
 
