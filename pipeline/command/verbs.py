@@ -99,7 +99,7 @@ def run_explain(options: argparse.Namespace) -> None:
 
 def run_simulate(options: argparse.Namespace) -> None:
     """Replay a run through another method."""
-    from ..common.config.config import apply_overrides
+    from ..common.config.overrides import apply_overrides
     from ..results.simulation import simulate
 
     print(simulate(options.run, options.method, apply_overrides({}, options.option)))

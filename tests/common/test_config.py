@@ -2,7 +2,8 @@
 
 import pytest
 
-from d2ace.pipeline.common.config.config import Config, apply_overrides
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.config.overrides import apply_overrides
 from d2ace.pipeline.common.errors import ConfigError
 
 MINIMAL = {"data": {"path": "somewhere"}}
@@ -31,6 +32,9 @@ def test_saved_configuration_is_complete_and_reloads_equal(tmp_path):
         ("train.precision=fp16", ["needs run.gpu=true"]),
         ("train.epochs", ["expected section.key=value"]),
         ("train.epochs.x=3", ["'epochs' is a value, not a section"]),
+        ("model.options={hidden: [16", ["override 'model.options={hidden: [16'", "not valid YAML", "brackets"]),
+        ("train.epochs=@x", ["override 'train.epochs=@x'", "not valid YAML"]),
+        ("train.precision=no", ["train.precision", "got 'no'"]),
     ],
 )
 def test_wrong_settings_say_what_was_got_and_expected(override, words):
@@ -55,6 +59,34 @@ def test_bad_yaml_names_file_and_line(tmp_path):
         Config.load(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         Config.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-28", "20261128", "007", "1e5", "no", "12_30", "@home", "*", "{", "a: b", "2026-13-45"]
+)
+def test_text_in_an_override_stays_text(text):
+    config = Config.make(MINIMAL).with_overrides([f"run.name={text}", f"run.worker_labels.zone={text}"])
+    assert config.run.name == text
+    assert config.run.worker_labels == {"zone": text}
+
+
+def test_other_values_in_overrides_are_read_as_yaml():
+    overrides = ["run.gpu=yes", "images.size=[8, 9]", "run.cpus_per_worker=null", "run.name=null", "train.ema=5e-1"]
+    config = Config.make(MINIMAL).with_overrides(["run.name=a", *overrides])
+    assert (config.run.gpu, config.images.size, config.train.ema) == (True, (8, 9), 0.5)
+    assert config.run.cpus_per_worker is None and config.run.name is None
+
+
+def test_yaml_that_is_not_utf_8_names_file_line_and_byte(tmp_path):
+    (tmp_path / "c.yaml").write_bytes("data:\n  path: donn\u00e9es\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"c\.yaml:2: not UTF-8 \(byte 0xe9\); save the file in UTF-8"):
+        Config.load(tmp_path / "c.yaml")
+
+
+def test_a_date_where_text_is_expected_says_to_quote_it(tmp_path):
+    (tmp_path / "c.yaml").write_text("data: {path: x}\nrun: {name: 2026-11-28}\n")
+    with pytest.raises(ConfigError, match=r"run\.name: .*; write it in quotes"):
+        Config.load(tmp_path / "c.yaml")
 
 
 def test_overrides_do_not_change_what_they_are_applied_to():

@@ -3,15 +3,14 @@
 Every section refuses unknown keys (with "did you mean") and values out of range when it is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import Field, model_validator
 
-from ..errors import ConfigError
 from .images import ImagesSection
+from .overrides import apply_overrides
 from .sections import DataSection, ModelSection, OptimizerSection, RunSection, Section, SelectorSection, TrainSection
 from .yaml_file import read_settings
 
@@ -47,7 +46,7 @@ class Config(Section):
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Config":
         """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML)."""
         values = read_settings(path, "sections such as 'data:' and 'train:'")
-        return cls.make(apply_overrides(values, overrides), str(path))
+        return cls.make(apply_overrides(values, overrides, cls), str(path))
 
     def save(self, path: str | Path) -> None:
         """Write the complete configuration, defaults included, as YAML."""
@@ -55,40 +54,4 @@ class Config(Section):
 
     def with_overrides(self, overrides: Sequence[str]) -> "Config":
         """Return a copy with ``section.key=value`` strings applied and everything validated again."""
-        return self.make(apply_overrides(self.model_dump(), overrides), "overrides")
-
-
-def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return ``values`` with each ``a.b.c=value`` set; values are read as YAML (1e-3 is a number too).
-
-    Raises:
-        ConfigError: when an override has no ``=`` or goes through something that is not a section.
-    """
-    result: dict[str, Any] = _copy(values)
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"override {override!r}: expected section.key=value, for example train.epochs=20")
-        *parents, last = key.split(".")
-        node = result
-        for parent in parents:
-            child = node.setdefault(parent, {})
-            if not isinstance(child, dict):
-                raise ConfigError(f"override {override!r}: {parent!r} is a value, not a section")
-            node = child
-        node[last] = _parse_scalar(text)
-    return result
-
-
-def _parse_scalar(text: str) -> Any:
-    value = yaml.safe_load(text) if text else ""
-    if isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+        return self.make(apply_overrides(self.model_dump(), overrides, type(self)), "overrides")

@@ -21,9 +21,12 @@ def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
         ConfigError: with the file, and the line for bad YAML.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text())
+        values = yaml.safe_load(Path(path).read_bytes().decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
+        raise ConfigError(f"{path}:{line}: not UTF-8 (byte 0x{byte:02x}); save the file in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -56,6 +59,8 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str
         else:
             message = problem["msg"].removeprefix("Value error, ")
             got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {problem['input']!r})"
+            if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list | BaseModel):
+                got += "; write it in quotes"
             lines.append(f"{where}: {message}{got}")
     return lines
 
