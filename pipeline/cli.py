@@ -1,29 +1,32 @@
-"""The ``d2ace`` command: parses, calls one verb, turns errors into a line."""
+"""The ``d2ace`` command: parses, and calls one verb within the boundary that turns errors into a line."""
 
+import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
-from ..selectors.common.errors import SelectionError
 from .command.arguments import make_parser
-from .common.errors import ConfigError, DataError, RunError
+from .command.boundary import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for an error told in one line, or that of a submitted job."""
-    options = make_parser().parse_args(arguments)
-    try:
-        code = options.call(options)
-    except (ConfigError, DataError, RunError, SelectionError) as error:
-        print(f"d2ace: error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output, such as head, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("d2ace: interrupted", file=sys.stderr)
-        return 130
-    return code or 0
+    """Run the command line; returns the exit code: 0, one of ``boundary``, or that of a submitted job."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parsed(given)
+    debug = options.debug or os.environ.get("D2ACE_DEBUG", "0") not in ("", "0")
+    return guarded(lambda: options.call(options), again=shlex.join(["d2ace", *given]), debug=debug)
+
+
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    """Parse; overrides may also stand after options, where argparse takes no more of them."""
+    parser = make_parser()
+    options, left = parser.parse_known_args(given)
+    if left and hasattr(options, "overrides") and all("=" in word and not word.startswith("-") for word in left):
+        options.overrides += left
+    elif left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return options
 
 
 if __name__ == "__main__":

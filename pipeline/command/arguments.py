@@ -31,7 +31,15 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")
     demo.add_argument("overrides", nargs="*", metavar="section.key=value")
     demo.set_defaults(call=verbs.run_demo)
+    _add_debug(parser, subparsers)
     return parser
+
+
+def _add_debug(parser: argparse.ArgumentParser, subparsers: _Subparsers) -> None:
+    shown = "show the traceback of an error (also: D2ACE_DEBUG=1)"
+    parser.add_argument("--debug", action="store_true", help=shown)
+    for verb in subparsers.choices.values():
+        verb.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=shown)
 
 
 def _add_prepare(subparsers: _Subparsers) -> None:

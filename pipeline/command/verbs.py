@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...selectors import api as selectors
 from ..common.errors import ConfigError, DataError
+from ..common.storage.addresses import redacted
+from ..runs.opening import require_run
 
 if TYPE_CHECKING:
     from ..common.config.config import Config
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
+    print(f"d2ace: reading {redacted(options.source)}", file=sys.stderr, flush=True)
     from ..data import digit_scenes
     from ..data.from_images.prepare import FORMATS, REJECTED_FILE, prepare_images
     from ..data.from_tables.prepare import prepare
     from ..data.summary import read_summary, summarise
     from ..data.summary_text import summary_text
 
-    chosen = {
-        key: value for key, value in vars(options).items() if key not in ("source", "out", "call") and value is not None
-    }
+    plain = ("source", "out", "call", "debug")
+    chosen = {key: value for key, value in vars(options).items() if key not in plain and value is not None}
     if options.source == "digit-scenes":
         _refuse_surplus(chosen, {"overwrite"}, "digit-scenes is made, not read: it takes no")
         manifest = digit_scenes.build(options.out, **chosen)
@@ -50,20 +51,31 @@ def _refuse_surplus(chosen: Mapping[str, Any], known: set[str], what: str) -> No
 
 def run_train(options: argparse.Namespace) -> None:
     """Train, or go on with a run."""
-    from ..training.driver import fit, resume
-
     if options.resume:
         if options.config:
             raise ConfigError("train --resume takes the run's own configuration; only --workers may change")
-        result = resume(options.resume, workers=options.workers)
+        run = require_run(options.resume)
+        _say_loading()
+        from ..training.driver import resume
+
+        result = resume(run, workers=options.workers)
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:
-        result = fit(_configuration(options))
+        config = _configuration(options)
+        _say_loading()
+        from ..training.driver import fit
+
+        result = fit(config)
     print(f"best epoch {result.best_epoch + 1} of {len(result.history)}, {result.seconds:.1f} s in all")
     for name, value in result.test.items():
         print(f"test {name:<18} {value:.4f}")
     print(f"run folder: {result.folder}")
+
+
+def _say_loading() -> None:
+    """Give the first word: what follows is silent for seconds. On stderr, since results on stdout may be JSON."""
+    print("d2ace: loading PyTorch and Ray", file=sys.stderr, flush=True)
 
 
 def _configuration(options: argparse.Namespace) -> "Config":
@@ -77,6 +89,8 @@ def _configuration(options: argparse.Namespace) -> "Config":
 
 def run_evaluate(options: argparse.Namespace) -> None:
     """Print the metrics of a run."""
+    require_run(options.run)
+    _say_loading()
     from ..common.storage.json_files import as_json
     from ..results.evaluation import evaluate
 
@@ -85,6 +99,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def run_predict(options: argparse.Namespace) -> None:
     """Write predictions."""
+    require_run(options.run)
+    _say_loading()
     from ..results.prediction import predict
 
     print(f"predictions: {predict(options.run, options.data, options.out)}")
@@ -92,6 +108,8 @@ def run_predict(options: argparse.Namespace) -> None:
 
 def run_explain(options: argparse.Namespace) -> None:
     """Say why a row was or was not drawn."""
+    require_run(options.run)
+    _say_loading()
     from ..results.explanation import explain
 
     print(explain(options.run, options.row, options.epoch))
@@ -99,6 +117,8 @@ def run_explain(options: argparse.Namespace) -> None:
 
 def run_simulate(options: argparse.Namespace) -> None:
     """Replay a run through another method."""
+    require_run(options.run)
+    _say_loading()
     from ..common.config.overrides import apply_overrides
     from ..results.simulation import simulate
 
@@ -107,6 +127,7 @@ def run_simulate(options: argparse.Namespace) -> None:
 
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
+    _say_loading()
     from ..studies.compare import Study, compare, compare_methods, summary
 
     study = Study.load(options.study)
@@ -119,12 +140,13 @@ def run_compare(options: argparse.Namespace) -> None:
 
 def run_tune(options: argparse.Namespace) -> None:
     """Run a sweep, go on with one, or write its report anew."""
-    from ..results.report import report
-    from ..studies.tune import SweepFolder, describe, resume_sweep, tune
-
     out = options.resume or options.out
     if out is None or (options.resume and options.sweep):
         raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
+    _say_loading()
+    from ..results.report import report
+    from ..studies.tune import SweepFolder, describe, resume_sweep, tune
+
     if options.resume:
         resume_sweep(out, parallel=options.parallel)
     elif options.sweep != "report":
@@ -136,6 +158,7 @@ def run_tune(options: argparse.Namespace) -> None:
 
 def run_report(options: argparse.Namespace) -> None:
     """Write the report of a run, a comparison or a sweep."""
+    _say_loading()
     from ..results.report import report
 
     print(f"report: {report(options.source, options.out)}")
@@ -143,11 +166,13 @@ def run_report(options: argparse.Namespace) -> None:
 
 def run_doctor(options: argparse.Namespace) -> None:
     """Print what bounds a run."""
+    config = _configuration(options)
+    _say_loading()
     from ..common.storage import json_files
     from ..training.doctor import as_json, as_text, examine
 
     budget = {} if options.seconds is None else {"budget_s": options.seconds}
-    findings = examine(_configuration(options), **budget)
+    findings = examine(config, **budget)
     print(json_files.as_json(as_json(findings), indent=2) if options.json else as_text(findings))
 
 
@@ -188,6 +213,8 @@ def _check_submitted(options: argparse.Namespace) -> None:
 
 def run_methods(_: argparse.Namespace) -> None:
     """List methods and networks with their settings."""
+    _say_loading()
+    from ...selectors import api as selectors
     from .. import models
 
     for name in selectors.names():
@@ -200,6 +227,7 @@ def run_methods(_: argparse.Namespace) -> None:
 
 def run_demo(options: argparse.Namespace) -> None:
     """Train uniform and D2ACE on digit-scenes."""
+    _say_loading()
     from .demo import comparison_table, demo
 
     results = demo(options.data, overrides=options.overrides)

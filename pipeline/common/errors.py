@@ -29,6 +29,10 @@ class RunError(RuntimeError):
     """A run that cannot start, continue or be read."""
 
 
+class FolderLostError(RunError):
+    """Another process took over the folder that this one wrote, while this one stood still."""
+
+
 def did_you_mean(got: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for a likely typo, else what is known: a data set may have 1,000 columns."""
     names = sorted(known)

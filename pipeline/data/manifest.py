@@ -11,6 +11,7 @@ import numpy as np
 
 from ..common.errors import DataError
 from ..common.storage.json_text import parse_json
+from ..common.storage.local_paths import local_path
 
 SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
@@ -154,7 +155,7 @@ class Manifest:
         Raises:
             DataError: when the folder holds no manifest, or one that is damaged or of another schema version.
         """
-        path = Path(folder) / MANIFEST_FILE
+        path = local_path(folder, "prepared data", DataError) / MANIFEST_FILE
         try:
             values = parse_json(path.read_text(encoding="utf-8"))
         except OSError as error:

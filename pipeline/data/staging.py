@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..common.errors import DataError
+from ..common.storage.local_paths import local_path
+from ..common.storage.whole_files import name
 from .manifest import MANIFEST_FILE
 
 LOCK_FILE = ".lock"
@@ -23,7 +25,7 @@ def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pa
     Raises:
         DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
     """
-    target = Path(target)
+    target = local_path(target, "OUT", DataError)
     check_replaceable(target, overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,8 +43,10 @@ def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Pa
         (staging / LOCK_FILE).unlink()
         check_replaceable(target, overwrite)
         put_in_place(staging, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, OSError):
+            name(error, target)
         raise
     finally:
         lock.close()

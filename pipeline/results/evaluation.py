@@ -7,6 +7,7 @@ import numpy as np
 
 from ..common.cluster.session import ray_session
 from ..common.errors import DataError
+from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
 from ..runs.trained_model import open_run
@@ -29,7 +30,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
         RunError: when the run is not finished or does not fit the data.
     """
     _, config, known = open_run(run)
-    manifest = Manifest.load(Path(data or config.data.path).resolve())
+    manifest = Manifest.load(local_path(data or config.data.path, "data").resolve())
     if split == "all":
         wanted = np.arange(manifest.rows)
     elif data is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..common.cluster.session import ray_session
 from ..common.errors import RunError
 from ..common.storage.json_files import write_json
+from ..common.storage.local_paths import local_path
 from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
 from ..runs.trained_model import open_run
@@ -26,11 +27,11 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     Raises:
         RunError: when ``out`` exists, or the run does not fit the data.
     """
-    target = Path(out)
+    target = local_path(out, "OUT")
     if target.exists():
         raise RunError(f"{target}: exists already; predictions are not mixed with what is there")
     _, config, known = open_run(run)
-    manifest = Manifest.load(Path(data).resolve())
+    manifest = Manifest.load(local_path(data, "data").resolve())
     temporary = temporary_beside(target.absolute())
     try:
         with ray_session(config.run):

@@ -20,6 +20,7 @@ from ..data.scaler import Scaler
 from ..data.splits import Splits
 from ..models.api import ModelContext
 from ..selection.files import SelectionFiles
+from .opening import CONFIG_FILE, require_run
 from .run_data import RunData
 
 
@@ -63,7 +64,7 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """File of the complete configuration."""
-        return self.path / "config.yaml"
+        return self.path / CONFIG_FILE
 
     @property
     def selection(self) -> SelectionFiles:
@@ -113,10 +114,12 @@ class RunFolder:
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
         """Open an existing run; raises RunError when the folder is none."""
-        folder = cls(Path(path).resolve())
-        if not folder.config.is_file():
-            raise RunError(f"{path}: not a run folder (it has no config.yaml)")
-        return folder
+        return cls(require_run(path))
+
+    def holds_work(self) -> bool:
+        """Return whether there is something to go on from: a finished epoch or a checkpoint."""
+        checkpoint = self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        return checkpoint or (self.metrics.is_file() and self.metrics.stat().st_size > 0)
 
     def require_shared(self) -> None:
         """Raise RunError when this node does not see the run folder that the driver made."""

@@ -1,7 +1,5 @@
 """Checks of a configuration before anything is started: what would fail in a worker minutes later fails here."""
 
-from pathlib import Path
-
 from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError, did_you_mean
@@ -30,13 +28,6 @@ def with_absolute_paths(config: Config) -> Config:
 
     What a pretrained network is, is read from its source and written down, too.
     """
-    selector, options = config.selector, dict(config.selector.options)
-    if isinstance(options.get("reference"), str):
-        options["reference"] = str(Path(options["reference"]).resolve())
-    features = selector.neighbour_features
-    if features not in ("inputs", "embeddings"):
-        features = str(Path(features).resolve())
-    selector = selector.model_copy(update={"options": options, "neighbour_features": features})
-    data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
+    config = config.with_absolute_paths()
     model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
-    return config.model_copy(update={"data": data, "selector": selector, "model": model})
+    return config.model_copy(update={"model": model})

@@ -13,6 +13,7 @@ from ..common.cluster.resources import worker_resources
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.begun import begun
 from ..common.storage.folder_lock import FolderLock
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
@@ -21,6 +22,7 @@ from ..feeds.all_rows import AllRows
 from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
 from ..feeds.row_store import materialise
 from ..feeds.shard_rows import ShardRows
+from ..runs.opening import resume_command
 from ..runs.progress import Progress
 from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
@@ -76,7 +78,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
     check(config)
     config = with_absolute_paths(config)
     check_feed(config.run, Manifest.load(config.data.path))
-    return _run(config, _new_folder(config), quiet)
+    return _run(config, _new_folder(config), quiet, new=True)
 
 
 def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = None) -> RunResult:
@@ -96,7 +98,7 @@ def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = Non
     if workers is not None:
         config = config.with_overrides([f"run.workers={workers}"])
     check(config)
-    return _run(config, run, quiet)
+    return _run(config, run, quiet, new=False)
 
 
 def _new_folder(config: Config) -> RunFolder:
@@ -108,10 +110,14 @@ def _new_folder(config: Config) -> RunFolder:
     return RunFolder.create_numbered(storage / name, config)
 
 
-def _run(config: Config, folder: RunFolder, quiet: bool) -> RunResult:
+def _run(config: Config, folder: RunFolder, quiet: bool, *, new: bool) -> RunResult:
     started = time.perf_counter()
     manifest = Manifest.load(config.data.path)
-    with FolderLock(folder.path, "run"), _rows_and_feed(config, manifest) as (rows, feed):
+    with (
+        FolderLock(folder.path, "run") as lock,
+        begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, resume_command(folder.path)),
+        _rows_and_feed(config, manifest) as (rows, feed),
+    ):
         if manifest.kind == "image" and not quiet:
             print(f"feed: {feed.feed} ({feed.why})", flush=True)
         if not quiet:

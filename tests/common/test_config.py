@@ -11,6 +11,7 @@ MINIMAL = {"data": {"path": "somewhere"}}
 
 def test_saved_configuration_is_complete_and_reloads_equal(tmp_path):
     config = Config.make(MINIMAL).with_overrides(["train.epochs=7", "selector.options.warmup=2", "optimizer.lr=1e-3"])
+    config = config.with_absolute_paths()
     config.save(tmp_path / "c.yaml")
     assert Config.load(tmp_path / "c.yaml") == config
     assert "micro_batches" in (tmp_path / "c.yaml").read_text()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...common.errors import RunError
+from ...common.storage.local_paths import local_path
 from . import result_files as results
 from .package import listing, packed
 from .server import JobServer
@@ -56,6 +57,7 @@ def follow(
     Raises:
         RunError: when the cluster cannot be reached, or there is no such job.
     """
+    target = local_path(out, "--out") if out else Path("runs") / job
     server = JobServer(address)
     try:
         server.follow(job)
@@ -63,7 +65,7 @@ def follow(
         return _interrupted(server, job, stop_on_interrupt)
     details = server.details(job)
     if details.status == "SUCCEEDED":
-        _fetch(server, job, Path(out) if out else Path("runs") / job)
+        _fetch(server, job, target)
         return 0
     if details.status == "STOPPED":
         _say(f"job {job} was stopped")

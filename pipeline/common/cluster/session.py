@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from ..config.sections import RunSection
+from .address import require_head
 
 # Read by Ray when it is first imported or started, hence set before; a user's own values stay.
 _ENVIRONMENT = {
@@ -38,7 +39,8 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    joins = bool(os.environ.get("RAY_ADDRESS"))
+    if joins := bool(address := os.environ.get("RAY_ADDRESS", "")):
+        require_head(address)
     with _set_by_default({} if joins else _LOCAL_ENVIRONMENT):
         if joins:
             ray.init(logging_level=logging.ERROR)

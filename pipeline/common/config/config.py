@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from .images import ImagesSection
 from .overrides import apply_overrides
+from .paths import absolute_paths
 from .sections import DataSection, ModelSection, OptimizerSection, RunSection, Section, SelectorSection, TrainSection
 from .yaml_file import read_settings
 
@@ -28,6 +29,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
+        self.selector.require_known()
         if self.run.workers > self.train.micro_batches:
             raise ValueError(
                 f"run.workers={self.run.workers} needs train.micro_batches of at least as many, "
@@ -44,9 +46,17 @@ class Config(Section):
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Config":
-        """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML)."""
+        """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML).
+
+        Relative paths in the file are relative to it, those in overrides to the working folder.
+        """
         values = read_settings(path, "sections such as 'data:' and 'train:'")
+        values = absolute_paths(values, Path(path).resolve().parent)
         return cls.make(apply_overrides(values, overrides, cls), str(path))
+
+    def with_absolute_paths(self) -> "Config":
+        """Return a copy with absolute paths; relative ones are relative to the working folder."""
+        return self.make(absolute_paths(self.model_dump(), Path.cwd()), "configuration")
 
     def save(self, path: str | Path) -> None:
         """Write the complete configuration, defaults included, as YAML."""

@@ -3,16 +3,26 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ....selectors import api as selectors
 from ....selectors.common.errors import SelectionError
 from ..errors import ConfigError, did_you_mean
+from ..storage.local_paths import address_problem
 from .yaml_file import explain_problems
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _no_address(text: str) -> str:
+    if problem := address_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+LocalPath = Annotated[str, AfterValidator(_no_address)]
+"""A path of a file system, no ``s3://`` address."""
 
 
 class Section(BaseModel):
@@ -32,7 +42,7 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Which rows. ``path`` is a folder that ``d2ace prepare`` wrote.
+    """Which rows. ``path`` is a folder that ``d2ace prepare`` wrote; in a YAML file it is relative to that file.
 
     ``split``: ``given`` takes the source's own split and carves out what is missing by stratification;
     ``stratified`` ignores it. ``fold`` of ``folds`` picks a cross-validation fold as the test rows.
@@ -40,7 +50,7 @@ class DataSection(Section):
     colour images with that data set's mean and deviation, as pretrained networks expect.
     """
 
-    path: str
+    path: LocalPath
     split: Literal["given", "stratified"] = "given"
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.2
@@ -76,12 +86,17 @@ class SelectorSection(Section):
 
     name: str = "d2ace"
     options: dict[str, Any] = {}
-    neighbour_features: str = "inputs"
+    neighbour_features: LocalPath = "inputs"
     allow_uniform: bool = False
     ranges: PositiveInt = 1
 
-    @model_validator(mode="after")
-    def _known(self) -> "SelectorSection":
+    def require_known(self) -> None:
+        """Raise ValueError for a method or a setting that does not exist.
+
+        No validator of the section itself: the methods bring NumPy and SciPy, and problems elsewhere are told without.
+        """
+        from ....selectors import api as selectors
+
         try:
             known = selectors.options(self.name)
         except SelectionError as error:
@@ -91,7 +106,6 @@ class SelectorSection(Section):
                 raise ValueError(f"method {self.name!r} has no setting {key!r}{did_you_mean(key, known)}")
         if self.ranges > 1 and self.name != "d2ace":
             raise ValueError(f"only the state of method 'd2ace' can be split into ranges, got {self.name!r}")
-        return self
 
 
 class OptimizerSection(Section):
@@ -158,7 +172,7 @@ class RunSection(Section):
     """
 
     name: str | None = None
-    storage: str = "runs"
+    storage: LocalPath = "runs"
     seed: NonNegativeInt = 0
     workers: NonNegativeInt = 1
     gpu: bool = False

@@ -25,8 +25,8 @@ def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
-        raise ConfigError(f"{path}:{line}: not UTF-8 (byte 0x{byte:02x}); save the file in UTF-8") from None
+        number, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
+        raise ConfigError(f"{path}:{number}: not UTF-8 (byte 0x{byte:02x}); save the file in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

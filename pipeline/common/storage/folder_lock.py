@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 
-from ..errors import RunError
+from ..errors import FolderLostError, RunError
 from .json_files import as_json
 from .whole_files import remove_temporaries, temporary_beside
 
@@ -68,7 +68,7 @@ class FolderLock(AbstractContextManager):
     """Keeps others from writing a folder while the block runs.
 
     Where another process took the lock over, since this one had stood still for a minute, the block is interrupted and
-    ends with RunError.
+    ends with FolderLostError.
 
     Args:
         folder: made when it is not there.
@@ -96,8 +96,15 @@ class FolderLock(AbstractContextManager):
         self._done.set()
         self._thread.join()
         if other := self._other():
-            raise RunError(f"{self._folder}: {other} took over this {self._what}; this process has stopped") from None
+            raise FolderLostError(
+                f"{self._folder}: {other} took over this {self._what}; this process has stopped"
+            ) from None
         self._path.unlink(missing_ok=True)
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has taken the folder over."""
+        return self._other() is not None
 
     def _link(self) -> bool:
         """Put the lock in place, whole; return whether there was none."""

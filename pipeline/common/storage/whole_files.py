@@ -19,7 +19,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling to write; it takes the place of ``path`` when the block succeeds, else it goes.
 
     The file is on disk before it gets its name, and so is its name when the block is left: after a power failure there
-    is the old content or the new one. That costs two flushes, some milliseconds each on a disk.
+    is the old content or the new one. That costs two flushes, some milliseconds each on a disk. An error of the system
+    that names no file, such as that of a full disk, leaves the block with the name of ``path``.
     """
     temporary = temporary_beside(path)
     try:
@@ -27,6 +28,9 @@ def replacing(path: Path) -> Iterator[Path]:
         flush(temporary)
         temporary.replace(path)
         flush(path.parent)
+    except OSError as error:
+        name(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -44,6 +48,12 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def name(error: OSError, path: Path) -> None:
+    """Let an error of the system name a file, unless it names one already."""
+    if error.errno is not None and error.filename is None:
+        error.filename = str(path)
 
 
 def sha256_of(path: Path) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.addresses import redacted
+from ...common.storage.local_paths import local_path
 from ...common.storage.locations import Location
 from ..filters import Filters
 from ..manifest import SPLITS, ImageHint, Manifest
@@ -114,6 +115,7 @@ def prepare_images(
         DataError: one clear message, with file and line where there is one, for anything that is wrong.
     """
     arguments = dict(locals())
+    target = local_path(out, "OUT", DataError)
     options = SourceOptions(**{field.name: arguments[field.name] for field in fields(SourceOptions)})
     cleaning = Cleaning(short_side, quality, max_pixels, odd_images)
     if on_error not in get_args(OnError):
@@ -128,7 +130,7 @@ def prepare_images(
         print("\n".join(listing.notes), flush=True)
     listing, removed = filtered(listing, filters)
     made = {"shard_mb": shard_mb, **asdict(cleaning)}
-    with partial_folder(Path(out), _fingerprint(listing, made), overwrite=overwrite) as partial:
+    with partial_folder(target, _fingerprint(listing, made), overwrite=overwrite) as partial:
         finished = _run(listing, partial, cleaning, int(shard_mb * 1e6), on_error == "reject", quiet)
         manifest = _manifest(listing, finished, partial.folder, {**removed, **_effects(listing, finished, cleaning)})
         if on_error == "reject":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.local_paths import local_path
 from ..filters import Filtering, Filters
 from ..manifest import SPLITS, Manifest
 from ..shards import ShardWriter
@@ -104,6 +105,7 @@ def prepare(
     for option, names in (("labels", labels), ("exclude", exclude)):
         if isinstance(names, str):
             raise DataError(f"{option} must be a list of names, got the text {names!r}")
+    target = local_path(out, "OUT", DataError)
     for option, value, known in (("index", index, IndexColumns), ("missing_labels", missing_labels, MissingLabels)):
         if value not in get_args(known):
             raise DataError(f"unknown {option} {value!r}{did_you_mean(value, get_args(known))}")
@@ -120,7 +122,7 @@ def prepare(
     name = _format(parts, format)
     _check_options(name, columns, label_file, text)
     opened = _open(parts, name, columns, label_file, text)
-    return _write(opened, Path(out), filters, kind, overwrite)
+    return _write(opened, target, filters, kind, overwrite)
 
 
 def _open(
@@ -175,7 +177,7 @@ def _parts(source: Path, validation: str | Path | None, test: str | Path | None)
     else:
         parts = _parts_of_stem(source)
     for path, _ in parts:
-        if not path.is_file():
+        if not local_path(path, "a table", DataError).is_file():
             folder = "is a folder, expected a file; images need a format, for example image-csv"
             raise DataError(f"{path}: {folder if path.is_dir() else 'there is no such file'}")
     return parts

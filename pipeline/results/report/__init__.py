@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...common.errors import RunError
+from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import replacing
 from ...runs.run_folder import RunFolder
 
@@ -20,9 +21,9 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
         ConfigError: when the configuration of a run or a sweep is not one of this version.
         RunError: when the source is none of them, or cannot be read.
     """
-    path = Path(source)
+    path = local_path(source, "the source of a report")
     folder = path.parent if path.is_file() else path
-    target = Path(out) if out is not None else folder / "report.html"
+    target = local_path(out, "--out") if out is not None else folder / "report.html"
     text = _page(path, folder)
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

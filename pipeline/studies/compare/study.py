@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ...common.config.config import Config
-from ...common.config.sections import ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
+from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
+from ...common.config.sections import LocalPath, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import did_you_mean
 from ...data.manifest import Manifest
@@ -26,7 +27,7 @@ Protocol = Literal["clean", "papers"]
 class StudyData(Section):
     """A prepared data set, and settings that all runs on it share, such as ``train: {epochs: 20}``."""
 
-    path: str
+    path: LocalPath
     config: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -66,15 +67,38 @@ class Study(Section):
         if self.reference not in self.methods:
             hint = did_you_mean(self.reference, self.methods)
             raise ValueError(f"the reference {self.reference!r} is not one of the methods{hint}")
+        for name, method in self.methods.items():
+            try:
+                method.require_known()
+            except ValueError as error:
+                raise ValueError(f"methods.{name}: {error}") from None
         return self
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":
-        """Read a YAML file; relative paths of data sets are relative to it."""
+        """Read a YAML file; relative paths are relative to it."""
         study = cls.make(read_settings(path, "keys such as 'data:' and 'methods:'"), str(path))
-        folder = Path(path).resolve().parent
-        data = {name: entry.model_copy(update={"path": str(folder / entry.path)}) for name, entry in study.data.items()}
-        return study.model_copy(update={"data": data})
+        return study._with_absolute_paths(Path(path).resolve().parent)
+
+    def _with_absolute_paths(self, folder: Path) -> "Study":
+        parts: dict[str, Any] = self.model_dump(include={"config", "data", "networks", "methods"})
+        data = {
+            name: absolute_paths({"data": {"path": entry["path"]}}, folder)["data"]
+            | {"config": absolute_paths(entry["config"], folder)}
+            for name, entry in parts["data"].items()
+        }
+        networks = {
+            name: absolute_model_paths(entry, folder) | {"config": absolute_paths(entry["config"], folder)}
+            for name, entry in parts["networks"].items()
+        }
+        methods = {name: absolute_selector_paths(entry, folder) for name, entry in parts["methods"].items()}
+        changed = {
+            "config": absolute_paths(parts["config"], folder),
+            "data": data,
+            "networks": networks,
+            "methods": methods,
+        }
+        return self.make({**self.model_dump(), **changed})
 
     def runs(self) -> Iterator["StudyRun"]:
         """Yield every run of the study, the reference first within each fold.

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import RunError
+from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import replacing
 from ...training.metrics import METRICS
 
@@ -41,7 +42,7 @@ class ResultTable:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = local_path(folder, "OUT")
         self.path, self._parts = self.folder / "table.parquet", self.folder / "parts"
 
     def add(self, row: Mapping[str, Any]) -> None:

@@ -12,6 +12,8 @@ import ray
 from ...common.cluster.resources import worker_resources
 from ...common.cluster.session import ray_session
 from ...common.errors import RunError
+from ...common.storage.begun import begun
+from ...common.storage.local_paths import local_path
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
@@ -45,18 +47,20 @@ def tune(
         ConfigError, DataError: before any trial starts, when none could work.
         RunError: when ``out`` holds a sweep already, or no trial trained an epoch. Single failures are rows.
     """
+    folder = SweepFolder(local_path(out, "OUT").resolve())
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     sweep.check()
     check(sweep.base)
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
     Manifest.load(sweep.base.data.path)
-    folder = SweepFolder(Path(out).resolve())
     if (folder.path / "sweep.yaml").exists():
         raise RunError(f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another")
+    new = not folder.path.exists()
     folder.path.mkdir(parents=True, exist_ok=True)
     sweep.save(folder.path / "sweep.yaml")
-    return _run(sweep, folder, parallel, quiet)
+    with begun(folder.path, lambda: not new or folder.holds_work(), f"d2ace tune --resume {out}"):
+        return _run(sweep, folder, parallel, quiet)
 
 
 def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = False) -> pd.DataFrame:
@@ -65,8 +69,9 @@ def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = 
     Raises:
         RunError: when there is no sweep, or no trial trained an epoch.
     """
-    folder = SweepFolder(Path(out).resolve())
-    return _run(folder.sweep, folder, parallel, quiet)
+    folder = SweepFolder(local_path(out, "OUT").resolve())
+    with begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
+        return _run(folder.sweep, folder, parallel, quiet)
 
 
 def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from ....selectors.common.randomness import generator
 from ....tune_spaces import api as spaces
 from ....tune_spaces.knobs import Choice, Knob, Real, Whole
 from ...common.config.config import Config
+from ...common.config.paths import absolute_paths
 from ...common.config.sections import NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
@@ -111,12 +112,9 @@ class Sweep(Section):
 
     @classmethod
     def load(cls, path: str | Path) -> "Sweep":
-        """Read a YAML file; a relative data path is relative to it."""
+        """Read a YAML file; relative paths are relative to it."""
         sweep = cls.make(read_settings(path, "keys such as 'config:' and 'trials:'"), str(path))
-        data = dict(sweep.config.get("data") or {})
-        if isinstance(data.get("path"), str):
-            data["path"] = str(Path(path).resolve().parent / data["path"])
-        return sweep.model_copy(update={"config": {**sweep.config, "data": data}})
+        return sweep.model_copy(update={"config": absolute_paths(sweep.config, Path(path).resolve().parent)})
 
     def save(self, path: str | Path) -> None:
         """Write the sweep as YAML."""

@@ -70,6 +70,10 @@ class SweepFolder:
         except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
             raise RunError(f"{path}: cannot be read as the table of a sweep: {error}") from None
 
+    def holds_work(self) -> bool:
+        """Return whether there is something to go on from: an epoch that a trial has finished."""
+        return (self.path / "progress.jsonl").is_file()
+
     @property
     def progress(self) -> pd.DataFrame:
         """When which epoch of which trial was there: columns elapsed (s), trial, epoch, score."""

@@ -1,0 +1,153 @@
+"""Where the paths in settings lead, and addresses where only a path works."""
+
+from pathlib import Path
+
+import pytest
+
+from d2ace.pipeline.cli import main
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import ConfigError, DataError
+from d2ace.pipeline.common.storage.local_paths import local_path
+from d2ace.pipeline.studies.compare.study import Study
+from d2ace.pipeline.studies.tune.sweep import Sweep
+
+SETTINGS = """
+data: {path: data/x}
+run: {storage: ../runs}
+model: {name: timm, options: {source: weights}}
+selector: {neighbour_features: near.npy, options: {reference: runs/a}}
+"""
+WANTED = {
+    "data": "home/data/x",
+    "storage": "runs",
+    "source": "home/weights",
+    "neighbours": "home/near.npy",
+    "reference": "home/runs/a",
+}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder with a folder of weights; the working folder is another one."""
+    (tmp_path / "home" / "weights").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "home"
+
+
+def paths_of(config: Config, root: Path) -> dict[str, str]:
+    found = {
+        "data": config.data.path,
+        "storage": config.run.storage,
+        "source": config.model.options["source"],
+        "neighbours": config.selector.neighbour_features,
+        "reference": config.selector.options["reference"],
+    }
+    return {name: str(Path(path).relative_to(root)) for name, path in found.items()}
+
+
+def as_learnability(text: str) -> str:
+    return text.replace("{neighbour", "{name: learnability, neighbour")
+
+
+def test_relative_paths_of_a_configuration_are_relative_to_its_file(home):
+    (home / "c.yaml").write_text(as_learnability(SETTINGS))
+    config = Config.load("../home/c.yaml")
+    assert paths_of(config, home.parent) == WANTED
+    assert config.with_absolute_paths() == config
+
+
+def test_paths_in_overrides_and_the_default_storage_are_relative_to_the_working_folder(home):
+    (home / "c.yaml").write_text("data: {path: x}\n")
+    config = Config.load(home / "c.yaml", ["data.path=y"]).with_absolute_paths()
+    assert Path(config.data.path) == home.parent / "work" / "y"
+    assert Path(config.run.storage) == home.parent / "work" / "runs"
+    assert config.selector.neighbour_features == "inputs"
+
+
+def test_relative_paths_of_a_sweep_are_relative_to_its_file(home):
+    settings = as_learnability(SETTINGS).strip().replace("\n", "\n  ")
+    (home / "s.yaml").write_text(f"name: s\nspace: none\nconfig:\n  {settings}\n")
+    assert paths_of(Sweep.load(home / "s.yaml").base, home.parent) == WANTED
+
+
+def test_relative_paths_of_a_study_are_relative_to_its_file(home):
+    (home / "s.yaml").write_text(
+        """
+name: s
+folds: null
+data: {x: {path: data/x, config: {run: {storage: ../runs}}}}
+networks: {net: {name: timm, options: {source: weights}}}
+methods: {learn: {name: learnability, neighbour_features: near.npy, options: {reference: runs/a}}}
+reference: learn
+"""
+    )
+    study = Study.load(home / "s.yaml")
+    assert paths_of(study._config("x", "net", "learn", None, 0), home.parent) == WANTED
+
+
+def test_names_of_a_hub_are_no_paths(home):
+    (home / "c.yaml").write_text("data: {path: x}\nmodel: {options: {source: facebook/dinov2-small}}\n")
+    assert Config.load(home / "c.yaml").model.options["source"] == "facebook/dinov2-small"
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://bucket/out", Path("s3://bucket/out"), "S3A://bucket/out", "gs://b", "hdfs://n/x"]
+)
+def test_an_address_is_no_path(text):
+    with pytest.raises(DataError, match=r"OUT: expected a path, got the address .*://.*mounted file system"):
+        local_path(text, "OUT", DataError)
+
+
+def test_keys_in_an_address_are_not_shown():
+    with pytest.raises(ConfigError, match=r"s3://\*\*\*@bucket/out"):
+        local_path("s3://KEY:SECRET@bucket/out", "OUT")
+
+
+def test_a_file_address_is_answered_with_its_path():
+    with pytest.raises(ConfigError, match=r"write it as a path, /tmp/x$"):
+        local_path("file:///tmp/x", "OUT")
+
+
+@pytest.mark.parametrize("text", ["out", "/a:/b", "c:/x", "a b/c", "./s3:/odd"])
+def test_paths_are_paths(text):
+    assert local_path(text, "OUT") == Path(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["prepare", "rows.csv", "s3://b/out", "--label-prefix", "y"],
+        ["prepare", "s3://b/rows.csv", "out"],
+        ["prepare", ".", "s3://b/out", "--format", "image-csv"],
+        ["prepare", "digit-scenes", "s3://b/out"],
+        ["train", "c.yaml", "run.storage=s3://b/runs"],
+        ["train", "c.yaml", "data.path=s3://b/data"],
+        ["train", "--resume", "s3://b/run"],
+        ["evaluate", "s3://b/run"],
+        ["predict", "run", "data", "s3://b/out"],
+        ["predict", "s3://b/run", "data", "out"],
+        ["compare", "study.yaml", "s3://b/out"],
+        ["compare", "addressed.yaml", "out"],
+        ["tune", "sweep.yaml", "s3://b/out"],
+        ["tune", "--resume", "s3://b/out"],
+        ["report", "s3://b/run"],
+        ["report", "run", "--out", "s3://b/report.html"],
+        ["simulate", "s3://b/run", "--method", "uniform"],
+        ["submit", "--follow", "job", "--out", "s3://b/out"],
+    ],
+)
+def test_no_verb_takes_an_address_for_a_path(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("a,y\n1,0\n2,1\n")
+    (tmp_path / "c.yaml").write_text("data: {path: data}\n")
+    study = "name: s\ndata: {x: {path: PATH}}\nnetworks: {m: {}}\nmethods: {uniform: {name: uniform}}\n"
+    (tmp_path / "study.yaml").write_text(study.replace("PATH", "data"))
+    (tmp_path / "addressed.yaml").write_text(study.replace("PATH", "s3://b/data"))
+    (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data}}\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("")
+    before = sorted(tmp_path.iterdir())
+    assert main(arguments) == 2
+    assert "expected a path, got the address s3://b/" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
