@@ -119,7 +119,7 @@ def _add_train(subparsers: _Subparsers) -> None:
         "config", nargs="?", help="a YAML file, or the folder of a prepared data set to use the defaults for"
     )
     train.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
-    train.add_argument("--resume", metavar="RUN", help="go on with this run folder from its newest checkpoint")
+    train.add_argument("--resume", metavar="RUN", help="go on with this run; train.epochs=N gives it more")
     train.add_argument("--workers", type=int, help="with --resume: another number of workers")
     train.set_defaults(call=verbs.run_train)
 

@@ -52,13 +52,14 @@ def _refuse_surplus(chosen: Mapping[str, Any], known: set[str], what: str) -> No
 def run_train(options: argparse.Namespace) -> None:
     """Train, or go on with a run."""
     if options.resume:
-        if options.config:
-            raise ConfigError("train --resume takes the run's own configuration; only --workers may change")
+        overrides = [options.config, *options.overrides] if options.config else []
+        if odd := [word for word in overrides if "=" not in word]:
+            raise ConfigError(f"train --resume takes the run's own configuration, and overrides; got {odd[0]}")
         run = require_run(options.resume)
         _say_loading()
         from ..training.driver import resume
 
-        result = resume(run, workers=options.workers)
+        result = resume(run, workers=options.workers, overrides=overrides)
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:
@@ -129,7 +130,10 @@ def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
     _say_loading()
     from ..studies.compare import Study, compare, compare_methods, summary
+    from ..training.checks import require_metric
 
+    for metric in options.metric or ():
+        require_metric(metric, "--metric")
     study = Study.load(options.study)
     bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
     table = compare(study, options.out, **bounds)

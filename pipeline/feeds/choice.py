@@ -5,10 +5,10 @@ object store, or when other nodes have many times the CPUs of the workers' own n
 free they are gathered nevertheless (Ray then spills what the object store cannot hold).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..common.cluster.nodes import amount, has_labels, may_hold_workers
 from ..common.cluster.resources import living_nodes, worker_resources
 from ..common.config.sections import RunSection
 from ..common.errors import ConfigError
@@ -68,7 +68,7 @@ def choose_feed(run: RunSection, manifest: Manifest, runs: int = 1) -> FeedChoic
     worker_cpus = worker_resources(run, runs)["CPU"] if run.workers else 0.0
     nodes = living_nodes()
     free, workers = _free_cpus(nodes, run, worker_cpus, runs), max(1, run.workers) * runs
-    store = min(_of(node, "object_store_memory") for node in nodes)
+    store = min(amount(node, "object_store_memory") for node in nodes)
     share = StreamShare(max(1, int(free / workers)), int(_BLOCKS_SHARE * store / workers))
     if run.feed == "stream":
         if free < 1:
@@ -82,7 +82,7 @@ def _reason(nodes: list[dict[str, Any]], run: RunSection, size: int, store: floa
     """Return why ``auto`` should stream, empty when it should not."""
     if size > STORE_SHARE * store:
         return f"{size / 1e9:.1f} GB of images, object stores of {store / 1e9:.1f} GB"
-    homes = sorted((_of(node, "CPU") for node in nodes if _may_hold_workers(node, run)), reverse=True)
+    homes = sorted((amount(node, "CPU") for node in nodes if may_hold_workers(node, run)), reverse=True)
     own = run.workers * run.cpus_per_worker if run.cpus_per_worker else sum(homes[: max(1, run.workers)])
     if len(nodes) > 1 and free >= CPU_FACTOR * own:
         return f"{free:g} free CPUs decode, the workers' own are {own:g}"
@@ -91,28 +91,16 @@ def _reason(nodes: list[dict[str, Any]], run: RunSection, size: int, store: floa
 
 def _free_cpus(nodes: list[dict[str, Any]], run: RunSection, worker_cpus: float, runs: int) -> float:
     """Return the CPUs on data nodes that workers leave free, wherever Ray puts the workers."""
-    data = [node for node in nodes if _has(node, run.data_labels)]
-    common = sum(_of(node, "CPU") for node in data if _may_hold_workers(node, run))
-    return sum(_of(node, "CPU") for node in data) - min(common, worker_cpus * run.workers * runs)
+    data = [node for node in nodes if has_labels(node, run.data_labels)]
+    common = sum(amount(node, "CPU") for node in data if may_hold_workers(node, run))
+    return sum(amount(node, "CPU") for node in data) - min(common, worker_cpus * run.workers * runs)
 
 
 def _no_cpu(nodes: list[dict[str, Any]], run: RunSection, worker_cpus: float, runs: int) -> str:
-    data = [node for node in nodes if _has(node, run.data_labels)]
+    data = [node for node in nodes if has_labels(node, run.data_labels)]
     where = f" with run.data_labels={run.data_labels}" if run.data_labels else ""
     return (
         f"run.feed=stream needs a CPU that the workers leave free: {len(data)} nodes{where} have "
-        f"{sum(_of(node, 'CPU') for node in data):g}, the workers take {worker_cpus * run.workers * runs:g}; "
+        f"{sum(amount(node, 'CPU') for node in data):g}, the workers take {worker_cpus * run.workers * runs:g}; "
         "lower run.cpus_per_worker or run.workers, add nodes, or use run.feed=gather"
     )
-
-
-def _of(node: Mapping[str, Any], resource: str) -> float:
-    return float(node["Resources"].get(resource, 0.0))
-
-
-def _has(node: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    return all(node.get("Labels", {}).get(name) == value for name, value in labels.items())
-
-
-def _may_hold_workers(node: Mapping[str, Any], run: RunSection) -> bool:
-    return _has(node, run.worker_labels) and (not run.gpu or _of(node, "GPU") > 0)

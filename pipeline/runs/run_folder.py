@@ -121,6 +121,13 @@ class RunFolder:
         checkpoint = self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
         return checkpoint or (self.metrics.is_file() and self.metrics.stat().st_size > 0)
 
+    def reopen(self, config: Config) -> None:
+        """Say what holds from now on, when the run goes on; one that gets more epochs is unfinished again."""
+        with replacing(self.config) as temporary:
+            config.save(temporary)
+        if config.train.epochs > len(self.read_metrics()):
+            self.result.unlink(missing_ok=True)
+
     def require_shared(self) -> None:
         """Raise RunError when this node does not see the run folder that the driver made."""
         if not self.config.is_file():

@@ -1,26 +1,108 @@
-"""Checks of a configuration before anything is started: what would fail in a worker minutes later fails here."""
+"""Checks of a configuration before anything is started: what would fail in a worker minutes later fails here.
+
+``check`` needs the configuration alone, ``check_data`` the manifest of its data too; neither needs Ray or a run folder.
+
+N rows, L labels.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
 
 from .. import models
 from ..common.config.config import Config
+from ..common.config.paths import NEIGHBOUR_WORDS
 from ..common.errors import ConfigError, did_you_mean
+from ..data.manifest import Manifest
+from ..feeds.choice import check_feed
+from ..feeds.image_transform import ImageTransform
+from ..feeds.inputs import image_hint, input_shape
 from ..models import losses
+from ..models.api import ModelContext
 from . import optim
 from .metrics import METRICS
 from .selection_start import require_selection
-from .selector_setup import check_neighbour_features
+from .selector_setup import check_neighbour_features, features_from_file
+
+_ROWS, _LABELS = 16, 3
+"""Of the made-up data that a network is tried on."""
 
 
 def check(config: Config) -> None:
-    """Raise ConfigError now for what would fail in a worker minutes later."""
+    """Raise ConfigError now for what would fail in a worker minutes later, whatever the data."""
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
     network = models.get(config.model.name)
     optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
-    check_neighbour_features(config)
+    require_metric(config.train.monitor, "train.monitor")
     require_selection(config)
-    if config.train.monitor not in METRICS:
-        hint = did_you_mean(config.train.monitor, METRICS)
-        raise ConfigError(f"train.monitor: no metric is called {config.train.monitor!r}{hint}")
+    _check_reference(config)
+    check_neighbour_features(config)
+    if not network.layered:  # a backbone takes seconds to make, and asks for its source
+        shape, together = {"table": (4,), "image": (3, 64, 64)}[network.inputs], np.eye(_LABELS, dtype=np.float32)
+        make_unfilled(config, ModelContext(_LABELS, shape, (1,) * _LABELS, _ROWS, together))
+    if config.run.gpu and not config.run.workers and not torch.cuda.is_available():
+        raise ConfigError("run.gpu=true with run.workers=0 trains in this process, which sees no GPU")
+
+
+def _check_reference(config: Config) -> None:
+    reference = config.selector.options.get("reference")
+    if isinstance(reference, str) and not Path(reference).exists():
+        where = f"selector.options.reference: {reference} is not there"
+        raise ConfigError(f"{where}; expected a run folder or a Parquet file")
+
+
+def check_data(config: Config, manifest: Manifest) -> None:
+    """Raise ConfigError for settings that do not fit the data, from its manifest alone.
+
+    Args:
+        config: checked by ``check``.
+        manifest: of the data.
+    """
+    check_feed(config.run, manifest)
+    _check_splits(config, manifest)
+    hint = image_hint(config.images, manifest)
+    shape = input_shape(config.images, manifest)
+    if hint is None and config.data.scale == "imagenet":
+        raise ConfigError(f"data.scale=imagenet: {manifest.folder} holds {manifest.kind} features, not images")
+    if hint is not None:
+        ImageTransform(config.images, hint, config.run.seed)
+    if (wanted := config.selector.neighbour_features) not in NEIGHBOUR_WORDS:
+        features_from_file(Path(wanted), manifest.rows)
+    network = models.get(config.model.name)
+    expected = {"table": 1, "image": 3}[network.inputs]
+    if len(shape) != expected:
+        fitting = [name for name in models.names() if models.get(name).inputs != network.inputs]
+        raise ConfigError(
+            f"model.name={config.model.name} takes {network.inputs}s, but {manifest.folder} holds "
+            f"{'images' if hint else 'a table'}; networks for it: {', '.join(fitting)}"
+        )
+    if hint is not None and not network.layered:
+        make_unfilled(config, ModelContext(manifest.n_labels, shape, manifest.label_counts, manifest.rows))
+
+
+def make_unfilled(config: Config, context: ModelContext) -> None:
+    """Make the run's network without memory for its weights; raises ConfigError for settings it refuses."""
+    with torch.device("meta"):
+        models.create(config.model.name, context, **config.model.options)
+
+
+def check_storage(config: Config) -> None:
+    """Raise ConfigError unless ``run.storage`` is, or can become, a folder that this process may write."""
+    storage = Path(config.run.storage).absolute()
+    there = next(folder for folder in (storage, *storage.parents) if os.path.lexists(folder))
+    if not there.is_dir():
+        raise ConfigError(f"run.storage={storage}: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"run.storage={storage}: {there} may not be written by this user")
+
+
+def require_metric(name: str, where: str) -> None:
+    """Raise ConfigError (with "did you mean") unless there is a metric of that name."""
+    if name not in METRICS:
+        raise ConfigError(f"{where}: no metric is called {name!r}{did_you_mean(name, METRICS)}")
 
 
 def with_absolute_paths(config: Config) -> Config:
@@ -31,3 +113,22 @@ def with_absolute_paths(config: Config) -> Config:
     config = config.with_absolute_paths()
     model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
     return config.model_copy(update={"model": model})
+
+
+def _check_splits(config: Config, manifest: Manifest) -> None:
+    """Refuse what leaves no row to train on, or asks for more folds than there are rows."""
+    data, given = config.data, manifest.splits
+    if data.folds is not None:
+        if data.folds > manifest.rows:
+            raise ConfigError(f"data.folds={data.folds}: {manifest.folder} has {manifest.rows} rows")
+        given = {}
+    elif data.split == "stratified":
+        given = {}
+    validation = 0.0 if given.get("validation") else data.validation_fraction
+    test = 0.0 if given.get("test") or data.folds is not None else data.test_fraction
+    if validation + test >= 1:
+        raise ConfigError(
+            f"data.validation_fraction and data.test_fraction must add up to less than 1, got {validation:g} + {test:g}"
+        )
+    if manifest.rows and manifest.rows == given.get("validation", 0) + given.get("test", 0):
+        raise ConfigError(f"{manifest.folder} has no training rows; data.split=stratified splits the rows anew")

@@ -1,7 +1,7 @@
 """The driver of a run: data, selection actor, trainer, result."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scipy import sparse
 
+from ..common.cluster.nodes import require_room
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
@@ -19,7 +20,7 @@ from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..data.support import support_lines
 from ..feeds.all_rows import AllRows
-from ..feeds.choice import GATHER, FeedChoice, check_feed, choose_feed
+from ..feeds.choice import GATHER, FeedChoice, choose_feed
 from ..feeds.row_store import materialise
 from ..feeds.shard_rows import ShardRows
 from ..runs.opening import resume_command
@@ -28,7 +29,8 @@ from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
 from ..selection import actor as selection_actor
 from ..selection.blueprint import Blueprint
-from .checks import check, with_absolute_paths
+from .changes import changed
+from .checks import check, check_data, check_storage, with_absolute_paths
 from .in_process import train_here
 from .selection_start import selection_line
 from .selector_setup import selection_blueprint
@@ -77,27 +79,34 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
         config = Config.make(config)
     check(config)
     config = with_absolute_paths(config)
-    check_feed(config.run, Manifest.load(config.data.path))
+    check_data(config, Manifest.load(config.data.path))
+    check_storage(config)
     return _run(config, _new_folder(config), quiet, new=True)
 
 
-def resume(folder: str | Path, *, quiet: bool = False, workers: int | None = None) -> RunResult:
-    """Go on with a killed run from its newest checkpoint, with the very next batch of its plan.
+def resume(
+    folder: str | Path, *, quiet: bool = False, workers: int | None = None, overrides: Sequence[str] = ()
+) -> RunResult:
+    """Go on with a run from its newest checkpoint, with the very next batch of its plan.
 
     Args:
         folder: the run folder.
         quiet: print no progress.
         workers: another number of workers than before; the batches stay the same.
+        overrides: ``section.key=value`` for what may change (``changes.MAY_CHANGE``), such as more epochs for a
+            finished run; ``config.yaml`` takes them over.
 
     Raises:
+        ConfigError: for a change that would make it another run.
         RunError: when the folder is no run, another process writes it, or the prepared data is no longer what the run
             was made from.
     """
     run = RunFolder.open(folder)
     config = Config.load(run.config)
-    if workers is not None:
-        config = config.with_overrides([f"run.workers={workers}"])
+    overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
+    config = changed(config, overrides, len(run.read_metrics()))
     check(config)
+    check_data(config, Manifest.load(config.data.path))
     return _run(config, run, quiet, new=False)
 
 
@@ -118,6 +127,8 @@ def _run(config: Config, folder: RunFolder, quiet: bool, *, new: bool) -> RunRes
         begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, resume_command(folder.path)),
         _rows_and_feed(config, manifest) as (rows, feed),
     ):
+        if not new:
+            folder.reopen(config)
         if manifest.kind == "image" and not quiet:
             print(f"feed: {feed.feed} ({feed.why})", flush=True)
         if not quiet:
@@ -134,6 +145,7 @@ def _rows_and_feed(config: Config, manifest: Manifest) -> Iterator[tuple[AllRows
         yield ShardRows(manifest, images=False), FeedChoice("gather", "run.workers=0")
         return
     with ray_session(config.run):
+        require_room(config.run)
         feed = choose_feed(config.run, manifest)
         yield materialise(manifest, config.run.data_labels, images=feed.feed == "gather"), feed
 

@@ -18,7 +18,7 @@ from .averaging import WeightAverage
 from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
 from .micro_batch import MicroBatch
-from .optim import configured
+from .optim import configured, load_scheduler
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -198,7 +198,7 @@ class Learner:
         if self._average is not None:
             self._average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        load_scheduler(self.scheduler, state["scheduler"])
         self._scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["torch_rng"])
 

@@ -1,7 +1,7 @@
 """Optimisers, learning rates of layers, and learning-rate schedules by name."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,11 @@ def build_scheduler(
     if warmup_steps < 0 or total_steps < 1:
         raise ConfigError(f"expected warmup_steps >= 0 and total_steps >= 1, got {warmup_steps!r} and {total_steps!r}")
     return LambdaLR(optimizer, Schedule(kind, int(warmup_steps), int(total_steps)))
+
+
+def load_scheduler(scheduler: LambdaLR, state: Mapping[str, Any]) -> None:
+    """Restore how far a scheduler was; its schedule stays the configured one, which may have got more epochs."""
+    scheduler.load_state_dict({**state, "lr_lambdas": [None] * len(scheduler.lr_lambdas)})
 
 
 def configured(config: Config, model: MultiLabelModel, steps_per_epoch: int) -> tuple[Optimizer, LambdaLR]:

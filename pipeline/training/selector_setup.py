@@ -62,7 +62,7 @@ def selection_blueprint(
         elif wanted == "inputs":
             arguments["features"] = selection_features(rows, make_inputs(config, rows.manifest, data.scaler), ids)
         else:
-            arguments["features"] = _features_from_file(Path(wanted), rows.manifest.rows)[ids]
+            arguments["features"] = features_from_file(Path(wanted), rows.manifest.rows)[ids]
     return Blueprint(
         method=config.selector.name,
         arguments=arguments,
@@ -89,9 +89,10 @@ def _warmup(config: Config) -> int:
     return warm_up(config.selector.options.get("warmup", setting.default), config.train.epochs)
 
 
-def _features_from_file(path: Path, rows: int) -> np.ndarray:
+def features_from_file(path: Path, rows: int) -> np.ndarray:
+    """Return the neighbour features of all rows, (rows, e), mapped; raises ConfigError for others."""
     try:
-        features = np.load(path)
+        features = np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise ConfigError(f"selector.neighbour_features: {path} cannot be read: {error}") from None
     if features.ndim != 2 or len(features) != rows:

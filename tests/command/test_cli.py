@@ -31,6 +31,10 @@ def test_prepare_train_evaluate_predict(tmp_path, capsys, ray_session):
     assert main(["predict", str(tmp_path / "a"), str(prepared), str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "_labels.json").is_file()
     assert main(["train", "--resume", str(tmp_path / "a")]) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path / "a"), "train.epochs=3"]) == 0
+    assert "of 3, " in capsys.readouterr().out
+    assert main(["train", "--resume", str(tmp_path / "a"), "optimizer.lr=1"]) == 2
 
 
 def test_methods_lists_all_methods_and_settings(capsys):

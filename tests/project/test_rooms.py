@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOUSES = ("pipeline", "selectors", "tune_spaces")
 
 PIPELINE_ROOMS = {
-    "command": {"results", "studies", "training", "models", "data", "common"},
+    "command": {"results", "studies", "training", "runs", "models", "data", "common"},
     "results": {"studies", "training", "runs", "feeds", "models", "selection", "data", "common"},
     "studies": {"training", "runs", "feeds", "models", "selection", "data", "common"},
     "training": {"runs", "feeds", "models", "selection", "data", "common"},

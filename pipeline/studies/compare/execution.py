@@ -17,11 +17,14 @@ import ray
 from ray.exceptions import RayError
 from tqdm import tqdm
 
+from ...common.cluster.nodes import require_places
+from ...common.cluster.resources import living_nodes
 from ...common.cluster.session import ray_session
 from ...common.config.sections import RunSection
-from ...common.errors import RunError
+from ...common.errors import ConfigError, RunError
 from ...common.storage.folder_lock import FolderLock
-from ...training.selection_start import require_selection
+from ...data.manifest import Manifest
+from ...training.checks import check, check_data
 from ..origin import package_version
 from .study import Study, StudyRun
 from .study_run import run_trial
@@ -63,13 +66,13 @@ def compare(
     if not isinstance(study, Study):
         study = Study.load(study)
     table, runs = ResultTable(out), list(study.runs())
-    if table.merged and not _missing(runs, table):
+    missing = _missing(runs, table)
+    if table.merged and not missing:
         frame = table.read()
     else:
+        _check(missing)
         with FolderLock(table.folder, "comparison"):
             if todo := _missing(runs, table)[:limit]:
-                for run in todo:
-                    require_selection(run.config)
                 _train(todo, table, parallel, minutes, commit, quiet)
             frame = table.merge()
     wanted = frame[frame["key"].isin([run.key for run in runs])]
@@ -77,6 +80,16 @@ def compare(
     if len(failed) and len(failed) == len(wanted):
         raise RunError(f"every run failed, the first with: {failed['error'].iloc[0]}")
     return _as_named_here(wanted, runs)
+
+
+def _check(runs: Sequence[StudyRun]) -> None:
+    """Raise ConfigError for what could not work in any fold; it names data set, network and method."""
+    for run in {(run.data, run.network, run.method): run for run in reversed(runs)}.values():
+        try:
+            check(run.config)
+            check_data(run.config, Manifest.load(run.config.data.path))
+        except ConfigError as error:
+            raise ConfigError(f"{run.study.name}, {run.data} x {run.network} x {run.method}: {error}") from None
 
 
 def _missing(runs: Sequence[StudyRun], table: ResultTable) -> list[StudyRun]:
@@ -102,6 +115,8 @@ def _train(
     started, failures = time.perf_counter(), 0
     deadline = started + 60 * minutes if minutes is not None else float("inf")
     with ray_session(RunSection(workers=0)):
+        need = {"CPU": 1.0, "GPU": todo[0].study.gpus_per_run}
+        require_places(living_nodes(), need, 1, f"gpus_per_run={need['GPU']:g}, a run", {})
         bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
         for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
             table.add({**row, "commit": commit})

@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 import ray
 
-from ...common.cluster.resources import worker_resources
+from ...common.cluster.nodes import require_places, require_room
+from ...common.cluster.resources import living_nodes, worker_resources
 from ...common.cluster.session import ray_session
+from ...common.config.sections import RunSection
 from ...common.errors import RunError
 from ...common.storage.begun import begun
 from ...common.storage.local_paths import local_path
@@ -18,7 +20,7 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
 from ...feeds.row_store import materialise
-from ...training.checks import check, with_absolute_paths
+from ...training.checks import check, check_data, with_absolute_paths
 from .sweep import Sweep
 from .table import SweepFolder, reason
 
@@ -50,10 +52,11 @@ def tune(
     folder = SweepFolder(local_path(out, "OUT").resolve())
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     sweep.check()
-    check(sweep.base)
+    for known in sweep.known_configs():
+        check(known)
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
-    Manifest.load(sweep.base.data.path)
+    check_data(sweep.make_config(sweep.first_point, sweep.repeats()[0]), Manifest.load(sweep.base.data.path))
     if (folder.path / "sweep.yaml").exists():
         raise RunError(f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another")
     new = not folder.path.exists()
@@ -80,6 +83,7 @@ def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
     # A trial of whole fits leaves its workers to Ray's cleaner, which needs the dashboard's state.
     with ray_session(sweep.base.run, dashboard=sweep.base.run.workers > 0):
+        _require_room(sweep)
         results = _fit(sweep, folder, parallel, quiet)
         trials = [
             {"trial": Path(result.path).name, "point": point_of(sweep, result.config), "error": reason(result.error)}
@@ -142,8 +146,20 @@ def _trainable(sweep: Sweep, setup: Any) -> Any:
     if run.workers:  # the workers have places of their own, the trial only waits for them
         resources = {"cpu": 0.01}
     else:
-        resources = {"cpu": float(run.threads), "gpu": float(run.gpu)}
+        resources = {name.lower(): value for name, value in _trial_resources(run).items()}
     return ray.tune.with_resources(ray.tune.with_parameters(run_trial, setup=setup), resources)
+
+
+def _require_room(sweep: Sweep) -> None:
+    """Raise RunError when the cluster could never train a single trial."""
+    run = sweep.base.run
+    require_room(run)
+    if not run.workers:
+        require_places(living_nodes(), _trial_resources(run), 1, "a trial in one process", {})
+
+
+def _trial_resources(run: RunSection) -> dict[str, float]:
+    return {"CPU": float(run.threads), "GPU": float(run.gpu)}
 
 
 def _at_once(sweep: Sweep, parallel: int | None) -> int | None:

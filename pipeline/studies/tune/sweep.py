@@ -225,7 +225,17 @@ class Sweep(Section):
                 f"{self.base.selector.name!r} has none in preset {self.preset!r}"
             )
         for repeat in self.repeats():
-            self.make_config(self._random(0) if self.sampler == "optuna" else self.points()[0], repeat)
+            self.make_config(self.first_point, repeat)
+
+    @property
+    def first_point(self) -> Point:
+        """A point that the sweep may try."""
+        return self._random(0) if self.sampler == "optuna" else self.points()[0]
+
+    def known_configs(self) -> list[Config]:
+        """Return the base configuration and those of all points that are known from the start, one run of each."""
+        points = [self.first_point] if self.sampler == "optuna" else self.points()
+        return [self.base, *(self.make_config(point, self.repeats()[0]) for point in points)]
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

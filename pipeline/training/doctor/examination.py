@@ -3,12 +3,12 @@
 import os
 import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ray
 from scipy import sparse
 
+from ...common.cluster.nodes import require_room
 from ...common.cluster.resources import living_nodes, worker_resources
 from ...common.cluster.session import ray_session
 from ...common.config.config import Config
@@ -18,7 +18,7 @@ from ...data.shards import read_labels
 from ...feeds.inputs import decode_threads
 from ...feeds.row_store import StoredRows
 from ...runs.run_data import RunData, make_run_data
-from ..checks import check, with_absolute_paths
+from ..checks import check, check_data, with_absolute_paths
 from .findings import Findings, Memory, Setting, Size
 from .rate import Rate
 from .sample import Sample, read_sample
@@ -46,10 +46,10 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
         raise ConfigError(f"seconds for each stage must be above 0, got {budget_s!r}")
     check(config)
     config = with_absolute_paths(config)
-    storage = str(Path(config.run.storage).resolve())
-    config = config.model_copy(update={"run": config.run.model_copy(update={"storage": storage})})
     manifest = Manifest.load(config.data.path)
+    check_data(config, manifest)
     with ray_session(config.run):
+        require_room(config.run)
         labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
         data = make_run_data(config, labels, StoredRows(sample.store), scaler_rows=sample.scaler_rows())
         selection = _on_head(measure_selection, config, labels[data.splits.train])

@@ -105,16 +105,17 @@ def test_parts_of_a_killed_comparison_count(make_study, tmp_path):
 
 
 def test_a_failed_run_is_a_row_and_is_tried_again(make_study, tmp_path):
-    bad = {"name": "learnability", "options": {"reference": str(tmp_path / "nowhere.parquet")}}
+    (tmp_path / "bad.parquet").write_bytes(b"no table")
+    bad = {"name": "learnability", "options": {"reference": str(tmp_path / "bad.parquet")}}
     methods = {"uniform": {"name": "uniform"}, "bad": bad}
     study = make_study(methods=methods)
     table = compare(study, tmp_path, quiet=True).set_index("method")
     assert table.loc["uniform", "error"].isna().all()
-    assert table.loc["bad", "error"].str.contains("cannot be read as reference losses").all()
+    assert table.loc["bad", "error"].str.contains("bad.parquet").all()
     assert all(value is None for value in table.loc["bad", "test/map"])
     assert len(ResultTable(tmp_path).done()) == 2
     only_bad = make_study(methods={"bad": methods["bad"]}, reference="bad")
-    with pytest.raises(RunError, match=r"every run failed, the first with: SelectionError: .*reference losses"):
+    with pytest.raises(RunError, match=r"every run failed, the first with: SelectionError: .*bad\.parquet"):
         compare(only_bad, tmp_path, quiet=True)
 
 

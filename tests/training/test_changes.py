@@ -1,0 +1,55 @@
+"""What may change when a run goes on."""
+
+import pytest
+import torch
+
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import ConfigError
+from d2ace.pipeline.training.changes import MAY_CHANGE, changed
+from d2ace.pipeline.training.optim import build_scheduler, load_scheduler
+
+CONFIG = Config.make({"data": {"path": "x"}, "train": {"epochs": 5}})
+
+
+def test_more_epochs_other_workers_and_what_is_kept_may_change():
+    wanted = changed(CONFIG, ["train.epochs=40", "run.workers=2", "run.keep_checkpoints=1"], finished_epochs=5)
+    assert (wanted.train.epochs, wanted.run.workers, wanted.run.keep_checkpoints) == (40, 2, 1)
+    assert changed(CONFIG, ["optimizer.lr=1e-3"], 0) == CONFIG  # what it is already
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("optimizer.lr=0.5", "optimizer.lr"),
+        ("selector.options.warmup=3", "selector.options.warmup"),
+        ("run.seed=4", "run.seed"),
+        ("data.path=y", "data.path"),
+    ],
+)
+def test_other_changes_are_refused_with_the_list_of_what_may(override, key):
+    with pytest.raises(ConfigError) as caught:
+        changed(CONFIG, ["train.epochs=40", override], 5)
+    assert str(caught.value).startswith(f"{key}: cannot change when a run goes on")
+    assert ", ".join(MAY_CHANGE) in str(caught.value)
+
+
+def test_fewer_epochs_than_are_done_are_refused():
+    with pytest.raises(ConfigError, match=r"train\.epochs=3: the run has finished 5 epochs already"):
+        changed(CONFIG, ["train.epochs=3"], 5)
+
+
+def test_the_learning_rate_follows_the_longer_schedule():
+    def scheduler(total):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        return build_scheduler(optimizer, kind="cosine", total_steps=total)
+
+    short, long = scheduler(10), scheduler(40)
+    for made, steps in ((short, 10), (long, 11)):
+        for _ in range(steps):
+            made.optimizer.step()
+            made.step()
+    resumed = scheduler(40)
+    load_scheduler(resumed, short.state_dict())
+    resumed.optimizer.step()
+    resumed.step()
+    assert resumed.get_last_lr() == long.get_last_lr() and resumed.get_last_lr()[0] > 0.5

@@ -1,0 +1,144 @@
+"""Everything about a configuration is checked before Ray starts and before a run folder exists."""
+
+import numpy as np
+import pytest
+import ray
+from pictures import manifest_of
+from small_config import small_config
+from small_table import N_ROWS, write_table
+
+from d2ace.pipeline import fit
+from d2ace.pipeline.common.errors import ConfigError, DataError
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.studies.compare.execution import compare
+from d2ace.pipeline.studies.compare.study import Study
+from d2ace.pipeline.studies.tune.execution import tune
+from d2ace.pipeline.studies.tune.sweep import Sweep
+from d2ace.pipeline.training.checks import check, check_data
+from d2ace.selectors import api as selectors
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_table(tmp_path_factory.mktemp("checks") / "table")
+
+
+@pytest.fixture(autouse=True)
+def no_ray(monkeypatch):
+    """Starting Ray is a failure."""
+    monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("Ray was started"))
+
+
+WRONG = [
+    ("selector.options.pressure=0.5", "selector.options of 'd2ace': pressure must be a number of at least 1, got 0.5"),
+    ("selector.options.draws=sistematic", "did you mean 'systematic'"),
+    ("selector.options.neighbours=-1", "neighbours must be a whole number of at least 0"),
+    ("selector.options.warmup=soon", "warmup must be a whole number"),
+    ("selector.name=learnability", "learnability needs reference"),
+    ("selector.neighbour_features=near.npy", "no such file"),
+    ("model.name=mpl", "no network is called 'mpl'; did you mean 'mlp'"),
+    ("model.options.hiden=[8]", "no setting 'hiden'; did you mean 'hidden'"),
+    ("model.options.hidden=[0]", "hidden of network 'mlp' must be a list of positive whole numbers"),
+    ("model.options.dropout=1.5", "dropout of network 'mlp' must be a number of at least 0 and below 1"),
+    ("train.loss=bse", "no loss is called 'bse'; did you mean 'bce'"),
+    ("train.loss_options.gamma=1", "has no option 'gamma'"),
+    ("train.monitor=macro_acu", "train.monitor: no metric is called 'macro_acu'; did you mean 'macro_auc'"),
+    ("optimizer.layer_decay=0.5", "need a network with a backbone"),
+    ("data.scale=imagenet", "holds dense features, not images"),
+    ("images.flip=0.5", "images.flip: "),
+    ("run.feed=stream", "run.feed=stream decodes images"),
+]
+
+
+@pytest.mark.parametrize(("override", "words"), WRONG)
+def test_a_wrong_setting_is_told_before_anything_starts(override, words, table, tmp_path):
+    config = small_config(table, tmp_path / "runs", "selector.options={}", override)
+    with pytest.raises(ConfigError, match=words):
+        fit(config)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.fold=0", f"data.folds={N_ROWS + 1}"], f"data.folds={N_ROWS + 1}: .* has {N_ROWS} rows"),
+        (["data.split=stratified", "data.validation_fraction=0.5", "data.test_fraction=0.5"], "less than 1, got 0.5"),
+        (["model.name=small-cnn", "model.options={}"], "takes images, but .* holds a table; networks for it: .*mlp"),
+        (["selector.name=learnability", "selector.options={reference: nowhere}"], "nowhere is not there"),
+    ],
+)
+def test_settings_that_do_not_fit_together_or_the_data(overrides, words, table, tmp_path):
+    with pytest.raises(ConfigError, match=words):
+        fit(small_config(table, tmp_path / "runs", *overrides))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("manifest", "overrides", "words"),
+    [
+        (manifest_of("L", 64, 64), ["images.saturation=0.5"], "the data's images are grey"),
+        (manifest_of("RGB"), [], "images.size"),
+        (
+            manifest_of("RGB", 64, 64),
+            ["model.name=mlp"],
+            "takes tables, but .* holds images; networks for it: .*small-cnn",
+        ),
+    ],
+)
+def test_image_settings_that_do_not_fit_the_images(manifest, overrides, words, tmp_path):
+    config = small_config(tmp_path, tmp_path, "model.name=small-cnn", "model.options={}", *overrides)
+    check(config)
+    with pytest.raises((ConfigError, DataError), match=words):
+        check_data(config, manifest)
+
+
+def test_storage_below_a_file_and_neighbour_features_of_other_rows(table, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"run\.storage=.*file/runs: .*file is a file, not a folder"):
+        fit(small_config(table, tmp_path / "file" / "runs"))
+    np.save(tmp_path / "near.npy", np.zeros((3, 2)))
+    config = small_config(table, tmp_path / "runs", f"selector.neighbour_features={tmp_path / 'near.npy'}")
+    with pytest.raises(ConfigError, match=rf"near.npy holds \(3, 2\), expected \({N_ROWS}, e\)"):
+        fit(config)
+    with pytest.raises(DataError, match=r"is it a folder that"):
+        fit(small_config(tmp_path / "nothing", tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_gpu_for_training_in_this_process_is_refused_where_there_is_none(table, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"run\.gpu=true with run\.workers=0 .* sees no GPU"):
+        fit(small_config(table, tmp_path / "runs", "run.gpu=true"))
+
+
+@pytest.mark.parametrize("name", selectors.names())
+def test_every_method_passes_with_its_defaults_and_large_batches(name, table, tmp_path):
+    reference = ["selector.options.reference=."] if name == "learnability" else []
+    config = small_config(
+        table, tmp_path, "selector.options={}", f"selector.name={name}", "train.batch_size=5000", *reference
+    )
+    check(config)
+
+
+def test_the_network_is_made_without_its_memory(table, tmp_path):
+    config = small_config(table, tmp_path, "model.options.hidden=[1000000, 1000000]")  # 4 TB of weights
+    check(config)
+    check_data(config, Manifest.load(table))
+
+
+def test_a_study_is_checked_whole(table, tmp_path):
+    methods = {"uniform": {"name": "uniform"}, "bad": {"name": "d2ace", "options": {"pressure": 0.5}}}
+    study = Study.make(
+        {"name": "s", "data": {"x": {"path": str(table)}}, "networks": {"net": {"name": "mlp"}}, "methods": methods}
+    )
+    with pytest.raises(ConfigError, match=r"s, x x net x bad: selector\.options of 'd2ace': pressure"):
+        compare(study, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_is_checked_with_all_points_that_are_known(table, tmp_path):
+    values = {"name": "s", "space": "none", "sampler": "grid", "config": {"data": {"path": str(table)}}}
+    sweep = Sweep.make({**values, "knobs": {"model.options.dropout": {"choice": [0.1, 1.5]}}})
+    with pytest.raises(ConfigError, match="dropout of network 'mlp'"):
+        tune(sweep, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
