@@ -33,6 +33,14 @@ class FolderLostError(RunError):
     """Another process took over the folder that this one wrote, while this one stood still."""
 
 
+class DivergedError(RunError):
+    """Training whose numbers are no longer finite."""
+
+
+HAPPENS_AGAIN = (ConfigError, DataError, DivergedError, selection_errors.SelectionError)
+"""What the same run would end with again, so that nothing is gained by another try."""
+
+
 def did_you_mean(got: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for a likely typo, else what is known: a data set may have 1,000 columns."""
     names = sorted(known)

@@ -8,7 +8,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.config.config import Config
-from ..common.errors import RunError
+from ..common.errors import DivergedError
 from ..feeds.api import Part
 from ..models.api import ModelContext, MultiLabelModel
 from ..models.batch_norm import RunningStatistics, micro_batch_layers
@@ -91,7 +91,7 @@ class Learner:
             rows: rows of the whole batch over all ranks.
 
         Raises:
-            RunError: when the gradient is not finite (and no loss scaling is there to react).
+            DivergedError: when the gradient is not finite (and no loss scaling is there to react).
         """
         self.optimizer.zero_grad(set_to_none=self._reducer is None)
         if self._reducer is not None:
@@ -135,7 +135,7 @@ class Learner:
 
     def _update(self, finite: bool) -> None:
         if not finite and not self._scaler.is_enabled():
-            raise RunError(
+            raise DivergedError(
                 "the gradient is not finite or absurdly large; lower optimizer.lr, set train.grad_clip, or look "
                 "for wrong values in the features"
             )

@@ -31,7 +31,7 @@ def target_section(study: StudySource) -> Section | None:
     ]
     told = prose(
         f"The target of a run is the best validation {study.metric} of {reference}'s run on the same fold and seed. "
-        f"Shown are epochs (from 1) or seconds over what {reference} took; less than 1 is faster. A run that never got "
+        f"Shown are epochs or seconds over what {reference} took; less than 1 is faster. A run that never got "
         f"there counts as infinite. {reference} against the target of another seed shows what no effect gives."
     )
     return Section("targets", "Time to target", joined(told, figures(*drawn)))

@@ -32,10 +32,10 @@ def comparison_page(runs: pd.DataFrame, name: str) -> str:
     runs = runs.sort_values(["study", *RUN], kind="stable", ignore_index=True)
     studies = [StudySource.of(str(study), rows) for study, rows in runs.groupby("study", sort=False)]
     if len(studies) == 1:
-        lead, sections = f"{len(runs)} runs in {name}. Epochs count from 0.", _study_sections(studies[0])
+        lead, sections = f"{len(runs)} runs in {name}. Epochs count from 1.", _study_sections(studies[0])
         return page("Comparison", studies[0].name, lead, sections, "Written by d2ace report.")
     names = ", ".join(study.name for study in studies)
-    lead = f"{len(runs)} runs of {len(studies)} studies: {names}. Epochs count from 0."
+    lead = f"{len(runs)} runs of {len(studies)} studies: {names}. Epochs count from 1."
     sections = [
         Section(f"study-{number}-{part.anchor}", f"{study.name}: {part.title}", part.body)
         for number, study in enumerate(studies)

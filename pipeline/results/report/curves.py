@@ -46,12 +46,12 @@ def curve_plot(
     skipped: int = 0,
     height: float = 210,
 ) -> Html:
-    """Return lines over epochs, counted from 0.
+    """Return lines over epochs, which the axis counts from 1.
 
     Args:
         curves: what to draw, the last on top.
         what: name of the values, for the axis and the description.
-        best: epoch to mark on the first curve.
+        best: epoch, from 0, to mark on the first curve.
         from_zero: let the axis begin at 0.
         level: a value to mark by a thin line.
         skipped: first epochs that the vertical axis need not show.
@@ -63,7 +63,7 @@ def curve_plot(
         for number, curve in enumerate(curves):
             _draw(axes, curve, number, len(curves))
         if best is not None:
-            axes.plot(best, curves[0].values[best], "o", color=INK, markersize=9, markerfacecolor="none", zorder=5)
+            axes.plot(best + 1, curves[0].values[best], "o", color=INK, markersize=9, markerfacecolor="none", zorder=5)
         if skipped:
             fit_later(axes, [end for curve in curves for end in _ends(curve)], skipped)
         if from_zero:
@@ -78,6 +78,11 @@ def epoch_axis(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     few_numbers(axes.yaxis)
     axes.set_xlabel("epoch")
+
+
+def epoch_numbers(count: int) -> np.ndarray:
+    """Return the numbers of so many epochs as people see them: from 1."""
+    return np.arange(1, count + 1)
 
 
 def few_numbers(axis: Axis) -> None:
@@ -95,7 +100,7 @@ def fit_later(axes: Axes, lines: Sequence[np.ndarray], skipped: int) -> None:
 
 
 def _draw(axes: Axes, curve: Curve, number: int, count: int) -> None:
-    epochs, alone = np.arange(len(curve.values)), count == 1
+    epochs, alone = epoch_numbers(len(curve.values)), count == 1
     colour, dash, marker = curve.look
     if curve.spread is not None:
         low, high = curve.values - curve.spread, curve.values + curve.spread

@@ -39,7 +39,7 @@ def run_page(source: RunSource) -> str:
     config = source.config
     lead = (
         f"Network {config.model.name}, batches of {config.train.batch_size} rows chosen by {config.selector.name}, "
-        f"{len(source.epochs)} of {config.train.epochs} epochs, seed {config.run.seed}. Epochs count from 0."
+        f"{len(source.epochs)} of {config.train.epochs} epochs, seed {config.run.seed}. Epochs count from 1."
     )
     chosen = (label_section, selection_section, correlation_section, drawn_section)
     parts = (_summary, data_section, _learning, *chosen, _cost, _configuration)
@@ -52,7 +52,7 @@ def _summary(source: RunSource) -> Section:
     seconds, selected = source.per_epoch("seconds"), source.per_epoch("selection/selection_s")
     test = source.result["test"] if source.result else {}
     given = [
-        Card("Best epoch", "–" if best is None else str(best), f"by validation {monitor}"),
+        Card("Best epoch", "–" if best is None else str(best + 1), f"by validation {monitor}"),
         Card(
             f"Validation {monitor}", fixed(source.epochs[best or 0].get(monitor) if best is not None else None), "there"
         ),
@@ -89,7 +89,7 @@ def _metric_table(source: RunSource, test: dict[str, float], best: int | None) -
         for name in METRICS
         if name in validation or name in test
     ]
-    when = "last epoch" if best is None else f"best epoch, {best}"
+    when = "last epoch" if best is None else f"best epoch, {best + 1}"
     return table(f"Metrics of the {when} (↑ higher is better)", ("metric", "validation", "test"), rows)
 
 
@@ -115,7 +115,7 @@ def _learning(source: RunSource) -> Section:
 
 def _epoch_table(source: RunSource, names: Sequence[str]) -> Html:
     rows = [
-        (str(record["epoch"]), fixed(record["train_loss"]), *(fixed(record.get(name)) for name in names))
+        (str(record["epoch"] + 1), fixed(record["train_loss"]), *(fixed(record.get(name)) for name in names))
         for record in source.epochs
     ]
     head = ("epoch", "train loss", *names)

@@ -168,7 +168,7 @@ def correlation_section(source: RunSource) -> Section | None:
     every = len(names) == len(source.labels)
     some = "" if every else f" Only the {_CLUSTERED} most frequent of {len(source.labels)} labels are shown."
     told = prose(
-        f"At the end of epoch {epoch - 1}: cosines between the scores of two labels over the rows that have both, "
+        f"At the end of epoch {epoch}: cosines between the scores of two labels over the rows that have both, "
         "before each label's row is divided by its sum. Labels stand in the order of average linkage of 1 − cosine."
         f"{some}"
     )

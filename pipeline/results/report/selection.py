@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .curves import epoch_axis, few_numbers
+from .curves import epoch_axis, epoch_numbers, few_numbers
 from .markup import Html
 from .svg import canvas, inline
 from .theme import INK, MAIN, MUTED, PAPER, TOKENS, SeriesStyle
@@ -43,10 +43,11 @@ def label_lines_plot(values: np.ndarray, positives: np.ndarray, what: str, level
     with canvas() as (figure, axes):
         if level is not None:
             axes.axhline(level, color=INK, linewidth=0.8, alpha=0.6, zorder=1)
+        epochs = epoch_numbers(len(values))
         for label in others:
-            axes.plot(values[:, label], color=MUTED, linewidth=0.7, alpha=0.55)
+            axes.plot(epochs, values[:, label], color=MUTED, linewidth=0.7, alpha=0.55)
         for label, look in ((order[-1], COMMONEST), (order[0], RAREST)):
-            axes.plot(values[:, label], color=look.colour, dashes=look.dash, linewidth=2.2)
+            axes.plot(epochs, values[:, label], color=look.colour, dashes=look.dash, linewidth=2.2)
         epoch_axis(axes)
         axes.set_ylabel(what)
         ends = "; ".join(
@@ -143,8 +144,8 @@ def _stacked(axes: Axes, columns: Sequence[tuple[str, np.ndarray, str, float]]) 
     count = len(columns[0][1])
     bottom = np.zeros(count)
     for name, heights, colour, opacity in columns:
-        axes.bar(np.arange(count), heights, 0.86, bottom, color=colour, alpha=opacity, linewidth=0, label=name)
+        axes.bar(epoch_numbers(count), heights, 0.86, bottom, color=colour, alpha=opacity, linewidth=0, label=name)
         bottom = bottom + heights
-    axes.set_xlim(-0.6, count - 0.4)
+    axes.set_xlim(0.4, count + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("epoch")

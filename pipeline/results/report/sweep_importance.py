@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ....selectors.common.randomness import generator
-from ...studies.tune.table import FAILED
+from ...studies.tune.table import FAILED, point_from
 from .sweep_source import SweepSource
 
 _TREES, _REPEATS, _FEWEST = 100, 10, 8
@@ -23,7 +23,8 @@ class Importance(NamedTuple):
         epoch: whose scores it is of, from 0.
         trials: how many it learnt from, K.
         r2: out-of-bag R² of the forest; NaN when none was grown.
-        means: float (D,), what R² loses when a knob's values are shuffled among the trials, mean over shuffles.
+        means: float (D,), what R² loses when a knob's values are shuffled among the trials, mean over shuffles; NaN for
+            a knob that is not ranked.
         spreads: float (D,), its standard deviation over shuffles.
         reason: why there is no ranking; empty when there is one.
     """
@@ -41,33 +42,45 @@ def importance(source: SweepSource) -> Importance:
 
     The forest predicts a trial's score at the last epoch that all trials reached that did not fail [own]: so trials
     that were stopped are compared with the others at the same age. Its inputs are the knobs' places in their ranges.
-    There is no ranking for fewer than 8 trials, of a population, or when the out-of-bag R² is not above 0: then the
-    forest says less than the mean of all trials.
+    Knobs of the method are not ranked where not every one of these trials had begun to select by that epoch: they had
+    no part in some of the scores. There is no ranking for fewer than 8 trials, of a population, or when the out-of-bag
+    R² is not above 0: then the forest says less than the mean of all trials.
     """
     usable = source.table[(source.table["status"] != FAILED) & (source.table["epochs"] > 0)]
     epoch = int(usable["epochs"].min()) - 1 if len(usable) else 0
     scores = np.array([curve[epoch] for curve in usable["curve"]], np.float64)
-    reason = _obstacle(usable, scores, epoch)
+    acting = _acting(source, usable, epoch)
+    reason = _obstacle(usable, scores, epoch, acting)
+    means, spreads = np.full((2, len(source.knobs)), np.nan)
     if reason:
-        nothing = np.full(len(source.knobs), np.nan)
-        return Importance(epoch, len(usable), float("nan"), nothing, nothing, reason)
-    r2, means, spreads = _forest(source.places(usable), scores, source.sweep.seed)
+        return Importance(epoch, len(usable), float("nan"), means, spreads, reason)
+    r2, means[acting], spreads[acting] = _forest(source.places(usable)[:, acting], scores, source.sweep.seed)
     if r2 <= 0:
         reason = (
-            f"from the settings of {len(usable)} trials a random forest predicts the score in epoch {epoch} of trials "
-            f"that it did not see no better than the mean does (out-of-bag R² {r2:.2f}); any order would be made up."
+            f"from the settings of {len(usable)} trials a random forest predicts the score in epoch {epoch + 1} of "
+            f"trials that it did not see no better than the mean does (out-of-bag R² {r2:.2f}); any order would be "
+            "made up."
         )
     return Importance(epoch, len(usable), r2, means, spreads, reason)
 
 
-def _obstacle(usable: pd.DataFrame, scores: np.ndarray, epoch: int) -> str:
+def _acting(source: SweepSource, usable: pd.DataFrame, epoch: int) -> np.ndarray:
+    """Return which knobs had a part in every trial's score at an epoch, bool (D,)."""
+    starts = [source.sweep.selection_start(point_from(row)) for _, row in usable.iterrows()]
+    selecting = all(start is not None and start <= epoch for start in starts)
+    return np.array([selecting or "." in name for name in source.knobs])
+
+
+def _obstacle(usable: pd.DataFrame, scores: np.ndarray, epoch: int, acting: np.ndarray) -> str:
     """Return why no forest can be grown; nothing when one can."""
     if any(len(json.loads(points)) > 1 for points in usable["points"]):
         return "the trials of a population change their settings while they train, so no score is that of one value."
     if len(usable) < _FEWEST:
         return f"expected at least {_FEWEST} trials that did not fail, got {len(usable)}."
+    if not acting.any():
+        return f"in epoch {epoch + 1}, the last one that all trials reached, not all of them had begun to select."
     if np.ptp(scores) == 0:
-        return f"all trials have the same score in epoch {epoch}, the last one that all of them reached."
+        return f"all trials have the same score in epoch {epoch + 1}, the last one that all of them reached."
     return ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from .curves import epoch_axis, few_numbers, fit_later
+from .curves import epoch_axis, epoch_numbers, few_numbers, fit_later
 from .markup import Html
 from .svg import canvas, inline
 from .sweep_scales import Scale
@@ -107,12 +107,21 @@ def trial_curves_plot(
         skipped: first epochs that the vertical axis need not show.
     """
     with canvas(240) as (figure, axes):
-        axes.plot(leading, color=TOKENS["orange"][0], linewidth=7, alpha=0.35, solid_capstyle="round")
+        axes.plot(
+            epoch_numbers(len(leading)),
+            leading,
+            color=TOKENS["orange"][0],
+            linewidth=7,
+            alpha=0.35,
+            solid_capstyle="round",
+        )
         for curve, done in zip(curves[1:], whole[1:], strict=True):
-            axes.plot(curve, color=MUTED, linewidth=0.9, alpha=0.6, marker=None if len(curve) > 1 else "o")
+            dot = None if len(curve) > 1 else "o"
+            axes.plot(epoch_numbers(len(curve)), curve, color=MUTED, linewidth=0.9, alpha=0.6, marker=dot)
             if not done:
-                axes.plot(len(curve) - 1, curve[-1], "o", color=MUTED, markersize=3.5)
-        axes.plot(curves[0], color=MAIN, linewidth=2.4, marker=None if len(curves[0]) > 1 else "o")
+                axes.plot(len(curve), curve[-1], "o", color=MUTED, markersize=3.5)
+        dot = None if len(curves[0]) > 1 else "o"
+        axes.plot(epoch_numbers(len(curves[0])), curves[0], color=MAIN, linewidth=2.4, marker=dot)
         fit_later(axes, curves, skipped)
         epoch_axis(axes)
         axes.set_ylabel(what)

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from ...studies.tune.table import FINISHED, interval, point_from
+from ...studies.tune.table import FINISHED, before_selection, interval, point_from, uniform_remark
 from .comparison_setup import shared_settings
 from .markup import Html, element, joined
 from .page import Card, Section, cards, figure, figures, left_out, notes, page, prose, table
 from .rows import Bar, bar_plot
-from .sweep_importance import importance
+from .sweep_importance import Importance, importance
 from .sweep_scales import knob_range
 from .sweep_setup import configuration_section, failure_section, population_section
 from .sweep_source import SweepSource
@@ -30,7 +30,7 @@ def sweep_page(source: SweepSource) -> str:
     trials = "1 trial" if len(source.table) == 1 else f"{len(source.table)} trials"
     lead = (
         f"{base.selector.name} with network {base.model.name}: {len(source.knobs)} knobs, {trials} "
-        f"of up to {base.train.epochs} epochs. Scores are of validation rows. Epochs count from 0."
+        f"of up to {base.train.epochs} epochs. Scores are of validation rows. Epochs count from 1."
     )
     parts = (
         _summary,
@@ -98,14 +98,27 @@ def _best(source: SweepSource) -> Section:
         "on test rows.",
     )
     found = table("The best trials", head, [_trial_row(source, row) for _, row in shown.iterrows()], words=(5,))
-    return Section("best", "Best settings", joined(found, prose(_runner_up(source)), told, _difference(source)))
+    parts = (found, _uniform(source), prose(_runner_up(source)), told, _difference(source))
+    return Section("best", "Best settings", joined(*parts))
+
+
+def _uniform(source: SweepSource) -> Html:
+    """Return which trials were best before their selection began; nothing where none was."""
+    uniform = [before_selection(row, source.sweep) for _, row in source.ranked.iterrows()]
+    if not any(uniform):
+        return joined()
+    told = f"{sum(uniform)} of {len(uniform)} trials were best before their selection began (* in the table). "
+    if uniform[0]:
+        told += f"Of the best trial, {uniform_remark(source.best, source.sweep)}. best.yaml says so, too."
+    return prose(element("strong", "Not the method's merit. "), told)
 
 
 def _trial_row(source: SweepSource, row: pd.Series) -> tuple[str, ...]:
     low, high = interval(row["scores"])
     point = point_from(row)
     spread = "–" if np.isnan(low) else f"[{fixed(low)}, {fixed(high)}]"
-    numbers = (fixed(row["score"]), spread, str(int(row["best_epoch"])), str(row["epochs"]))
+    epoch = str(int(row["best_epoch"]) + 1) + ("*" if before_selection(row, source.sweep) else "")
+    numbers = (fixed(row["score"]), spread, epoch, str(row["epochs"]))
     return (row["trial"], *numbers, row["status"], *(setting(point[name]) for name in source.knobs))
 
 
@@ -137,11 +150,17 @@ def _difference(source: SweepSource) -> Html:
     return table("What best.yaml changes", ("setting", "before", "best.yaml"), rows, words=(1, 2))
 
 
+def _unranked(found: Importance, source: SweepSource) -> str:
+    """Return which knobs have no bar, since they had played no part by then; nothing where all have one."""
+    left = [name for name, mean in zip(source.knobs, found.means, strict=True) if np.isnan(mean)]
+    return f"Not ranked, since not every trial selected by then: {', '.join(left)}. " if left else ""
+
+
 def _importance(source: SweepSource) -> Section:
     found = importance(source)
     if found.reason:
         return Section("importance", "Importance of each knob", left_out("A ranking of the knobs", found.reason))
-    order = np.argsort(-found.means, kind="stable").tolist()
+    order = [i for i in np.argsort(-found.means, kind="stable").tolist() if np.isfinite(found.means[i])]
     names = list(source.knobs)
     bars = [
         Bar(names[i], max(found.means[i], 0.0), f"{fixed(found.means[i], 3)} ± {fixed(found.spreads[i], 3)}")
@@ -149,10 +168,10 @@ def _importance(source: SweepSource) -> Section:
     ]
     told = prose(
         f"A random forest learnt the {source.metric} of {found.trials} trials from their settings: that of epoch "
-        f"{found.epoch}, the last one that all of them reached, failed ones left out. Its out-of-bag R² is "
-        f"{found.r2:.2f}. A bar is what the forest's R² loses when the values of the knob are shuffled among the "
-        "trials, mean ± standard deviation over shuffles. A knob that only acts later in a run does not show; a small "
-        "R² or a small bar can be chance."
+        f"{found.epoch + 1}, the last one that all of them reached, failed ones left out. Its out-of-bag R² is "
+        f"{found.r2:.2f}. {_unranked(found, source)}A bar is what the forest's R² loses when the values of the knob "
+        "are shuffled among the trials, mean ± standard deviation over shuffles. A knob that only acts later in a run "
+        "does not show; a small R² or a small bar can be chance."
     )
     drawn = figure(bar_plot(bars, "loss of R²"), "Permutation importance")
     return Section("importance", "Importance of each knob", joined(told, figures(drawn, level=False)))

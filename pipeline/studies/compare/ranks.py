@@ -31,7 +31,7 @@ class Ranks:
         chi2: Friedman's statistic, corrected for ties.
         chi2_p: its p, from chi-squared with k - 1 degrees of freedom.
         f: Iman and Davenport's F = (N - 1) chi2 / (N (k - 1) - chi2), which is less conservative.
-        f_p: its p, from F with k - 1 and (k - 1)(N - 1) degrees of freedom.
+        f_p: its p, from F with k - 1 and (k - 1)(N - 1) degrees of freedom; NaN where F is infinite.
         critical_difference: average ranks at least this far apart differ at ``alpha`` (Nemenyi), in any pair.
         groups: maximal sets of two or more ``methods`` whose average ranks are all less than that apart.
     """
@@ -93,7 +93,13 @@ def friedman(ranks: np.ndarray) -> tuple[float, float, float, float]:
     chi2, chi2_p = (float(x) for x in stats.friedmanchisquare(*ranks.T))
     rest = cells * (methods - 1) - chi2
     f = (cells - 1) * chi2 / rest if rest > 1e-9 * chi2 else math.inf  # no rest: every cell ranks the methods alike
-    return chi2, chi2_p, f, float(stats.f.sf(f, methods - 1, (methods - 1) * (cells - 1)))
+    f_p = math.nan if math.isinf(f) else float(stats.f.sf(f, methods - 1, (methods - 1) * (cells - 1)))
+    return chi2, chi2_p, f, f_p
+
+
+def alike_p(ranks: Ranks) -> float:
+    """Return how likely cells of equal methods all rank them alike, without ties: (1 / k!)^(N - 1), exact [own]."""
+    return math.factorial(len(ranks.methods)) ** (1.0 - ranks.cells)
 
 
 def critical_difference(methods: int, cells: int, alpha: float = 0.05) -> float:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...common.text_table import aligned
 from .comparison import Comparison
+from .ranks import Ranks, alike_p
 from .values import CELL, better_sign
 from .verdict import Verdict
 
@@ -124,11 +125,17 @@ def rank_lines(comparison: Comparison) -> list[str]:
     if not ranks:
         return []
     tests = (
-        f"Friedman over {ranks.cells} cells: chi2 {ranks.chi2:.2f}, p {ranks.chi2_p:.3g}; Iman-Davenport F "
-        f"{ranks.f:.2f}, p {ranks.f_p:.3g}. Critical difference of average ranks (Nemenyi, alpha {ranks.alpha:g}): "
-        f"{ranks.critical_difference:.2f}."
+        f"Friedman over {ranks.cells} cells: chi2 {ranks.chi2:.2f}, p {ranks.chi2_p:.3g}; {_iman_davenport(ranks)}. "
+        f"Critical difference of average ranks (Nemenyi, alpha {ranks.alpha:g}): {ranks.critical_difference:.2f}."
     )
     return [tests, *(f"Closer than that: {', '.join(group)}." for group in ranks.groups)]
+
+
+def _iman_davenport(ranks: Ranks) -> str:
+    """F and its p; where every cell ranks the methods alike, F is infinite and p would be 0 for any number of cells."""
+    if math.isfinite(ranks.f):
+        return f"Iman-Davenport F {ranks.f:.2f}, p {ranks.f_p:.3g}"
+    return f"no Iman-Davenport F, since every cell ranks the methods alike (by chance: {alike_p(ranks):.3g})"
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

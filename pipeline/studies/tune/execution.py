@@ -15,6 +15,7 @@ from ...common.cluster.session import ray_session
 from ...common.config.sections import RunSection
 from ...common.errors import RunError
 from ...common.storage.begun import begun
+from ...common.storage.folder_lock import FolderLock
 from ...common.storage.local_paths import local_path
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
@@ -47,7 +48,8 @@ def tune(
 
     Raises:
         ConfigError, DataError: before any trial starts, when none could work.
-        RunError: when ``out`` holds a sweep already, or no trial trained an epoch. Single failures are rows.
+        RunError: when ``out`` holds a sweep already, another process writes it, or no trial trained an epoch. Single
+            failures are rows.
     """
     folder = SweepFolder(local_path(out, "OUT").resolve())
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
@@ -57,12 +59,15 @@ def tune(
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
     check_data(sweep.make_config(sweep.first_point, sweep.repeats()[0]), Manifest.load(sweep.base.data.path))
-    if (folder.path / "sweep.yaml").exists():
-        raise RunError(f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another")
     new = not folder.path.exists()
-    folder.path.mkdir(parents=True, exist_ok=True)
-    sweep.save(folder.path / "sweep.yaml")
-    with begun(folder.path, lambda: not new or folder.holds_work(), f"d2ace tune --resume {out}"):
+    with (
+        FolderLock(folder.path, "sweep") as lock,
+        begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, f"d2ace tune --resume {out}"),
+    ):
+        if (folder.path / "sweep.yaml").exists():
+            raise RunError(f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another")
+        sweep.save(folder.path / "sweep.yaml")
+        folder.keep_origin(sweep)
         return _run(sweep, folder, parallel, quiet)
 
 
@@ -70,11 +75,14 @@ def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = 
     """Go on with a killed sweep: finished trials stay, the others go on from their last epoch, failed ones are retried.
 
     Raises:
-        RunError: when there is no sweep, or no trial trained an epoch.
+        RunError: when there is no sweep, another process writes it, its data, a file that it names, a version or its
+            settings are no longer those of the trials so far, or no trial trained an epoch.
     """
     folder = SweepFolder(local_path(out, "OUT").resolve())
-    with begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
-        return _run(folder.sweep, folder, parallel, quiet)
+    sweep = folder.sweep
+    with FolderLock(folder.path, "sweep"), begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
+        folder.require_origin(sweep)
+        return _run(sweep, folder, parallel, quiet)
 
 
 def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> pd.DataFrame:

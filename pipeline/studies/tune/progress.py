@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ...common.storage.json_files import append_json_line, read_json_lines, write_json_lines
 from ...training.metrics import best_of
-from .table import reason
+from .table import kept_error, reason
 
 
 class SweepProgress(Callback):
@@ -55,8 +55,11 @@ class SweepProgress(Callback):
         append_json_line(self._path, row)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tell that a trial came to its end, or was stopped."""
+        """Tell that a trial came to its end, was stopped, or failed for a reason that would come again."""
         last = trial.last_result or {}
+        if error := kept_error(self._path.parent / "trials" / trial.trial_id):
+            self._tell(trial, f"failed after {last.get('epoch', 0)} epochs, and would again: {error}")
+            return
         self._tell(trial, f"{last.get('epoch', 0)} epochs, {self._monitor} {last.get('best', float('nan')):.4f}")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

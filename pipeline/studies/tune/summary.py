@@ -6,13 +6,24 @@ import numpy as np
 import pandas as pd
 
 from .sweep import Sweep
-from .table import FAILED, FINISHED, STOPPED, best_trial, interval, point_from
+from .table import (
+    FAILED,
+    FINISHED,
+    STOPPED,
+    before_selection,
+    best_trial,
+    interval,
+    point_from,
+    ranked,
+    uniform_remark,
+)
 
 
 def describe(sweep: Sweep, table: pd.DataFrame) -> str:
     """Return how many trials came how far, the best one with its settings, and why trials failed."""
     lines = [_counts(table, sweep), _best(table, sweep)]
     lines += [f"    {name} = {_short(value)}" for name, value in point_from(best_trial(table, sweep)).items()]
+    lines += _before_selection(table, sweep)
     for reason, rows in table[table["status"] == FAILED].groupby("error"):
         lines.append(f"{len(rows)} failed: {reason}")
     return "\n".join(lines)
@@ -30,6 +41,24 @@ def _best(table: pd.DataFrame, sweep: Sweep) -> str:
     if not math.isnan(low):
         line += f" (mean of {len(best['scores'])} runs, 95 % interval {low:.4f} to {high:.4f})"
     return f"{line} in epoch {best['best_epoch'] + 1}"
+
+
+def _before_selection(table: pd.DataFrame, sweep: Sweep) -> list[str]:
+    """Return which trials were best before they selected anything, and the best of the others."""
+    trials = ranked(table, sweep)
+    uniform = [before_selection(row, sweep) for _, row in trials.iterrows()]
+    if not any(uniform):
+        return []
+    names = ", ".join(trials["trial"][uniform])
+    lines = [f"{sum(uniform)} of {len(trials)} trials were best before their selection began: {names}"]
+    if uniform[0]:
+        lines.append(f"of the best trial, {uniform_remark(trials.iloc[0], sweep)}")
+        others = trials[[not each for each in uniform]]
+        if len(others):
+            other = others.iloc[0]
+            epoch = int(other["best_epoch"]) + 1
+            lines.append(f"best while selecting: trial {other['trial']}, {other['score']:.4f} in epoch {epoch}")
+    return lines
 
 
 def _short(value: object) -> str:

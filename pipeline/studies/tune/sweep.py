@@ -22,6 +22,7 @@ from ...common.config.paths import absolute_paths
 from ...common.config.sections import NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
+from ...training.selection_start import sample_selector
 
 Point = dict[str, Any]
 
@@ -160,9 +161,27 @@ class Sweep(Section):
 
     @property
     def first_rung(self) -> int:
-        """Epochs that every trial gets under ASHA; by default a tenth of the run."""
+        """Epochs that every trial gets under ASHA; by default a tenth of the run more than the longest warm-up.
+
+        Nobody is stopped by then for what uniform batches gave.
+        """
         epochs = self.base.train.epochs
-        return min(self.grace_epochs or max(1, epochs // 10), epochs)
+        return min(self.grace_epochs or self._latest_selection + max(1, epochs // 10), epochs)
+
+    @property
+    def _latest_selection(self) -> int:
+        """The latest epoch, from 0, from which a trial may select."""
+        points = self.points() if self.sampler != "optuna" else [self._random(0)]
+        if self.sampler == "optuna" and "warmup" in self.dimensions:
+            points = [{**point, "warmup": self.dimensions["warmup"].at(1.0 - 1e-9)} for point in points]
+        return max((self.selection_start(point) or 0 for point in points), default=0)
+
+    def selection_start(self, point: Mapping[str, Any]) -> int | None:
+        """Return the epoch, from 0, from which the method selects at a point; None where it never does."""
+        try:
+            return sample_selector(self.make_config(point)).selection_start
+        except ConfigError:  # its trial will say so
+            return None
 
     @property
     def perturb_interval(self) -> int:

@@ -3,7 +3,9 @@
 R runs a trial   E epochs that the trial was trained
 """
 
+import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,13 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from ...common.errors import RunError
-from ...common.storage.json_files import read_json_lines
+from ...common.storage.json_files import read_json_lines, write_json
 from ...common.storage.whole_files import replacing
 from ...training.metrics import HIGHER_IS_BETTER
+from ..origin import origin
 from .sweep import Point, Sweep
+
+_log = logging.getLogger("d2ace")
 
 _NUMBERS = pa.list_(pa.float64())
 SCHEMA = pa.schema(
@@ -41,12 +46,18 @@ SCHEMA = pa.schema(
 population ``points`` lists all that a trial had. ``score`` is the best epoch's mean over runs, ``scores`` (R,) that
 epoch's runs; ``curve`` and ``seconds`` hold a number an epoch (E,)."""
 
+ERROR_FILE = "error.json"
+"""In a trial's folder: why it failed and would fail again."""
+
 FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
 
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """The folder of a sweep: ``sweep.yaml``, ``table.parquet``, ``best.yaml``, ``progress.jsonl``, ``trials/``.
+    """The folder of a sweep.
+
+    ``sweep.yaml`` what was searched · ``origin.json`` what the numbers come from · ``table.parquet`` a row a trial ·
+    ``best.yaml`` the best configuration · ``progress.jsonl`` when each epoch was there · ``trials/`` their runs.
 
     Raises:
         RunError: by ``sweep``, ``table`` and ``progress``, when the file is missing or cannot be read.
@@ -60,6 +71,28 @@ class SweepFolder:
         if not (self.path / "sweep.yaml").is_file():
             raise RunError(f"{self.path}: no sweep is here; expected a sweep.yaml that d2ace tune wrote")
         return Sweep.load(self.path / "sweep.yaml")
+
+    def keep_origin(self, sweep: Sweep) -> None:
+        """Write down what the trials' numbers come from: settings, data, named files and versions."""
+        write_json(self._origin, _origin(sweep), indent=1)
+
+    def require_origin(self, sweep: Sweep) -> None:
+        """Raise RunError when a trial would now be trained on or by something else than those before it."""
+        if not self._origin.is_file():
+            _log.warning("%s: an older version began this sweep; whether its data is the same is not known", self.path)
+            return
+        before, now = json.loads(self._origin.read_text(encoding="utf-8")), _origin(sweep)
+        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        if changed:
+            told = ", ".join(_change(name, before.get(name), now.get(name)) for name in changed)
+            raise RunError(
+                f"{self.path}: trials so far cannot be compared with new ones, since this is not as it was: {told}. "
+                "Put it back, or start a new sweep in another folder"
+            )
+
+    @property
+    def _origin(self) -> Path:
+        return self.path / "origin.json"
 
     @property
     def table(self) -> pd.DataFrame:
@@ -93,16 +126,26 @@ class SweepFolder:
         if not (table["epochs"] > 0).any():
             reasons = table["error"].dropna()
             raise RunError(f"{self.path}: no trial trained an epoch: {reasons.iloc[0] if len(reasons) else 'none ran'}")
-        sweep.make_config(point_from(best_trial(table, sweep))).save(self.path / "best.yaml")
+        self._write_best(best_trial(table, sweep), sweep)
         return table
+
+    def _write_best(self, best: pd.Series, sweep: Sweep) -> None:
+        """Write ``best.yaml``; what its score does not show stands in a comment at its top."""
+        path = self.path / "best.yaml"
+        with replacing(path) as temporary:
+            sweep.make_config(point_from(best)).save(temporary)
+            if before_selection(best, sweep):
+                remark = f"# Trial {best['trial']}: {uniform_remark(best, sweep)}\n"
+                temporary.write_text(remark + temporary.read_text(encoding="utf-8"), encoding="utf-8")
 
     def _row(self, trial: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
         folder = self.path / "trials" / trial["trial"]
         epochs = [entry for entry in read_json_lines(folder / "epochs.jsonl") if np.isfinite(entry["score"])]
         points = json.loads((folder / "trial.json").read_text())["points"] if epochs else [trial["point"]]
-        row = {"trial": trial["trial"], "error": trial["error"], "epochs": len(epochs), "points": json.dumps(points)}
+        error = trial["error"] or kept_error(folder)
+        row = {"trial": trial["trial"], "error": error, "epochs": len(epochs), "points": json.dumps(points)}
         done = len(epochs) == sweep.base.train.epochs
-        row["status"] = FAILED if trial["error"] else FINISHED if done else STOPPED
+        row["status"] = FAILED if error else FINISHED if done else STOPPED
         row["point"] = json.dumps(points[-1])
         if epochs:
             curve = [entry["score"] for entry in epochs]
@@ -125,6 +168,12 @@ def best_trial(table: pd.DataFrame, sweep: Sweep) -> pd.Series:
     return ranked(table, sweep).iloc[0]
 
 
+def before_selection(row: pd.Series, sweep: Sweep) -> bool:
+    """Return whether a trial's best epoch came before its selection began: the method had no part in its score."""
+    start = sweep.selection_start(point_from(row))
+    return start is not None and not pd.isna(row["best_epoch"]) and int(row["best_epoch"]) < start
+
+
 def interval(scores: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Return Student's t confidence interval of the mean of a trial's runs, (R,); NaN for one run or equal scores."""
     if len(scores) < 2 or np.ptp(scores) == 0:
@@ -138,12 +187,38 @@ def point_from(row: pd.Series) -> Point:
     return json.loads(row["point"])
 
 
+def kept_error(trial: Path) -> str | None:
+    """Return why the trial of a folder failed and would fail again, None where it would not."""
+    path = trial / ERROR_FILE
+    return json.loads(path.read_text(encoding="utf-8"))["error"] if path.is_file() else None
+
+
 def reason(error: BaseException | None) -> str | None:
     """Return the last line of what went wrong, None for nothing."""
     if error is None:
         return None
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else repr(error)
+
+
+def uniform_remark(row: pd.Series, sweep: Sweep) -> str:
+    """Return what is to be said of a trial that is best ``before_selection``; epochs count from 1."""
+    start = sweep.selection_start(point_from(row))
+    assert start is not None
+    return (
+        f"its best epoch, {int(row['best_epoch']) + 1}, lies before its selection begins in epoch {start + 1}: "
+        f"the settings of {sweep.base.selector.name} played no part in its score"
+    )
+
+
+def _origin(sweep: Sweep) -> dict[str, str]:
+    settings = json.dumps(sweep.model_dump(mode="json"), sort_keys=True)
+    return {"settings in sweep.yaml": hashlib.sha256(settings.encode()).hexdigest(), **origin(sweep.base)}
+
+
+def _change(name: str, before: str | None, now: str | None) -> str:
+    """Return a name, with both values where these say something to a reader."""
+    return f"{name} ({before} then, {now} now)" if name.startswith("version") else name
 
 
 def _order(trial: str) -> tuple[int, str]:

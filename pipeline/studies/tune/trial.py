@@ -10,12 +10,13 @@ from typing import Any
 
 import ray.tune
 
-from ...common.errors import RunError
+from ...common.errors import HAPPENS_AGAIN, DivergedError
 from ...common.storage.json_files import append_json_line, write_json
 from ...training.metrics import best_of
 from .runs import Record, TrialData, copy_states, train_side_by_side
 from .search import point_of
 from .sweep import Sweep
+from .table import ERROR_FILE, reason
 
 SCORE, EPOCH = "score", "epoch"
 """What the schedulers look at: the mean of the monitored metric over the trial's runs, and epochs trained."""
@@ -39,22 +40,31 @@ class TrialSetup:
 def run_trial(config: Mapping[str, Any], setup: TrialSetup) -> None:
     """Train a point's runs epoch by epoch, keep every epoch and report it to Tune, which may end the trial there.
 
+    An error that would happen again is kept, and to Tune the trial is over: Tune would try it again.
+
     Args:
         config: what Tune proposes.
         setup: the rest.
 
     Raises:
-        RunError: when the score of an epoch is not a number.
+        RunError: when a run was lost to something that another try may spare.
     """
-    sweep, point = setup.sweep, point_of(setup.sweep, config)
     log = TrialLog(setup.out / "trials" / ray.tune.get_context().get_trial_id())
+    try:
+        _train(config, setup, log)
+    except HAPPENS_AGAIN as error:
+        log.fail(error)
+
+
+def _train(config: Mapping[str, Any], setup: TrialSetup, log: "TrialLog") -> None:
+    sweep, point = setup.sweep, point_of(setup.sweep, config)
     trained = _start(log, point)
     configs = [sweep.make_config(point, repeat) for repeat in sweep.repeats()]
     keep_at = sweep.perturb_interval if sweep.scheduler == "pbt" else None
     for records in train_side_by_side(configs, log.folder, setup.data, keep_at):
         entry = log.add(records, sweep.base.train.monitor)
         if math.isnan(entry[SCORE]):
-            raise RunError(f"validation {sweep.base.train.monitor} of epoch {entry[EPOCH]} is not a number")
+            raise DivergedError(f"validation {sweep.base.train.monitor} of epoch {entry[EPOCH]} is not a number")
         if sweep.scheduler != "pbt":
             ray.tune.report(entry)
         elif entry[EPOCH] > trained:  # what another trial trained is no news of this one
@@ -62,7 +72,9 @@ def run_trial(config: Mapping[str, Any], setup: TrialSetup) -> None:
 
 
 class TrialLog:
-    """What a trial leaves: ``trial.json`` (its points) and ``epochs.jsonl``, beside the folders of its runs.
+    """What a trial leaves: ``trial.json`` (its points), ``epochs.jsonl``, and ``error.json`` where it can only fail.
+
+    They lie beside the folders of its runs.
 
     Args:
         folder: made here.
@@ -99,6 +111,10 @@ class TrialLog:
             path.unlink(missing_ok=True)  # the epochs before an interruption are told again
         append_json_line(path, entry)
         return entry
+
+    def fail(self, error: BaseException) -> None:
+        """Keep why the trial failed and would fail again."""
+        write_json(self.folder / ERROR_FILE, {"error": reason(error)})
 
 
 def _start(log: TrialLog, point: Mapping[str, Any]) -> int:

@@ -43,7 +43,7 @@ def copied(run, tmp_path: Path) -> Path:
 def test_every_metric_is_there(run, page):
     test = json.loads((run.path / "result.json").read_text())["test"]
     validation = records(run)[BEST]
-    head, *rows = page.tables[f"Metrics of the best epoch, {BEST} (↑ higher is better)"]
+    head, *rows = page.tables[f"Metrics of the best epoch, {BEST + 1} (↑ higher is better)"]
     assert head == ["metric", "validation", "test"]
     better = {name: "↑" if HIGHER_IS_BETTER[name] else "↓" for name in METRICS}
     assert rows == [[f"{name} {better[name]}", f"{validation[name]:.4f}", f"{test[name]:.4f}"] for name in METRICS]
@@ -51,7 +51,7 @@ def test_every_metric_is_there(run, page):
 
 def test_every_epoch_is_there(run, page):
     shown = page.column("Training loss and validation metrics", "macro_f1")
-    assert shown == {str(record["epoch"]): f"{record['macro_f1']:.4f}" for record in records(run)}
+    assert shown == {str(record["epoch"] + 1): f"{record['macro_f1']:.4f}" for record in records(run)}
     assert page.column("Training loss and validation metrics", "train loss")["2"] == "0.5000"
 
 
@@ -59,7 +59,7 @@ def test_cards(run, source):
     seconds = sum(record["seconds"] for record in records(run))
     selected = sum(record["selection/selection_s"] for record in records(run))
     shown = cards(source)
-    assert shown["Best epoch"] == str(BEST)
+    assert shown["Best epoch"] == str(BEST + 1)
     assert shown["Training"] == f"{seconds:.3g} s"
     assert shown["Selection"] == f"{100 * selected / seconds:.2f} %"
 

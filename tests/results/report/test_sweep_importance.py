@@ -48,14 +48,14 @@ def test_noise_is_not_ranked(tmp_path):
 
 
 def test_stopped_trials_are_compared_at_the_same_age(tmp_path):
-    """Here the score of the best epoch depends on who was stopped, that of the first epoch on the pressure alone."""
+    """Here the score of the best epoch depends on who was stopped, that of the third epoch on the pressure alone."""
     write_sweep(tmp_path, noise=0.0, trials=30)
     trials = pq.read_table(tmp_path / "table.parquet").to_pylist()
     for number, trial in enumerate(trials):
         point = json.loads(trial["point"])
-        first = 0.6 + 0.1 * by_pressure(point)
+        third = 0.6 + 0.1 * by_pressure(point)
         late = point["warmup"] > 0.12
-        trial["curve"] = [first, *([0.9] * 8 if late else [])]
+        trial["curve"] = [0.5, 0.5, third, *([0.9] * 6 if late else [])]
         trial |= {"epochs": len(trial["curve"]), "score": max(trial["curve"]), "error": None}
         trial |= {"seconds": [1.0] * trial["epochs"], "status": "finished" if late else "stopped"}
         if number == 3:  # a failed trial would set another age
@@ -63,15 +63,32 @@ def test_stopped_trials_are_compared_at_the_same_age(tmp_path):
     write_table(tmp_path, trials)
     source = SweepSource.open(tmp_path)
     found = importance(source)
-    assert (found.epoch, found.trials) == (0, 29)
+    assert (found.epoch, found.trials) == (2, 29)
     assert list(source.knobs)[int(found.means.argmax())] == "pressure"
     assert abs(stats.spearmanr(source.ranked["score"], source.places(source.ranked)[:, 0])[0]) > 0.5
+
+
+def test_knobs_that_played_no_part_are_not_ranked(tmp_path):
+    """After one epoch of warm-up alone, only the learning rate can have mattered."""
+    knobs = {"optimizer.lr": {"low": 1e-4, "high": 0.1, "log": True}}
+    write_sweep(tmp_path, lambda point: 0.9 - point["optimizer.lr"], knobs=knobs, trials=12, noise=0.0)
+    trials = pq.read_table(tmp_path / "table.parquet").to_pylist()
+    for trial in trials:
+        trial |= {"curve": trial["curve"][:1], "epochs": 1, "seconds": [1.0], "status": "stopped", "best_epoch": 0}
+    write_table(tmp_path, trials)
+    source = SweepSource.open(tmp_path)
+    found = importance(source)
+    ranked = dict(zip(source.knobs, np.isfinite(found.means), strict=True))
+    assert ranked.pop("optimizer.lr") and not any(ranked.values())
+    text = Page(report(tmp_path).read_text()).text
+    assert f"Not ranked, since not every trial selected by then: {', '.join(ranked)}." in text
+    assert "12 of 12 trials were best before their selection began (* in the table)" in text
 
 
 def test_equal_scores_have_no_ranking(tmp_path):
     write_sweep(tmp_path, lambda _: 0.7, noise=0.0, trials=9)
     found = importance(SweepSource.open(tmp_path))
-    assert found.reason.startswith("all trials have the same score in epoch 0")
+    assert found.reason.startswith("all trials have the same score in epoch 3")
     assert np.isnan(found.means).all()
 
 

@@ -72,7 +72,7 @@ def test_summary(folder, page):
     counts = {kind: sum(trial["status"] == kind for trial in trials) for kind in ("finished", "stopped", "failed")}
     assert f"Trials finished{counts['finished']}{counts['stopped']} stopped, 2 failed" in page.text
     spent = sum(sum(trial["seconds"] or []) for trial in trials)
-    assert f"Time{elapsed / 60:.3g} min{spent:.3g} s of training" in page.text
+    assert f"Time{elapsed / 60:.3g} min{spent / 60:.3g} min of training" in page.text
     for told in ("Space: d2ace, preset quick.", "random points; seed of the sweep 0", "ASHA", "3 runs (seeds 0, 1, 2)"):
         assert told in page.text
 
@@ -96,7 +96,7 @@ def test_best_trials(folder, page):
         assert cells["trial"] == trial["trial"]
         assert cells["macro_auc"] == f"{max(curve):.4f}"
         assert cells["95 % interval"] == f"[{max(curve) - half:.4f}, {max(curve) + half:.4f}]"
-        assert cells["best epoch"] == str(curve.index(max(curve)))
+        assert cells["best epoch"].removesuffix("*") == str(curve.index(max(curve)) + 1)
         assert (cells["epochs"], cells["status"]) == (str(len(curve)), trial["status"])
         point = json.loads(trial["point"])
         assert cells["pressure"] == f"{point['pressure']:.4g}"

@@ -11,7 +11,16 @@ from scipy import stats
 from small_study import synthetic_table, with_failures, with_test_values
 
 from d2ace.pipeline.common.errors import RunError
-from d2ace.pipeline.studies.compare.ranks import cell_ranks, critical_difference, friedman, groups, rank_methods
+from d2ace.pipeline.studies.compare.comparison import compare_methods
+from d2ace.pipeline.studies.compare.ranks import (
+    alike_p,
+    cell_ranks,
+    critical_difference,
+    friedman,
+    groups,
+    rank_methods,
+)
+from d2ace.pipeline.studies.compare.summary import rank_lines
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -83,8 +92,18 @@ def test_friedman_is_scipys_and_f_is_the_analysis_of_variance_of_ranks():
 
 def test_friedman_when_all_agree_and_when_nothing_differs():
     agreed = friedman(np.tile([1.0, 2.0, 3.0], (5, 1)))
-    assert agreed[0] == pytest.approx(10) and agreed[2] == math.inf and agreed[3] == 0
+    assert agreed[0] == pytest.approx(10) and agreed[2] == math.inf and math.isnan(agreed[3])
     assert friedman(np.full((5, 3), 2.0)) == (0, 1, 0, 1)
+
+
+def test_two_cells_that_agree_have_no_p_of_zero():
+    """F is infinite then, and its p 0 for any number of cells; by chance two of six orders agree in a sixth."""
+    table = synthetic_table(data=("birds", "scene"), gain={"d2ace": 0.1, "loss-rank": 0.2}, noise=0.0)
+    comparison = compare_methods(table, "map")
+    assert comparison.ranks is not None and alike_p(comparison.ranks) == pytest.approx(1 / 6)
+    (line, *_) = rank_lines(comparison)
+    assert "no Iman-Davenport F, since every cell ranks the methods alike (by chance: 0.167)" in line
+    assert "inf" not in line and "p 0." not in line.partition("chi2")[2].partition(";")[2]
 
 
 def test_values_that_differ_in_the_last_bits_are_tied():

@@ -2,16 +2,19 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
 from scipy import stats
+from small_table import write_table
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.studies import origin
 from d2ace.pipeline.studies.tune.progress import SweepProgress
 from d2ace.pipeline.studies.tune.summary import describe
-from d2ace.pipeline.studies.tune.table import SweepFolder, best_trial, interval
+from d2ace.pipeline.studies.tune.table import SweepFolder, before_selection, best_trial, interval
 from d2ace.pipeline.studies.tune.trial import TrialLog
 
 
@@ -97,6 +100,55 @@ def test_the_summary_names_the_best_and_the_failures(folder, make_sweep):
     assert "trial a_0, validation macro_auc 0.8500 (mean of 2 runs, 95 % interval 0.2147 to 1.4853) in epoch 2" in text
     assert "    pressure = 2.5" in text
     assert "2 failed: boom" in text
+
+
+def test_a_winner_that_had_not_selected_is_marked_and_the_best_that_had_is_named(folder, make_sweep):
+    sweep = make_sweep(config={"train": {"epochs": 4}})
+    late, early = ({"warmup": share, "pressure": 2.0} for share in (0.5, 0.25))
+    leave_trial(folder, "a_0", late, [0.9], [0.5], [0.5], [0.5])
+    leave_trial(folder, "a_1", early, [0.5], [0.8], [0.5], [0.5])
+    table = folder.write([trial("a_0", late), trial("a_1", early)], sweep)
+    assert [before_selection(row, sweep) for _, row in table.iterrows()] == [True, False]
+    remark = "its best epoch, 1, lies before its selection begins in epoch 3: the settings of d2ace played no part"
+    text = describe(sweep, table)
+    assert "1 of 2 trials were best before their selection began: a_0" in text and remark in text
+    assert "best while selecting: trial a_1, 0.8000 in epoch 2" in text
+    assert (folder.path / "best.yaml").read_text().startswith(f"# Trial a_0: {remark}")
+    assert Config.load(folder.path / "best.yaml") == sweep.make_config(late)
+
+
+def test_a_winner_that_selected_has_no_remark(folder, make_sweep):
+    sweep = make_sweep(config={"train": {"epochs": 2}})
+    leave_trial(folder, "a_0", {"warmup": 0.25}, [0.5], [0.7])
+    assert "selection" not in describe(sweep, folder.write([trial("a_0", {"warmup": 0.25})], sweep))
+    assert "#" not in (folder.path / "best.yaml").read_text()
+
+
+@pytest.mark.parametrize("sampler", ["random", "optuna"])
+def test_nobody_is_stopped_within_the_longest_warm_up(make_sweep, sampler):
+    sweep = make_sweep(sampler=sampler, config={"train": {"epochs": 40}})
+    starts = [sweep.selection_start(point) for point in make_sweep(config={"train": {"epochs": 40}}).points()]
+    assert sweep.first_rung == (10 if sampler == "optuna" else max(starts)) + 4
+    assert make_sweep(grace_epochs=3).first_rung == 3
+    knobs = {"optimizer.lr": {"choice": [0.1, 0.2]}}
+    assert make_sweep(knobs=knobs, config={"selector": {"name": "uniform", "options": {}}}).first_rung == 1
+
+
+def test_a_sweep_does_not_go_on_with_other_data_settings_or_versions(folder, make_sweep, table, tmp_path, monkeypatch):
+    data = shutil.copytree(table, tmp_path / "data")
+    sweep = make_sweep(config={"data": {"path": str(data)}})
+    folder.keep_origin(sweep)
+    folder.require_origin(sweep)
+    with pytest.raises(RunError, match=r"is not as it was: settings in sweep\.yaml"):
+        folder.require_origin(make_sweep(config={"data": {"path": str(data)}, "optimizer": {"lr": 0.5}}))
+    monkeypatch.setattr(origin, "package_version", lambda name: "9.9")
+    with pytest.raises(RunError, match=r"version of d2ace \(.* then, 9\.9 now\)"):
+        folder.require_origin(sweep)
+    monkeypatch.undo()
+    shutil.rmtree(data)
+    write_table(data, shift=1.0)
+    with pytest.raises(RunError, match=r"not as it was: prepared data\."):
+        folder.require_origin(sweep)
 
 
 def test_a_folder_without_a_sweep_is_named(folder):

@@ -14,6 +14,7 @@ import ray
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
+from d2ace.pipeline.common.storage.folder_lock import FolderLock
 from d2ace.pipeline.studies.tune import SweepFolder, resume_sweep, tune
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,6 +89,13 @@ def test_what_cannot_work_is_refused_before_ray_starts(make_sweep, tmp_path):
         resume_sweep(tmp_path / "elsewhere")
 
 
+def test_a_sweep_that_is_going_on_is_not_joined(make_sweep, tmp_path):
+    make_sweep().save(tmp_path / "sweep.yaml")
+    for go_on in (resume_sweep, lambda out: tune(make_sweep(), out)):
+        with FolderLock(tmp_path, "sweep"), pytest.raises(RunError, match=rf"process {os.getpid()} .* this sweep"):
+            go_on(tmp_path)
+
+
 def test_the_command_line_says_what_it_needs(capsys):
     assert main(["tune"]) == 2
     assert "--resume OUT" in capsys.readouterr().err
@@ -133,6 +141,7 @@ import sys, time
 import ray
 from ray.util.state import list_actors
 from ray.util import placement_group_table
+from d2ace.pipeline.common.storage.folder_lock import FolderLock
 from d2ace.pipeline.studies.tune import Sweep, tune
 ray.init(address="local", num_cpus=3, include_dashboard=True, log_to_driver=False)
 table = tune(Sweep.load(sys.argv[1]), sys.argv[2], parallel=1)
