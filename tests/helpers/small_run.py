@@ -15,6 +15,7 @@ from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.runs.run_folder import RunFolder, save_weights
 from d2ace.pipeline.selection.log import SelectionLog
+from d2ace.pipeline.selection.training_rows import TrainingRows
 from d2ace.pipeline.training.metrics import METRICS
 from d2ace.selectors import api as selectors
 from d2ace.selectors.common.randomness import generator
@@ -77,7 +78,7 @@ def _epoch(run: RunFolder, selector: selectors.Selector, ids: np.ndarray, epoch:
         "bytes": 100,
         "effective_sample_size": plan.effective_sample_size(len(ids)),
     }
-    SelectionLog(run.selection, ids).write(plan, ids[plan.ids], selector.summary(), record)
+    SelectionLog(run.selection, TrainingRows(ids)).write(plan, ids[plan.ids], selector.summary(), record)
     seconds = 1.0 + 0.1 * epoch
     return {
         "epoch": epoch,

@@ -52,7 +52,7 @@ def test_every_metric_is_there(run, page):
 def test_every_epoch_is_there(run, page):
     shown = page.column("Training loss and validation metrics", "macro_f1")
     assert shown == {str(record["epoch"] + 1): f"{record['macro_f1']:.4f}" for record in records(run)}
-    assert page.column("Training loss and validation metrics", "train loss")["2"] == "0.5000"
+    assert page.column("Training loss and validation metrics", "train loss")["3"] == "0.5000"
 
 
 def test_cards(run, source):
@@ -142,6 +142,7 @@ def test_all_pictures_of_d2ace(page):
     assert sum("Heat map of 5 labels" in text for text in spoken) == 2
     assert page.headings[1:] == [
         "Summary",
+        "Data",
         "Learning curves",
         "Labels",
         "Selection",

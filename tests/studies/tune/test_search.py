@@ -38,12 +38,19 @@ def test_schedulers(make_sweep, name, kind):
 
 
 def test_asha_compares_by_epoch_from_the_grace_period_on(make_sweep):
-    sweep = make_sweep(config={"train": {"epochs": 90}})
+    sweep = make_sweep(config={"train": {"epochs": 90}}, grace_epochs=9)
     made = search.scheduler(sweep, "score", "epoch", Path("told"))
     assert made._time_attr == "epoch"
     assert sweep.first_rung == 9
     assert [milestone for milestone, _ in made._brackets[0]._rungs] == [36, 9]
     assert make_sweep(grace_epochs=50).first_rung == 6  # no longer than the run
+
+
+def test_by_default_nobody_is_stopped_before_every_trial_selects(make_sweep):
+    sweep = make_sweep(config={"train": {"epochs": 90}})
+    latest = max(sweep.selection_start(point) for point in sweep.points())
+    assert latest > 0
+    assert sweep.first_rung == latest + 9
 
 
 def test_smaller_is_better_for_losses(make_sweep):
