@@ -65,7 +65,9 @@ def tune(
         begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, f"d2ace tune --resume {out}"),
     ):
         if (folder.path / "sweep.yaml").exists():
-            raise RunError(f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another")
+            raise RunError(
+                f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another"
+            )
         sweep.save(folder.path / "sweep.yaml")
         folder.keep_origin(sweep)
         return _run(sweep, folder, parallel, quiet)
