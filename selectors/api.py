@@ -11,33 +11,18 @@ predicted and lost, and says which rows the next epoch's batches hold.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .common.errors import SelectionError, did_you_mean
+from .common.errors import SelectionError
 from .common.explain import checked_row, row_values
 from .common.labels import Labels, as_label_matrix
+from .common.registry import Registry, settings_of
 from .plans.plan import Plan
 
-# name -> "module:class"; modules are imported on first use. One method a file.
-_REGISTRY: dict[str, str] = {
-    "active-bias": "active_bias:ActiveBias",
-    "balanced": "balanced:Balanced",
-    "d2ace": "d2ace:D2ACE",
-    "hard-imbalance": "hard_imbalance:HardImbalance",
-    "hard-imbalance-correlation": "hard_imbalance_correlation:HardImbalanceCorrelation",
-    "infobatch": "infobatch:InfoBatch",
-    "learnability": "learnability:Learnability",
-    "loss-rank": "loss_rank:LossRank",
-    "recency-bias": "recency_bias:RecencyBias",
-    "uncertainty": "uncertainty:Uncertainty",
-    "uniform": "uniform:Uniform",
-}
-
-_COMMON = ("self", "labels", "batch_size", "epochs", "seed", "features", "neighbour_ids")
+_COMMON = ("labels", "batch_size", "epochs", "seed", "features", "neighbour_ids")
 
 
 class Selector(ABC):
@@ -145,40 +130,43 @@ class Selector(ABC):
         """Restore ``state_dict()``; raises SelectionError when it is of another method, size or schema."""
 
 
+# Modules are imported on first use. One method a file.
+REGISTRY = Registry(
+    "selection method",
+    {
+        "active-bias": ".active_bias:ActiveBias",
+        "balanced": ".balanced:Balanced",
+        "d2ace": ".d2ace:D2ACE",
+        "hard-imbalance": ".hard_imbalance:HardImbalance",
+        "hard-imbalance-correlation": ".hard_imbalance_correlation:HardImbalanceCorrelation",
+        "infobatch": ".infobatch:InfoBatch",
+        "learnability": ".learnability:Learnability",
+        "loss-rank": ".loss_rank:LossRank",
+        "recency-bias": ".recency_bias:RecencyBias",
+        "uncertainty": ".uncertainty:Uncertainty",
+        "uniform": ".uniform:Uniform",
+    },
+    __package__,
+    Selector,
+)
+
+
 def names() -> list[str]:
     """Return the names of all registered methods, sorted."""
-    return sorted(_REGISTRY)
+    return REGISTRY.names()
 
 
 def get(name: str) -> type[Selector]:
-    """Return the class of a registered method; raises SelectionError (with "did you mean") otherwise."""
-    if name not in _REGISTRY:
-        raise SelectionError(f"no selection method is called {name!r}{did_you_mean(name, _REGISTRY)}")
-    module, _, cls = _REGISTRY[name].partition(":")
-    return getattr(import_module(f".{module}", __package__), cls)
+    """Return the class of a method, by name or as ``package.module:Class``; raises SelectionError otherwise."""
+    return REGISTRY.find(name)
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:
-    """Return the method's own settings (those not common to all), by name, with defaults and annotations.
-
-    A constructor that passes ``**settings`` on has those of its base as well; its own defaults count.
-    """
-    found: dict[str, inspect.Parameter] = {}
-    for cls in get(name).__mro__:
-        if "__init__" not in vars(cls):
-            continue
-        parameters = inspect.signature(vars(cls)["__init__"]).parameters
-        found = {**parameters, **found}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            break
-    return {key: p for key, p in found.items() if key not in _COMMON and p.kind is not p.VAR_KEYWORD}
+    """Return the method's own settings (those not common to all), by name, with defaults and annotations."""
+    return settings_of(get(name), _COMMON)
 
 
 def create(name: str, **arguments: Any) -> Selector:
     """Make a selector by name; an unknown setting raises SelectionError with "did you mean"."""
-    factory: Callable[..., Selector] = get(name)
-    known = {*options(name), *_COMMON[1:]}
-    for key in arguments:
-        if key not in known:
-            raise SelectionError(f"method {name!r} has no setting {key!r}{did_you_mean(key, known)}")
-    return factory(**arguments)
+    REGISTRY.check_settings(name, arguments, {*options(name), *_COMMON})
+    return get(name)(**arguments)

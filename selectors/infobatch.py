@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .bases import Frozen, FrozenSelector
-from .common.errors import SelectionError
 from .common.labels import Labels
 from .common.settings import number, whole
 from .history.row_losses import RowLosses
@@ -41,9 +40,7 @@ class InfoBatch(FrozenSelector):
 
     def __init__(self, labels: Labels, *, prune: float = 0.5, prune_until: float = 0.875, **run: Any) -> None:
         super().__init__(labels, **run)
-        self.prune = number("prune", prune, low=0.0)
-        if self.prune >= 1:
-            raise SelectionError(f"prune must be below 1, or no row below the mean loss is ever seen; got {prune!r}")
+        self.prune = number("prune", prune, low=0.0, below=1.0)  # at 1 no easy row would ever be seen
         self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
         self._begin(RowLosses(self.n_rows, self.n_labels))
 

@@ -5,10 +5,8 @@ length of a run. Constraints between settings (a stage ends after it starts, a w
 point by construction, so no trial fails for them.
 """
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from itertools import product
 from typing import Any, ClassVar
 
@@ -16,20 +14,8 @@ import numpy as np
 
 from ..selectors import api as selectors
 from ..selectors.common.errors import did_you_mean
+from ..selectors.common.registry import Registry
 from .knobs import Knob
-
-# method -> "module:class"; a user's own space is given as "package.module:Class" wherever a name is.
-_REGISTRY: dict[str, str] = {
-    "active-bias": ".active_bias:ActiveBiasSpace",
-    "d2ace": ".d2ace:D2ACESpace",
-    "hard-imbalance": ".hard_imbalance:HardImbalanceSpace",
-    "hard-imbalance-correlation": ".hard_imbalance_correlation:HardImbalanceCorrelationSpace",
-    "infobatch": ".infobatch:InfoBatchSpace",
-    "learnability": ".learnability:LearnabilitySpace",
-    "loss-rank": ".loss_rank:LossRankSpace",
-    "recency-bias": ".recency_bias:RecencyBiasSpace",
-    "uncertainty": ".uncertainty:UncertaintySpace",
-}
 
 PRESETS = ("quick", "paper", "wide")
 
@@ -85,9 +71,28 @@ class Space(ABC):
                 raise SpaceError(f"the space of {self.method!r} has no knob {name!r}{did_you_mean(name, known)}")
 
 
+REGISTRY = Registry(
+    "search space",
+    {
+        "active-bias": ".active_bias:ActiveBiasSpace",
+        "d2ace": ".d2ace:D2ACESpace",
+        "hard-imbalance": ".hard_imbalance:HardImbalanceSpace",
+        "hard-imbalance-correlation": ".hard_imbalance_correlation:HardImbalanceCorrelationSpace",
+        "infobatch": ".infobatch:InfoBatchSpace",
+        "learnability": ".learnability:LearnabilitySpace",
+        "loss-rank": ".loss_rank:LossRankSpace",
+        "recency-bias": ".recency_bias:RecencyBiasSpace",
+        "uncertainty": ".uncertainty:UncertaintySpace",
+    },
+    __package__,
+    Space,
+    SpaceError,
+)
+
+
 def names() -> list[str]:
     """Return the methods that have a space, sorted."""
-    return sorted(_REGISTRY)
+    return REGISTRY.names()
 
 
 def get(name: str) -> Space:
@@ -96,15 +101,6 @@ def get(name: str) -> Space:
     Raises:
         SpaceError: (with "did you mean") when there is none, or it is no space.
     """
-    place = _REGISTRY.get(name, name)
-    module, colon, cls = place.partition(":")
-    if not colon:
-        reason = "it has no settings to search" if name in selectors.names() else "no such method"
-        raise SpaceError(f"no search space for {name!r}: {reason}{did_you_mean(name, _REGISTRY)}")
-    try:
-        found = getattr(import_module(module, __package__ if module.startswith(".") else None), cls)
-    except (ImportError, AttributeError) as error:
-        raise SpaceError(f"the search space {name!r} cannot be imported: {error}") from None
-    if not (inspect.isclass(found) and issubclass(found, Space)):
-        raise SpaceError(f"{name!r} is no search space: expected a subclass of d2ace.tune_spaces.api.Space")
-    return found()
+    if name in selectors.names() and name not in REGISTRY:
+        raise SpaceError(f"no search space for {name!r}: it has no settings to search")
+    return REGISTRY.find(name)()

@@ -1,12 +1,10 @@
 """Errors of the pipeline room: what a user meets, worded with what was got and what to do."""
 
-from collections.abc import Iterable
 from typing import Self
 
-from ...selectors.common import errors as selection_errors
+from ...selectors.common.errors import SelectionError, did_you_mean
 
-SHOWN = 10
-"""Most names that a message lists."""
+__all__ = ["HAPPENS_AGAIN", "ConfigError", "DataError", "DivergedError", "FolderLostError", "RunError", "did_you_mean"]
 
 
 class DataError(ValueError):
@@ -37,14 +35,5 @@ class DivergedError(RunError):
     """Training whose numbers are no longer finite."""
 
 
-HAPPENS_AGAIN = (ConfigError, DataError, DivergedError, selection_errors.SelectionError)
+HAPPENS_AGAIN = (ConfigError, DataError, DivergedError, SelectionError)
 """What the same run would end with again, so that nothing is gained by another try."""
-
-
-def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for a likely typo, else what is known: a data set may have 1,000 columns."""
-    names = sorted(known)
-    hint = selection_errors.did_you_mean(got, names)
-    if len(names) <= SHOWN or not hint.startswith("; known"):
-        return hint
-    return f"; known: {', '.join(names[:SHOWN])}, ... ({len(names)} in all)"

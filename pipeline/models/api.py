@@ -11,27 +11,15 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..common.errors import ConfigError, did_you_mean
-
-# name -> "module:class"; modules are imported on first use. One network a file.
-_REGISTRY: dict[str, str] = {
-    "c2ae": "c2ae:C2AE",
-    "clif": "clif:CLIF",
-    "dela": "dela:DELA",
-    "huggingface": "huggingface:HuggingFace",
-    "mlp": "mlp:MLP",
-    "mpvae": "mpvae:MPVAE",
-    "paca": "paca:PACA",
-    "small-cnn": "small_cnn:SmallCNN",
-    "timm": "timm:Timm",
-}
+from ...selectors.common.registry import Registry, settings_of
+from ...selectors.common.settings import Checks
+from ..common.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -139,31 +127,44 @@ class MultiLabelModel(nn.Module, ABC):
         """
 
 
+# Modules are imported on first use. One network a file.
+REGISTRY = Registry(
+    "network",
+    {
+        "c2ae": ".c2ae:C2AE",
+        "clif": ".clif:CLIF",
+        "dela": ".dela:DELA",
+        "huggingface": ".huggingface:HuggingFace",
+        "mlp": ".mlp:MLP",
+        "mpvae": ".mpvae:MPVAE",
+        "paca": ".paca:PACA",
+        "small-cnn": ".small_cnn:SmallCNN",
+        "timm": ".timm:Timm",
+    },
+    __package__,
+    MultiLabelModel,
+    ConfigError,
+)
+
+
 def names() -> list[str]:
     """Return the names of all registered networks, sorted."""
-    return sorted(_REGISTRY)
+    return REGISTRY.names()
 
 
 def get(name: str) -> type[MultiLabelModel]:
-    """Return the class of a registered network; raises ConfigError (with "did you mean") otherwise."""
-    if name not in _REGISTRY:
-        raise ConfigError(f"no network is called {name!r}{did_you_mean(name, _REGISTRY)}")
-    module, _, cls = _REGISTRY[name].partition(":")
-    return getattr(import_module(f".{module}", __package__), cls)
+    """Return the class of a network, by name or as ``package.module:Class``; raises ConfigError otherwise."""
+    return REGISTRY.find(name)
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:
     """Return the network's own settings by name, with defaults and annotations."""
-    parameters = inspect.signature(get(name).__init__).parameters
-    return {key: p for key, p in parameters.items() if key not in ("self", "context")}
+    return settings_of(get(name), ("context",))
 
 
 def check_options(name: str, chosen: Mapping[str, Any]) -> None:
     """Raise ConfigError (with "did you mean") for an unknown network or a setting it does not have."""
-    known = options(name)
-    for key in chosen:
-        if key not in known:
-            raise ConfigError(f"network {name!r} has no setting {key!r}{did_you_mean(key, known)}")
+    REGISTRY.check_settings(name, chosen, options(name))
 
 
 def resolve(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,27 +187,9 @@ def create(name: str, context: ModelContext, **chosen: Any) -> MultiLabelModel:
     return get(name)(context, **chosen)
 
 
-def check_number(name: str, key: str, value: Any, low: float, high: float = float("inf")) -> float:
-    """Return ``value`` if it is a number with ``low <= value < high``, else raise ConfigError naming the setting."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
-        below = "" if high == float("inf") else f" and below {high:g}"
-        raise ConfigError(f"{key} of network {name!r} must be a number of at least {low:g}{below}, got {value!r}")
-    return value
-
-
-def check_widths(name: str, key: str, value: Any, *, empty: bool = False) -> tuple[int, ...]:
-    """Return layer widths as a tuple of positive whole numbers, else raise ConfigError naming the setting."""
-    listed = isinstance(value, list | tuple) and (value or empty)
-    if listed and all(isinstance(width, int) and not isinstance(width, bool) and width > 0 for width in value):
-        return tuple(value)
-    raise ConfigError(f"{key} of network {name!r} must be a list of positive whole numbers, got {value!r}")
-
-
-def check_choice(name: str, key: str, value: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """Return ``value`` if it is one of ``known``, else raise ConfigError with "did you mean"."""
-    if value not in known:
-        raise ConfigError(f"{key} of network {name!r} is {value!r}{did_you_mean(str(value), known)}")
-    return value
+def checks_of(name: str) -> Checks:
+    """Return checks of a network's settings, which raise ConfigError naming setting and network."""
+    return Checks(ConfigError, f"network {name!r}")
 
 
 def prior_logits(context: ModelContext) -> Tensor:

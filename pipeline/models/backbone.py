@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import ConfigError
-from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number, prior_logits
+from .api import ModelContext, MultiLabelModel, Output, checks_of, prior_logits
 from .batch_norm import KINDS, replace_batch_norm
 from .heads import HEADS, Features, LinearHead, QueryHead
 
@@ -100,7 +100,7 @@ class BackboneModel(MultiLabelModel):
     def _pick_batch_norm(self, kind: str | None) -> None:
         if kind is None:
             kind = "frozen" if self.pretrained else "group"
-        replace_batch_norm(self.backbone, check_choice(self.name, "batch_norm", kind, KINDS))
+        replace_batch_norm(self.backbone, checks_of(self.name).choice("batch_norm", kind, KINDS))
 
     def _freeze_unused(self, image: Tensor) -> None:
         """Leave out parameters that no gradient reaches (mask tokens, a pooler that is not used): DDP wants that."""
@@ -113,11 +113,14 @@ class BackboneModel(MultiLabelModel):
 
 def _head_settings(name: str, head: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a head, checked; a linear one has dropout alone."""
-    check_choice(name, "head", head, HEADS)
+    checks = checks_of(name)
+    checks.choice("head", head, HEADS)
     known = {"dropout": 0.0} if head == "linear" else _HEAD_SETTINGS
+    settings: dict[str, Any] = dict(known)
     for key, value in chosen.items():
-        check_choice(name, "head_options", key, known)
-        check_number(name, f"head_options.{key}", value, *((0, 1) if key == "dropout" else (1,)))
-        if key != "dropout" and not isinstance(value, int):
-            raise ConfigError(f"head_options.{key} of network {name!r} must be a whole number, got {value!r}")
-    return {**known, **chosen}
+        checks.choice("head_options", key, known)
+        if key == "dropout":
+            settings[key] = checks.number("head_options.dropout", value, low=0, below=1)
+        else:
+            settings[key] = checks.whole(f"head_options.{key}", value, at_least=1)
+    return settings

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths
+from .api import ModelContext, MultiLabelModel, Output, checks_of
 from .blocks import dense
 from .mpvae import ranking_loss
 
@@ -49,11 +49,12 @@ class C2AE(MultiLabelModel):
         correlation_weight: float = 0.5,
     ) -> None:
         super().__init__(context)
-        hidden = check_widths(self.name, "hidden", hidden)
-        check_number(self.name, "reduction", reduction, 0)
-        check_number(self.name, "dropout", dropout, 0, 1)
-        check_number(self.name, "decoding_weight", decoding_weight, 0)
-        check_number(self.name, "correlation_weight", correlation_weight, 0)
+        checks = checks_of(self.name)
+        hidden = checks.widths("hidden", hidden)
+        checks.number("reduction", reduction, low=0)
+        checks.number("dropout", dropout, low=0, below=1)
+        checks.number("decoding_weight", decoding_weight, low=0)
+        checks.number("correlation_weight", correlation_weight, low=0)
         inputs, labels = context.input_shape[0], context.n_labels
         latent = max(1, round(labels * reduction))
         self.decoding_weight, self.correlation_weight = decoding_weight, correlation_weight

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ..common.errors import ConfigError
-from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number, check_widths
+from .api import ModelContext, MultiLabelModel, Output, checks_of
 from .blocks import dense, in_chunks
 
 _SLOPE = 0.1
@@ -47,10 +47,11 @@ class CLIF(MultiLabelModel):
         graph_weight: float = 1e-3,
     ) -> None:
         super().__init__(context)
-        check_choice(self.name, "graph", graph, _GRAPHS)
-        check_widths(self.name, "hidden", [hidden])
-        check_number(self.name, "dropout", dropout, 0, 1)
-        check_number(self.name, "graph_weight", graph_weight, 0)
+        checks = checks_of(self.name)
+        checks.choice("graph", graph, _GRAPHS)
+        hidden = checks.whole("hidden", hidden, at_least=1)
+        checks.number("dropout", dropout, low=0, below=1)
+        checks.number("graph_weight", graph_weight, low=0)
         labels = context.n_labels
         self.graph_weight = graph_weight
         self.register_buffer("adjacency", label_graph(context, graph))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths
+from .api import ModelContext, MultiLabelModel, Output, checks_of
 from .blocks import Gaussian, dense, in_chunks
 from .losses import entry_losses
 
@@ -40,9 +40,10 @@ class DELA(MultiLabelModel):
         self, context: ModelContext, *, hidden: int = 256, dropout: float = 0.2, kl_weight: float = 1e-4
     ) -> None:
         super().__init__(context)
-        check_widths(self.name, "hidden", [hidden])
-        check_number(self.name, "dropout", dropout, 0, 1)
-        check_number(self.name, "kl_weight", kl_weight, 0)
+        checks = checks_of(self.name)
+        hidden = checks.whole("hidden", hidden, at_least=1)
+        checks.number("dropout", dropout, low=0, below=1)
+        checks.number("kl_weight", kl_weight, low=0)
         inputs, labels = context.input_shape[0], context.n_labels
         latent = math.ceil(inputs / 2)
         self.kl_weight, self.inputs_width = kl_weight, inputs

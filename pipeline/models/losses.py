@@ -3,8 +3,7 @@
 B rows of a batch   L labels
 """
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from ..common.errors import ConfigError, did_you_mean
+from ...selectors.common.registry import Registry, settings_of
+from ...selectors.common.settings import Checks
+from ..common.errors import ConfigError
 
 _TINY = 1e-7
 """Distance that a shifted probability keeps from 0 and 1."""
@@ -45,34 +46,28 @@ def asl(
     return labels * positive + (1 - labels) * negative
 
 
-_CRITERIA: dict[str, Callable[..., Tensor]] = {"asl": asl, "bce": bce}
+REGISTRY = Registry("loss", {"asl": ".losses:asl", "bce": ".losses:bce"}, __package__, error=ConfigError)
 
 
 def names() -> list[str]:
     """Return the names of all criteria, sorted."""
-    return sorted(_CRITERIA)
+    return REGISTRY.names()
 
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:
     """Raise ConfigError (with "did you mean") unless ``Criterion(kind, options)`` would work."""
-    if kind not in _CRITERIA:
-        raise ConfigError(f"no loss is called {kind!r}{did_you_mean(kind, _CRITERIA)}")
-    parameters = inspect.signature(_CRITERIA[kind]).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    known = settings_of(REGISTRY.find(kind), ("logits", "labels"))
+    REGISTRY.check_settings(kind, options, known)
+    checks = Checks(ConfigError, f"loss {kind!r}")
     for key, value in options.items():
-        if key not in known:
-            raise ConfigError(f"loss {kind!r} has no option {key!r}{did_you_mean(key, known)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise ConfigError(f"option {key!r} of loss {kind!r} must be a number of at least 0, got {value!r}")
-    if options.get("clip", 0) >= 1:
-        raise ConfigError(f"option 'clip' of loss {kind!r} must be below 1, got {options['clip']!r}")
+        checks.number(key, value, low=0.0, below=1.0 if key == "clip" else float("inf"))
 
 
 class Criterion:
     """A loss of entries with its options, checked when it is made.
 
     Args:
-        kind: a name of ``names()``.
+        kind: a name of ``names()``, or ``package.module:function``.
         options: the criterion's own, see ``check_options``; None for its defaults.
 
     Raises:
@@ -81,7 +76,7 @@ class Criterion:
 
     def __init__(self, kind: str = "bce", options: Mapping[str, float] | None = None) -> None:
         check_options(kind, options or {})
-        self._formula = partial(_CRITERIA[kind], **(options or {}))
+        self._formula = partial(REGISTRY.find(kind), **(options or {}))
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of each entry, float32 (B, L), computed in float32 even under autocast.

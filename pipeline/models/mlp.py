@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number, check_widths, prior_logits
+from .api import ModelContext, MultiLabelModel, Output, checks_of, prior_logits
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
@@ -34,9 +34,10 @@ class MLP(MultiLabelModel):
         prior_bias: bool = True,
     ) -> None:
         super().__init__(context)
-        hidden = check_widths(self.name, "hidden", hidden, empty=True)
-        check_number(self.name, "dropout", dropout, 0, 1)
-        check_choice(self.name, "activation", activation, _ACTIVATIONS)
+        checks = checks_of(self.name)
+        hidden = checks.widths("hidden", hidden, empty=True)
+        checks.number("dropout", dropout, low=0, below=1)
+        checks.choice("activation", activation, _ACTIVATIONS)
         layers: list[nn.Module] = []
         width = context.input_shape[0]
         for size in hidden:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.special import log_ndtr, ndtr
 
-from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths
+from .api import ModelContext, MultiLabelModel, Output, checks_of
 from .blocks import Gaussian, dense, in_chunks, kl_divergence, sample
 
 _SHARPNESS = 5.0
@@ -47,14 +47,15 @@ class MPVAE(MultiLabelModel):
         kl_weight: float = 1.1,
     ) -> None:
         super().__init__(context)
+        checks = checks_of(self.name)
         inputs, labels = context.input_shape[0], context.n_labels
         latent = max(1, inputs // 2)
         rank = max(16, latent) if rank is None else rank
-        check_widths(self.name, "samples", [samples])
-        check_widths(self.name, "rank", [rank])
-        check_number(self.name, "dropout", dropout, 0, 1)
+        samples = checks.whole("samples", samples, at_least=1)
+        rank = checks.whole("rank", rank, at_least=1)
+        checks.number("dropout", dropout, low=0, below=1)
         for key, value in (("nll_weight", nll_weight), ("ranking_weight", ranking_weight), ("kl_weight", kl_weight)):
-            check_number(self.name, key, value, 0)
+            checks.number(key, value, low=0)
         self.samples = samples
         self.nll_weight, self.ranking_weight, self.kl_weight = nll_weight, ranking_weight, kl_weight
         self.label_encoder = Gaussian([inputs + labels, 512, 256], latent, dropout)

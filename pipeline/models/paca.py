@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .api import ModelContext, MultiLabelModel, Output, check_choice, check_number
+from .api import ModelContext, MultiLabelModel, Output, checks_of
 from .blocks import Gaussian, dense, in_chunks, kl_divergence, sample
 from .flows import LabelDensity
 from .losses import entry_losses
@@ -47,10 +47,11 @@ class PACA(MultiLabelModel):
         reconstruction: str = "mse",
     ) -> None:
         super().__init__(context)
-        check_number(self.name, "dropout", dropout, 0, 1)
-        check_number(self.name, "label_weight", label_weight, 0)
-        check_number(self.name, "class_weight", class_weight, 0)
-        check_choice(self.name, "reconstruction", reconstruction, _RECONSTRUCTIONS)
+        checks = checks_of(self.name)
+        checks.number("dropout", dropout, low=0, below=1)
+        checks.number("label_weight", label_weight, low=0)
+        checks.number("class_weight", class_weight, low=0)
+        checks.choice("reconstruction", reconstruction, _RECONSTRUCTIONS)
         inputs, labels = context.input_shape[0], context.n_labels
         latent = math.ceil(inputs / 2)
         self.label_weight, self.class_weight, self.reconstruction = label_weight, class_weight, reconstruction

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..common.errors import ConfigError
-from .api import ModelContext, MultiLabelModel, Output, check_number, check_widths, prior_logits
+from .api import ModelContext, MultiLabelModel, Output, checks_of, prior_logits
 
 _GROUP = 8
 
@@ -38,10 +38,11 @@ class SmallCNN(MultiLabelModel):
         prior_bias: bool = True,
     ) -> None:
         super().__init__(context)
-        widths = check_widths(self.name, "widths", widths)
+        checks = checks_of(self.name)
+        widths = checks.widths("widths", widths)
         if any(width % _GROUP for width in widths):
             raise ConfigError(f"widths of network {self.name!r} must be multiples of {_GROUP}, got {list(widths)}")
-        check_number(self.name, "dropout", dropout, 0, 1)
+        checks.number("dropout", dropout, low=0, below=1)
         channels = context.input_shape[0]
         layers: list[nn.Module] = []
         for position, width in enumerate(widths):

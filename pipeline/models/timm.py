@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ..common.errors import ConfigError
-from .api import ModelContext, check_choice
+from .api import ModelContext, checks_of
 from .backbone import BackboneModel
 from .heads import Features
 
@@ -69,5 +69,5 @@ class Timm(BackboneModel):
         except Exception as error:  # a torchvision that does not fit torch raises RuntimeError
             raise ConfigError(f"network 'timm' needs the package timm, which cannot be imported: {error}") from error
         if not pretrained:
-            check_choice(self.name, "architecture", self._architecture.partition(".")[0], tuple(timm.list_models()))
+            checks_of(self.name).choice("architecture", self._architecture.partition(".")[0], timm.list_models())
         return timm.create_model(self._architecture, pretrained=pretrained, **self._made)

@@ -3,15 +3,20 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+SHOWN = 12
+"""Most names that a message lists: a data set may have 1,000 columns."""
+
 
 class SelectionError(ValueError):
     """A selector was given something it cannot work with; the message says what, and what to do."""
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for a likely typo, else a list of what is known."""
+    """Return ``"; did you mean 'x'?"`` for a likely typo, else what is known."""
     names = sorted(known)
     close = get_close_matches(got, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
+    if len(names) > SHOWN:
+        return f"; known: {', '.join(names[:SHOWN])}, ... ({len(names)} in all)"
     return f"; known: {', '.join(names) or 'none'}"

@@ -98,8 +98,8 @@ def test_refuses_shapes_that_differ():
     [
         ("bec", {}, "no loss is called 'bec'; did you mean 'bce'"),
         ("asl", {"gama_neg": 1}, "did you mean 'gamma_neg'"),
-        ("bce", {"clip": 0.1}, "loss 'bce' has no option 'clip'; known: none"),
-        ("asl", {"clip": 1.0}, "must be below 1"),
+        ("bce", {"clip": 0.1}, "loss 'bce' has no setting 'clip'; known: none"),
+        ("asl", {"clip": 1.0}, "at least 0 and below 1, got 1.0"),
         ("asl", {"gamma_neg": -1}, "at least 0, got -1"),
         ("asl", {"gamma_pos": "2"}, "must be a number"),
     ],

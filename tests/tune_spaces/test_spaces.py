@@ -136,7 +136,7 @@ def test_a_users_own_space_is_found_by_its_import_path(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("d2acee", "did you mean 'd2ace'"),
+        ("d2acee", "no search space is called 'd2acee'; did you mean 'd2ace'"),
         ("uniform", "it has no settings to search"),
         ("nothing.here:Space", "cannot be imported"),
     ],

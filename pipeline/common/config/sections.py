@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ....selectors.common.errors import SelectionError
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError
 from ..storage.local_paths import address_problem
 from .yaml_file import explain_problems
 
@@ -98,12 +98,9 @@ class SelectorSection(Section):
         from ....selectors import api as selectors
 
         try:
-            known = selectors.options(self.name)
+            selectors.REGISTRY.check_settings(self.name, self.options, selectors.options(self.name))
         except SelectionError as error:
             raise ValueError(str(error)) from None
-        for key in self.options:
-            if key not in known:
-                raise ValueError(f"method {self.name!r} has no setting {key!r}{did_you_mean(key, known)}")
         if self.ranges > 1 and self.name != "d2ace":
             raise ValueError(f"only the state of method 'd2ace' can be split into ranges, got {self.name!r}")
 

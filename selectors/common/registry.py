@@ -1,0 +1,101 @@
+"""Names for what can be chosen in a configuration: methods, networks, losses, search spaces."""
+
+import inspect
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from .errors import SelectionError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Registry(Mapping[str, str]):
+    """A table "name -> place" whose places are imported on first use; wherever a name is asked for, a place will do.
+
+    A place is ``module:attribute``. Those of the table begin with a dot and count from ``package``; one from outside
+    is ``package.module:Class``, anything that Python can import.
+
+    Attributes:
+        what: what messages call an entry, for example "selection method".
+        places: the table.
+        package: what its places count from, ``__package__`` of the caller.
+        base: class that every entry must derive from; None for functions.
+        error: what is raised.
+    """
+
+    what: str
+    places: dict[str, str] = field(hash=False)
+    package: str
+    base: type | None = None
+    error: type[Exception] = SelectionError
+
+    def __getitem__(self, name: str) -> str:
+        return self.places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def names(self) -> list[str]:
+        """Return the names of the table, sorted."""
+        return sorted(self.places)
+
+    def find(self, name: str) -> Any:
+        """Return the class or function of a name, or of a place outside.
+
+        Raises:
+            Exception: ``error``, with "did you mean" for an unknown name; also when a place cannot be imported, or
+                does not hold what it should.
+        """
+        place = self.places.get(name, name)
+        module, colon, attribute = place.partition(":")
+        if not colon:
+            raise self.error(f"no {self.what} is called {name!r}{did_you_mean(name, self.places)}")
+        try:
+            found = getattr(import_module(module, self.package), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise self.error(f"the {self.what} {name!r} cannot be imported: {error}") from None
+        if self.base is not None and not (inspect.isclass(found) and issubclass(found, self.base)):
+            expected = f"{self.base.__module__}.{self.base.__qualname__}"
+            raise self.error(f"{name!r} is no {self.what}: expected a subclass of {expected}")
+        if not callable(found):
+            raise self.error(f"{name!r} is no {self.what}: it cannot be called")
+        return found
+
+    def check_settings(self, name: str, chosen: Iterable[str], known: Iterable[str]) -> None:
+        """Raise ``error``, with "did you mean", when one of the chosen settings is not known."""
+        settings = set(known)
+        for key in chosen:
+            if key not in settings:
+                raise self.error(f"{self.what} {name!r} has no setting {key!r}{did_you_mean(key, settings)}")
+
+
+def settings_of(factory: Callable[..., Any], common: Container[str]) -> dict[str, inspect.Parameter]:
+    """Return the settings of a class or function, by name, with defaults and annotations.
+
+    A constructor that passes ``**settings`` on has those of its base as well; its own defaults count.
+
+    Args:
+        factory: what is registered.
+        common: parameters that everything of its kind has, which are left out.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for parameters in _signatures(factory):
+        found = {**parameters, **found}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return {key: p for key, p in found.items() if key not in common and p.kind is not p.VAR_KEYWORD}
+
+
+def _signatures(factory: Callable[..., Any]) -> Iterator[dict[str, inspect.Parameter]]:
+    """Yield the parameters of a function, or of a class's constructors from its own to its last base's."""
+    if not inspect.isclass(factory):
+        yield dict(inspect.signature(factory).parameters)
+        return
+    for cls in factory.__mro__:
+        if "__init__" in vars(cls):
+            parameters = dict(inspect.signature(vars(cls)["__init__"]).parameters)
+            yield dict(list(parameters.items())[1:])  # without self
