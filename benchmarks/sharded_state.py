@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 from scale import make_labels  # noqa: E402
 
 from d2ace.selectors.ranges.range_state import RangeSpec  # noqa: E402
-from d2ace.selectors.ranges.ranges import LocalRanges, Ranges  # noqa: E402
+from d2ace.selectors.ranges.ranges import LocalRanges, Phase, Ranges  # noqa: E402
 from d2ace.selectors.sharded import ShardedD2ACE  # noqa: E402
 
 RANGES, CARDINALITY, NEIGHBOURS = (1, 2, 4), 2.9, 6
@@ -38,30 +38,30 @@ class Counted(Ranges):
         self.bounds, self._inner = inner.bounds, inner
         self.sent, self.received, self.seconds = Counter(), Counter(), Counter()
 
-    def scatter(self, phase: str, arguments: Sequence[tuple | None]) -> list[Any]:
+    def scatter(self, phase: Phase, arguments: Sequence[tuple | None]) -> list[Any]:
         """Count, and pass on."""
         started = time.perf_counter()
         results = self._inner.scatter(phase, arguments)
-        self.seconds[phase] += time.perf_counter() - started
-        self.sent[phase] += sum(size_of(own) for own in arguments if own is not None)
-        self.received[phase] += sum(size_of(result) for result in results if result is not None)
+        self.seconds[phase.__name__] += time.perf_counter() - started
+        self.sent[phase.__name__] += sum(size_of(own) for own in arguments if own is not None)
+        self.received[phase.__name__] += sum(size_of(result) for result in results if result is not None)
         return results
 
-    def broadcast(self, phase: str, *arguments: Any) -> list[Any]:
+    def broadcast(self, phase: Phase, *arguments: Any) -> list[Any]:
         """Count, and pass on."""
         started = time.perf_counter()
         results = self._inner.broadcast(phase, *arguments)
-        self.seconds[phase] += time.perf_counter() - started
-        self.sent[phase] += size_of(arguments) * len(self)
-        self.received[phase] += sum(size_of(result) for result in results)
+        self.seconds[phase.__name__] += time.perf_counter() - started
+        self.sent[phase.__name__] += size_of(arguments) * len(self)
+        self.received[phase.__name__] += sum(size_of(result) for result in results)
         return results
 
-    def post(self, phase: str, arguments: Sequence[tuple | None]) -> None:
+    def post(self, phase: Phase, arguments: Sequence[tuple | None]) -> None:
         """Count, and pass on."""
         started = time.perf_counter()
         self._inner.post(phase, arguments)
-        self.seconds[phase] += time.perf_counter() - started
-        self.sent[phase] += sum(size_of(own) for own in arguments if own is not None)
+        self.seconds[phase.__name__] += time.perf_counter() - started
+        self.sent[phase.__name__] += sum(size_of(own) for own in arguments if own is not None)
 
     def restart(self) -> None:
         """Pass on."""

@@ -11,7 +11,7 @@ predicted and lost, and says which rows the next epoch's batches hold.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,6 +48,9 @@ class Selector(ABC):
     uses_observations: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     """False for a baseline whose epochs are permutations by design."""
+    split: ClassVar[str | None] = None
+    """Place of the class whose state is split by rows, with the same plans; it also takes ``ranges`` and
+    ``make_ranges``. None: it cannot be split."""
     branch_names: ClassVar[tuple[str, ...]] = ()
     """Names of the branches that ``Plan.branches`` counts."""
 
@@ -170,3 +173,23 @@ def create(name: str, **arguments: Any) -> Selector:
     """Make a selector by name; an unknown setting raises SelectionError with "did you mean"."""
     REGISTRY.check_settings(name, arguments, {*options(name), *_COMMON})
     return get(name)(**arguments)
+
+
+def create_split(name: str, ranges: int, make_ranges: Callable[..., Any], **arguments: Any) -> Selector:
+    """Make a selector whose state is split into row ranges; its plans are those of ``create``.
+
+    Args:
+        name: a method with ``split``.
+        ranges: R, row ranges of about equal size.
+        make_ranges: makes them from their specifications.
+        **arguments: as for ``create``.
+
+    Raises:
+        SelectionError: when the method's state cannot be split, or as ``create``.
+    """
+    REGISTRY.check_settings(name, arguments, {*options(name), *_COMMON})
+    place = get(name).split
+    if place is None:
+        able = ", ".join(other for other in names() if get(other).split)
+        raise SelectionError(f"the state of method {name!r} cannot be split into ranges; that of {able} can")
+    return REGISTRY.find(place)(ranges=ranges, make_ranges=make_ranges, **arguments)

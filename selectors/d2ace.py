@@ -24,7 +24,7 @@ from .plans.draw import permutation_plan
 from .plans.plan import Plan
 from .plans.schedules import WARM_UP, MixtureSchedule, PressureSchedule, When, warm_up
 from .ranges.joint_law import draw, freeze, named, rescore
-from .ranges.range_state import BRANCHES, RangeSpec
+from .ranges.range_state import BRANCHES, RangeSpec, RangeState
 from .ranges.ranges import LocalRanges, Ranges
 from .scores.context import local_context
 
@@ -75,6 +75,7 @@ class D2ACE(Selector):
 
     name: ClassVar[str] = "d2ace"
     uses_neighbours: ClassVar[bool] = True
+    split: ClassVar[str | None] = ".sharded:ShardedD2ACE"
     branch_names: ClassVar[tuple[str, ...]] = BRANCHES
 
     def __init__(
@@ -137,7 +138,7 @@ class D2ACE(Selector):
     def reset(self) -> None:
         """Forget all observations: the state right after construction."""
         self._ranges.restart()
-        self._ranges.broadcast("reset")
+        self._ranges.broadcast(RangeState.reset)
         self._rescore(0)
 
     def plan(self, epoch: int) -> Plan:
@@ -156,11 +157,13 @@ class D2ACE(Selector):
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record what the training forward pass of one batch gave. Cost O(B L T)."""
         if len(self._ranges) == 1:  # which checks them itself
-            self._ranges.post("observe", [(ids, probabilities, losses)])
+            self._ranges.post(RangeState.observe, [(ids, probabilities, losses)])
             return
         ids, probabilities, losses = checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
         parts = self._ranges.split(ids)
-        self._ranges.post("observe", [part and (part[1], probabilities[part[0]], losses[part[0]]) for part in parts])
+        self._ranges.post(
+            RangeState.observe, [part and (part[1], probabilities[part[0]], losses[part[0]]) for part in parts]
+        )
 
     def end_epoch(self, epoch: int) -> None:
         """Recompute scores and the law for the next epoch. Cost O(N L) + O(N c^2) + O(N c |Z_i|)."""
@@ -172,7 +175,7 @@ class D2ACE(Selector):
         Scores, label weights, correlations and probabilities are those of the last ``end_epoch``; uncertainty,
         flip and hardness are of this moment. ``effective_sample_size`` is a share of N, 1 when uniform.
         """
-        parts = self._ranges.broadcast("diagnostics", self._law.sums)
+        parts = self._ranges.broadcast(RangeState.diagnostics, self._law.sums)
         return {
             **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
             **named(correlation=self._law.correlations),
@@ -190,7 +193,7 @@ class D2ACE(Selector):
         matrices = self._law.correlations if self._correlated else np.zeros_like(self._law.correlations)
         fixed = (self._law.weights, matrices, self._law.sums)
         parts = self._ranges.split(np.array([row]))
-        answers = self._ranges.scatter("explain", [part and (int(part[1][0]), *fixed) for part in parts])
+        answers = self._ranges.scatter(RangeState.explain, [part and (int(part[1][0]), *fixed) for part in parts])
         return {
             **next(answer for answer in answers if answer is not None),
             **named(label_weight=self._law.weights),
@@ -201,7 +204,7 @@ class D2ACE(Selector):
 
     def summary(self) -> dict[str, Any]:
         """Return the values of ``diagnostics`` that do not grow with N or L^2. Cost O(L)."""
-        counts = self._ranges.broadcast("counts")
+        counts = self._ranges.broadcast(RangeState.counts)
         return {
             **named(label_weight=self._law.weights),
             "beta": self._law.beta,
@@ -214,7 +217,7 @@ class D2ACE(Selector):
         """Return history, scores and the frozen law as copies; also right in the middle of an epoch."""
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
-            **joined(self._ranges.broadcast("state")),
+            **joined(self._ranges.broadcast(RangeState.state)),
             **named(label_weight=self._law.weights, correlation=self._law.correlations),
             "pressure": self._law.pressure,
             "beta": self._law.beta,
@@ -225,12 +228,12 @@ class D2ACE(Selector):
         check_header(state, self.name, _SCHEMA, self.n_rows, self.n_labels)
         fixed = [f"{kind}_{branch}" for kind in ("label_weight", "correlation") for branch in BRANCHES]
         self._ranges.restart()
-        keys = self._ranges.broadcast("state_keys")[0]
+        keys = self._ranges.broadcast(RangeState.state_keys)[0]
         need(state, [*keys, *fixed, "pressure", "beta"])
         if int(state["schema"]) == 1:
             state = {**state, "last_loss": normalised_loss(state["last_loss"])}
         own = {key: state[key] for key in keys}
-        self._ranges.scatter("load", [(part,) for part in divided(own, self._ranges.bounds)])
+        self._ranges.scatter(RangeState.load, [(part,) for part in divided(own, self._ranges.bounds)])
         weights, matrices = (np.array([state[key] for key in pair]) for pair in (fixed[:2], fixed[2:]))
         self._law = freeze(self._ranges, weights, matrices, float(state["pressure"]), float(state["beta"]))
 

@@ -13,7 +13,6 @@ from scipy import sparse
 from ...selectors import api as selectors
 from ...selectors.common.settings import whole
 from ...selectors.neighbours.cache import neighbour_ids
-from ...selectors.sharded import ShardedD2ACE
 from ..common.errors import RunError
 from ..common.storage.whole_files import replacing
 from .files import SelectionFiles
@@ -31,7 +30,7 @@ class Blueprint:
         files: where order files, selection records and embeddings are kept, or None to keep none.
         record: write every epoch's observations there, too.
         embed_after: the epoch at whose end neighbours are looked for in the model's embeddings, or None.
-        ranges: row ranges that the state is split into, each an actor of its own; only for ``d2ace``.
+        ranges: row ranges that the state is split into, each an actor of its own; only for methods with ``split``.
         file_order: go through the rows in order in epochs that draw each once, as the papers' released programs do.
         neighbour_cache: folder of neighbours found earlier, by content, or None.
     """
@@ -60,7 +59,7 @@ class Blueprint:
             if k:
                 arguments["neighbour_ids"] = neighbour_ids(features, k, cache=self.neighbour_cache)
         if self.ranges > 1:
-            return ShardedD2ACE(ranges=self.ranges, make_ranges=RayRanges, **arguments)
+            return selectors.create_split(self.method, self.ranges, RayRanges, **arguments)
         return selectors.create(self.method, **arguments)
 
     def by_reference(self) -> "Blueprint":

@@ -11,7 +11,7 @@ import numpy as np
 import ray
 
 from ...selectors.ranges.range_state import RangeSpec, RangeState
-from ...selectors.ranges.ranges import Ranges
+from ...selectors.ranges.ranges import Phase, Ranges
 from ..common.errors import RunError
 
 _MOST_POSTED = 512
@@ -24,9 +24,9 @@ class RangeActor:
     def __init__(self, spec: RangeSpec) -> None:
         self._state = RangeState(spec)
 
-    def call(self, phase: str, *arguments: Any) -> Any:
+    def call(self, phase: Phase, *arguments: Any) -> Any:
         """Run one phase."""
-        return getattr(self._state, phase)(*arguments)
+        return phase(self._state, *arguments)
 
 
 class RayRanges(Ranges):
@@ -52,7 +52,7 @@ class RayRanges(Ranges):
         self._actors = [self._start(number) for number in range(len(specs))]
         self._wait_for_start()
 
-    def scatter(self, phase: str, arguments: Sequence[tuple | None]) -> list[Any]:
+    def scatter(self, phase: Phase, arguments: Sequence[tuple | None]) -> list[Any]:
         """Call a phase of each range at the same time; return all results."""
         asked = [r for r, own in enumerate(arguments) if own is not None]
         found = self._get([*self._posted, *(self._call(r, phase, arguments[r] or ()) for r in asked)])
@@ -62,7 +62,7 @@ class RayRanges(Ranges):
             results[number] = result
         return results
 
-    def post(self, phase: str, arguments: Sequence[tuple | None]) -> None:
+    def post(self, phase: Phase, arguments: Sequence[tuple | None]) -> None:
         """Call a phase of each range without waiting, unless hundreds of earlier calls are still under way."""
         self._posted += [self._call(r, phase, own) for r, own in enumerate(arguments) if own is not None]
         if len(self._posted) > _MOST_POSTED:
@@ -70,7 +70,7 @@ class RayRanges(Ranges):
             del self._posted[: _MOST_POSTED // 2]
             self._get(half)
 
-    def broadcast(self, phase: str, *arguments: Any) -> list[Any]:
+    def broadcast(self, phase: Phase, *arguments: Any) -> list[Any]:
         """Call a phase with the same arguments on all ranges; large arrays go into the object store once."""
         large = [isinstance(a, np.ndarray) and a.nbytes > _PUT_BYTES for a in arguments]
         return super().broadcast(phase, *(ray.put(a) if put else a for a, put in zip(arguments, large, strict=True)))
@@ -80,7 +80,7 @@ class RayRanges(Ranges):
         self._posted = []
         for number, actor in enumerate(self._actors):
             try:
-                ray.get(actor.call.remote("counts"))
+                ray.get(actor.call.remote(RangeState.counts))
             except ray.exceptions.RayActorError:
                 self._actors[number] = self._start(number)
         self._wait_for_start()
@@ -96,7 +96,7 @@ class RayRanges(Ranges):
 
     def _wait_for_start(self) -> None:
         try:
-            ray.get([actor.call.remote("counts") for actor in self._actors], timeout=self._timeout_s)
+            ray.get([actor.call.remote(RangeState.counts) for actor in self._actors], timeout=self._timeout_s)
         except ray.exceptions.GetTimeoutError:
             self.close()
             raise RunError(
@@ -104,7 +104,7 @@ class RayRanges(Ranges):
                 f"{self._timeout_s:g} s: the cluster lacks memory; use more nodes, or history_dtype=float16"
             ) from None
 
-    def _call(self, number: int, phase: str, arguments: tuple) -> ray.ObjectRef:
+    def _call(self, number: int, phase: Phase, arguments: tuple) -> ray.ObjectRef:
         return self._actors[number].call.remote(phase, *arguments)
 
     def _get(self, references: list[ray.ObjectRef]) -> list[Any]:

@@ -12,7 +12,7 @@ from ..plans.plan import effective_sample_size
 from ..plans.systematic import systematic_plan
 from ..scores import rescoring
 from ..scores.correlation import correlations
-from .range_state import BRANCHES
+from .range_state import BRANCHES, RangeState
 from .ranges import Ranges, RangeTable
 
 
@@ -60,22 +60,22 @@ def rescore(
         Label weights (2, L) and correlations (2, L, L), float64, and how many probabilities and losses were unusable
         since the last time.
     """
-    pivot = ranges.scatter("pivots", [(), *[None] * (len(ranges) - 1)])[0]
-    sums, peaks, unusable = zip(*ranges.broadcast("sums", pivot), strict=True)
+    pivot = ranges.scatter(RangeState.pivots, [(), *[None] * (len(ranges) - 1)])[0]
+    sums, peaks, unusable = zip(*ranges.broadcast(RangeState.sums, pivot), strict=True)
     weights = rescoring.label_weights(sum(sums), pivot, n_rows, mean_weight, std_weight)
-    products = sum(ranges.broadcast("products", np.max(peaks, axis=0)))
+    products = sum(ranges.broadcast(RangeState.products, np.max(peaks, axis=0)))
     matrices = np.array([correlations(part) for part in products])
-    extremes = np.array(ranges.broadcast("score", weights, matrices if correlated else None))
-    ranges.broadcast("level", np.stack([extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0)], axis=1))
+    extremes = np.array(ranges.broadcast(RangeState.score, weights, matrices if correlated else None))
+    ranges.broadcast(RangeState.level, np.stack([extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0)], axis=1))
     probabilities, losses = sum(unusable).tolist()
     return weights, matrices, (probabilities, losses)
 
 
 def freeze(ranges: Ranges, weights: np.ndarray, matrices: np.ndarray, pressure: float, beta: float) -> JointLaw:
     """Return the law that plans are drawn from until the next end of an epoch, from the levels in the ranges."""
-    totals = list(zip(*ranges.broadcast("weigh", pressure), strict=True))
+    totals = list(zip(*ranges.broadcast(RangeState.weigh, pressure), strict=True))
     sums = [sum(part) for part in totals]
-    mixture = np.concatenate(ranges.broadcast("probabilities", (beta, 1 - beta), sums))
+    mixture = np.concatenate(ranges.broadcast(RangeState.probabilities, (beta, 1 - beta), sums))
     return JointLaw(weights, matrices, pressure, beta, totals, mixture, effective_sample_size(mixture))
 
 
@@ -92,7 +92,7 @@ def draw(
 
 def _branches(frozen: JointLaw, ranges: Ranges, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return which branch chose each draw of the mixture, uint8: a coin by the branches' shares of the row."""
-    first = np.concatenate(ranges.broadcast("probabilities", (frozen.beta, 0.0), frozen.sums))
+    first = np.concatenate(ranges.broadcast(RangeState.probabilities, (frozen.beta, 0.0), frozen.sums))
     return (rng.random(len(ids)) * frozen.probabilities[ids] >= first[ids]).astype(np.uint8)
 
 

@@ -5,7 +5,7 @@ N rows, R ranges, W weights' total of a branch. What runs a phase on another mac
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Concatenate
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from ..common.errors import SelectionError
 from ..scores.rescoring import RANGE_ROWS
 from .range_state import RangeSpec, RangeState
 
+Phase = Callable[Concatenate[RangeState, ...], Any]
+"""A method of ``RangeState``, such as ``RangeState.observe``."""
 MakeRanges = Callable[[Sequence[RangeSpec]], "Ranges"]
 
 
@@ -30,14 +32,14 @@ class Ranges(ABC):
         return len(self.bounds) - 1
 
     @abstractmethod
-    def scatter(self, phase: str, arguments: Sequence[tuple | None]) -> list[Any]:
+    def scatter(self, phase: Phase, arguments: Sequence[tuple | None]) -> list[Any]:
         """Call a phase of ``RangeState`` with each range's own arguments (None: not at all); return all results."""
 
     @abstractmethod
-    def post(self, phase: str, arguments: Sequence[tuple | None]) -> None:
+    def post(self, phase: Phase, arguments: Sequence[tuple | None]) -> None:
         """Do as ``scatter``, in the same order of calls, but without waiting for the end; errors may come later."""
 
-    def broadcast(self, phase: str, *arguments: Any) -> list[Any]:
+    def broadcast(self, phase: Phase, *arguments: Any) -> list[Any]:
         """Call a phase with the same arguments on all ranges; return the results in the order of the ranges."""
         return self.scatter(phase, [arguments] * len(self))
 
@@ -59,12 +61,12 @@ class LocalRanges(Ranges):
         super().__init__(specs)
         self._states = [RangeState(spec) for spec in specs]
 
-    def scatter(self, phase: str, arguments: Sequence[tuple | None]) -> list[Any]:
+    def scatter(self, phase: Phase, arguments: Sequence[tuple | None]) -> list[Any]:
         """Call a phase on each range, one after the other."""
         pairs = zip(self._states, arguments, strict=True)
-        return [None if own is None else getattr(state, phase)(*own) for state, own in pairs]
+        return [None if own is None else phase(state, *own) for state, own in pairs]
 
-    def post(self, phase: str, arguments: Sequence[tuple | None]) -> None:
+    def post(self, phase: Phase, arguments: Sequence[tuple | None]) -> None:
         """Call a phase on each range, one after the other."""
         self.scatter(phase, arguments)
 
@@ -86,12 +88,14 @@ class RangeTable:
     def find(self, points: np.ndarray) -> np.ndarray:
         """Return the row of each point in 0..W-1, int64, same shape (1-D)."""
         if len(self._ranges) == 1:
-            return self._ranges.broadcast("find", self._branch, points)[0]
+            return self._ranges.broadcast(RangeState.find, self._branch, points)[0]
         rows, owner = np.empty(len(points), np.int64), np.searchsorted(self._ends, points, side="right")
         places = [np.flatnonzero(owner == r) for r in range(len(self._ranges))]
         begins = [0, *self._ends[:-1].tolist()]
         asked = [(self._branch, points[p] - begin) if len(p) else None for p, begin in zip(places, begins, strict=True)]
-        for place, found, first in zip(places, self._ranges.scatter("find", asked), self._ranges.bounds, strict=False):
+        for place, found, first in zip(
+            places, self._ranges.scatter(RangeState.find, asked), self._ranges.bounds, strict=False
+        ):
             if found is not None:
                 rows[place] = found + first
         return rows
@@ -101,7 +105,7 @@ class RangeTable:
         flat = rows.reshape(-1)
         found = np.empty((2, len(flat)), np.int64)
         parts = self._ranges.split(flat)
-        answers = self._ranges.scatter("owned", [part and (self._branch, part[1]) for part in parts])
+        answers = self._ranges.scatter(RangeState.owned, [part and (self._branch, part[1]) for part in parts])
         for part, answer, begin in zip(parts, answers, [0, *self._ends[:-1].tolist()], strict=True):
             if part is not None:
                 found[0, part[0]], found[1, part[0]] = answer[0], answer[1] + begin

@@ -9,6 +9,7 @@ import pytest
 
 from d2ace.selectors import api
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.ranges.ranges import LocalRanges
 from d2ace.selectors.uniform import Uniform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,16 @@ def test_every_registered_method_names_itself():
     assert {"d2ace", "uniform"} <= set(api.names())
     for name in api.names():
         assert api.get(name).name == name
+
+
+def test_only_methods_that_say_so_are_split_by_rows():
+    settings = {"labels": np.eye(200), "batch_size": 8, "epochs": 3}
+    split = api.create_split("d2ace", 2, LocalRanges, neighbours=0, **settings)
+    whole = api.create("d2ace", neighbours=0, **settings)
+    assert len(split._ranges) == 2
+    np.testing.assert_array_equal(split.plan(2).ids, whole.plan(2).ids)
+    with pytest.raises(SelectionError, match="state of method 'loss-rank' cannot be split into ranges; that of d2ace"):
+        api.create_split("loss-rank", 2, LocalRanges, **settings)
 
 
 def test_unknown_names_and_settings_get_a_suggestion():

@@ -81,7 +81,8 @@ class SelectorSection(Section):
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
     else the path of a ``.npy`` file with one line for each row of the data set.
     ``allow_uniform``: train also when the method would choose no batch, since the run ends before its warm-up.
-    ``ranges``: split the state of ``d2ace`` by rows over that many actors, on several nodes; the plans stay the same.
+    ``ranges``: split the state by rows over that many actors, on several nodes, for methods that can; the plans are
+    the same.
     """
 
     name: str = "d2ace"
@@ -101,8 +102,8 @@ class SelectorSection(Section):
             selectors.REGISTRY.check_settings(self.name, self.options, selectors.options(self.name))
         except SelectionError as error:
             raise ValueError(str(error)) from None
-        if self.ranges > 1 and self.name != "d2ace":
-            raise ValueError(f"only the state of method 'd2ace' can be split into ranges, got {self.name!r}")
+        if self.ranges > 1 and selectors.get(self.name).split is None:
+            raise ValueError(f"the state of method {self.name!r} cannot be split into ranges")
 
 
 class OptimizerSection(Section):

@@ -152,6 +152,6 @@ def _lighter(findings: Findings) -> str:
             " selector.ranges splits the state over actors on several nodes, and "
             "selector.options.history_dtype=float16 makes it smaller."
         )
-    if findings.setting.method == "d2ace":
+    if findings.setting.splits:
         return " More nodes with more selector.ranges carry more."
     return f" A lighter method than {findings.setting.method}, or fewer labels, costs less."

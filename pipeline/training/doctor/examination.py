@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from scipy import sparse
 
+from ....selectors import api as selectors
 from ...common.cluster.nodes import require_room
 from ...common.cluster.resources import living_nodes, worker_resources
 from ...common.cluster.session import ray_session
@@ -113,6 +114,7 @@ def _memory(data_bytes: int, state_bytes: int) -> Memory:
 def _setting(config: Config, sample: Sample) -> Setting:
     run, selector = config.run, config.selector
     gpus = int(ray.cluster_resources().get("GPU", 0))
+    splits = selectors.get(selector.name).split is not None
     plain = selector.ranges == 1 and selector.options.get("history_dtype", "float32") == "float32"
     count = len(living_nodes())
     machine = f"{count} nodes" if count > 1 else f"{os.cpu_count()} cores of {platform.machine()}"
@@ -120,7 +122,8 @@ def _setting(config: Config, sample: Sample) -> Setting:
         images=sample.store.manifest.kind == "image",
         decode_threads=decode_threads(config),
         method=selector.name,
-        can_split=selector.name == "d2ace" and plain,
+        splits=splits,
+        can_split=splits and plain,
         gpu=run.gpu,
         idle_gpus=gpus - (max(run.workers, 1) if run.gpu else 0),
         precision=config.train.precision,

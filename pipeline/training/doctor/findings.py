@@ -64,6 +64,7 @@ class Setting:
         images: whether rows are images.
         decode_threads: that decode them in a worker.
         method: of selection.
+        splits: whether the method's state can be split by rows.
         can_split: whether ``selector.ranges`` and a float16 history are there for the method and not used yet.
         gpu: whether workers train on GPUs.
         idle_gpus: GPUs of the cluster that the run does not use.
@@ -76,6 +77,7 @@ class Setting:
     images: bool
     decode_threads: int
     method: str
+    splits: bool
     can_split: bool
     gpu: bool
     idle_gpus: int

@@ -60,7 +60,7 @@ def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost
     rates["rescore"] = Rate(n, rates["rescore"].seconds / config.selector.ranges)
     scale = labels.shape[0] / n
     saved = _nbytes(selector.state_dict()) * scale
-    held = _d2ace_bytes(config.selector, part) * scale if config.selector.name == "d2ace" else saved
+    held = _range_bytes(config.selector, part) * scale if type(selector).split else saved
     return SelectionCost(rates, round(held / config.selector.ranges) + _PROCESS_BYTES, round(saved))
 
 
@@ -93,7 +93,7 @@ def _observe(selector: selectors.Selector, batches: list[np.ndarray]) -> Rate:
     return Rate(sum(map(len, batches)), seconds)
 
 
-def _d2ace_bytes(selector: SelectorSection, labels: sparse.csr_array) -> int:
+def _range_bytes(selector: SelectorSection, labels: sparse.csr_array) -> int:
     """Bytes of the state of so many rows by the model of docs/scaling.md."""
     context = local_context(labels, cyclic_neighbours(selector, labels.shape[0]))
     history = {"length": option(selector, "history"), "dtype": option(selector, "history_dtype")}

@@ -65,7 +65,7 @@ def make_findings():
         size = section({"rows": 12_000, "train": 10_000, "validation": 1_000, "steps": 100, "epochs": 10})
         size |= section({"workers": 1, "share": 1.0})
         memory = section({"data": 10**8, "store": 10**9, "state": 10**8, "head": 10**9})
-        setting = section({"images": True, "decode_threads": 1, "method": "d2ace", "can_split": True})
+        setting = section({"images": True, "decode_threads": 1, "method": "d2ace", "splits": True, "can_split": True})
         setting |= section({"gpu": False, "idle_gpus": 0})
         setting |= section({"precision": "fp32", "threads": 1, "checkpoint_steps": 0, "machine": "paper"})
         rates = {stage: Rate(rate, 1.0) for stage, rate in {**RATES, **changes}.items()}

@@ -53,7 +53,9 @@ def test_slow_selection(make_findings, rate, rule):
     assert rule(make_findings()) is None
     assert "selector.ranges splits" in rule(make_findings(**slow))
     assert "More nodes" in rule(make_findings(**slow, can_split=False))
-    assert "lighter method than balanced" in rule(make_findings(**slow, method="balanced", can_split=False))
+    assert "lighter method than balanced" in rule(
+        make_findings(**slow, method="balanced", splits=False, can_split=False)
+    )
 
 
 def test_rescoring_is_told_from_a_twentieth_of_an_epoch_on(make_findings):
