@@ -2,9 +2,18 @@
 
 from typing import Self
 
-from ...selectors.common.errors import SelectionError, did_you_mean
+from ...selectors.common.errors import SHOWN, SelectionError, did_you_mean
 
-__all__ = ["HAPPENS_AGAIN", "ConfigError", "DataError", "DivergedError", "FolderLostError", "RunError", "did_you_mean"]
+__all__ = [
+    "HAPPENS_AGAIN",
+    "SHOWN",
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "FolderLostError",
+    "RunError",
+    "did_you_mean",
+]
 
 
 class DataError(ValueError):
