@@ -144,7 +144,7 @@ def _add_explain(subparsers: _Subparsers) -> None:
     explain = subparsers.add_parser("explain", help="say why a row was or was not drawn in an epoch")
     explain.add_argument("run", help="run folder")
     explain.add_argument("row", type=int, help="row id of a training row, as in RUN/order")
-    explain.add_argument("--epoch", type=int, help="from 0; default: the last one that can be explained")
+    explain.add_argument("--epoch", type=int, help="counted from 1, as shown; default: the last that can be explained")
     explain.set_defaults(call=verbs.run_explain)
 
 

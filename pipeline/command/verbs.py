@@ -113,7 +113,10 @@ def run_explain(options: argparse.Namespace) -> None:
     _say_loading()
     from ..results.explanation import explain
 
-    print(explain(options.run, options.row, options.epoch))
+    epoch = options.epoch
+    if epoch is not None and epoch < 1:
+        raise ConfigError(f"--epoch counts from 1, as everything that is shown, got {epoch}")
+    print(explain(options.run, options.row, None if epoch is None else epoch - 1))
 
 
 def run_simulate(options: argparse.Namespace) -> None:
@@ -190,8 +193,7 @@ def run_submit(options: argparse.Namespace) -> int:
     if job and options.dry_run:
         raise ConfigError("submit --dry-run lists what -- VERB ... would send; --follow and --cancel send nothing")
     if options.cancel:
-        cancel(job, address=options.address)
-        print(f"job {job} has ended")
+        print(cancel(job, address=options.address))
         return 0
     if not job:
         _check_submitted(options.parse(options.command))  # a typo is told here, not by the job

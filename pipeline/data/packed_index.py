@@ -55,6 +55,18 @@ def read_index(manifest: Manifest, number: int) -> pa.Table:
     return table.add_column(0, "id", pa.array(np.arange(first, first + shard.rows)))
 
 
+def image_names(manifest: Manifest, number: int) -> pa.Array | None:
+    """Return what the images of one shard were called where they came from, null where nobody knows; None for tables.
+
+    Raises:
+        DataError: when the index cannot be read.
+    """
+    shard = manifest.shards[number]
+    if shard.packed is None:
+        return None
+    return read_columns(manifest.folder / shard.file, ["name"], shard.rows)["name"].combine_chunks()
+
+
 def origin(manifest: Manifest, row: int) -> str:
     """Return where a row's image came from and where it lies, for messages; reads a column of its shard's index."""
     bounds = manifest.first_rows()

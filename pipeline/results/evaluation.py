@@ -10,7 +10,7 @@ from ..common.errors import DataError
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
-from ..runs.trained_model import open_run
+from ..runs.trained_model import open_to_score
 from ..training.metrics import evaluate_predictions
 from .scoring import score
 
@@ -18,7 +18,7 @@ Split = Literal["train", "validation", "test", "all"]
 
 
 def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
-    """Return the metrics of a run's best weights.
+    """Return the metrics of a run's best weights; of a run that was stopped, of its best epoch until then.
 
     Args:
         run: the run folder.
@@ -27,10 +27,12 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
 
     Raises:
         DataError: when there are no such rows.
-        RunError: when the run is not finished or does not fit the data.
+        RunError: when the run has no validated epoch, does not fit the data, or its own data has changed since.
     """
-    _, config, known = open_run(run)
+    folder, config, known = open_to_score(run)
     manifest = Manifest.load(local_path(data or config.data.path, "data").resolve())
+    if data is None:
+        known.require_same(manifest, folder.path)
     if split == "all":
         wanted = np.arange(manifest.rows)
     elif data is None:

@@ -71,7 +71,7 @@ class Explanation:
     def __str__(self) -> str:
         has = [name for name, yes in zip(self.labels, self.relevant, strict=True) if yes]
         lines = [
-            f"row {self.row}, epoch {self.epoch} (from 0) of {self.run}, method {self.method}",
+            f"row {self.row}, epoch {self.epoch + 1} of {self.run}, method {self.method}",
             f"labels: {', '.join(has) or 'none'}",
             *self._draws(),
             f"state: {self.source}",
@@ -160,7 +160,8 @@ def _choose(known: SelectionOfRun, epoch: int | None) -> tuple[int, Checkpoint |
         epoch = max((e for e in possible if e < known.drawn_epochs), default=0)
     if epoch not in possible:
         raise RunError(
-            f"epoch {epoch} of {known.folder.path} cannot be explained, only {_ranges(possible)}: the others have "
+            f"epoch {epoch + 1} of {known.folder.path} cannot be explained, only {_ranges([e + 1 for e in possible])} "
+            "(counted from 1, as on the console): the others have "
             "neither recorded observations (run.record_observations=true) nor a checkpoint at their start"
         )
     return epoch, None if epoch in replayable else checkpoints[epoch]

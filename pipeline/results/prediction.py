@@ -9,18 +9,19 @@ from ..common.storage.json_files import write_json
 from ..common.storage.local_paths import local_path
 from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
-from ..runs.trained_model import open_run
+from ..runs.trained_model import open_to_score
 from .scoring import score
 
 
 def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     """Write predictions for every row of ``data`` into the folder ``out`` and return its path.
 
-    The folder holds Parquet files with ``id`` int64, ``probabilities`` float32[L] and ``labels`` (indices of the
-    labels above the run's threshold), and ``_labels.json`` with the label names and the threshold.
+    The folder holds Parquet files with ``id`` int64, of images ``name`` (that of the file which was prepared),
+    ``probabilities`` float32[L] and ``labels`` (the names of those above the run's threshold), and ``_labels.json``
+    with the names of all labels, in the order of the probabilities, and the threshold.
 
     Args:
-        run: a finished run's folder.
+        run: a run's folder; of a run that was stopped the best epoch until then is taken.
         data: a prepared data set with the run's labels and input shape.
         out: a folder that does not exist yet.
 
@@ -30,7 +31,7 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     target = local_path(out, "OUT")
     if target.exists():
         raise RunError(f"{target}: exists already; predictions are not mixed with what is there")
-    _, config, known = open_run(run)
+    _, config, known = open_to_score(run)
     manifest = Manifest.load(local_path(data, "data").resolve())
     temporary = temporary_beside(target.absolute())
     try:

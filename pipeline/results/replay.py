@@ -50,8 +50,7 @@ class SelectionOfRun:
         self.drawn_epochs = self.folder.selection.drawn_epochs()
         self.recorded_epochs = min(self.folder.selection.recorded_epochs(), self.drawn_epochs)
         self._manifest = Manifest.load(self.config.data.path)
-        if self._manifest.fingerprint() != data.fingerprint:
-            raise RunError(f"{folder}: the data in {self._manifest.folder} is no longer what this run was made from")
+        data.require_same(self._manifest, self.folder.path)
 
     @cached_property
     def labels(self) -> sparse.csr_array:
@@ -90,14 +89,16 @@ class SelectionOfRun:
         """Raise RunError unless a plan is the one that the run followed (epochs not drawn yet are not checked)."""
         if plan.epoch < self.drawn_epochs and not np.array_equal(plan.ids, self.order(plan.epoch)):
             raise RunError(
-                f"epoch {plan.epoch} comes out otherwise than in {self.folder.selection.order(plan.epoch)}; "
+                f"epoch {plan.epoch + 1} comes out otherwise than in {self.folder.selection.order(plan.epoch)}; "
                 "was the run made with another version of d2ace?"
             )
 
     def _recording(self, epoch: int) -> Recorded:
         recorded = read_recording(self.folder.selection, epoch)
         if not np.array_equal(recorded.ids, self.rows.ids_at(self.order(epoch))):
-            raise RunError(f"{self.folder.path}: the recording of epoch {epoch} is not of the rows in its order file")
+            raise RunError(
+                f"{self.folder.path}: the recording of epoch {epoch + 1} is not of the rows in its order file"
+            )
         return recorded
 
     @cached_property

@@ -13,6 +13,7 @@ import torch
 from ..common.cluster.session import data_context
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
+from ..data.packed_index import image_names
 from ..data.shards import read_shard
 from ..runs.trained_model import CHUNK_ROWS, TrainedModel, open_run, require_fit
 
@@ -22,12 +23,12 @@ class _Scorer:
 
     def __init__(self, folder: str, manifest: Manifest, wanted: ray.ObjectRef | None, chunk_rows: int) -> None:
         alone = not torch.cuda.is_available()  # then this is one of as many processes as there are CPUs
-        self._model = TrainedModel(folder, threads=1 if alone else None)
+        self._model = TrainedModel(folder, threads=1 if alone else None, stopped=True)
         self._manifest, self._chunk_rows = manifest, chunk_rows
         self._wanted = None if wanted is None else ray.get(wanted)
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
-        yield _scored_table(np.zeros(0, np.int64), np.zeros((0, len(self._manifest.labels)), np.float32), 0.5)
+        yield self._table(np.zeros(0, np.int64), np.zeros((0, len(self._manifest.labels)), np.float32), None)
         for number in numbers["id"].tolist():
             yield from self._scored(number)
 
@@ -39,31 +40,36 @@ class _Scorer:
         if not len(ids):
             return
         reader = BlockReader([read_shard(self._manifest, number)], self._manifest)
-        threshold = self._model.config.train.threshold
+        names = image_names(self._manifest, number)
         for predicted in self._model.predict(reader, ids, self._chunk_rows):
-            yield _scored_table(predicted.ids, predicted.probabilities.cpu().numpy(), threshold)
+            here = None if names is None else names.take(predicted.ids - first)
+            yield self._table(predicted.ids, predicted.probabilities.cpu().numpy(), here)
 
-
-def _scored_table(ids: np.ndarray, probabilities: np.ndarray, threshold: float) -> pa.Table:
-    rows, columns = np.nonzero(probabilities > threshold)
-    offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
-    flat = pa.array(probabilities.ravel())
-    return pa.table(
-        {
-            "id": pa.array(ids),
-            "probabilities": pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1]),
-            "labels": pa.ListArray.from_arrays(pa.array(offsets), pa.array(columns.astype(np.int32))),
-        }
-    )
+    def _table(self, ids: np.ndarray, probabilities: np.ndarray, names: pa.Array | None) -> pa.Table:
+        """Return columns id, name (images only), probabilities and labels: the names of those above the threshold."""
+        rows, columns = np.nonzero(probabilities > self._model.config.train.threshold)
+        offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
+        named = pa.array(self._manifest.labels, pa.string()).take(pa.array(columns))
+        flat = pa.array(probabilities.ravel())
+        table = pa.table(
+            {
+                "id": pa.array(ids),
+                "probabilities": pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1]),
+                "labels": pa.ListArray.from_arrays(pa.array(offsets), named),
+            }
+        )
+        if self._manifest.kind != "image":
+            return table
+        return table.add_column(1, "name", pa.nulls(len(ids), pa.string()) if names is None else names)
 
 
 def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:
-    """Return a Ray Data set of (id, probabilities, labels), in id order, for ``wanted`` ids or all rows.
+    """Return a Ray Data set of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
 
     Raises:
         RunError: when the data's labels or input shape are not those the model was trained for.
     """
-    run, config, data = open_run(folder)
+    run, config, data = open_run(folder, stopped=True)
     require_fit(run, config, data, manifest)
     reference = None if wanted is None else ray.put(np.sort(wanted))
     with data_context():  # the data set keeps the settings that it is made with

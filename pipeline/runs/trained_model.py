@@ -3,6 +3,7 @@
 n rows asked for, b rows of a chunk, L labels.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,13 @@ from ..feeds.gather import GatherFeed
 from ..feeds.inputs import input_shape, make_inputs
 from ..feeds.request import Request, chunks
 from ..models.losses import entry_losses
+from .best_so_far import best_so_far
 from .run_data import RunData
 from .run_folder import RunFolder
 
 CHUNK_ROWS = 1024
+
+_log = logging.getLogger("d2ace")
 
 
 @dataclass(frozen=True)
@@ -48,23 +52,31 @@ class Predicted:
 
 
 class TrainedModel:
-    """The best weights of a finished run, with everything that turns stored rows into probabilities.
+    """The best weights of a run, with everything that turns stored rows into probabilities.
 
     Args:
         folder: the run folder.
         device: where to compute; None for a GPU where there is one.
         threads: that decode images; None for as many as a training worker has.
+        stopped: take a run that is not finished, too, with its best epoch so far.
 
     Raises:
-        RunError: when the folder is no run, or the run is not finished.
+        RunError: when the folder is no run, the run is not finished, or has no validated epoch yet.
     """
 
-    def __init__(self, folder: str | Path, device: torch.device | None = None, *, threads: int | None = None) -> None:
-        self._run, self.config, self.data = open_run(folder)
+    def __init__(
+        self,
+        folder: str | Path,
+        device: torch.device | None = None,
+        *,
+        threads: int | None = None,
+        stopped: bool = False,
+    ) -> None:
+        self._run, self.config, self.data = open_run(folder, stopped=stopped)
         self._threads = threads
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = models.create(self.config.model.name, self.data.context, **self.config.model.options)
-        self._network.load_state_dict(torch.load(self._run.weights, map_location="cpu", weights_only=True))
+        self._network.load_state_dict(_weights(self._run))
         self._network.to(self.device).eval()
 
     @torch.no_grad()
@@ -103,13 +115,40 @@ class TrainedModel:
         return np.concatenate(chunk_losses)
 
 
-def open_run(folder: str | Path) -> tuple[RunFolder, Config, RunData]:
-    """Open a finished run; raises RunError when it is none, or has no weights yet."""
+def open_run(folder: str | Path, *, stopped: bool = False) -> tuple[RunFolder, Config, RunData]:
+    """Open a finished run, or also one that was stopped.
+
+    Raises:
+        RunError: when the folder is no run, it is not finished and ``stopped`` is False, or it selected nothing yet.
+    """
     run = RunFolder.open(folder)
     data = run.load_data()
-    if data is None or not run.weights.is_file():
+    if data is None or not (stopped or run.weights.is_file()):
         raise RunError(f"{folder}: the run is not finished; go on with it: d2ace train --resume {folder}")
     return run, Config.load(run.config), data
+
+
+def open_to_score(folder: str | Path) -> tuple[RunFolder, Config, RunData]:
+    """Open a run for its predictions, and say so where it is not finished and its best epoch until now is used.
+
+    Raises:
+        RunError: when the folder is no run, or has no validated epoch yet.
+    """
+    run, config, data = open_run(folder, stopped=True)
+    if not run.weights.is_file():
+        best = best_so_far(run)
+        _log.warning(
+            "%s: the run is not finished, %d of %d epochs are; this is its best epoch until now, epoch %d",
+            *(folder, best.trained, config.train.epochs, best.epoch + 1),
+        )
+    return run, config, data
+
+
+def _weights(run: RunFolder) -> dict[str, torch.Tensor]:
+    """Return the best weights, of a run that is not finished those until now."""
+    if run.weights.is_file():
+        return torch.load(run.weights, map_location="cpu", weights_only=True)
+    return best_so_far(run).weights
 
 
 def require_fit(run: RunFolder, config: Config, data: RunData, manifest: Manifest) -> None:

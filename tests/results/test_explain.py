@@ -84,7 +84,9 @@ def test_a_checkpoint_says_the_same_as_the_recording(recorded, tmp_path):
     assert by_checkpoint.branches == by_recording.branches and by_checkpoint.rank == by_recording.rank
     for name, value in by_recording.details.items():
         np.testing.assert_array_equal(by_checkpoint.details[name], value)
-    with pytest.raises(RunError, match=r"epoch 2 of .* cannot be explained, only 0, 4: .*record_observations=true"):
+    with pytest.raises(
+        RunError, match=r"epoch 3 of .* cannot be explained, only 1, 5 \(counted from 1.*: .*record_observations=true"
+    ):
         explain(plain, row, 2)
 
 
@@ -132,7 +134,7 @@ def test_methods_with_weights_and_without_a_law(make_config):
 def test_rows_and_epochs_that_cannot_be_explained_are_told(recorded):
     with pytest.raises(RunError, match="row 0 is no training row"):
         explain(recorded, 0)  # every fifth row is a test row
-    with pytest.raises(RunError, match=r"epoch 5 of .* cannot be explained, only 0-4"):
+    with pytest.raises(RunError, match=r"epoch 6 of .* cannot be explained, only 1-5"):
         explain(recorded, int(order(recorded, 0)[0]), 5)
 
 
@@ -141,10 +143,10 @@ def test_files_that_do_not_fit_together_are_told(recorded, tmp_path):
     shutil.copytree(recorded, run)
     other = np.roll(order(run, 3), 1)
     np.save(run / "order" / "epoch-00003.npy", other)
-    with pytest.raises(RunError, match="epoch 3 comes out otherwise"):
+    with pytest.raises(RunError, match="epoch 4 comes out otherwise"):
         explain(run, int(other[0]), 3)
     known = SelectionOfRun(run)
-    with pytest.raises(RunError, match="recording of epoch 3 is not of the rows"):
+    with pytest.raises(RunError, match="recording of epoch 4 is not of the rows"):
         known.tell(known.selector(), 3)
     (run / "observations" / "epoch-00001.npz").write_bytes(b"PK nonsense")
     with pytest.raises(RunError, match=r"epoch-00001\.npz: the recording cannot be read"):
@@ -154,9 +156,9 @@ def test_files_that_do_not_fit_together_are_told(recorded, tmp_path):
 def test_the_command_prints_why(recorded, capsys):
     drawn = order(recorded, 4)
     row = int(drawn[0])
-    assert main(["explain", str(recorded), str(row), "--epoch", "4"]) == 0
+    assert main(["explain", str(recorded), str(row), "--epoch", "5"]) == 0
     shown = capsys.readouterr().out
-    assert f"row {row}, epoch 4 (from 0)" in shown and "in batch 0 (" in shown
+    assert f"row {row}, epoch 5 of" in shown and "in batch 0 (" in shown
     for word in (
         "probability",
         "rank",

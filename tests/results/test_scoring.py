@@ -60,7 +60,7 @@ def test_predict_writes_every_row_once(finished, table, tmp_path, monkeypatch):
     assert about["labels"] == [f"label{j}" for j in range(N_LABELS)]
     probabilities = np.stack(rows["probabilities"].to_list())
     for row, found in zip(probabilities, rows["labels"], strict=True):
-        assert np.flatnonzero(row > about["threshold"]).tolist() == list(found)
+        assert [f"label{j}" for j in np.flatnonzero(row > about["threshold"])] == list(found)
     data = RunFolder.open(finished.folder).load_data()
     truth = read_labels(Manifest.load(table)).toarray()
     metrics = evaluate_predictions(probabilities[data.splits.test], truth[data.splits.test].astype(np.float32))

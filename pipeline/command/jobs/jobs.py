@@ -10,6 +10,7 @@ from . import result_files as results
 from .package import listing, packed
 from .server import JobServer
 
+_ENDED = {"SUCCEEDED": "succeeded", "FAILED": "failed"}
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -75,9 +76,10 @@ def follow(
     return code if code and 0 < code < 256 else 1
 
 
-def cancel(job: str, *, address: str | None = None) -> None:
-    """Stop a job and wait for its end; raises RunError when there is no such job."""
-    JobServer(address).stop(job)
+def cancel(job: str, *, address: str | None = None) -> str:
+    """Stop a job, wait for its end and return what became of it; raises RunError when there is no such job."""
+    status = JobServer(address).stop(job)
+    return f"job {job} was stopped" if status == "STOPPED" else f"job {job} had ended before: it {_ENDED[status]}"
 
 
 def _interrupted(server: JobServer, job: str, stop: bool) -> int:
@@ -98,8 +100,9 @@ def _fetch(server: JobServer, job: str, out: Path) -> None:
         with packed(results.MODULE, folders) as package:
             messenger = server.start(package)
         server.wait(messenger)
-        paths = results.unpack(server.log(messenger), out)
+        log = server.log(messenger)
         server.delete(messenger)
+        paths = results.unpack(log, out)
     except RunError as error:
         _say(f"the results were not fetched: {error}")
     else:

@@ -71,11 +71,11 @@ class JobServer:
         with self._in_words():
             return self._client.get_job_logs(job)
 
-    def stop(self, job: str) -> None:
-        """Stop the job and wait for its end; one that has ended stays as it is."""
+    def stop(self, job: str) -> str:
+        """Stop the job, wait for its end and return its status; one that has ended stays as it is."""
         with self._in_words():
             self._client.stop_job(job)
-        self.wait(job)
+        return str(self.wait(job).status)
 
     def delete(self, job: str) -> None:
         """Forget a job that has ended."""

@@ -87,7 +87,8 @@ def test_without_waiting_then_cancelled(submit, endless):
     assert started.returncode == 0, started.stderr
     job = started.stdout.strip()
     assert re.fullmatch(r"raysubmit_\w+", job)
-    assert submit("--cancel", job).returncode == 0
+    stopped = submit("--cancel", job)
+    assert (stopped.returncode, stopped.stdout) == (0, f"job {job} was stopped\n")
     followed = submit("--follow", job)
     assert followed.returncode == 1
     assert f"job {job} was stopped" in followed.stderr

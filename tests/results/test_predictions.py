@@ -1,0 +1,62 @@
+"""What a prediction says of a row, and which runs and data it is made from; without Ray."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from small_run import EPOCHS, write_run
+from small_table import write_table
+
+from d2ace.pipeline import evaluate
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.results.scoring import TrainedModel, _Scorer, open_to_score
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+
+
+def scored(run, manifest):
+    """Return the predictions of the first shard as a worker makes them, seven rows at a time."""
+    scorer = _Scorer(str(run.path), manifest, None, 7)
+    return pa.concat_tables(scorer({"id": np.array([0])})).to_pandas()
+
+
+def test_predictions_of_images_bear_the_names_of_their_files_and_labels(tmp_path):
+    manifest = digit_scenes.build(tmp_path / "scenes", rows=100)
+    path = manifest.shard_paths()[0]
+    index = pq.read_table(path)
+    files = pa.array([f"{number}.png" for number in range(index.num_rows)])
+    pq.write_table(index.set_column(index.column_names.index("name"), "name", files), path)
+    run = write_run(tmp_path / "run", tmp_path / "scenes", method="uniform")
+    rows = scored(run, manifest)
+    assert rows["name"].tolist() == [f"{row}.png" for row in range(index.num_rows)]
+    for probabilities, labels in zip(rows["probabilities"], rows["labels"], strict=True):
+        assert list(labels) == [manifest.labels[label] for label in np.flatnonzero(probabilities > 0.5)]
+    assert rows["labels"].map(len).sum() > 0
+
+
+def test_a_stopped_run_predicts_with_its_best_epoch_so_far_and_says_so(table, tmp_path, caplog):
+    run = write_run(tmp_path / "run", table, method="uniform")
+    model = TrainedModel(run.path)
+    best = {"epoch": 2, "value": 0.5, "weights": model._network.state_dict()}
+    CheckpointStore(run.checkpoints).save(EPOCHS, 0, {"best": best}, {})
+    run.weights.unlink()
+    with pytest.raises(RunError, match="not finished"):
+        TrainedModel(run.path)
+    open_to_score(run.path)
+    assert f"not finished, {EPOCHS} of {EPOCHS} epochs are; this is its best epoch until now, epoch 3" in caplog.text
+    again, features = TrainedModel(run.path, stopped=True), torch.randn(4, 7)
+    assert torch.equal(again.logits(features), model.logits(features))
+    CheckpointStore(run.checkpoints).save(EPOCHS, 1, {"best": None}, {})
+    with pytest.raises(RunError, match="no validated epoch yet; go on with it: d2ace train --resume"):
+        open_to_score(run.path)
+
+
+def test_data_that_changed_since_is_not_evaluated_as_the_runs_own(tmp_path):
+    data = write_table(tmp_path / "table")
+    run = write_run(tmp_path / "run", data, method="uniform")
+    changed = write_table(tmp_path / "changed", shift=1.0)
+    Config.load(run.config, [f"data.path={changed}"]).save(run.config)
+    with pytest.raises(RunError, match="is no longer what this run was made from: it was prepared again"):
+        evaluate(run.path)
