@@ -12,8 +12,9 @@ from d2ace.pipeline import evaluate
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.data import digit_scenes
-from d2ace.pipeline.results.scoring import TrainedModel, _Scorer, open_to_score
+from d2ace.pipeline.results.scoring import _Scorer
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.runs.trained_model import TrainedModel, open_to_score
 
 
 def scored(run, manifest):
