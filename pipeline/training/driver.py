@@ -196,6 +196,7 @@ def train_in(
             final = train_here(setup, rows, feed, blueprint)
         else:
             final = _with_workers(setup, rows, feed, blueprint, actor)
+        progress.finish(final.pop("history"))
     final["feed"] = feed.feed
     folder.write_result(final)
     return final

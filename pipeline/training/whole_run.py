@@ -85,7 +85,7 @@ class WholeRun:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights.
 
         Returns:
-            the run's final numbers on the first worker, None on the others.
+            the run's final numbers and its ``history`` on the first worker, None on the others.
         """
         first_epoch, step = self._restore()
         for epoch in range(first_epoch, self._setup.config.train.epochs):
@@ -134,4 +134,5 @@ class WholeRun:
             "best_value": best["value"],
             "test": test,
             "epochs": len(self._history.records),
+            "history": self._history.records,
         }
