@@ -1,13 +1,16 @@
 """``d2ace submit`` before it reaches a cluster: its arguments, and where the cluster is."""
 
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.command import jobs as submission
+from d2ace.pipeline.command.jobs import following, server
 from d2ace.pipeline.command.jobs import jobs as verbs
-from d2ace.pipeline.command.jobs import server
 from d2ace.pipeline.common.errors import RunError
 
 
@@ -92,12 +95,12 @@ def test_a_typo_in_the_command_stays_here(calls, capsys):
         (
             ["--address", "http://127.0.0.1:1"],
             {"RAY_ADDRESS": "http://127.0.0.1:2"},
-            "Failed to connect to Ray at address: http://127.0.0.1:1.",
+            "http://127.0.0.1:1 does not answer as a Ray cluster's job API: nothing answers there",
         ),
         (
             [],
             {"RAY_ADDRESS": "http://127.0.0.1:2"},
-            "http://127.0.0.1:2 does not answer as a Ray cluster's job API: Failed",
+            "http://127.0.0.1:2 does not answer as a Ray cluster's job API: nothing answers there",
         ),
     ],
 )
@@ -110,11 +113,46 @@ def test_where_the_cluster_is(arguments, environment, words, capsys, monkeypatch
     assert message.count("\n") == 1
 
 
+class Locked(BaseHTTPRequestHandler):
+    """The job API of a head that asks for a token."""
+
+    def do_GET(self):
+        self.send_error(401, "Unauthorized: Missing authentication token")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("mode", [None, "disabled"])
+def test_a_client_that_sends_no_token_is_told_what_to_set_before_ray_is_asked(mode, monkeypatch):
+    monkeypatch.setattr(server, "_ray_client", lambda address: pytest.fail("Ray was asked"))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with HTTPServer(("127.0.0.1", 0), Locked) as head:
+        threading.Thread(target=head.serve_forever, daemon=True).start()
+        with pytest.raises(RunError, match="asks for a token and got none: set RAY_AUTH_MODE=token"):
+            server.JobServer(f"http://127.0.0.1:{head.server_port}")
+        head.shutdown()
+
+
+def test_a_cluster_that_takes_connections_and_never_answers_is_left(monkeypatch):
+    monkeypatch.setattr(server, "ANSWER_S", (1.0, 0.05))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RunError, match=r"nothing answers there \(ReadTimeout\)"):
+            server.JobServer(address)
+        monkeypatch.setattr(server, "_require_entry", lambda address: None)
+        with pytest.raises(RunError, match="does not answer as a Ray cluster's job API"):
+            server.JobServer(address)
+
+
 def test_a_lost_connection_says_how_to_go_on(monkeypatch):
     async def broken(job: str):
         yield "epoch 1\n"
         raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
 
+    monkeypatch.setattr(following, "PAUSE_S", 0.0)
     connection = object.__new__(server.JobServer)
     connection.address = "http://x:1"
     connection._client = SimpleNamespace(tail_job_logs=broken, get_job_info=lambda job: None)
