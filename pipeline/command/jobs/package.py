@@ -104,8 +104,8 @@ def copy_package(folder: Path) -> None:
         _copy(face / name, target / name)
     for room in ROOMS:
         source = _folder_of(room)
-        for name in _own_files(source):
-            _copy(source / name, target / room / name)
+        for own in _own_files(source):
+            _copy(source / own, target / room / own)
     if not (target / "pipeline" / "cli.py").is_file():
         raise RunError(
             f"{_folder_of('pipeline')}: the package's files are links, which are not sent; give a wheel: submit --wheel"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...common.cluster import token
 from ...common.errors import RunError
 from .following import LogPrinter, State
 from .package import Package
@@ -17,8 +18,6 @@ ANSWER_S = (10.0, 60.0)
 _TALKATIVE = ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
 _LOCKED = (401, 403)
 _NO_ANSWER = "does not answer as a Ray cluster's job API"
-_NO_TOKEN = "asks for a token and got none"
-_TOKEN_HINT = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or the file ~/.ray/auth_token to the cluster's token"
 _VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 
@@ -102,7 +101,7 @@ class JobServer:
         except AuthenticationError as error:
             refused = str(error).startswith("Authentication failed")
             raise RunError(
-                f"{self.address} {'refuses the token that was sent' if refused else _NO_TOKEN}: {_TOKEN_HINT}"
+                f"{self.address} {'refuses the token that was sent' if refused else token.NONE_SENT}: {token.HINT}"
             ) from None
         except (ConnectionError, requests.RequestException, aiohttp.ClientError) as error:
             raise RunError(f"{self.address} {_NO_ANSWER}: {_first_line(error)}") from None
@@ -124,9 +123,10 @@ def _require_entry(address: str) -> None:
         answer = requests.get(f"{address.rstrip('/')}/api/version", timeout=ANSWER_S)
     except requests.RequestException as error:
         raise RunError(f"{address} {_NO_ANSWER}: nothing answers there ({type(error).__name__})") from None
-    sends_token = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
-    if answer.status_code in _LOCKED and not sends_token:
-        raise RunError(f"{address} {_NO_TOKEN}: {_TOKEN_HINT}")
+    if token.sends_token():
+        token.close_to_others()
+    elif answer.status_code in _LOCKED:
+        raise RunError(f"{address} {token.NONE_SENT}: {token.HINT}")
 
 
 def _ray_client(address: str) -> Any:
