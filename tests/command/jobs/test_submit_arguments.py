@@ -61,13 +61,59 @@ def test_follow_and_cancel_take_a_job(calls):
         ["--cancel", "j", "--", "methods"],
         ["--follow", "j", "--dry-run"],
         ["--", "submit", "--follow", "j"],
-        ["--", "compare", "study.yaml", "out"],
+        ["--", "compare", "/mnt/study.yaml", "out"],
+        ["--", "train", "--resume", "runs/a"],
+        ["--", "evaluate", "runs/a"],
     ],
 )
 def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
     assert main(["submit", *arguments]) == 2
     assert capsys.readouterr().err.startswith("d2ace: error: submit ")
     assert not calls
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        (["train", "x.yaml", "train.epoch=2"], "unknown key 'train.epoch'; did you mean 'epochs'?"),
+        (["train", "x.yaml", "run.storage=runs"], "got run.storage=runs: a relative one lies in the job's own folder"),
+        (["train", "x.yaml", "data.path=data/x"], "got data.path=data/x: a relative one"),
+        (["train", "/mnt/data/x"], "got run.storage=runs: a relative one"),
+        (["train", "/mnt/data/x", "train.epochs=x"], "train.epochs: "),
+        (["doctor", "data/x"], "got data.path=data/x: a relative one"),
+        (["train", "y.yaml"], "y.yaml: is not here, and a relative path is none of the cluster"),
+        (["compare", "study.yaml", "/mnt/out"], "got data.a.path=data/a: a relative one"),
+        (["compare", "wrong.yaml", "/mnt/out"], "unknown key 'method'; did you mean 'methods'?"),
+        (["tune", "sweep.yaml", "/mnt/out"], "got config.data.path=data/a: a relative one"),
+    ],
+)
+def test_what_could_only_fail_there_is_told_here(calls, verb, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text("data: {path: /mnt/data/x}\nrun: {storage: /mnt/runs}\n")
+    study = "name: s\ndata: {a: {path: data/a}}\nnetworks: {mlp: {name: mlp}}\nmethods: {uniform: {name: uniform}}\n"
+    (tmp_path / "study.yaml").write_text(study)
+    (tmp_path / "wrong.yaml").write_text(study.replace("methods:", "method:"))
+    (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data/a}}\ntrials: 2\n")
+    assert main(["submit", "--", *verb]) == 2
+    assert words in capsys.readouterr().err
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["train", "x.yaml", "train.epochs=2"],
+        ["train", "/mnt/data/x", "run.storage=/mnt/runs"],
+        ["train", "/mnt/settings.yaml", "train.epochs=2"],
+        ["doctor", "/mnt/data/x"],
+        ["report", "/mnt/runs/a"],
+    ],
+)
+def test_what_may_be_right_there_is_sent(calls, verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text("data: {path: /mnt/data/x}\nrun: {storage: /mnt/runs}\n")
+    assert main(["submit", "--no-wait", "--", *verb]) == 0
+    assert calls[0][:2] == ("submit", verb)
 
 
 def test_a_dry_run_lists_and_asks_no_cluster(calls, capsys):
