@@ -185,7 +185,7 @@ def run_doctor(options: argparse.Namespace) -> None:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Submit a verb as a job, or follow or cancel one; returns the exit code."""
-    from .jobs import cancel, dry_run, follow, submit
+    from .jobs import cancel, check_command, dry_run, follow, submit
 
     job = options.cancel or options.follow
     if bool(job) == bool(options.command):
@@ -196,7 +196,10 @@ def run_submit(options: argparse.Namespace) -> int:
         print(cancel(job, address=options.address))
         return 0
     if not job:
-        _check_submitted(options.parse(options.command))  # a typo is told here, not by the job
+        submitted = options.parse(options.command)  # a typo is told here, not by the job
+        if submitted.call is run_submit:
+            raise ConfigError("submit cannot be submitted")
+        check_command(submitted)
         if options.dry_run:
             print(dry_run(options.command, wheel=options.wheel))
             return 0
@@ -205,16 +208,6 @@ def run_submit(options: argparse.Namespace) -> int:
     if options.no_wait:
         return 0
     return follow(job, address=options.address, out=options.out, stop_on_interrupt=options.stop_on_interrupt)
-
-
-def _check_submitted(options: argparse.Namespace) -> None:
-    if options.call is run_submit:
-        raise ConfigError("submit cannot be submitted")
-    out = getattr(options, "out", None)
-    if out and not Path(out).is_absolute():
-        raise ConfigError(
-            f"submit needs an absolute path of the cluster, got {out}: a relative one is lost with the job"
-        )
 
 
 def run_methods(_: argparse.Namespace) -> None:

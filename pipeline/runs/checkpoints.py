@@ -1,7 +1,8 @@
 """Checkpoints of a run: folders that are either complete or ignored.
 
 Ray's own checkpoint bookkeeping is rewritten in place, so a kill in the middle can leave it unreadable; a run
-therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed.
+therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed; checksums tell whether it
+is still what was written.
 """
 
 import re
@@ -17,8 +18,10 @@ import torch
 
 from ..common.errors import RunError
 from ..common.storage.whole_files import flush, remove_temporaries, temporary_beside
+from .checkpoint_record import read_record, require_intact, write_record
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
+_TRAINING, _SELECTION = "training.pt", "selection.npz"
 SCHEMA = 1
 
 
@@ -36,7 +39,7 @@ class Checkpoint:
         Raises:
             RunError: when the file is damaged or of another schema, naming the checkpoint.
         """
-        training = self._read(lambda path: torch.load(path, map_location="cpu", weights_only=True), "training.pt")
+        training = self._read(lambda path: torch.load(path, map_location="cpu", weights_only=True), _TRAINING)
         if training.get("schema") != SCHEMA:
             raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")
         return training
@@ -47,9 +50,30 @@ class Checkpoint:
         Raises:
             RunError: when the file is damaged, naming the checkpoint.
         """
-        return self._read(load_selection_state, "selection.npz")
+        return self._read(load_selection_state, _SELECTION)
+
+    def record(self) -> dict[str, Any] | None:
+        """Return its versions and what the store was told of the run; None when an older version wrote it.
+
+        Raises:
+            RunError: when the record is damaged, naming the checkpoint.
+        """
+        return read_record(self.path)
+
+    def damage(self) -> str | None:
+        """Return what is wrong with it, None when nothing is; reads its files once."""
+        try:
+            if self.record() is not None:
+                for name in (_TRAINING, _SELECTION):
+                    require_intact(self.path, name)
+            else:
+                self.training_state()
+        except RunError as error:
+            return str(error)
+        return None
 
     def _read(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
+        require_intact(self.path, name)
         try:
             return load(self.path / name)
         except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
@@ -62,13 +86,18 @@ class CheckpointStore:
     Args:
         folder: where checkpoints live; every training node must reach it.
         keep: how many of the newest to keep.
+        about: which run they belong to, in plain values; every checkpoint keeps it.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 2) -> None:
-        self._folder, self._keep = Path(folder), keep
+    def __init__(self, folder: str | Path, keep: int = 2, about: Mapping[str, Any] | None = None) -> None:
+        self._folder, self._keep, self._about = Path(folder), keep, about or {}
 
     def complete(self) -> list[Checkpoint]:
         """Return all complete checkpoints, oldest first."""
+        return [checkpoint for checkpoint in self.selection_states() if (checkpoint.path / _TRAINING).is_file()]
+
+    def selection_states(self) -> list[Checkpoint]:
+        """Return what has a state of selection, oldest first: also what ``shrink`` left of a checkpoint."""
         found = []
         for path in self._folder.glob("epoch-*"):
             if match := _NAME.search(path.name):
@@ -79,22 +108,46 @@ class CheckpointStore:
         """Return the newest complete checkpoint, or None."""
         return next(reversed(self.complete()), None)
 
+    def intact(self, tell: Callable[[str], None] = lambda line: None) -> Checkpoint | None:
+        """Return the newest checkpoint that is what was written, or None when there is no checkpoint at all.
+
+        Args:
+            tell: takes a line on each newer one that is damaged.
+
+        Raises:
+            RunError: when all are damaged.
+        """
+        damaged: list[str] = []
+        for checkpoint in reversed(self.complete()):
+            if (damage := checkpoint.damage()) is None:
+                for line in damaged:
+                    tell(f"{line}; going on from {checkpoint.path.name}, the one before")
+                return checkpoint
+            damaged.append(damage)
+        if damaged:
+            raise RunError(f"{damaged[0]}; there is no intact one before it. Train a new run")
+        return None
+
     def save(self, epoch: int, step: int, training: Mapping[str, Any], selection: Mapping[str, Any]) -> Checkpoint:
-        """Write a checkpoint whole and drop the oldest beyond ``keep``."""
+        """Write a checkpoint whole; drop the oldest beyond ``keep``, and any newer one, which was left as damaged."""
         target = self._folder / f"epoch-{epoch:05d}-step-{step:07d}"
         remove_temporaries(self._folder)
         temporary = temporary_beside(target)
         temporary.mkdir(parents=True)
-        torch.save({"schema": SCHEMA, **training}, temporary / "training.pt")
-        save_selection_state(temporary / "selection.npz", selection)
+        torch.save({"schema": SCHEMA, **training}, temporary / _TRAINING)
+        save_selection_state(temporary / _SELECTION, selection)
+        write_record(temporary, self._about)
         for path in temporary.iterdir():
             flush(path)
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
         flush(self._folder)
-        for old in self.complete()[: -self._keep]:
-            shutil.rmtree(old.path, ignore_errors=True)
-        return Checkpoint(epoch, step, target)
+        saved = Checkpoint(epoch, step, target)
+        kept = [checkpoint for checkpoint in self.complete() if checkpoint <= saved][-self._keep :]
+        for other in self.selection_states():
+            if other not in kept:
+                shutil.rmtree(other.path, ignore_errors=True)
+        return saved
 
 
 def save_selection_state(path: Path, state: Mapping[str, Any]) -> None:

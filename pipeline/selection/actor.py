@@ -6,6 +6,7 @@ from typing import Any
 
 import ray
 
+from ..common.cluster.resources import on_head_node
 from .blueprint import Blueprint
 from .service import SelectionService
 
@@ -39,12 +40,10 @@ def started() -> Iterator[ray.actor.ActorHandle]:
     Its process starts while the caller goes on: make it early, ``build`` when the blueprint is there.
     """
     options: dict[str, Any] = {
-        "num_cpus": 0,
+        **on_head_node(),
         "concurrency_groups": {"serve": 4},
         "max_restarts": -1,
         "max_task_retries": -1,
-        "scheduling_strategy": "DEFAULT",  # not inside a Tune trial's placement group
-        "resources": {"node:__internal_head__": 0.001},
     }
     actor = ray.remote(**options)(SelectionActor).remote()
     try:

@@ -29,7 +29,7 @@ from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
 from ..selection import actor as selection_actor
 from ..selection.blueprint import Blueprint
-from .changes import changed
+from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
 from .in_process import train_here
 from .selection_start import selection_line
@@ -97,7 +97,8 @@ def resume(
             finished run; ``config.yaml`` takes them over.
 
     Raises:
-        ConfigError: for a change that would make it another run.
+        ConfigError: for a change that would make it another run, also one made in ``config.yaml`` since its newest
+            checkpoint.
         RunError: when the folder is no run, another process writes it, or the prepared data is no longer what the run
             was made from.
     """
@@ -107,6 +108,7 @@ def resume(
     config = changed(config, overrides, len(run.read_metrics()))
     check(config)
     check_data(config, Manifest.load(config.data.path))
+    require_same_run(run, config, lambda line: None if quiet else print(line, flush=True))
     return _run(config, run, quiet, new=False)
 
 
@@ -196,6 +198,7 @@ def train_in(
             final = train_here(setup, rows, feed, blueprint)
         else:
             final = _with_workers(setup, rows, feed, blueprint, actor)
+        progress.finish(final.pop("history"))
     final["feed"] = feed.feed
     folder.write_result(final)
     return final

@@ -1,5 +1,6 @@
 """One training step: forward and backward over a rank's micro-batches, reduction over ranks, update."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
@@ -19,6 +20,9 @@ from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
 from .micro_batch import MicroBatch
 from .optim import configured, load_scheduler
+
+_LEAST_LOSS_SCALE = 2.0**-24
+"""Loss scaling starts at 2 ** 16 and halves at every step whose gradient is not finite: forty of them in a row."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -72,6 +76,7 @@ class Learner:
         self._statistics = RunningStatistics(self.model, train.micro_batches) if batch_norm else None
         self.optimizer, self.scheduler = configured(config, self.model, steps_per_epoch)
         self._scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
+        self._norm = torch.zeros((), device=device)
 
     @property
     def exact(self) -> bool:
@@ -91,7 +96,8 @@ class Learner:
             rows: rows of the whole batch over all ranks.
 
         Raises:
-            DivergedError: when the gradient is not finite (and no loss scaling is there to react).
+            DivergedError: when the gradient is not finite (and no loss scaling is there to react); without the exact
+                reduction ``require_finite_gradient`` says so, for a GPU would have to be waited for here.
         """
         self.optimizer.zero_grad(set_to_none=self._reducer is None)
         if self._reducer is not None:
@@ -135,13 +141,12 @@ class Learner:
 
     def _update(self, finite: bool) -> None:
         if not finite and not self._scaler.is_enabled():
-            raise DivergedError(
-                "the gradient is not finite or absurdly large; lower optimizer.lr, set train.grad_clip, or look "
-                "for wrong values in the features"
-            )
+            raise diverged("the gradient is not finite or absurdly large")
         self._scaler.unscale_(self.optimizer)
         if self._train.grad_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self._parameters, self._train.grad_clip)
+            self._norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._train.grad_clip)
+        elif self._reducer is None:
+            self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.scheduler.step()
@@ -149,6 +154,27 @@ class Learner:
             self._statistics.apply()
         if self._average is not None:
             self._average.update_parameters(self.model)
+
+    def require_finite_gradient(self) -> None:
+        """Raise DivergedError when the last step's gradient was not finite and no loss scaling is there to react.
+
+        On a GPU it waits for that step. Gradients are reduced, so that all workers come to the same answer.
+        """
+        if not self._scaler.is_enabled() and not math.isfinite(float(self._norm)):
+            raise diverged("the gradient is not finite or absurdly large")
+
+    @torch.no_grad()
+    def require_finite_weights(self) -> None:
+        """Raise DivergedError when a weight is not finite, or loss scaling has found no finite gradient for long.
+
+        Such a state must not get into a checkpoint. Cost: one pass over the weights, and waiting for the GPU.
+        """
+        weights: list[torch.Tensor] = [*self._parameters]
+        largest = torch.stack(torch._foreach_norm(weights, math.inf)).max()  # NaN goes through
+        if not math.isfinite(float(largest)):
+            raise diverged("the weights are not finite")
+        if self._scaler.is_enabled() and self._scaler.get_scale() < _LEAST_LOSS_SCALE:
+            raise diverged("the gradient is not finite in any of many steps, however small the loss is scaled")
 
     def _laid_out(self, features: torch.Tensor) -> torch.Tensor:
         if self._train.channels_last and features.ndim == 4:
@@ -201,6 +227,11 @@ class Learner:
         load_scheduler(self.scheduler, state["scheduler"])
         self._scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["torch_rng"])
+
+
+def diverged(what: str) -> DivergedError:
+    """Return the error of a training that has left the finite numbers."""
+    return DivergedError(f"{what}; lower optimizer.lr, set train.grad_clip, or look for wrong values in the features")
 
 
 @contextmanager

@@ -108,6 +108,9 @@ def run_epoch(training: Training, number: int, first_step: int = 0) -> Epoch:
         training: what to train with.
         number: of the epoch, from 0.
         first_step: where to go on in an epoch that a checkpoint interrupts.
+
+    Raises:
+        RunError: when gradient, loss or weights are no longer finite, before anything is kept of it.
     """
     started = time.perf_counter()
     batches = training.selection.plan(number, first_step)
@@ -124,6 +127,7 @@ def run_epoch(training: Training, number: int, first_step: int = 0) -> Epoch:
         for hook in training.hooks:
             hook.after_batch(training, epoch, step)
     training.selection.settle()
+    training.learner.require_finite_weights()
     for hook in training.hooks:
         hook.after_steps(training, epoch)
     epoch.train_s = time.perf_counter() - started

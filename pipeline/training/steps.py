@@ -94,12 +94,17 @@ class StepRunner:
             yield Share(number, rows, micro_batches)
 
     def train(self, share: Share) -> Step:
-        """Take one training step; returns what it showed."""
+        """Take one training step; returns what it showed.
+
+        Raises:
+            RunError: when the gradient is not finite.
+        """
         seen = self._learner.step(share.micro_batches, share.rows)
         losses = torch.zeros(self._count, dtype=torch.float64)
         counted = [(micro, shown) for micro, shown in zip(share.micro_batches, seen, strict=True) if micro.counts]
         for micro, shown in counted:
             losses[micro.number] = shown.loss
+        self._learner.require_finite_gradient()  # here, where the losses were waited for anyway
         ids = [micro.part.ids for micro, _ in counted]
         consumed = np.concatenate(ids) if ids else np.zeros(0, np.int64)
         return Step(share.number, consumed, [shown for _, shown in counted], losses)

@@ -71,7 +71,8 @@ class WholeRun:
         setup.folder.require_shared()
         config, data = setup.config, setup.data
         self._setup, self._ranks = setup, ranks
-        self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints)
+        about = {"config": config.model_dump(mode="json"), "data": data.fingerprint}
+        self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints, about)
         self._validation, self._history = Validation(), History()
         measured = (Embedding(), self._validation, TrainingLoss(), *hooks, self._history)
         told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
@@ -85,7 +86,7 @@ class WholeRun:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights.
 
         Returns:
-            the run's final numbers on the first worker, None on the others.
+            the run's final numbers and its ``history`` on the first worker, None on the others.
         """
         first_epoch, step = self._restore()
         for epoch in range(first_epoch, self._setup.config.train.epochs):
@@ -94,10 +95,17 @@ class WholeRun:
         return self._finish()
 
     def _restore(self) -> tuple[int, int]:
-        """Take over the newest checkpoint on every worker, and rewind selection to it once; returns where to go on."""
+        """Take over the newest intact checkpoint on every worker, and rewind selection to it once.
+
+        Returns:
+            where to go on, (epoch, step).
+
+        Raises:
+            RunError: when there are checkpoints, but all are damaged.
+        """
         training, agreed = self._training, None
         if self._ranks.first:
-            latest = self._checkpoints.latest()
+            latest = self._checkpoints.intact(self._setup.events.tell)
             state = latest.selection_state() if latest else None
             agreed = latest, training.selection.rewind(state, self._ranks.world)
         checkpoint, attempt = self._ranks.agree(agreed)
@@ -134,4 +142,5 @@ class WholeRun:
             "best_value": best["value"],
             "test": test,
             "epochs": len(self._history.records),
+            "history": self._history.records,
         }

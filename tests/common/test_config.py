@@ -94,3 +94,10 @@ def test_overrides_do_not_change_what_they_are_applied_to():
     values = {"a": {"b": 1}}
     assert apply_overrides(values, ["a.b=2", "a.c=[1, 2]"]) == {"a": {"b": 2, "c": [1, 2]}}
     assert values == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize("key", ["data.path", "run.storage"])
+def test_keys_in_an_address_are_not_shown(key):
+    with pytest.raises(ConfigError, match=r"s3://\*\*\*@bucket") as caught:
+        Config.make({"data": {"path": "x"}}).with_overrides([f"{key}=s3://KEY:SEC/RET@bucket/x"])
+    assert "KEY:" not in str(caught.value) and "RET@" not in str(caught.value)

@@ -49,6 +49,41 @@ def test_a_damaged_file_is_named_and_the_other_half_loads(tmp_path, name, half, 
     checkpoint = store.save(0, 1, {"w": 1}, {"a": 1})
     path = checkpoint.path / name
     path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(RunError, match=f"epoch-00000-step-0000001: the checkpoint is damaged: {name}"):
+        getattr(checkpoint, half)()
+    (checkpoint.path / "checkpoint.json").unlink()  # as of an older version
     with pytest.raises(RunError, match=r"epoch-00000-step-0000001.*cannot be read"):
         getattr(checkpoint, half)()
     assert getattr(checkpoint, other)()
+
+
+@pytest.mark.parametrize("name", ["training.pt", "selection.npz", "checkpoint.json"])
+def test_one_flipped_bit_anywhere_is_found(tmp_path, name):
+    store = CheckpointStore(tmp_path, about={"data": "abc"})
+    older = store.save(0, 1, {"w": torch.arange(9)}, {"a": np.arange(9)})
+    newest = store.save(1, 0, {"w": torch.arange(9)}, {"a": np.arange(9)})
+    path = newest.path / name
+    content, lines = path.read_bytes(), []
+    for place in range(0, len(content), max(1, len(content) // 50)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert store.intact(lines.append) == older, place
+    assert f"{newest.path}: the checkpoint is damaged: {name}" in lines[0]
+    path.write_bytes(content)
+    assert store.intact() == newest and newest.record()["data"] == "abc"
+
+
+def test_a_damaged_newer_one_goes_when_the_run_has_gone_on(tmp_path):
+    store = CheckpointStore(tmp_path, keep=2)
+    for epoch in (1, 2):
+        store.save(epoch, 0, {}, {"epoch": epoch})
+    (tmp_path / "epoch-00002-step-0000000" / "training.pt").write_bytes(b"")
+    store.save(1, 3, {}, {"epoch": 1})
+    assert [(c.epoch, c.step) for c in store.complete()] == [(1, 0), (1, 3)]
+
+
+def test_without_an_intact_one_nothing_is_taken(tmp_path):
+    store = CheckpointStore(tmp_path)
+    store.save(1, 0, {}, {"epoch": 1})
+    (tmp_path / "epoch-00001-step-0000000" / "checkpoint.json").write_text("{}")
+    with pytest.raises(RunError, match=r"damaged.*no intact one before it"):
+        store.intact()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from d2ace.pipeline import fit
+from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.choice import GATHER
@@ -73,6 +74,33 @@ class StopAt(Hook):
             raise StoppedError
 
 
+class Poison(Hook):
+    """Spoils a run at one step: the rows it learns from, the weights right after it, or the loss it shows."""
+
+    def __init__(self, what, epoch, step):
+        self.what, self.at = what, (epoch, step)
+
+    def before_batch(self, training, epoch, share):
+        if self.what == "weights before" and (epoch.number, share.number) == self.at:
+            self.spoil(training)
+        if self.what == "rows" and epoch.number >= self.at[0]:
+            for micro in share.micro_batches:
+                micro.part.features[:] = torch.nan
+        return share
+
+    def after_batch(self, training, epoch, step):
+        if (epoch.number, step.number) != self.at:
+            return
+        if self.what == "weights after":
+            self.spoil(training)
+        if self.what == "loss":
+            training.hooks[2]._losses[step.number] = torch.inf
+
+    @staticmethod
+    def spoil(training):
+        next(training.learner.model.parameters()).data[:] = torch.inf
+
+
 @pytest.fixture
 def prepared(table):
     manifest = Manifest.load(table)
@@ -136,3 +164,41 @@ def test_a_run_without_workers_starts_no_ray(make_config, monkeypatch):
 @pytest.mark.parametrize("override", ["run.workers=1", "selector.ranges=2", "run.feed=stream"])
 def test_workers_ranges_and_streams_need_ray(make_config, override):
     assert driver.needs_ray(make_config(override)) and not driver.needs_ray(make_config())
+
+
+@pytest.mark.parametrize("reduction", ["exact", "ddp"])
+@pytest.mark.parametrize(
+    ("what", "step", "words"),
+    [
+        ("weights before", 2, "the gradient is not finite"),
+        ("rows", 0, "the gradient is not finite"),
+        ("weights after", 2, "the weights are not finite"),  # a checkpoint in mid-epoch is due
+        ("weights after", 5, "the weights are not finite"),  # the last step of the epoch
+        ("loss", 2, "the training loss is not finite"),
+    ],
+)
+def test_a_divergence_stops_the_run_and_leaves_its_good_checkpoints(
+    make_config, prepared, reduction, what, step, words
+):
+    settings = f"train.reduction={reduction}", "train.epochs=5", "run.checkpoint_steps=3"
+    config = make_config("run.name=a", *settings)
+    with pytest.raises(RunError, match=f"{words}.*optimizer.lr"):
+        train_with(config, prepared, Poison(what, 2, step))
+    folder = RunFolder.open(Path(config.run.storage) / "a")
+    kept = CheckpointStore(folder.checkpoints).complete()
+    assert [(c.epoch, c.step) for c in kept] == [(1, 3), (2, 0)] if step < 5 else [(2, 0), (2, 3)]
+    for checkpoint in kept:
+        state = checkpoint.training_state()
+        weights = [*state["learner"]["model"].values(), *state["best"]["weights"].values()]
+        assert all(weight.isfinite().all() for weight in weights)
+    assert len(folder.read_metrics()) == 2
+    assert train_with(config, prepared).weights.is_file()  # without what spoiled it
+
+
+def test_a_loss_scale_that_only_falls_stops_the_run(make_config, prepared):
+    """A few bad steps are what loss scaling is for; but no step of the second epoch on is a good one."""
+    config = make_config("run.name=a", "train.reduction=ddp", "train.epochs=99")
+    train = config.train.model_copy(update={"precision": "fp16"})  # meant for GPUs, but a CPU can do it
+    config = config.model_copy(update={"train": train})
+    with pytest.raises(RunError, match="however small the loss is scaled"):
+        train_with(config, prepared, Poison("rows", 1, 0))

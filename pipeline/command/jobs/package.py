@@ -22,7 +22,7 @@ from typing import cast
 import d2ace
 
 from ...common.errors import RunError
-from ...common.storage.addresses import refuse_keys
+from ...common.storage.addresses import refuse_keys, refuse_keys_in
 
 ROOMS = ("pipeline", "selectors", "tune_spaces")
 CODE = ("*.py", "py.typed", "*.yaml", "*.css")
@@ -55,7 +55,8 @@ def packed(module: str, arguments: Sequence[str], wheel: str | Path | None = Non
 
     Raises:
         RunError: for a file that is no wheel of d2ace, or two files of one name.
-        DataError: for an argument that is an address with keys: everyone who sees the cluster's jobs would see them.
+        DataError: for an address with keys, as an argument or in a file that is sent: everyone who sees the cluster's
+            jobs would see them.
     """
     for argument in arguments:
         refuse_keys(argument)
@@ -104,8 +105,8 @@ def copy_package(folder: Path) -> None:
         _copy(face / name, target / name)
     for room in ROOMS:
         source = _folder_of(room)
-        for file in _own_files(source):
-            _copy(source / file, target / room / file)
+        for own in _own_files(source):
+            _copy(source / own, target / room / own)
     if not (target / "pipeline" / "cli.py").is_file():
         raise RunError(
             f"{_folder_of('pipeline')}: the package's files are links, which are not sent; give a wheel: submit --wheel"
@@ -169,6 +170,7 @@ def _ship(arguments: Sequence[str], files: Path) -> list[str]:
         if path.suffix in SHIPPED and path.is_file():
             if path.resolve().suffix not in SHIPPED:
                 raise RunError(f"{argument}: is a link to {path.resolve()}, which is no YAML file and is not sent")
+            refuse_keys_in(path.read_text(errors="replace"), argument)
             if sent.setdefault(path.name, path.resolve()) != path.resolve():
                 raise RunError(f"{argument}: another file of that name is sent with the job already; rename one")
             shutil.copy(path, files / path.name)

@@ -1,6 +1,5 @@
 """The job API of a Ray cluster, with its errors in one line."""
 
-import asyncio
 import logging
 import os
 import time
@@ -8,11 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...common.cluster import token
 from ...common.errors import RunError
+from .following import LogPrinter, State
 from .package import Package
 
 POLL_S = 0.5
+ANSWER_S = (10.0, 60.0)
+"""Most seconds until the cluster takes a connection, and between two parts of an answer."""
 _TALKATIVE = ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
+_LOCKED = (401, 403)
+_NO_ANSWER = "does not answer as a Ray cluster's job API"
 _VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 
@@ -29,12 +34,9 @@ class JobServer:
             RunError: when there is no address, nobody answers, or the token is missing or wrong.
         """
         self.address = _address(address)
+        _require_entry(self.address)
         with self._in_words(), _ray_reads(self.address):
-            from ray.job_submission import JobSubmissionClient
-
-            for name in _TALKATIVE:  # about every upload
-                logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
-            self._client: Any = JobSubmissionClient(self.address)
+            self._client: Any = _ray_client(self.address)
 
     def start(self, package: Package) -> str:
         """Upload a package and start its command; returns the job's id."""
@@ -42,14 +44,14 @@ class JobServer:
             return self._client.submit_job(entrypoint=package.entrypoint, runtime_env=package.runtime_env)
 
     def follow(self, job: str) -> None:
-        """Print the job's log as it grows, until the job has ended."""
+        """Print the job's log as it grows, until the job has ended; broken connections are made again."""
         self.details(job)  # a job that is not there has a clear error here
         try:
             with self._in_words():
-                asyncio.run(self._print_log(job))
+                LogPrinter(lambda: self._client.tail_job_logs(job), lambda: self._state(job)).print_all()
+            self.wait(job)
         except RunError as error:
             raise RunError(f"{error}; the job may go on: {self.command(job)} follows it again") from None
-        self.wait(job)
 
     def command(self, job: str) -> str:
         """Return the command that follows a job."""
@@ -82,9 +84,9 @@ class JobServer:
         with self._in_words():
             self._client.delete_job(job)
 
-    async def _print_log(self, job: str) -> None:
-        async for lines in self._client.tail_job_logs(job):
-            print(lines, end="", flush=True)
+    def _state(self, job: str) -> State:
+        status = self.details(job).status
+        return State(str(status), status.is_terminal(), len(self.log(job)))
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -94,19 +96,50 @@ class JobServer:
 
         try:
             yield
+        except (BrokenPipeError, RunError):  # the reader of our own output has gone; or it is worded already
+            raise
         except AuthenticationError as error:
             refused = str(error).startswith("Authentication failed")
-            what = "refuses the token that was sent" if refused else "asks for a token and got none"
             raise RunError(
-                f"{self.address} {what}: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or the file ~/.ray/auth_token "
-                "to the cluster's token"
+                f"{self.address} {'refuses the token that was sent' if refused else token.NONE_SENT}: {token.HINT}"
             ) from None
         except (ConnectionError, requests.RequestException, aiohttp.ClientError) as error:
-            raise RunError(f"{self.address} does not answer as a Ray cluster's job API: {_first_line(error)}") from None
+            raise RunError(f"{self.address} {_NO_ANSWER}: {_first_line(error)}") from None
         except RuntimeEnvSetupError as error:
             raise RunError(f"the job could not be uploaded to {self.address}: {_first_line(error)}") from None
         except RuntimeError as error:
             raise RunError(f"{self.address}: {_first_line(error)}") from None
+
+
+def _require_entry(address: str) -> None:
+    """Ask without Ray, in a second, whether someone is there and lets this client in.
+
+    Raises:
+        RunError: when nobody answers, or a token is asked for and this client would send none.
+    """
+    import requests
+
+    try:
+        answer = requests.get(f"{address.rstrip('/')}/api/version", timeout=ANSWER_S)
+    except requests.RequestException as error:
+        raise RunError(f"{address} {_NO_ANSWER}: nothing answers there ({type(error).__name__})") from None
+    if token.sends_token():
+        token.close_to_others()
+    elif answer.status_code in _LOCKED:
+        raise RunError(f"{address} {token.NONE_SENT}: {token.HINT}")
+
+
+def _ray_client(address: str) -> Any:
+    """Return Ray's client for jobs, where no request waits for ever."""
+    from ray.job_submission import JobSubmissionClient
+
+    class Client(JobSubmissionClient):
+        def _do_request(self, *arguments: Any, **options: Any) -> Any:
+            return super()._do_request(*arguments, **({"timeout": ANSWER_S} | options))
+
+    for name in _TALKATIVE:  # about every upload
+        logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
+    return Client(address)
 
 
 def _address(given: str | None) -> str:

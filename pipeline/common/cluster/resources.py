@@ -17,6 +17,15 @@ def living_nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
+def on_head_node() -> dict[str, Any]:
+    """Return Ray's options for a small actor beside the driver's own fate: nodes that a run can lose do not have it."""
+    return {
+        "num_cpus": 0,
+        "scheduling_strategy": "DEFAULT",  # not inside a Tune trial's placement group
+        "resources": {"node:__internal_head__": 0.001},
+    }
+
+
 def worker_resources(run: RunSection, runs: int = 1) -> dict[str, float]:
     """Return what one worker asks for; by default what is left when one CPU stays free for data tasks.
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from ..config.sections import RunSection
 from .address import require_head
+from .token import require_token, write_token
 
 # Read by Ray when it is first imported or started, hence set before; a user's own values stay.
 _ENVIRONMENT = {
@@ -41,6 +42,7 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
         return
     if joins := bool(address := os.environ.get("RAY_ADDRESS", "")):
         require_head(address)
+        require_token(address)
     with _set_by_default({} if joins else _LOCAL_ENVIRONMENT):
         if joins:
             ray.init(logging_level=logging.ERROR)
@@ -67,6 +69,7 @@ def _set_by_default(values: Mapping[str, str]) -> Iterator[None]:
 def _start(run: RunSection, dashboard: bool) -> None:
     import ray
 
+    write_token()
     needed = math.ceil(run.workers * (run.cpus_per_worker or 0.5)) + 1
     ray.init(
         address="local",

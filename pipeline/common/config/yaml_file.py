@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, did_you_mean
+from ..storage.addresses import redacted
 
 
 def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str
             lines.append(f"{where}: is required and missing")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {problem['input']!r})"
+            got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {redacted(repr(problem['input']))})"
             if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list | BaseModel):
                 got += "; write it in quotes"
             lines.append(f"{where}: {message}{got}")

@@ -5,6 +5,7 @@ import re
 from ..errors import DataError
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ADDRESS = re.compile(rf"{_SCHEME.pattern}[^\s'\"]+")
 _NOBODY = "anonymous@"
 """What pyarrow takes for "without credentials": no secret."""
 
@@ -37,3 +38,21 @@ def refuse_keys(address: str) -> None:
         hint = "leave them out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE"
         hint += " or GOOGLE_APPLICATION_CREDENTIALS in the environment"
         raise DataError(f"{shown}: an address must not hold keys, which logs and files would keep: {hint}")
+
+
+def refuse_keys_in(text: str, name: object) -> None:
+    """Refuse a text, such as a YAML file's with its comments, in which an address holds keys.
+
+    Args:
+        text: its lines.
+        name: what the message calls it.
+
+    Raises:
+        DataError: with the line; it does not show the keys.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        for address in _ADDRESS.findall(line):
+            try:
+                refuse_keys(address)
+            except DataError as error:
+                raise DataError.at(name, number, str(error)) from None

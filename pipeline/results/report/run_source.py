@@ -95,7 +95,7 @@ class RunSource:
 
     def selector_state(self) -> tuple[int, dict[str, Any]] | None:
         """Return the method's state in the newest checkpoint and the epoch it stands before; None without one."""
-        checkpoint = CheckpointStore(self.folder.checkpoints).latest()
+        checkpoint = CheckpointStore(self.folder.checkpoints).intact()
         return None if checkpoint is None else (checkpoint.epoch, checkpoint.selection_state()["selector"])
 
 

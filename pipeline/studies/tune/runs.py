@@ -74,7 +74,7 @@ def copy_states(source: Path, target: Path) -> None:
     """Copy the newest checkpoint of every run of a trial's folder to another one, where each run is begun anew."""
     for run in sorted(path for path in source.iterdir() if path.name.isdigit()):
         shutil.rmtree(target / run.name, ignore_errors=True)
-        latest = CheckpointStore(RunFolder(run).checkpoints).latest()
+        latest = CheckpointStore(RunFolder(run).checkpoints).intact()
         if latest is not None:
             shutil.copytree(latest.path, RunFolder(target / run.name).checkpoints / latest.path.name)
 
@@ -116,7 +116,7 @@ class _Saved:
         self._folder, self._checkpoints = folder, CheckpointStore(folder.checkpoints, keep=2)
         self._run = LocalRun(config, prepared, neighbour_cache=data.neighbour_cache)
         self._history: list[Record] = []
-        newest = self._checkpoints.latest()
+        newest = self._checkpoints.intact()
         self.latest = newest.epoch if newest else 0
 
     def restore(self, epoch: int) -> None:

@@ -31,8 +31,12 @@ class Checkpointing(Hook):
         self._save(training, epoch.number + 1, 0)
 
     def _save(self, training: Training, epoch: int, step: int) -> None:
-        """Write on the first worker; the others go on, they cannot pass the next reduction."""
+        """Write on the first worker; the others go on, they cannot pass the next reduction.
+
+        A state that is not finite is refused on all of them: it must not push good checkpoints out.
+        """
         training.selection.settle()
+        training.learner.require_finite_weights()
         state: dict[str, Any] = {}
         for hook in training.hooks:
             state |= hook.state_dict(training)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..learner import diverged
 from ..loop import Epoch, Hook, Training
 from ..steps import Step
 
@@ -31,15 +32,24 @@ class TrainingLoss(Hook):
         self._losses[step.number] = step.losses
 
     def after_epoch(self, training: Training, epoch: Epoch) -> None:
-        """Record the mean over all draws."""
-        draws = len(epoch.batches.ids)
-        epoch.record["train_loss"] = float(training.ranks.total(self._losses).sum()) / draws
+        """Record the mean over all draws; raises RunError when it is not finite (and no loss is scaled)."""
+        epoch.record["train_loss"] = float(self._total(training).sum()) / len(epoch.batches.ids)
 
     def state_dict(self, training: Training) -> dict[str, Any]:
         """Return the losses of all workers; from here on the first one has them all, the others begin at zero."""
-        total = training.ranks.total(self._losses)
+        total = self._total(training)
         self._losses = total.clone() if training.ranks.first else torch.zeros_like(total)
         return {"losses": total}
+
+    def _total(self, training: Training) -> torch.Tensor:
+        """Return the losses of all workers; raises RunError on all of them when one is not finite.
+
+        With ``train.precision=fp16`` single steps may fail: their update is left out and the loss scaled less.
+        """
+        total = training.ranks.total(self._losses)
+        if training.config.train.precision != "fp16" and not total.isfinite().all():
+            raise diverged("the training loss is not finite")
+        return total
 
     def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
         """Take over the losses on the first worker."""

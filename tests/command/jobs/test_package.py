@@ -101,6 +101,25 @@ def test_keys_in_an_argument_do_not_reach_the_cluster():
     assert "KEY:" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line", ["path: s3://KEY:SEC/RET@bucket/x", "path: 's3://KEY:SEC/RET@bucket/x'", "# was gs://KEY:SEC/RET@bucket"]
+)
+def test_keys_in_a_file_that_would_be_sent_do_not_reach_the_cluster(tmp_path, line):
+    (tmp_path / "x.yaml").write_text(f"data:\n  {line}\n")
+    with (
+        pytest.raises(DataError, match=r"x\.yaml:2: .*://\*\*\*@bucket.*must not hold keys") as caught,
+        packed("m", [str(tmp_path / "x.yaml")]),
+    ):
+        pass
+    assert "KEY:" not in str(caught.value) and "RET@" not in str(caught.value)
+
+
+def test_addresses_without_keys_are_sent(tmp_path):
+    (tmp_path / "x.yaml").write_text("# s3://bucket/x, see http://localhost:8265 and ask me@home\n")
+    with packed("m", [str(tmp_path / "x.yaml")]) as package:
+        assert package.entrypoint == "python -m m x.yaml"
+
+
 def test_the_copy_runs_alone(tmp_path):
     copy_package(tmp_path / "code")
     code = (

@@ -1,13 +1,16 @@
 """``d2ace submit`` before it reaches a cluster: its arguments, and where the cluster is."""
 
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.command import jobs as submission
+from d2ace.pipeline.command.jobs import following, server
 from d2ace.pipeline.command.jobs import jobs as verbs
-from d2ace.pipeline.command.jobs import server
 from d2ace.pipeline.common.errors import RunError
 
 
@@ -58,13 +61,59 @@ def test_follow_and_cancel_take_a_job(calls):
         ["--cancel", "j", "--", "methods"],
         ["--follow", "j", "--dry-run"],
         ["--", "submit", "--follow", "j"],
-        ["--", "compare", "study.yaml", "out"],
+        ["--", "compare", "/mnt/study.yaml", "out"],
+        ["--", "train", "--resume", "runs/a"],
+        ["--", "evaluate", "runs/a"],
     ],
 )
 def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
     assert main(["submit", *arguments]) == 2
     assert capsys.readouterr().err.startswith("d2ace: error: submit ")
     assert not calls
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        (["train", "x.yaml", "train.epoch=2"], "unknown key 'train.epoch'; did you mean 'epochs'?"),
+        (["train", "x.yaml", "run.storage=runs"], "got run.storage=runs: a relative one lies in the job's own folder"),
+        (["train", "x.yaml", "data.path=data/x"], "got data.path=data/x: a relative one"),
+        (["train", "/mnt/data/x"], "got run.storage=runs: a relative one"),
+        (["train", "/mnt/data/x", "train.epochs=x"], "train.epochs: "),
+        (["doctor", "data/x"], "got data.path=data/x: a relative one"),
+        (["train", "y.yaml"], "y.yaml: is not here, and a relative path is none of the cluster"),
+        (["compare", "study.yaml", "/mnt/out"], "got data.a.path=data/a: a relative one"),
+        (["compare", "wrong.yaml", "/mnt/out"], "unknown key 'method'; did you mean 'methods'?"),
+        (["tune", "sweep.yaml", "/mnt/out"], "got config.data.path=data/a: a relative one"),
+    ],
+)
+def test_what_could_only_fail_there_is_told_here(calls, verb, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text("data: {path: /mnt/data/x}\nrun: {storage: /mnt/runs}\n")
+    study = "name: s\ndata: {a: {path: data/a}}\nnetworks: {mlp: {name: mlp}}\nmethods: {uniform: {name: uniform}}\n"
+    (tmp_path / "study.yaml").write_text(study)
+    (tmp_path / "wrong.yaml").write_text(study.replace("methods:", "method:"))
+    (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data/a}}\ntrials: 2\n")
+    assert main(["submit", "--", *verb]) == 2
+    assert words in capsys.readouterr().err
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["train", "x.yaml", "train.epochs=2"],
+        ["train", "/mnt/data/x", "run.storage=/mnt/runs"],
+        ["train", "/mnt/settings.yaml", "train.epochs=2"],
+        ["doctor", "/mnt/data/x"],
+        ["report", "/mnt/runs/a"],
+    ],
+)
+def test_what_may_be_right_there_is_sent(calls, verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text("data: {path: /mnt/data/x}\nrun: {storage: /mnt/runs}\n")
+    assert main(["submit", "--no-wait", "--", *verb]) == 0
+    assert calls[0][:2] == ("submit", verb)
 
 
 def test_a_dry_run_lists_and_asks_no_cluster(calls, capsys):
@@ -92,12 +141,12 @@ def test_a_typo_in_the_command_stays_here(calls, capsys):
         (
             ["--address", "http://127.0.0.1:1"],
             {"RAY_ADDRESS": "http://127.0.0.1:2"},
-            "Failed to connect to Ray at address: http://127.0.0.1:1.",
+            "http://127.0.0.1:1 does not answer as a Ray cluster's job API: nothing answers there",
         ),
         (
             [],
             {"RAY_ADDRESS": "http://127.0.0.1:2"},
-            "http://127.0.0.1:2 does not answer as a Ray cluster's job API: Failed",
+            "http://127.0.0.1:2 does not answer as a Ray cluster's job API: nothing answers there",
         ),
     ],
 )
@@ -110,11 +159,46 @@ def test_where_the_cluster_is(arguments, environment, words, capsys, monkeypatch
     assert message.count("\n") == 1
 
 
+class Locked(BaseHTTPRequestHandler):
+    """The job API of a head that asks for a token."""
+
+    def do_GET(self):
+        self.send_error(401, "Unauthorized: Missing authentication token")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("mode", [None, "disabled"])
+def test_a_client_that_sends_no_token_is_told_what_to_set_before_ray_is_asked(mode, monkeypatch):
+    monkeypatch.setattr(server, "_ray_client", lambda address: pytest.fail("Ray was asked"))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with HTTPServer(("127.0.0.1", 0), Locked) as head:
+        threading.Thread(target=head.serve_forever, daemon=True).start()
+        with pytest.raises(RunError, match="asks for a token and got none: set RAY_AUTH_MODE=token"):
+            server.JobServer(f"http://127.0.0.1:{head.server_port}")
+        head.shutdown()
+
+
+def test_a_cluster_that_takes_connections_and_never_answers_is_left(monkeypatch):
+    monkeypatch.setattr(server, "ANSWER_S", (1.0, 0.05))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RunError, match=r"nothing answers there \(ReadTimeout\)"):
+            server.JobServer(address)
+        monkeypatch.setattr(server, "_require_entry", lambda address: None)
+        with pytest.raises(RunError, match="does not answer as a Ray cluster's job API"):
+            server.JobServer(address)
+
+
 def test_a_lost_connection_says_how_to_go_on(monkeypatch):
     async def broken(job: str):
         yield "epoch 1\n"
         raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
 
+    monkeypatch.setattr(following, "PAUSE_S", 0.0)
     connection = object.__new__(server.JobServer)
     connection.address = "http://x:1"
     connection._client = SimpleNamespace(tail_job_logs=broken, get_job_info=lambda job: None)

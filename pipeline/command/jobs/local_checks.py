@@ -1,0 +1,85 @@
+"""What ``submit`` looks at before it sends anything: settings, and paths that no node would find or keep.
+
+Whether data and runs are there only the cluster knows; whether a setting exists, and a path can be one of the cluster,
+is known here.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ...common.config.config import Config
+from ...common.config.overrides import apply_overrides
+from ...common.config.yaml_file import read_settings
+from ...common.errors import ConfigError
+from .package import SHIPPED
+
+_PATHS = ("out", "run", "resume")
+"""Arguments of verbs that name folders or files of the cluster."""
+
+
+def check_command(options: argparse.Namespace) -> None:
+    """Raise ConfigError for a command that could only fail, or lose its results, as a job.
+
+    Args:
+        options: the parsed command line of the verb that would be submitted.
+    """
+    for name in _PATHS:
+        _require_absolute(name, getattr(options, name, None))
+    if getattr(options, "config", None):
+        _check_run(options)
+    elif getattr(options, "study", None):
+        _check_study(options.study)
+    elif getattr(options, "sweep", None) and options.sweep != "report":
+        _check_sweep(options.sweep)
+
+
+def _check_run(options: argparse.Namespace) -> None:
+    """Check the settings of ``train`` and ``doctor``: of a YAML file here, or the defaults for data of the cluster."""
+    values: dict[str, Any] = {"data": {"path": options.config}}
+    if Path(options.config).suffix in SHIPPED:
+        if not _is_here(options.config):
+            return
+        Config.load(options.config, options.overrides)
+        values = read_settings(options.config, "sections")
+    else:
+        Config.make(apply_overrides(values, options.overrides, Config), "overrides")
+    values = apply_overrides(values, options.overrides, Config)
+    _require_absolute("data.path", values["data"]["path"])
+    if hasattr(options, "resume"):  # train; doctor keeps nothing
+        _require_absolute("run.storage", (values.get("run") or {}).get("storage", "runs"))
+
+
+def _check_study(file: str) -> None:
+    from ...studies.compare import Study
+
+    if _is_here(file):
+        Study.load(file)
+        for name, data in read_settings(file, "sections")["data"].items():
+            _require_absolute(f"data.{name}.path", data["path"])
+
+
+def _check_sweep(file: str) -> None:
+    from ...studies.tune import Sweep
+
+    if _is_here(file):
+        Sweep.load(file).base  # noqa: B018 - it is checked when it is made
+        values = read_settings(file, "sections")["config"]
+        _require_absolute("config.data.path", values["data"]["path"])
+
+
+def _is_here(file: str) -> bool:
+    """Return whether a settings file is here and will be sent; one that is not must be the cluster's."""
+    if Path(file).is_file():
+        return True
+    if not Path(file).is_absolute():
+        raise ConfigError(f"{file}: is not here, and a relative path is none of the cluster; correct it")
+    return False
+
+
+def _require_absolute(name: str, path: str | None) -> None:
+    if path and not path.startswith("~") and not Path(path).is_absolute():
+        raise ConfigError(
+            f"submit needs an absolute path of the cluster, got {name}={path}: a relative one lies in the job's own "
+            f"folder, which is lost with the job; give one on storage that all nodes share, such as /mnt/shared/{path}"
+        )

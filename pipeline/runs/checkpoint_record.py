@@ -1,0 +1,76 @@
+"""What a checkpoint says of itself: checksums of its files, and of which run and with which versions it was written."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ... import __version__
+from ..common.errors import RunError
+from ..common.storage.json_files import as_json, write_json
+from ..common.storage.whole_files import sha256_of
+
+RECORD = "checkpoint.json"
+_SCHEMA = 1
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a state's numbers come from, by package."""
+    return {"d2ace": __version__, "torch": torch.__version__, "numpy": np.__version__}
+
+
+def write_record(folder: Path, about: Mapping[str, Any]) -> None:
+    """Write the record of the files in a folder, which must all be there.
+
+    Args:
+        folder: of the checkpoint.
+        about: which run it belongs to, in plain values.
+    """
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    record = {"schema": _SCHEMA, "files": files, "versions": versions(), **about}
+    write_json(folder / RECORD, {**record, "digest": _digest(record)}, indent=2)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Return a checkpoint's record, None for one of an older version, which had none.
+
+    Raises:
+        RunError: when it is damaged, or of another schema.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        digest = record.pop("digest")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise RunError(f"{folder}: the checkpoint is damaged: {RECORD} cannot be read: {error}") from error
+    if digest != _digest(record):
+        raise RunError(f"{folder}: the checkpoint is damaged: {RECORD} is not as it was written")
+    if record["schema"] != _SCHEMA:
+        raise RunError(f"{folder}: {RECORD} has schema {record['schema']!r}, expected {_SCHEMA}")
+    return record
+
+
+def require_intact(folder: Path, name: str) -> None:
+    """Raise RunError when a checkpoint's file is not as it was written; without a record nothing is known.
+
+    Cost: reading the file once.
+    """
+    record = read_record(folder)
+    if record is None:
+        return
+    try:
+        found = sha256_of(folder / name)
+    except OSError as error:
+        raise RunError(f"{folder}: the checkpoint cannot be read: {error}") from error
+    if found != record["files"].get(name):
+        raise RunError(f"{folder}: the checkpoint is damaged: {name} is not as it was written (its checksum differs)")
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(as_json(record).encode()).hexdigest()

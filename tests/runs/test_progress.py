@@ -1,0 +1,122 @@
+"""Progress: what is written does not hang on who looks, nor on the way it takes."""
+
+import json
+import sys
+from queue import SimpleQueue
+
+import pytest
+
+from d2ace.pipeline.runs.progress import Progress
+from d2ace.pipeline.runs.run_folder import RunFolder
+
+
+def records(count):
+    numbers = {"train_loss": 0.5, "seconds": 1.0, "train_s": 1.0}
+    selection = {"selection/selection_s": 0.1, "selection/share": 0.1, "selection/bytes": 10}
+    return [{"epoch": epoch, **numbers, **selection} for epoch in range(count)]
+
+
+@pytest.fixture
+def folder(tmp_path, make_config):
+    return RunFolder.create(tmp_path / "run", make_config())
+
+
+def told(folder, count, lost=lambda progress: None, **settings):
+    """Tell ``count`` epochs, lose something after the second, and finish; returns what the listener heard."""
+    heard = []
+    with Progress(folder, count, "macro_auc", listener=heard.append, **settings) as progress:
+        for record in records(count):
+            if record["epoch"] == 2:
+                lost(progress)
+            progress.events.epoch(record)
+        progress.finish(records(count))
+    return heard
+
+
+def lines(folder):
+    return [json.loads(line)["epoch"] for line in folder.metrics.read_text().splitlines()]
+
+
+class ClosedPipe:
+    """Standard output whose reader has gone."""
+
+    closed = False
+
+    def write(self, text=""):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    flush = write
+
+    def isatty(self):
+        return True
+
+
+def test_a_reader_that_goes_away_does_not_end_the_writing(folder, monkeypatch):
+    seen = []
+    write = RunFolder.write_metrics
+    monkeypatch.setattr(RunFolder, "write_metrics", lambda self, h: (seen.append(len(h)), write(self, h)))
+    monkeypatch.setattr(sys, "stdout", ClosedPipe())
+    monkeypatch.setattr(sys, "stderr", ClosedPipe())
+    told(folder, 8, elsewhere=False)
+    assert lines(folder) == list(range(8))
+    assert seen == [*range(1, 9), 8]  # every epoch when it ended, and once at the end
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_record(folder, monkeypatch, capsys):
+    write, tries = RunFolder.write_metrics, []
+
+    def full_at_first(self, history):
+        tries.append(len(history))
+        if len(tries) < 4:
+            raise OSError(28, "No space left on device", str(self.metrics))
+        write(self, history)
+
+    monkeypatch.setattr(RunFolder, "write_metrics", full_at_first)
+    told(folder, 5, elsewhere=False)
+    assert lines(folder) == list(range(5)) and len(tries) == 6
+    assert "epoch   5/5" in capsys.readouterr().out
+
+
+def test_a_history_that_cannot_be_written_at_all_is_an_error_of_the_run(folder):
+    folder.metrics.mkdir()
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        told(folder, 3, elsewhere=False)
+
+
+def test_tensorboard_files_that_cannot_be_written_are_told_at_the_end(folder, capsys):
+    folder.tensorboard.write_text("a file where the folder should be")
+    told(folder, 3, elsewhere=False)
+    assert lines(folder) == [0, 1, 2]
+    assert capsys.readouterr().out.splitlines()[-1].startswith("the TensorBoard files of this run are not complete")
+
+
+def test_tensorboard_reads_what_is_written(folder):
+    from tensorboardX.proto.event_pb2 import Event
+
+    told(folder, 3, elsewhere=False)
+    (file,) = folder.tensorboard.iterdir()
+    content, events = file.read_bytes(), []
+    while content:  # length, its checksum, event, its checksum
+        size = int.from_bytes(content[:8], "little")
+        events.append(Event.FromString(content[12 : 12 + size]))
+        content = content[16 + size :]
+    losses = [(e.step, v.simple_value) for e in events for v in e.summary.value if v.tag == "train_loss"]
+    assert losses == [(0, 0.5), (1, 0.5), (2, 0.5)]
+
+
+def test_the_loss_of_the_queue_ends_nothing(folder, ray_session, capsys):
+    """The queue's actor is killed, as with its node: workers go on, and the history is that of the result."""
+    import ray
+
+    heard = told(folder, 4, lambda progress: ray.kill(progress._queue.actor))
+    assert lines(folder) == [0, 1, 2, 3]
+    assert heard[-4:] == records(4)
+    assert "no progress is shown from here on" in capsys.readouterr().out
+
+
+def test_the_queue_lies_on_the_head_node(folder, monkeypatch):
+    """A node that a run can do without must not have it (an actor without CPUs lands anywhere)."""
+    asked = {}
+    monkeypatch.setattr("ray.util.queue.Queue", lambda actor_options: asked.update(actor_options) or SimpleQueue())
+    Progress(folder, 1, "macro_auc", quiet=True)
+    assert "node:__internal_head__" in asked["resources"] and asked["scheduling_strategy"] == "DEFAULT"
