@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .common.lazy import on_first_use
+from .common.moved import find_moved_modules
 
 if TYPE_CHECKING:
     from .results.evaluation import evaluate
@@ -14,3 +15,4 @@ __all__ = ["evaluate", "fit", "predict"]
 __getattr__ = on_first_use(
     __name__, {"fit": "training.driver", "evaluate": "results.evaluation", "predict": "results.prediction"}
 )
+find_moved_modules(__name__)

@@ -1,5 +1,6 @@
 """The driver of a run: data, selection actor, trainer, result."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scipy import sparse
 
+from ..common.cluster.address import require_head
 from ..common.cluster.nodes import require_room
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.session import ray_session
@@ -144,6 +146,7 @@ def _run(config: Config, folder: RunFolder, quiet: bool, *, new: bool) -> RunRes
 def _rows_and_feed(config: Config, manifest: Manifest) -> Iterator[tuple[AllRows, FeedChoice]]:
     """Give the rows and how they reach the workers, on a Ray that is there for the block's time if it is needed."""
     if not needs_ray(config):
+        require_head(os.environ.get("RAY_ADDRESS", ""))  # who names a cluster that is gone does not mean this machine
         yield ShardRows(manifest, images=False), FeedChoice("gather", "run.workers=0")
         return
     with ray_session(config.run):
