@@ -1,4 +1,4 @@
-"""Modules that documents of version 0.1 showed, under their old names; importing one warns and gives the module itself."""
+"""Modules that documents of version 0.1 showed, found under their old names; importing one warns and gives today's module."""
 
 import sys
 import warnings

@@ -31,7 +31,7 @@ def test_a_submodule_is_not_loaded_twice():
 
 
 def test_other_names_are_not_touched():
-    with pytest.raises(ModuleNotFoundError, match="No module named 'd2ace.pipeline.configuration'"):
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'd2ace\.pipeline\.configuration'"):
         import_module("d2ace.pipeline.configuration")
 
 
