@@ -1,4 +1,4 @@
-"""Modules that documents of version 0.1 showed, found under their old names; importing one warns and gives today's module."""
+"""Modules that documents of 0.1 showed, found under their old names; importing one warns and gives the one of today."""
 
 import sys
 import warnings
