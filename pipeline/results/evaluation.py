@@ -1,18 +1,21 @@
 """``evaluate``: the metrics of a finished run on some rows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from ..common.cluster.session import ray_session
+from ..common.config.config import Config
 from ..common.errors import DataError
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
 from ..runs.trained_model import open_to_score
 from ..training.metrics import evaluate_predictions
-from .scoring import score
+from .scoring import done_here, score, score_here
 
 Split = Literal["train", "validation", "test", "all"]
 
@@ -42,10 +45,17 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)
-    with ray_session(config.run):
-        parts = []
-        for batch in score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow"):
-            flat = batch["probabilities"].combine_chunks().flatten().to_numpy()
-            parts.append((batch["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
+    parts = []
+    for table in _scored(run, config, manifest, wanted):
+        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
+        parts.append((table["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
     ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
     return evaluate_predictions(probabilities, labels[ids].toarray().astype(np.float32), config.train.threshold)
+
+
+def _scored(run: str | Path, config: Config, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
+    if done_here(manifest):
+        yield from score_here(run, manifest, wanted)
+        return
+    with ray_session(config.run):
+        yield from score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow")

@@ -1,16 +1,20 @@
 """``predict``: probabilities and labels of all rows of a prepared data set, as Parquet."""
 
 import shutil
+from itertools import chain
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from ..common.cluster.session import ray_session
+from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.storage.json_files import write_json
 from ..common.storage.local_paths import local_path
 from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
 from ..runs.trained_model import open_to_score
-from .scoring import score
+from .scoring import done_here, score, score_here
 
 
 def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
@@ -35,11 +39,24 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     manifest = Manifest.load(local_path(data, "data").resolve())
     temporary = temporary_beside(target.absolute())
     try:
-        with ray_session(config.run):
-            score(run, manifest, None).write_parquet(str(temporary))
+        _write(run, config, manifest, temporary)
         about = {"labels": list(known.labels), "threshold": config.train.threshold, "rows": manifest.rows}
         write_json(temporary / "_labels.json", about)
         temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _write(run: str | Path, config: Config, manifest: Manifest, folder: Path) -> None:
+    """Write the Parquet files, from this process or from the tasks of Ray Data."""
+    if not done_here(manifest):
+        with ray_session(config.run):
+            score(run, manifest, None).write_parquet(str(folder))
+        return
+    tables = score_here(run, manifest, None)
+    first = next(tables)
+    folder.mkdir(parents=True)
+    with pq.ParquetWriter(folder / "part-00000.parquet", first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)

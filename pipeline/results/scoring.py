@@ -1,13 +1,15 @@
-"""A trained run applied to prepared data, as a Ray Data pipeline: what ``evaluate`` and ``predict`` share."""
+"""A trained run applied to prepared data: what ``evaluate`` and ``predict`` share.
+
+Data of one shard is one task anyway, so this process does it and no Ray is started; more goes through Ray Data.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import ray
 import torch
 
 from ..common.cluster.session import data_context
@@ -15,19 +17,37 @@ from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import image_names
 from ..data.shards import read_shard
+from ..runs.run_folder import RunFolder
 from ..runs.trained_model import CHUNK_ROWS, TrainedModel, open_run, require_fit
 
+if TYPE_CHECKING:
+    import ray
 
-class _Scorer:
-    """Ray Data worker: numbers of shards in, ids with probabilities and labels out; one shard in memory at a time."""
 
-    def __init__(self, folder: str, manifest: Manifest, wanted: ray.ObjectRef | None, chunk_rows: int) -> None:
-        alone = not torch.cuda.is_available()  # then this is one of as many processes as there are CPUs
-        self._model = TrainedModel(folder, threads=1 if alone else None, stopped=True)
-        self._manifest, self._chunk_rows = manifest, chunk_rows
-        self._wanted = None if wanted is None else ray.get(wanted)
+class Scorer:
+    """Numbers of shards in, ids with probabilities and labels out; one shard in memory at a time.
+
+    Args:
+        folder: of the run.
+        manifest: of the data.
+        wanted: int64, the row ids to score; None for all.
+        chunk_rows: rows that go through the network at a time.
+        threads: that decode images; None for as many as a training worker has.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        manifest: Manifest,
+        wanted: np.ndarray | None = None,
+        chunk_rows: int = CHUNK_ROWS,
+        threads: int | None = None,
+    ) -> None:
+        self._model = TrainedModel(folder, threads=threads, stopped=True)
+        self._manifest, self._chunk_rows, self._wanted = manifest, chunk_rows, wanted
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
+        """Yield the tables of some shards, an empty one first: shards may hold no row that is wanted."""
         yield self._table(np.zeros(0, np.int64), np.zeros((0, len(self._manifest.labels)), np.float32), None)
         for number in numbers["id"].tolist():
             yield from self._scored(number)
@@ -63,23 +83,55 @@ class _Scorer:
         return table.add_column(1, "name", pa.nulls(len(ids), pa.string()) if names is None else names)
 
 
+class _ScorerOnRay(Scorer):
+    """A Ray Data worker; without GPUs it is one of as many processes as there are CPUs."""
+
+    def __init__(self, folder: str, manifest: Manifest, wanted: "ray.ObjectRef | None", chunk_rows: int) -> None:
+        import ray
+
+        ids = None if wanted is None else ray.get(wanted)
+        super().__init__(folder, manifest, ids, chunk_rows, threads=None if torch.cuda.is_available() else 1)
+
+
+def done_here(manifest: Manifest) -> bool:
+    """Return whether this process scores the data by itself: one shard, and no cluster was named."""
+    return len(manifest.shards) == 1 and not os.environ.get("RAY_ADDRESS")
+
+
+def score_here(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None) -> Iterator[pa.Table]:
+    """Yield tables of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
+
+    Raises:
+        RunError: when the data's labels or input shape are not those the model was trained for.
+    """
+    _require_fit(folder, manifest)
+    yield from Scorer(os.fspath(folder), manifest, wanted)({"id": np.arange(len(manifest.shards))})
+
+
 def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:
     """Return a Ray Data set of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
 
     Raises:
         RunError: when the data's labels or input shape are not those the model was trained for.
     """
-    run, config, data = open_run(folder, stopped=True)
-    require_fit(run, config, data, manifest)
+    import ray
+
+    run = _require_fit(folder, manifest)
     reference = None if wanted is None else ray.put(np.sort(wanted))
     with data_context():  # the data set keeps the settings that it is made with
         dataset = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
     cpus = int(ray.cluster_resources().get("CPU", 1))
     gpus = int(ray.cluster_resources().get("GPU", 0))
     return dataset.map_batches(
-        _Scorer,
+        _ScorerOnRay,
         fn_constructor_args=(os.fspath(run.path), manifest, reference, rows),
         batch_size=None,
         num_gpus=1 if gpus else None,
         concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1, -(-manifest.rows // rows))),
     )
+
+
+def _require_fit(folder: str | Path, manifest: Manifest) -> RunFolder:
+    run, config, data = open_run(folder, stopped=True)
+    require_fit(run, config, data, manifest)
+    return run

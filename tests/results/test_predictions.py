@@ -8,18 +8,19 @@ import torch
 from small_run import EPOCHS, write_run
 from small_table import write_table
 
-from d2ace.pipeline import evaluate
+from d2ace.pipeline import evaluate, predict
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.data import digit_scenes
-from d2ace.pipeline.results.scoring import _Scorer
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.results.scoring import Scorer, done_here
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.trained_model import TrainedModel, open_to_score
 
 
 def scored(run, manifest):
     """Return the predictions of the first shard as a worker makes them, seven rows at a time."""
-    scorer = _Scorer(str(run.path), manifest, None, 7)
+    scorer = Scorer(str(run.path), manifest, None, 7)
     return pa.concat_tables(scorer({"id": np.array([0])})).to_pandas()
 
 
@@ -61,3 +62,19 @@ def test_data_that_changed_since_is_not_evaluated_as_the_runs_own(tmp_path):
     Config.load(run.config, [f"data.path={changed}"]).save(run.config)
     with pytest.raises(RunError, match="is no longer what this run was made from: it was prepared again"):
         evaluate(run.path)
+
+
+def test_one_shard_is_scored_here_unless_a_cluster_is_named(table, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    one = write_table(tmp_path / "one", shard_rows=1000)
+    run, manifest = write_run(tmp_path / "run", one, method="uniform"), Manifest.load(one)
+    assert done_here(manifest) and not done_here(Manifest.load(table))
+    monkeypatch.setattr("ray.init", None)  # no Ray is started
+    out = predict(run.path, one, tmp_path / "predictions")
+    written = pq.read_table(out).to_pandas()
+    assert written["id"].tolist() == list(range(manifest.rows))
+    expected = np.stack(scored(run, manifest)["probabilities"])
+    np.testing.assert_allclose(np.stack(written["probabilities"]), expected, rtol=1e-5)
+    assert 0 <= evaluate(run.path, split="all")["macro_auc"] <= 1
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
+    assert not done_here(manifest)
