@@ -96,6 +96,6 @@ def _signatures(factory: Callable[..., Any]) -> Iterator[dict[str, inspect.Param
         yield dict(inspect.signature(factory).parameters)
         return
     for cls in factory.__mro__:
-        if "__init__" in vars(cls):
+        if cls is not object and "__init__" in vars(cls):
             parameters = dict(inspect.signature(vars(cls)["__init__"]).parameters)
             yield dict(list(parameters.items())[1:])  # without self

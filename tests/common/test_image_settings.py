@@ -17,7 +17,7 @@ def test_a_size_may_be_one_number_and_survives_a_file(tmp_path):
     assert make(size=96).size == (96, 96) and make(size=[96, 128]).size == (96, 128)
     config = Config.make({"data": {"path": "x"}, "images": {"size": 96, "random_crop_scale": [0.3, 1]}})
     config.save(tmp_path / "config.yaml")
-    assert Config.load(tmp_path / "config.yaml") == config
+    assert Config.load(tmp_path / "config.yaml").images == config.images
     changed = Config.load(tmp_path / "config.yaml", ["images.size=32", "images.random_crop_scale=null"])
     assert changed.images.changed() == ["size"]
 

@@ -54,5 +54,6 @@ def test_files_of_a_run_hold_null_and_its_readers_see_nan(tmp_path):
 
 def test_evaluate_prints_json(monkeypatch, capsys):
     monkeypatch.setattr("d2ace.pipeline.results.evaluation.evaluate", lambda *_, **__: {"macro_auc": math.nan})
+    monkeypatch.setattr("d2ace.pipeline.command.verbs.require_run", lambda run: None)
     assert main(["evaluate", "run"]) == 0
     assert strict(capsys.readouterr().out) == {"macro_auc": None}
