@@ -152,8 +152,8 @@ def explain(run: str | Path, row: int, epoch: int | None = None) -> Explanation:
 
 def _choose(known: SelectionOfRun, epoch: int | None) -> tuple[int, Checkpoint | None]:
     """Return the epoch and the checkpoint to take its state from; None: from the recording, or nothing to know."""
-    complete = CheckpointStore(known.folder.checkpoints).complete()
-    checkpoints = {c.epoch: c for c in complete if c.step == 0 and c.epoch < known.config.train.epochs}
+    states = CheckpointStore(known.folder.checkpoints).selection_states()
+    checkpoints = {c.epoch: c for c in states if c.step == 0 and c.epoch < known.config.train.epochs}
     replayable = range(min(known.recorded_epochs + 1, known.config.train.epochs))
     possible = sorted({*checkpoints, *replayable})
     if epoch is None:

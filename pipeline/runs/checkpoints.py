@@ -23,6 +23,7 @@ from .checkpoint_record import read_record, require_intact, write_record
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
 _TRAINING, _SELECTION = "training.pt", "selection.npz"
 SCHEMA = 1
+_KEEP = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -85,12 +86,12 @@ class CheckpointStore:
 
     Args:
         folder: where checkpoints live; every training node must reach it.
-        keep: how many of the newest to keep.
+        keep: how many of the newest to keep; None for two.
         about: which run they belong to, in plain values; every checkpoint keeps it.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 2, about: Mapping[str, Any] | None = None) -> None:
-        self._folder, self._keep, self._about = Path(folder), keep, about or {}
+    def __init__(self, folder: str | Path, keep: int | None = None, about: Mapping[str, Any] | None = None) -> None:
+        self._folder, self._keep, self._about = Path(folder), keep or _KEEP, about or {}
 
     def complete(self) -> list[Checkpoint]:
         """Return all complete checkpoints, oldest first."""
@@ -148,6 +149,20 @@ class CheckpointStore:
             if other not in kept:
                 shutil.rmtree(other.path, ignore_errors=True)
         return saved
+
+    def shrink(self) -> None:
+        """Keep the newest alone, for a run that is finished but may get more epochs.
+
+        Of the newest one before it that stands at an epoch's start, the state of selection stays: it is small beside
+        the rest, and tells why rows were drawn in the last epoch.
+        """
+        *older, _ = self.selection_states() or [None]
+        told = next((each for each in reversed(older) if each.step == 0), None)
+        for checkpoint in older:
+            if checkpoint == told:
+                (checkpoint.path / _TRAINING).unlink(missing_ok=True)
+            else:
+                shutil.rmtree(checkpoint.path, ignore_errors=True)
 
 
 def save_selection_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -1,14 +1,18 @@
 """The selection service as a Ray actor on the head node, for the time of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import ray
 
-from ..common.cluster.resources import on_head_node
+from ..common.cluster.resources import head_memory, on_head_node
+from ..common.errors import RunError
 from .blueprint import Blueprint
 from .service import SelectionService
+
+REBUILDS = 1
+"""How often a selector is made again whose making ended its process; what needs too much memory does so each time."""
 
 
 class SelectionActor(SelectionService):
@@ -16,6 +20,11 @@ class SelectionActor(SelectionService):
 
     def __init__(self) -> None:
         super().__init__(serve=ray.put)
+
+    @ray.method(max_task_retries=REBUILDS)
+    def rewind(self, blueprint: Blueprint, state: Mapping[str, Any] | None, world: int) -> int:
+        """Return what ``SelectionService.rewind`` gives; after a restart it makes the selector again."""
+        return super().rewind(blueprint, state, world)
 
     @ray.method(concurrency_group="serve")
     def plan(self, epoch: int, timeout_s: float = 600.0) -> ray.ObjectRef:
@@ -52,13 +61,26 @@ def started() -> Iterator[ray.actor.ActorHandle]:
         ray.kill(actor)
 
 
-def build(actor: ray.actor.ActorHandle, blueprint: Blueprint) -> None:
+def build(actor: ray.actor.ActorHandle, blueprint: Blueprint, needs: Callable[[], int]) -> None:
     """Let the actor make its selector and wait for it.
+
+    Args:
+        actor: of ``started``.
+        blueprint: what its selector is made from.
+        needs: estimates the bytes that the actor needs; asked only when it has died.
 
     Raises:
         SelectionError: when the selector refuses its arguments.
+        RunError: when the actor dies of it again and again, with the memory it needs and the head node's.
     """
     try:
-        ray.get(actor.build.remote(blueprint))
+        ray.get(actor.build.options(max_task_retries=REBUILDS).remote(blueprint))
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
+    except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+        raise RunError(
+            f"the selection actor died {REBUILDS + 1} times while its selector was made, of a lack of memory perhaps: "
+            f"it needs about {needs() / 2**30:.2f} GiB, its node (the head) has {head_memory() / 2**30:.2f} GiB for "
+            "all that Ray runs there. Split it over nodes with selector.ranges, keep a shorter "
+            "selector.options.history, or take a head node with more memory (docs/scaling.md)"
+        ) from error

@@ -25,6 +25,7 @@ from ..feeds.all_rows import AllRows
 from ..feeds.choice import GATHER, FeedChoice, choose_feed
 from ..feeds.row_store import materialise
 from ..feeds.shard_rows import ShardRows
+from ..runs.checkpoints import CheckpointStore
 from ..runs.opening import resume_command
 from ..runs.progress import Progress
 from ..runs.run_data import RunData, make_run_data
@@ -33,6 +34,7 @@ from ..selection import actor as selection_actor
 from ..selection.blueprint import Blueprint
 from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
+from .doctor.selection_stages import measure_selection
 from .in_process import train_here
 from .selection_start import selection_line
 from .selector_setup import selection_blueprint
@@ -200,10 +202,12 @@ def train_in(
         if actor is None:
             final = train_here(setup, rows, feed, blueprint)
         else:
-            final = _with_workers(setup, rows, feed, blueprint, actor)
+            final = _with_workers(setup, rows, feed, blueprint, actor, labels)
         progress.finish(final.pop("history"))
     final["feed"] = feed.feed
     folder.write_result(final)
+    if config.run.keep_checkpoints is None:
+        CheckpointStore(folder.checkpoints).shrink()
     return final
 
 
@@ -219,13 +223,21 @@ def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: All
 
 
 def _with_workers(
-    setup: RunSetup, rows: AllRows, feed: FeedChoice, blueprint: Blueprint, actor: "ActorHandle"
+    setup: RunSetup,
+    rows: AllRows,
+    feed: FeedChoice,
+    blueprint: Blueprint,
+    actor: "ActorHandle",
+    labels: sparse.csr_array,
 ) -> dict[str, Any]:
     """Train on Ray Train's workers, with selection in an actor."""
     from .worker import WorkerSetup
 
+    def needed_bytes() -> int:
+        return measure_selection(setup.config, labels[setup.data.splits.train]).state_bytes
+
     shared = blueprint.by_reference()
-    selection_actor.build(actor, shared)
+    selection_actor.build(actor, shared, needed_bytes)
     return _trained(WorkerSetup(setup, rows, feed, actor, shared))
 
 

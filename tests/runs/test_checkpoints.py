@@ -87,3 +87,15 @@ def test_without_an_intact_one_nothing_is_taken(tmp_path):
     (tmp_path / "epoch-00001-step-0000000" / "checkpoint.json").write_text("{}")
     with pytest.raises(RunError, match=r"damaged.*no intact one before it"):
         store.intact()
+
+
+def test_of_a_finished_run_the_newest_stays_and_why_its_last_epoch_drew_what_it_drew(tmp_path):
+    store = CheckpointStore(tmp_path, keep=9)
+    store.shrink()  # of nothing
+    for epoch, step in [(1, 0), (2, 0), (2, 4), (3, 0)]:
+        store.save(epoch, step, {"w": torch.ones(2)}, {"epoch": epoch})
+    store.shrink()
+    assert [(c.epoch, c.step) for c in store.complete()] == [(3, 0)]
+    assert [(c.epoch, c.step) for c in store.selection_states()] == [(2, 0), (3, 0)]
+    assert store.selection_states()[0].selection_state() == {"epoch": 2}
+    assert store.intact().epoch == 3

@@ -16,7 +16,7 @@ from d2ace.pipeline.training.driver import resume
 @pytest.fixture
 def finished(make_config):
     """Train a run of two epochs; more epochs in its configuration make it one to go on with."""
-    return RunFolder.open(fit(make_config("run.name=a", "train.epochs=2"), quiet=True).folder)
+    return RunFolder.open(fit(make_config("run.name=a", "train.epochs=2", "run.keep_checkpoints=2"), quiet=True).folder)
 
 
 def edit(run, *overrides):
@@ -78,6 +78,15 @@ def test_checkpoints_without_a_record_load(finished):
     edit(finished, "train.epochs=3")
     resume(finished.path, quiet=True)
     assert len(finished.read_metrics()) == 3
+
+
+def test_a_finished_run_keeps_one_checkpoint_and_goes_on_from_it(make_config):
+    run = RunFolder.open(fit(make_config("run.name=a", "train.epochs=3"), quiet=True).folder)
+    assert [c.epoch for c in CheckpointStore(run.checkpoints).complete()] == [3]
+    edit(run, "train.epochs=4")
+    resume(run.path, quiet=True)
+    assert [record["epoch"] for record in run.read_metrics()] == [0, 1, 2, 3]
+    assert [c.epoch for c in CheckpointStore(run.checkpoints).complete()] == [4]
 
 
 def flip_a_bit(path):

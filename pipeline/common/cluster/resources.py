@@ -7,6 +7,9 @@ from typing import Any
 from ..config.sections import RunSection
 from ..errors import RunError
 
+HEAD_NODE = "node:__internal_head__"
+"""Ray's resource that the head node alone has."""
+
 _POLL_S = 1.0
 
 
@@ -22,8 +25,14 @@ def on_head_node() -> dict[str, Any]:
     return {
         "num_cpus": 0,
         "scheduling_strategy": "DEFAULT",  # not inside a Tune trial's placement group
-        "resources": {"node:__internal_head__": 0.001},
+        "resources": {HEAD_NODE: 0.001},
     }
+
+
+def head_memory() -> int:
+    """Return the bytes of memory that Ray counts on the head node, 0 when it does not know."""
+    heads = (node["Resources"] for node in living_nodes() if HEAD_NODE in node["Resources"])
+    return int(next(heads, {}).get("memory", 0))
 
 
 def worker_resources(run: RunSection, runs: int = 1) -> dict[str, float]:

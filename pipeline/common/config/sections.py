@@ -158,6 +158,8 @@ class RunSection(Section):
     ``workers=0`` trains in the process that starts the run, without Ray unless ``feed`` or ``selector.ranges`` ask for
     it: it starts within seconds. The run is the same, bit for bit.
     ``checkpoint_steps=0`` checkpoints at the end of every epoch, n > 0 also every n steps.
+    ``keep_checkpoints``: how many of the newest stay, also when the run is finished; null keeps two while it trains and
+    one when it is finished, from which it can get more epochs.
     ``message_steps``: steps whose observations travel to the actor in one message.
     ``record_observations`` writes what the method is told (8 bytes a drawn row and label, each epoch) to
     ``observations/``, for ``d2ace explain`` and ``d2ace simulate``.
@@ -177,7 +179,7 @@ class RunSection(Section):
     cpus_per_worker: Annotated[float, Field(gt=0)] | None = None
     threads: PositiveInt = 1
     checkpoint_steps: NonNegativeInt = 0
-    keep_checkpoints: PositiveInt = 2
+    keep_checkpoints: PositiveInt | None = None
     max_failures: Annotated[int, Field(ge=-1)] = 3
     message_steps: PositiveInt = 8
     record_observations: bool = False
