@@ -156,7 +156,7 @@ class CheckpointStore:
         Of the newest one before it that stands at an epoch's start, the state of selection stays: it is small beside
         the rest, and tells why rows were drawn in the last epoch.
         """
-        *older, _ = self.selection_states() or [None]
+        older = self.selection_states()[:-1]
         told = next((each for each in reversed(older) if each.step == 0), None)
         for checkpoint in older:
             if checkpoint == told:

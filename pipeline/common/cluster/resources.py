@@ -31,8 +31,8 @@ def on_head_node() -> dict[str, Any]:
 
 def head_memory() -> int:
     """Return the bytes of memory that Ray counts on the head node, 0 when it does not know."""
-    heads = (node["Resources"] for node in living_nodes() if HEAD_NODE in node["Resources"])
-    return int(next(heads, {}).get("memory", 0))
+    heads = [node["Resources"] for node in living_nodes() if HEAD_NODE in node["Resources"]]
+    return int(heads[0].get("memory", 0)) if heads else 0
 
 
 def worker_resources(run: RunSection, runs: int = 1) -> dict[str, float]:
