@@ -1,4 +1,4 @@
-"""Modules that documents of 0.1 showed, found under their old names; importing one warns and gives the one of today."""
+"""Modules under the names that they had in 0.1; importing one warns and gives the module of today."""
 
 import sys
 import warnings
@@ -10,15 +10,23 @@ from importlib.util import spec_from_loader
 from types import ModuleType
 
 MOVED = {
+    "checkpoints": "runs.checkpoints",
     "compare": "studies.compare",
     "config": "common.config.config",
+    "data.arff": "data.from_tables.arff",
+    "data.prepare": "data.from_tables.prepare",
     "doctor": "training.doctor",
     "errors": "common.errors",
+    "evaluation": "results.evaluation",
     "explanation": "results.explanation",
+    "losses": "models.losses",
+    "metrics": "training.metrics",
+    "prediction": "results.prediction",
     "report": "results.report",
     "simulation": "results.simulation",
     "sources": "data.from_images",
     "submission": "command.jobs",
+    "train": "training.driver",
     "tune": "studies.tune",
 }
 """Old name and new place, both below the package ``pipeline``."""
@@ -58,8 +66,10 @@ class MovedModules(MetaPathFinder, Loader):
     def _place(self, fullname: str) -> str | None:
         """Return the full name of the new place."""
         package, _, rest = fullname.partition(f"{self._package}.")
-        first, dot, below = rest.partition(".")
-        return f"{self._package}.{MOVED[first]}{dot}{below}" if not package and first in MOVED else None
+        for old, new in MOVED.items():
+            if not package and (rest == old or rest.startswith(f"{old}.")):
+                return f"{self._package}.{new}{rest.removeprefix(old)}"
+        return None
 
 
 def find_moved_modules(package: str) -> None:

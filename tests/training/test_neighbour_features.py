@@ -12,7 +12,6 @@ from d2ace.pipeline import fit
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.training.driver import resume
-from d2ace.selectors.common.errors import SelectionError
 
 EMBEDDINGS = ("selector.neighbour_features=embeddings", "selector.options.warmup=2")
 
@@ -75,5 +74,5 @@ def test_a_reference_that_cannot_be_used_is_refused(make_config, tmp_path):
     with pytest.raises(RunError, match="not a run folder"):
         fit(make_config("run.name=a", "selector.name=learnability", f"selector.options={{reference: {tmp_path}}}"))
     missing = f"selector.options={{reference: {tmp_path / 'none.parquet'}}}"
-    with pytest.raises(SelectionError, match="cannot be read as reference losses"):
+    with pytest.raises(ConfigError, match="is not there; expected a run folder or a Parquet file"):
         fit(make_config("run.name=b", "selector.name=learnability", missing))

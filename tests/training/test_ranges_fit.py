@@ -41,7 +41,7 @@ def test_a_run_with_two_ranges_draws_the_same_rows_and_survives_the_loss_of_a_ra
 
 
 def test_ranges_that_cannot_be_are_refused(make_config):
-    with pytest.raises(ConfigError, match="only the state of method 'd2ace' can be split"):
+    with pytest.raises(ConfigError, match="the state of method 'uniform' cannot be split into ranges"):
         make_config("selector.name=uniform", "selector.options={}", "selector.ranges=2")
     with pytest.raises(SelectionError, match="ranges must be from 1 to"):
         fit(make_config("run.name=small", "selector.ranges=9"), quiet=True)

@@ -33,8 +33,10 @@ def test_a_run_says_from_which_epoch_it_selects(overrides, line):
 
 
 @pytest.mark.parametrize("name", [name for name in api.names() if "warmup" in api.options(name)])
-def test_a_run_that_ends_in_its_warm_up_is_refused_unless_asked_for(name):
-    reference = ["selector.options.reference=losses.parquet"] if name == "learnability" else []
+def test_a_run_that_ends_in_its_warm_up_is_refused_unless_asked_for(name, tmp_path):
+    losses = tmp_path / "losses.parquet"
+    losses.touch()  # a reference must be there, but is not read yet
+    reference = [f"selector.options.reference={losses}"] if name == "learnability" else []
     chosen = [f"selector.name={name}", "train.epochs=8", "selector.options.warmup=8", *reference]
     with pytest.raises(ConfigError, match=r"no batch in this run of 8 epochs: its warm-up takes 8.*allow_uniform"):
         check(configured(*chosen))
