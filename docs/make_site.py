@@ -3,6 +3,7 @@
 Usage: python docs/make_site.py [FOLDER]
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from pdoc import doc, render
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("pipeline", "selectors", "tune_spaces")
+_CONSTRUCTOR = re.compile(r'href="([^"]*#\w+)\.__init__"')
+"""A link to a constructor: it is sent to the class, since pdoc shows none of an abstract class but links it."""
 
 
 def modules() -> Iterator[str]:
@@ -34,7 +37,7 @@ def write(folder: Path) -> int:
     for name, module in everything.items():
         page = folder.joinpath(*name.split(".")).with_suffix(".html")
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(render.html_module(module, everything))
+        page.write_text(_CONSTRUCTOR.sub(r'href="\1"', render.html_module(module, everything)))
     (folder / "index.html").write_text(render.html_index(everything))
     (folder / "search.js").write_text(render.search_index(everything))
     return len(everything) + 1
