@@ -65,9 +65,11 @@ class MovedModules(MetaPathFinder, Loader):
 
     def _place(self, fullname: str) -> str | None:
         """Return the full name of the new place."""
-        package, _, rest = fullname.partition(f"{self._package}.")
+        if not fullname.startswith(f"{self._package}."):
+            return None
+        rest = fullname.removeprefix(f"{self._package}.")
         for old, new in MOVED.items():
-            if not package and (rest == old or rest.startswith(f"{old}.")):
+            if rest == old or rest.startswith(f"{old}."):
                 return f"{self._package}.{new}{rest.removeprefix(old)}"
         return None
 

@@ -83,9 +83,10 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
         config = Config.make(config)
     check(config)
     config = with_absolute_paths(config)
-    check_data(config, Manifest.load(config.data.path))
+    manifest = Manifest.load(config.data.path)
+    check_data(config, manifest)
     check_storage(config)
-    return _run(config, _new_folder(config), quiet, new=True)
+    return _run(config, _new_folder(config), manifest, quiet, new=True)
 
 
 def resume(
@@ -111,9 +112,10 @@ def resume(
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
     check(config)
-    check_data(config, Manifest.load(config.data.path))
+    manifest = Manifest.load(config.data.path)
+    check_data(config, manifest)
     require_same_run(run, config, lambda line: None if quiet else print(line, flush=True))
-    return _run(config, run, quiet, new=False)
+    return _run(config, run, manifest, quiet, new=False)
 
 
 def _new_folder(config: Config) -> RunFolder:
@@ -125,9 +127,8 @@ def _new_folder(config: Config) -> RunFolder:
     return RunFolder.create_numbered(storage / name, config)
 
 
-def _run(config: Config, folder: RunFolder, quiet: bool, *, new: bool) -> RunResult:
+def _run(config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, *, new: bool) -> RunResult:
     started = time.perf_counter()
-    manifest = Manifest.load(config.data.path)
     with (
         FolderLock(folder.path, "run") as lock,
         begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, resume_command(folder.path)),
