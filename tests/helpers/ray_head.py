@@ -49,7 +49,9 @@ def running_head() -> Iterator[Head]:
 def _environment(folder: Path) -> dict[str, str]:
     home = folder / "home"
     (home / ".ray").mkdir(parents=True)
-    (home / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    token = home / ".ray" / "auth_token"
+    token.touch(mode=0o600)  # one that others may read gives a word at the first command
+    token.write_text(secrets.token_hex(32))
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_") and key != "PYTHONPATH"}
     return kept | {
         "HOME": str(home),

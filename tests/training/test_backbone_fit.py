@@ -24,7 +24,7 @@ def configured(data, source, storage, name, **run):
         "selector": {"name": "infobatch", "options": {"prune": 0.5}},  # row weights
         "optimizer": {"lr": 0.003, "schedule": "onecycle", "backbone_lr_factor": 0.3, "layer_decay": 0.8},
         "train": {"epochs": 4, "batch_size": 40, "ema": 0.9},
-        "run": {"name": name, "storage": str(storage), **run},
+        "run": {"name": name, "storage": str(storage), "keep_checkpoints": 2, **run},
     }
 
 
