@@ -68,3 +68,28 @@ def shell_in_comments(text: str) -> str:
     """Return the comments of a YAML file or a Dockerfile without their signs, so that ``commands`` reads them."""
     lines = (line.lstrip() for line in text.splitlines())
     return "\n".join(re.sub(r"^#\s*(\d+\.)?", "", line) for line in lines if line.startswith("#"))
+
+
+_GENERATED = re.compile(r"<!-- generated: begin -->.*?<!-- generated: end -->", re.DOTALL)
+_ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
+_END = re.compile(r"(?<=[.!?])[)\"*]*\s+(?=[A-Z`\[(\"*0-9])")
+
+
+def by_hand(text: str) -> str:
+    """Return a Markdown text without code blocks and without what a script wrote."""
+    return _FENCE.sub("", _GENERATED.sub("", text))
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a Markdown text's paragraphs, list items and table cells."""
+    paragraph: list[str] = []
+    for line in [*_INDENTED.sub("\n", by_hand(text)).splitlines(), ""]:
+        starts_anew = not line.strip() or line.startswith(("#", "|", "![", "<", "*")) or _ITEM.match(line)
+        if starts_anew and paragraph:
+            yield from _END.split(" ".join(paragraph))
+            paragraph = []
+        if line.startswith("|"):
+            for cell in line.split("|"):
+                yield from _END.split(cell.strip())
+        elif line.strip() and not line.startswith("#"):
+            paragraph.append(_ITEM.sub("", line).strip())
