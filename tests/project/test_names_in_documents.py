@@ -18,6 +18,7 @@ from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.studies.compare import Study
 from d2ace.pipeline.studies.tune import Sweep
 from d2ace.pipeline.training.changes import MAY_CHANGE
+from d2ace.pipeline.training.metrics import HIGHER_IS_BETTER
 from d2ace.selectors import api
 
 SECTIONS = {name: set(field.annotation.model_fields) for name, field in Config.model_fields.items()}
@@ -159,6 +160,12 @@ def test_the_page_on_images_has_every_option_with_its_default():
         if key not in in_words and text != as_written.get(key) and float(text) != defaults[key]
     }
     assert wrong == {}
+
+
+def test_the_page_on_metrics_defines_each_with_its_direction():
+    text = (ROOT / "docs" / "metrics.md").read_text().partition("## What is not defined")[0]
+    found = dict(re.findall(r"^\| `(\w+)` \| .* \| (higher|lower) \|$", text, re.MULTILINE))
+    assert {name: word == "higher" for name, word in found.items()} == HIGHER_IS_BETTER
 
 
 def test_the_page_on_the_command_lists_what_may_change():

@@ -25,7 +25,8 @@ def test_what_a_job_says_it_wrote():
     log = (
         "2026 INFO run folder: not at the start of the line\n"
         "run folder of uniform: /mnt/runs/u\nrun folder of d2ace: /mnt/runs/d 1\nrun folder: /mnt/runs/u\n"
-        "\ntable: /mnt/comparisons/first/table.parquet\nreport: /mnt/sweep/report.html\nbest settings: /mnt/sweep/best.yaml\n"
+        "\ntable: /mnt/comparisons/first/table.parquet\n"
+        "report: /mnt/sweep/report.html\nbest settings: /mnt/sweep/best.yaml\n"
     )
     assert results.announced(log) == ["/mnt/runs/u", "/mnt/runs/d 1", "/mnt/comparisons/first", "/mnt/sweep"]
     assert results.announced("nothing\n") == []
