@@ -125,7 +125,7 @@ def _add_train(subparsers: _Subparsers) -> None:
 
 
 def _add_evaluate(subparsers: _Subparsers) -> None:
-    evaluate = subparsers.add_parser("evaluate", help="print the metrics of a finished run as JSON")
+    evaluate = subparsers.add_parser("evaluate", help="print the metrics of a run as JSON")
     evaluate.add_argument("run", help="run folder")
     evaluate.add_argument("--data", help="another prepared data set; default: the run's own")
     evaluate.add_argument("--split", default="test", choices=("train", "validation", "test", "all"))

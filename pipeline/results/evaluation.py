@@ -1,4 +1,4 @@
-"""``evaluate``: the metrics of a finished run on some rows."""
+"""``evaluate``: the metrics of a run on some rows."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -39,9 +39,13 @@ def parser() -> argparse.ArgumentParser:
     return make_parser()
 
 
+def verbs() -> dict[str, argparse.ArgumentParser]:
+    (found,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(found.choices)
+
+
 def known_options() -> set[str]:
-    (verbs,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
-    return {word for verb in verbs.choices.values() for action in verb._actions for word in action.option_strings}
+    return {word for verb in verbs().values() for action in verb._actions for word in action.option_strings}
 
 
 def is_known(key: str) -> bool:
@@ -160,6 +164,11 @@ def test_the_page_on_images_has_every_option_with_its_default():
         if key not in in_words and text != as_written.get(key) and float(text) != defaults[key]
     }
     assert wrong == {}
+
+
+def test_the_page_on_runs_lists_every_verb():
+    text = (ROOT / "docs" / "runs.md").read_text().partition("## The verbs")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `d2ace (\w+)", text, re.MULTILINE)) == set(verbs())
 
 
 def test_the_page_on_metrics_defines_each_with_its_direction():
