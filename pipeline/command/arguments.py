@@ -44,7 +44,7 @@ def _add_debug(parser: argparse.ArgumentParser, subparsers: _Subparsers) -> None
 
 def _add_prepare(subparsers: _Subparsers) -> None:
     prepare = subparsers.add_parser("prepare", help="turn data into shards with a manifest")
-    source = "a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes; of images: a folder or a URI"
+    source = "a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes; of images a folder or address"
     prepare.add_argument("source", help=source)
     prepare.add_argument("out", help="folder to write")
     formats = ("auto", "arff", "csv", "tsv", "parquet", "npz")

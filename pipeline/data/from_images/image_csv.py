@@ -62,7 +62,7 @@ def _path_column(table: Table, options: SourceOptions) -> int:
     if options.path_column is not None:
         return find_column(table, options.path_column, "path column")
     if _is_unnamed(table.names[0]):
-        hint = f"an index that pandas saved? say path_column=... of {list(table.names[1 : SHOWN + 1])}"
+        hint = f"an index that pandas saved? say --path-column, one of {list(table.names[1 : SHOWN + 1])}"
         raise DataError.at(table.path, 1, f"the first column should hold the images' paths and has no name: {hint}")
     return 0
 
@@ -86,7 +86,7 @@ def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
         labels = [name for name in table.names if name not in other and not _is_unnamed(name)]
         if doubtful := [name for name in labels if name.strip().lower() in _SPLIT_NAMES]:
             name = doubtful[0]
-            hint = f"say split_column={name}, or exclude it, or name the labels"
+            hint = f"say --split-column {name}, or exclude it, or name the labels"
             raise DataError.at(table.path, 1, f"column {name!r} may say the split or be a label: {hint}")
         return replace(chosen, labels=labels)
     return chosen

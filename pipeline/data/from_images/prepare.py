@@ -80,7 +80,7 @@ def prepare_images(
     number of CPUs. Row order is the source's order.
 
     Args:
-        source: the data set's folder (or its one file), a local path or a URI (``s3://``, ``gs://``, ``file://``).
+        source: the data set's folder (or its one file), a local path or an address (``s3://``, ``gs://``, ``file://``).
         out: the folder to write, on a file system that all nodes share.
         format: a key of ``FORMATS``.
         files: see ``SourceOptions``, as for all that follow up to ``confidence``.

@@ -205,7 +205,7 @@ def _format(parts: Sequence[Part], wanted: str) -> str:
     found = {FORMATS.get(format_suffix(path), "") for path, _ in parts}
     if "" in found:
         endings = ", ".join(FORMATS)
-        raise DataError(f"{parts[0][0]}: unknown format; known are {endings}, or say format=...")
+        raise DataError(f"{parts[0][0]}: unknown format; known are {endings}, or say --format")
     if len(found) > 1:
         raise DataError(f"{parts[0][0]}: the files have different formats: {sorted(found)}")
     return found.pop()

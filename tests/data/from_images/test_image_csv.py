@@ -145,7 +145,7 @@ def test_an_index_without_a_name_is_neither_path_nor_label(folder, prepared):
     for number in (0, 1):
         write(folder, f"images/{number}.jpg", jpeg(number))
     write(folder, "labels.csv", ",file,red\n0,a.jpg,1\n1,c.png,0\n")
-    with pytest.raises(DataError, match=r"labels.csv:1: the first column .* has no name: .*path_column"):
+    with pytest.raises(DataError, match=r"labels.csv:1: the first column .* has no name: .*--path-column"):
         prepared(folder, format="image-csv")
     manifest, rows = prepared(folder, format="image-csv", path_column="file")
     assert (manifest.labels, [row[0] for row in rows]) == (("red",), ["images/a.jpg", "images/c.png"])
