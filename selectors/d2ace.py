@@ -12,7 +12,7 @@ import numpy as np
 
 from .api import Selector
 from .common.explain import checked_row
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.randomness import generator
 from .common.settings import choice, flag, number, whole
 from .common.state import check_header, divided, header, joined, need
@@ -38,7 +38,7 @@ class D2ACE(Selector):
     before. Memory: (T + 3) * N * L float32 (the history part halves with ``history_dtype="float16"``).
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids``, 0 neighbours, or
             without ``correlation``.
         neighbour_ids: int (N, K + 1), the row itself included, instead of ``features``.
@@ -127,6 +127,7 @@ class D2ACE(Selector):
         }
         k = whole("neighbours", neighbours) if self._correlated else 0
         ids = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
+        self._known = self.label_matrix.known_counts()
         self._ranges = self._place(self._specs(ids, self._bounds()))
         self._rescore(0)
 
@@ -240,7 +241,7 @@ class D2ACE(Selector):
     def _rescore(self, epoch: int) -> tuple[int, int]:
         """Recompute all; return how many probabilities and losses were unusable since the last time."""
         weights, matrices, unusable = rescore(
-            self._ranges, self.n_rows, self._mean_weight, self._std_weight, correlated=self._correlated
+            self._ranges, self.n_rows, self._known, self._mean_weight, self._std_weight, correlated=self._correlated
         )
         self._law = freeze(self._ranges, weights, matrices, self._pressure.at(epoch), self._mixture.at(epoch))
         return unusable
@@ -257,5 +258,5 @@ class D2ACE(Selector):
         specs = []
         for start, stop in pairwise(bounds.tolist()):
             context = local_context(self.labels, neighbour_ids, slice(start, stop))
-            specs.append(RangeSpec(self.n_rows, self.labels[start:stop], context, floor, self._history))
+            specs.append(RangeSpec(self.n_rows, self.label_matrix.take(slice(start, stop)), context, floor, self._history))
         return specs

@@ -126,9 +126,9 @@ class SelectorBatchSampler:
             logits: float (b, L), a tensor on any device, or an array.
         """
         z = _array(logits)
-        y = self.selector.labels[_integers(ids)].toarray()
+        y = self.selector.label_matrix.dense(_integers(ids))
         small = np.exp(-np.abs(z))  # never overflows
-        losses = np.maximum(z, 0) - z * y + np.log1p(small)
+        losses = np.nan_to_num(np.maximum(z, 0) - z * y + np.log1p(small), nan=0.0)  # unknown entries lose nothing
         self.observe(ids, np.where(z >= 0, 1, small) / (1 + small), losses)
 
     def weights_of(self, ids: Any) -> Any:

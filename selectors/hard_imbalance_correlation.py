@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
+from .common.label_matrix import LabelMatrix
 from .common.labels import cooccurrence, spans
 from .hard_imbalance import HardImbalance
 from .plans.draw import WeightTable, batch_offsets
@@ -78,21 +79,21 @@ class HardImbalanceCorrelation(HardImbalance):
 
     @cached_property
     def _label_correlation(self) -> np.ndarray:
-        return label_correlation(self.labels)
+        return label_correlation(self.label_matrix)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what hard-imbalance does, and ``label_correlation``, A (L, L); ``p`` is the law of first rows."""
         return {**super().diagnostics(), "label_correlation": self._label_correlation.copy()}
 
 
-def label_correlation(labels: sparse.csr_array) -> np.ndarray:
+def label_correlation(matrix: LabelMatrix) -> np.ndarray:
     """Return A_jk = (P(j|k) + P(k|j)) / 2 with a zero diagonal, float64 (L, L). Source: ADA [paper].
 
-    A label without positives has a zero row and column [own].
+    P(j|k) counts the rows with label k where j is known. A label without positives has a zero row and column [own].
     """
-    together = cooccurrence(labels).astype(np.float64)
-    positives = np.diagonal(together).copy()
-    inverse = np.divide(1.0, positives, out=np.zeros_like(positives), where=positives > 0)
-    correlation = together * (inverse[:, None] + inverse) / 2
+    positives = matrix.positives
+    seen = matrix.known_with(sparse.csr_array(positives.T))
+    inverse = np.divide(1.0, seen, out=np.zeros_like(seen), where=seen > 0)
+    correlation = cooccurrence(positives).astype(np.float64) * (inverse + inverse.T) / 2
     np.fill_diagonal(correlation, 0.0)
     return correlation

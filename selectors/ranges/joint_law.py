@@ -45,13 +45,14 @@ class JointLaw:
 
 
 def rescore(
-    ranges: Ranges, n_rows: int, mean_weight: float, std_weight: float, *, correlated: bool
+    ranges: Ranges, n_rows: int, known: np.ndarray, mean_weight: float, std_weight: float, *, correlated: bool
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     """Score all rows anew and put them on their levels. Cost O(N L) + O(N c^2) + O(N c |Z_i|).
 
     Args:
         ranges: of all rows.
         n_rows: N.
+        known: int64 (L,), rows in which each label is known.
         mean_weight: coefficient of the mean in the label weights.
         std_weight: coefficient of the standard deviation in the label weights.
         correlated: whether correlations enter the scores.
@@ -62,7 +63,7 @@ def rescore(
     """
     pivot = ranges.scatter(RangeState.pivots, [(), *[None] * (len(ranges) - 1)])[0]
     sums, peaks, unusable = zip(*ranges.broadcast(RangeState.sums, pivot), strict=True)
-    weights = rescoring.label_weights(sum(sums), pivot, n_rows, mean_weight, std_weight)
+    weights = rescoring.label_weights(sum(sums), pivot, n_rows, known, mean_weight, std_weight)
     products = sum(ranges.broadcast(RangeState.products, np.max(peaks, axis=0)))
     matrices = np.array([correlations(part) for part in products])
     extremes = np.array(ranges.broadcast(RangeState.score, weights, matrices if correlated else None))

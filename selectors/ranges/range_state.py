@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ..common.label_matrix import LabelMatrix
 from ..common.threads import each
 from ..history.history import History
 from ..plans import law
@@ -29,14 +30,14 @@ class RangeSpec:
 
     Attributes:
         n_rows: N, rows of all ranges.
-        labels: CSR (n, L), of the rows of this range.
+        labels: of the n rows of this range.
         context: Z, CSR (n, L), 1 where the row or a neighbour (of any range) has the label.
         floor: of the hardness, 0 or 1.
         history: settings of ``History``.
     """
 
     n_rows: int
-    labels: sparse.csr_array
+    labels: LabelMatrix
     context: sparse.csr_array
     floor: float
     history: dict[str, Any]
@@ -46,7 +47,7 @@ class RangeSpec:
         """Bytes of the state to be, about: history, scores and law, patterns of pairs."""
         rows, labels = self.labels.shape
         slots = max(int(self.history["length"]), 2) * np.dtype(self.history["dtype"]).itemsize
-        return rows * (labels * (slots + 12) + 120) + 80 * self.labels.nnz + 5 * self.context.nnz
+        return rows * (labels * (slots + 12) + 120) + 80 * self.labels.values.nnz + 5 * self.context.nnz
 
 
 class RangeState:
@@ -54,12 +55,12 @@ class RangeState:
 
     def __init__(self, spec: RangeSpec) -> None:
         self._n_rows, self._floor = spec.n_rows, spec.floor
-        self._labels, self._context = spec.labels, spec.context
-        self._history = History(*spec.labels.shape, **spec.history)
-        self._entries = RelevantEntries.of(spec.labels)
+        self._labels, self._context = spec.labels.positives, spec.context
+        self._history = History(*spec.labels.shape, spec.labels, **spec.history)
+        self._entries = RelevantEntries.of(self._labels)
         self._products = PairProducts(self._entries)
         self._support = ContextSupport(self._entries, spec.context)
-        self._relevant = np.empty((spec.labels.nnz, 2), np.float32)  # scratch of an end of an epoch
+        self._relevant = np.empty((self._labels.nnz, 2), np.float32)  # scratch of an end of an epoch
 
     def reset(self) -> None:
         """Forget all observations."""
@@ -146,7 +147,7 @@ class RangeState:
         found = {
             "uncertainty": history.uncertainty.copy(),
             "flip": history.flip.copy(),
-            "hardness": rescoring.hardness(history.last_loss, history.flip, self._floor),
+            "hardness": rescoring.known_hardness(history, slice(None), self._floor),
             "local_context": self._context.toarray().astype(np.float32),
             "visits": history.visits.copy(),
         }
@@ -162,7 +163,7 @@ class RangeState:
             "last_loss": -np.log1p(-history.last_loss[row]),
             "flip": history.flip[row].copy(),
             "uncertainty": history.uncertainty[row].copy(),
-            "hardness": rescoring.hardness(history.last_loss[at], history.flip[at], self._floor)[0],
+            "hardness": rescoring.known_hardness(history, at, self._floor)[0],
             "visits": int(history.visits[row]),
         }
         for number, branch in enumerate(BRANCHES):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from d2ace.selectors.common.labels import as_label_matrix
+from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.scores import context as context_module
 from d2ace.selectors.scores import correlation as correlation_module
 from d2ace.selectors.scores.context import ContextSupport, local_context
@@ -26,12 +26,12 @@ def packed(entries, *branches):
 
 
 def sparse_gram(labels, masked, peaks, n_rows):
-    entries = RelevantEntries.of(as_label_matrix(labels))
+    entries = RelevantEntries.of(LabelMatrix.of(labels).positives)
     return PairProducts(entries)(packed(entries, masked, masked[:, ::-1] * labels), peaks, n_rows)
 
 
 def peaks_of(labels, masked):
-    entries = RelevantEntries.of(as_label_matrix(labels))
+    entries = RelevantEntries.of(LabelMatrix.of(labels).positives)
     return label_peaks(packed(entries, masked, masked[:, ::-1] * labels), entries)
 
 
@@ -71,7 +71,7 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
     labels, masked, rng = case
     for module in (correlation_module, context_module):
         monkeypatch.setattr(module, "_PAIRS_AT_ONCE", pairs_at_once)
-    matrix = as_label_matrix(labels)
+    matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     dense = context.toarray().astype(float)
@@ -86,7 +86,7 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
 
 def test_support_holds_where_label_weights_differ_widely(case):
     labels, _, rng = case
-    matrix = as_label_matrix(labels)
+    matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     values, matrices = rng.random((2, 80, 9)), rng.random((2, 9, 9))
     weights = 10.0 ** rng.uniform(-4, 4, (2, 9))
@@ -98,7 +98,7 @@ def test_support_holds_where_label_weights_differ_widely(case):
 
 def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
     labels, masked, rng = case
-    matrix = as_label_matrix(labels)
+    matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     results = []
@@ -112,7 +112,7 @@ def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
 
 
 def test_no_relevant_entry_at_all():
-    matrix = as_label_matrix(np.zeros((4, 3)))
+    matrix = LabelMatrix.of(np.zeros((4, 3))).positives
     entries, none = RelevantEntries.of(matrix), np.empty((0, 2), np.float32)
     peaks = label_peaks(none, entries)
     assert not peaks.any()
