@@ -154,6 +154,31 @@ class SelectorBatchSampler:
 
         return torch.from_numpy(weights).to(ids.device)
 
+    def targets_of(self, ids: Any) -> tuple[Any, Any]:
+        """Return what the entries of the next batch to be observed are trained on: targets and weights, float32 (b, L).
+
+        Targets are the labels, but for entries that a policy (``WithEntries``) trains otherwise. The weights are those
+        of the entries' losses: 1, those of the policy, and 0 for an unknown entry, whose target then is 0. Both are
+        tensors on the device of ``ids`` when that is a tensor, else arrays.
+
+        Raises:
+            SelectionError: when the rows are not those of that batch.
+        """
+        plan = self._current("targets_of()")
+        self._check_rows(ids)
+        rows = _integers(ids)
+        labels = self.selector.label_matrix.dense(rows)
+        targets, weights = labels, np.ones(labels.shape, np.float32)
+        if plan.entries is not None:
+            targets, weights = plan.entries.dense(rows, labels)
+        unknown = np.isnan(targets)
+        found = np.where(unknown, np.float32(0), targets), np.where(unknown, np.float32(0), weights)
+        if not hasattr(ids, "detach"):
+            return found
+        import torch
+
+        return torch.from_numpy(found[0]).to(ids.device), torch.from_numpy(found[1]).to(ids.device)
+
     def end_epoch(self) -> None:
         """Let the selector recompute its law; the next epoch can then be set.
 

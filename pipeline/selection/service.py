@@ -250,7 +250,8 @@ class SelectionService:
         plan = self._selector.plan(epoch)
         if self._blueprint.file_order:
             plan = in_file_order(plan, len(self._rows))
-        batches = Batches(self._rows.ids_at(plan.ids), plan.offsets, plan.draw_weights)
+        entries = None if plan.entries is None else plan.entries.renumbered(self._rows.row_ids)
+        batches = Batches(self._rows.ids_at(plan.ids), plan.offsets, plan.draw_weights, entries)
         self._plans = {e: p for e, p in self._plans.items() if e >= epoch - 1}
         self._plans[epoch] = (plan, self._serve(batches))
         self._tally.plan_s += time.perf_counter() - started

@@ -44,7 +44,7 @@ def selection_blueprint(
     config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: AllRows, data: RunData
 ) -> Blueprint:
     """Return what the run's selector is made from; ``labels`` are those of all rows; no folder keeps nothing."""
-    ids = data.splits.train
+    ids, entries = data.splits.train, config.selector.entries
     arguments: dict[str, Any] = {
         "labels": labels[ids],
         "batch_size": config.train.batch_size,
@@ -72,13 +72,15 @@ def selection_blueprint(
         embed_after=embed_after,
         ranges=config.selector.ranges,
         neighbour_cache=str(folder.neighbour_cache) if folder else None,
+        entries=None if entries is None else (entries.policy, entries.options),
     )
 
 
 def messages_of(config: Config, n_labels: int) -> Messages:
     """Return how the run's observations travel: without values where nobody looks at them."""
     method = selectors.get(config.selector.name)
-    return Messages(n_labels, config.run.message_steps, method.uses_observations or config.run.record_observations)
+    looked_at = method.uses_observations or config.run.record_observations or config.selector.entries is not None
+    return Messages(n_labels, config.run.message_steps, looked_at)
 
 
 def _warmup(config: Config) -> int:
