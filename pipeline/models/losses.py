@@ -18,6 +18,8 @@ from ..common.errors import ConfigError
 
 _TINY = 1e-7
 """Distance that a shifted probability keeps from 0 and 1."""
+_SURE = -30.0
+"""Logit of a negative that nobody doubts."""
 
 
 def bce(logits: Tensor, labels: Tensor) -> Tensor:
@@ -47,7 +49,19 @@ def asl(
     return labels * positive + (1 - labels) * negative
 
 
-REGISTRY = Registry("loss", {"asl": ".losses:asl", "bce": ".losses:bce"}, __package__, error=ConfigError)
+REGISTRY = Registry(
+    "loss",
+    {
+        "asl": ".losses:asl",
+        "bce": ".losses:bce",
+        "hill": ".hill:hill",
+        "ll-ct": ".large_loss:large_loss_correction",
+        "ll-r": ".large_loss:large_loss_rejection",
+        "splc": ".splc:splc",
+    },
+    __package__,
+    error=ConfigError,
+)
 
 
 def names() -> list[str]:
@@ -100,7 +114,9 @@ class Criterion:
             given = labels.float()
             unknown = given.isnan()
             settings = {"epoch": epoch} if self._by_epoch else {}
-            entries = self._formula(logits.float(), given.masked_fill(unknown, 0.0), **settings)
+            # there a sure negative, which no criterion takes for anything else, and no gradient passes
+            scores, truth = logits.float().masked_fill(unknown, _SURE), given.masked_fill(unknown, 0.0)
+            entries = self._formula(scores, truth, **settings)
             return entries.masked_fill(unknown, 0.0)
 
 

@@ -22,7 +22,7 @@ from .api import EntryPolicy
 from .judge import Entries, RunningMeans, Suspicion
 
 _SCHEMA = 1
-_ARRAYS = ("mean", "visits", "expected", "flagged_rows", "flagged_labels")
+_ARRAYS = ("mean", "visits", "wrong", "flagged_rows", "flagged_labels")
 
 
 class FlaggingPolicy(EntryPolicy):
@@ -30,8 +30,8 @@ class FlaggingPolicy(EntryPolicy):
 
     Until ``release`` some believed entries are planted: trained with the opposite label. How suspicious they look then
     tells how many suspects of each label are wrong (see ``shares.py``); then they get their label back. The number of
-    flags rises to that over ``ramp`` epochs. The gate: where all in all fewer are wrong than a share of the positives,
-    no entry is touched, now or later. State: a float32 an entry. Cost: O(B L) a batch, O(N L) an epoch.
+    flags rises to that over ``ramp`` epochs. The gate: where few entries are wrong, or flags would find the wrong ones
+    hardly better than chance, none is touched, now or later. State: a float32 an entry. Cost: O(B L) a batch, O(N L) an epoch.
 
     Args:
         labels: of the training rows.
@@ -40,8 +40,8 @@ class FlaggingPolicy(EntryPolicy):
         plant: share of each label's positives that is planted until ``release``.
         release: when planted entries get their label back and flagging begins: epochs, or a share of the run.
         ramp: epochs until all that are wrong are flagged.
-        gate: the least share of wrong entries, among positives and missing ones, at which entries are touched; 0 for
-            always.
+        gate: the least share of wrong entries, among positives and missing ones, at which entries are touched.
+        skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched. Both 0: always.
         expected: the share of all suspects that is wrong, where that is known: then nothing is planted, there is no
             gate, and flags do not keep to shares of labels.
         **run: ``epochs`` and ``seed``.
@@ -59,6 +59,7 @@ class FlaggingPolicy(EntryPolicy):
         release: When = 0.4,
         ramp: int = 3,
         gate: float = 0.1,
+        skill: float = 0.6,
         expected: float | None = None,
         **run: Any,
     ) -> None:
@@ -68,6 +69,7 @@ class FlaggingPolicy(EntryPolicy):
         self._release = max(in_epochs("release", release, self.epochs), 1)
         self._ramp = whole("ramp", ramp, at_least=1)
         self._gate = number("gate", gate, low=0.0, high=1.0)
+        self._least_skill = number("skill", skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)
         share = number("plant", plant, low=0.0, below=1.0)
         self._planted = self._kind.planted(0.0 if self._share is not None else share, self.seed)
@@ -82,7 +84,7 @@ class FlaggingPolicy(EntryPolicy):
         """Forget all observations: nothing is flagged, and entries are planted."""
         self._means.reset()
         self._done = 0
-        self._expected = np.full(self.n_labels, np.nan)
+        self._wrong, self._skill = np.full(self.n_labels, np.nan), 0.0
         self._flagged: Entries = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def targets(self) -> EntryTargets | None:
@@ -104,26 +106,28 @@ class FlaggingPolicy(EntryPolicy):
         if self._share is not None:
             self._flagged = self._kind.beyond(self._means, grown * self._share)
             return
-        if np.isnan(self._expected).any():
-            self._expected = self._kind.expected(self._means, self._planted)
+        if np.isnan(self._wrong).any():
+            told = self._kind.estimate(self._means, self._planted)
+            self._wrong, self._skill = told.wrong, told.skill
         if self._opens():
-            self._flagged = self._kind.most_suspicious(self._means, np.rint(grown * self._expected))
+            self._flagged = self._kind.most_suspicious(self._means, np.rint(grown * self._wrong))
 
     def _opens(self) -> bool:
-        return self._wrong_share() >= self._gate and len(self._planted[0]) > 0
+        return self._wrong_share() >= self._gate and self._skill >= self._least_skill
 
     def _wrong_share(self) -> float:
         """Return the share of wrong entries among positives and missing ones, or among the positives."""
-        wrong, positives = float(self._expected.sum()), float(self._kind.positives.sum())
+        wrong, positives = float(self._wrong.sum()), float(self._kind.positives.sum())
         return wrong / max(positives + wrong if self._kind.faulty == 0 else positives, 1.0)
 
     def summary(self) -> dict[str, Any]:
-        """Return how many entries are flagged; once told, the share that is wrong and whether the gate is open."""
+        """Return how many entries are flagged; once told, what the gate looks at and whether it is open."""
         found: dict[str, Any] = {"flagged": len(self._flagged[0]), "planted": 0}
         if self._done < self._release:
             return {**found, "planted": len(self._planted[0])}
         if self._share is None:
-            found |= {"wrong_share": self._wrong_share(), "gate_open": self._opens(), "expected": self._expected.copy()}
+            found |= {"wrong_share": self._wrong_share(), "skill": self._skill, "gate_open": self._opens()}
+            found["wrong"] = self._wrong.copy()
         return found
 
     def explain(self, row: int) -> dict[str, Any]:
@@ -134,18 +138,19 @@ class FlaggingPolicy(EntryPolicy):
 
     def state_dict(self) -> dict[str, Any]:
         """Return means, counts and flags, as copies; also right in the middle of an epoch."""
-        arrays = (self._means.mean, self._means.visits, self._expected, *self._flagged)
+        arrays = (self._means.mean, self._means.visits, self._wrong, *self._flagged)
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
             "done": self._done,
+            "skill": self._skill,
             **{name: array.copy() for name, array in zip(_ARRAYS, arrays, strict=True)},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
         check_header(state, self.name, _SCHEMA, self.n_rows, self.n_labels)
-        need(state, ["done", *_ARRAYS])
-        self._done = int(state["done"])
+        need(state, ["done", "skill", *_ARRAYS])
+        self._done, self._skill = int(state["done"]), float(state["skill"])
         self._means.mean[...], self._means.visits[...] = state["mean"], state["visits"]
-        self._expected = np.array(state["expected"])
+        self._wrong = np.array(state["wrong"])
         self._flagged = np.array(state["flagged_rows"]), np.array(state["flagged_labels"])

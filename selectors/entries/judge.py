@@ -9,7 +9,7 @@ import numpy as np
 
 from ..common.label_matrix import LabelMatrix
 from ..common.randomness import generator
-from .shares import expected_wrong
+from .shares import Estimate, estimate
 
 LEAST_TO_PLANT = 10
 """A label with fewer positives plants no entry: each of them is needed."""
@@ -89,8 +89,8 @@ class Suspicion:
             labels.append(np.full(count, label, np.int64))
         return np.concatenate(rows), np.concatenate(labels)
 
-    def expected(self, means: RunningMeans, planted: Entries) -> np.ndarray:
-        """Return how many suspects of each label are wrong, as the planted tell, float64 (L,). Cost O(N L log N)."""
+    def estimate(self, means: RunningMeans, planted: Entries) -> Estimate:
+        """Return how many suspects of each label are wrong, as the planted entries tell. Cost O(N L log N)."""
         seen = means.visits > 0
         suspects, marks = [], []
         for label in range(self.suspects.shape[1]):
@@ -98,7 +98,7 @@ class Suspicion:
             mine = planted[0][planted[1] == label]
             suspects.append(scores[self.suspects[:, label] & seen])
             marks.append(scores[mine[seen[mine]]])
-        return expected_wrong(suspects, marks, np.maximum(self.positives, 1))
+        return estimate(suspects, marks, np.maximum(self.positives, 1))
 
     def most_suspicious(self, means: RunningMeans, wanted: np.ndarray) -> Entries:
         """Return the ``wanted`` (L,) most suspicious suspects of each label among rows seen twice; ties go by row."""

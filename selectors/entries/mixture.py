@@ -52,7 +52,7 @@ class Mixture(FlaggingPolicy):
             chosen = ready & columns
             flagged[chosen] = wrong_ones(loss[chosen], self._separation)
         self._flagged = np.nonzero(flagged)
-        self._expected = flagged.sum(axis=0).astype(np.float64)
+        self._wrong, self._skill = flagged.sum(axis=0).astype(np.float64), 1.0
 
     def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
         return EntryTargets.at(rows, labels, weight=0.0)

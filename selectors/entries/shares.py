@@ -12,6 +12,8 @@ S suspects and Q planted entries of a label.
 
 from collections.abc import Sequence
 
+from dataclasses import dataclass
+
 import numpy as np
 
 _LEAST_RECALL, _LEVELS = 0.2, 15
@@ -34,35 +36,67 @@ def bound(suspects: np.ndarray, planted: np.ndarray) -> float:
     return min(1.0, float(np.min(beyond / len(suspects) * len(planted) / recalled)))
 
 
-def expected_wrong(
-    suspects: Sequence[np.ndarray], planted: Sequence[np.ndarray], believed: np.ndarray
-) -> np.ndarray:
-    """Return how many suspects of each label are wrong at most, float64 (L,).
+@dataclass(frozen=True)
+class Estimate:
+    """What the planted entries tell.
+
+    Attributes:
+        wrong: float64 (L,), how many suspects of each label are wrong at most.
+        recall: share of the planted entries that would be among the ``wrong`` most suspicious of their label. As many
+            of the wrong suspects would be: this is also the share of flags that would be right.
+        chance: share of the suspects that would be flagged: the recall of flags put at random.
+    """
+
+    wrong: np.ndarray
+    recall: float
+    chance: float
+
+    @property
+    def skill(self) -> float:
+        """How much better than at random the flags are: 0 at random, 1 when all wrong entries are found [own].
+
+        0 also where most suspects would be flagged: then nothing tells the wrong ones from the others.
+        """
+        return (self.recall - self.chance) / (1 - self.chance) if self.chance <= 0.5 else 0.0
+
+
+def estimate(suspects: Sequence[np.ndarray], planted: Sequence[np.ndarray], positives: np.ndarray) -> Estimate:
+    """Return how many suspects of each label are wrong, and how well they can be told.
 
     A label with ``LEAST_PLANTED`` planted entries or more has a bound of its own. The others share one: so many wrong
-    suspects for each believed entry, from the rank of every planted entry among the suspects of its own label [own].
+    suspects for each positive, from the rank of every planted entry among the suspects of its own label [own].
 
     Args:
         suspects: of each label, how suspicious its suspects look, float (S,).
         planted: of each label, how suspicious its planted entries look, float (Q,).
-        believed: int (L,), entries of each label that could have been planted (for missing labels its positives).
+        positives: int (L,), of each label, at least 1: what the ratio of rare labels is counted in.
     """
-    found, ranks = np.zeros(len(believed)), []
-    few = np.array([len(entries) < LEAST_PLANTED for entries in planted])
-    for label, (mine, marks) in enumerate(zip(suspects, planted, strict=True)):
-        if not few[label]:
-            found[label] = bound(mine, marks) * len(mine)
-        if len(marks):
-            ranks.append((len(mine) - np.searchsorted(np.sort(mine), marks)) / believed[label])
-    if few.any() and ranks:
-        ratio = _common_ratio(np.sort(np.concatenate(ranks)))
-        sizes = np.array([len(mine) for mine in suspects])
-        found[few] = np.minimum(ratio * believed, sizes)[few]
-    return found
+    sizes, counts = (np.array([len(scores) for scores in group]) for group in (suspects, planted))
+    ranks = [len(mine) - np.searchsorted(np.sort(mine), marks) for mine, marks in zip(suspects, planted, strict=True)]
+    if not counts.any():
+        return Estimate(np.zeros(len(sizes)), 0.0, 0.0)
+    ratio = _common_ratio(np.sort(np.concatenate([rank / n for rank, n in zip(ranks, positives, strict=True)])))
+    wrong = np.minimum(ratio * positives, sizes)
+    for label in np.flatnonzero(counts >= LEAST_PLANTED).tolist():
+        wrong[label] = bound(suspects[label], planted[label]) * sizes[label]
+    return Estimate(wrong, _recall(ranks, wrong, counts), float(wrong.sum() / max(sizes.sum(), 1)))
+
+
+def _recall(ranks: Sequence[np.ndarray], wrong: np.ndarray, counts: np.ndarray) -> float:
+    """Return the share of planted entries of ranks up to ``wrong`` (L,), labels weighted by their flags.
+
+    Labels of few planted entries have the share of all of them together.
+    """
+    caught = np.array([(rank <= limit).sum() for rank, limit in zip(ranks, wrong, strict=True)])
+    few = counts < LEAST_PLANTED
+    share = np.divide(caught, counts, out=np.zeros(len(counts)), where=counts > 0)
+    if counts[few].any():
+        share[few] = caught[few].sum() / counts[few].sum()
+    return float((share * wrong).sum() / max(wrong.sum(), 1e-12))
 
 
 def _common_ratio(ranks: np.ndarray) -> float:
-    """Return min over r of (rank at recall r) / r, for ranks (Q,), ascending, in believed entries of their label."""
+    """Return min over r of (rank at recall r) / r, for ranks (Q,), ascending, in positives of their label."""
     recall = np.arange(1, len(ranks) + 1) / len(ranks)
     enough = recall >= min(_LEAST_RECALL, 1.0)
     return float(np.min(ranks[enough] / recall[enough]))
