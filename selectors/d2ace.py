@@ -258,5 +258,6 @@ class D2ACE(Selector):
         specs = []
         for start, stop in pairwise(bounds.tolist()):
             context = local_context(self.labels, neighbour_ids, slice(start, stop))
-            specs.append(RangeSpec(self.n_rows, self.label_matrix.take(slice(start, stop)), context, floor, self._history))
+            labels = self.label_matrix.take(slice(start, stop))
+            specs.append(RangeSpec(self.n_rows, labels, context, floor, self._history))
         return specs

@@ -25,7 +25,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(subparsers)
     _add_doctor(subparsers)
     _add_submit(subparsers)
-    methods = subparsers.add_parser("methods", help="list selection methods and networks with their settings")
+    methods = subparsers.add_parser(
+        "methods", help="list selection methods, entry policies and networks with their settings"
+    )
     methods.set_defaults(call=verbs.run_methods)
     demo = subparsers.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
     demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")

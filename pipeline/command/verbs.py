@@ -211,15 +211,20 @@ def run_submit(options: argparse.Namespace) -> int:
 
 
 def run_methods(_: argparse.Namespace) -> None:
-    """List methods and networks with their settings."""
+    """List methods, entry policies and networks with their settings."""
     _say_loading()
     from ...selectors import api as selectors
+    from ...selectors.entries import api as policies
     from .. import models
 
     for name in selectors.names():
         print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
         for key, parameter in selectors.options(name).items():
             print(f"    selector.options.{key} = {parameter.default!r}")
+    for name in policies.names():
+        print(f"{name}: {(inspect.getdoc(policies.REGISTRY.find(name)) or '').splitlines()[0]}")
+        for key, parameter in policies.options(name).items():
+            print(f"    selector.entries.options.{key} = {parameter.default!r}")
     for name in models.names():
         print(f"{name}: {(inspect.getdoc(models.get(name)) or '').splitlines()[0]}")
 

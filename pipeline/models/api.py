@@ -78,12 +78,15 @@ class MultiLabelModel(nn.Module, ABC):
     Attributes:
         inputs: ``table`` for rows of shape (d,), ``image`` for (C, H, W).
         embeds: whether ``embed`` works.
+        entrywise: whether the configured criterion of each entry is all that it learns from, so that single entries can
+            be left out or weighed; False for a network with a ``row_loss`` of its own.
         layered: whether ``layer_groups`` tells layers apart.
         pretrained: whether ``load_pretrained`` has weights to load.
     """
 
     name: ClassVar[str]
     embeds: ClassVar[bool] = False
+    entrywise: ClassVar[bool] = True
     layered: ClassVar[bool] = False
     pretrained: bool = False
     inputs: ClassVar[Literal["table", "image"]] = "table"

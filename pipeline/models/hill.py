@@ -8,9 +8,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-def hill(
-    logits: Tensor, labels: Tensor, *, lamb: float = 1.5, margin: float = 1.0, gamma: float = 2.0
-) -> Tensor:
+def hill(logits: Tensor, labels: Tensor, *, lamb: float = 1.5, margin: float = 1.0, gamma: float = 2.0) -> Tensor:
     """Hill loss of each entry; (B, L).
 
     Negatives lose ``(lamb - p) * p**2``, which falls again near p = 1, where a negative is probably a positive that

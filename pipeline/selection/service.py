@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...selectors import api as selectors
+from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
 from .batches import Batches
 from .blueprint import Blueprint, fetch
@@ -238,12 +239,22 @@ class SelectionService:
             "plan_s": tally.plan_s,
             "bytes": tally.received_bytes,
             "effective_sample_size": plan.effective_sample_size(len(self._rows)),
+            **self._judged(),
         }
         if self._log is not None:
+            summary = self._selector.summary()
             consumed = np.concatenate(tally.consumed)
-            self._log.write(plan, consumed, self._selector.summary(), self._records[tally.epoch])
+            record = {name: value for name, value in self._records[tally.epoch].items() if name not in summary}
+            self._log.write(plan, consumed, summary, record)
             if self._recorder is not None:
                 self._recorder.write(plan, consumed)
+
+    def _judged(self) -> dict[str, Any]:
+        """Return the numbers of the policy that judges entries, if there is one."""
+        if not isinstance(self._selector, WithEntries):
+            return {}
+        values = self._selector.entries.summary()
+        return {f"entries_{name}": value for name, value in values.items() if not np.ndim(value)}
 
     def _make_plan(self, epoch: int) -> selectors.Plan:
         started = time.perf_counter()

@@ -33,9 +33,9 @@ class Origin(IntEnum):
 class LabelMatrix:
     """The labels of N rows. Complete 0/1 labels are the plain case: values of 1, no exceptions, nothing more.
 
-    An entry above 0 is stored in ``values``. Of all others ``unlisted`` says what they are, but for the exceptions: with
-    ``unlisted="negative"`` the exceptions are the unknown entries (some cells are empty); with ``"unknown"`` they are
-    the negatives that somebody has verified (each row names a few of its labels). No entry is in both matrices.
+    An entry above 0 is stored in ``values``. Of all others ``unlisted`` says what they are, but for the exceptions:
+    with ``unlisted="negative"`` these are the unknown entries (some cells are empty); with ``"unknown"`` they are the
+    negatives that somebody has verified (each row names a few of its labels). No entry is in both matrices.
 
     Attributes:
         values: CSR (N, L), sorted; uint8 ones for hard labels, float32 in (0, 1] for soft ones.

@@ -57,7 +57,7 @@ class EntryPolicy(ABC):
 
     @abstractmethod
     def summary(self) -> dict[str, Any]:
-        """Return the few numbers worth keeping for every epoch: what was flagged, and what the gate decided."""
+        """Return the few values worth keeping for every epoch, always the same names: what was flagged, and why."""
 
     @abstractmethod
     def explain(self, row: int) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class FlaggingPolicy(EntryPolicy):
     Until ``release`` some believed entries are planted: trained with the opposite label. How suspicious they look then
     tells how many suspects of each label are wrong (see ``shares.py``); then they get their label back. The number of
     flags rises to that over ``ramp`` epochs. The gate: where few entries are wrong, or flags would find the wrong ones
-    hardly better than chance, none is touched, now or later. State: a float32 an entry. Cost: O(B L) a batch, O(N L) an epoch.
+    hardly better than chance, none is touched, now or later.
+    State: a float32 an entry. Cost: O(B L) a batch, O(N L) an epoch.
 
     Args:
         labels: of the training rows.
@@ -84,7 +85,7 @@ class FlaggingPolicy(EntryPolicy):
         """Forget all observations: nothing is flagged, and entries are planted."""
         self._means.reset()
         self._done = 0
-        self._wrong, self._skill = np.full(self.n_labels, np.nan), 0.0
+        self._wrong, self._skill = np.full(self.n_labels, np.nan), float("nan")
         self._flagged: Entries = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def targets(self) -> EntryTargets | None:
@@ -121,14 +122,19 @@ class FlaggingPolicy(EntryPolicy):
         return wrong / max(positives + wrong if self._kind.faulty == 0 else positives, 1.0)
 
     def summary(self) -> dict[str, Any]:
-        """Return how many entries are flagged; once told, what the gate looks at and whether it is open."""
-        found: dict[str, Any] = {"flagged": len(self._flagged[0]), "planted": 0}
-        if self._done < self._release:
-            return {**found, "planted": len(self._planted[0])}
-        if self._share is None:
-            found |= {"wrong_share": self._wrong_share(), "skill": self._skill, "gate_open": self._opens()}
-            found["wrong"] = self._wrong.copy()
-        return found
+        """Return how many entries are planted and flagged, what the gate looks at, and whether it is open.
+
+        Until ``release``, and with ``expected``, nothing is told by planted entries: NaN.
+        """
+        planting = self._done < self._release
+        return {
+            "planted": len(self._planted[0]) if planting else 0,
+            "flagged": len(self._flagged[0]),
+            "wrong_share": self._wrong_share(),
+            "skill": self._skill,
+            "gate_open": not planting and (self._share is not None or self._opens()),
+            "wrong": self._wrong.copy(),
+        }
 
     def explain(self, row: int) -> dict[str, Any]:
         """Return the running means of a row's predictions, float32 (L,), and which entries are flagged, bool (L,)."""

@@ -11,7 +11,6 @@ S suspects and Q planted entries of a label.
 """
 
 from collections.abc import Sequence
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +56,7 @@ class Estimate:
 
         0 also where most suspects would be flagged: then nothing tells the wrong ones from the others.
         """
-        return (self.recall - self.chance) / (1 - self.chance) if self.chance <= 0.5 else 0.0
+        return max(0.0, (self.recall - self.chance) / (1 - self.chance)) if self.chance <= 0.5 else 0.0
 
 
 def estimate(suspects: Sequence[np.ndarray], planted: Sequence[np.ndarray], positives: np.ndarray) -> Estimate:

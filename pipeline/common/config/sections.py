@@ -85,7 +85,6 @@ class SelectorSection(Section):
     """Which selection method and its own options.
 
     ``entries``: a policy that leaves out or corrects entries whose label seems missing or wrong; null believes all.
-
     ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
     else the path of a ``.npy`` file with one line for each row of the data set.

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ....selectors import api as selectors
+from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.common.randomness import generator
 from ....selectors.ranges.range_state import RangeSpec
 from ....selectors.scores.context import local_context
@@ -97,7 +98,7 @@ def _range_bytes(selector: SelectorSection, labels: sparse.csr_array) -> int:
     """Bytes of the state of so many rows by the model of docs/scaling.md."""
     context = local_context(labels, cyclic_neighbours(selector, labels.shape[0]))
     history = {"length": option(selector, "history"), "dtype": option(selector, "history_dtype")}
-    return RangeSpec(labels.shape[0], labels, context, 0.0, history).nbytes
+    return RangeSpec(labels.shape[0], LabelMatrix.of(labels), context, 0.0, history).nbytes
 
 
 def _nbytes(state: Mapping[str, Any]) -> int:

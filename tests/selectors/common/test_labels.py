@@ -46,7 +46,7 @@ def test_first_wrong_entry_is_named(value, form):
 def test_repeated_sparse_entries_are_not_one():
     twice = sparse.coo_array((np.ones(2), ([0, 0], [1, 1])), shape=(2, 2))
     with pytest.raises(SelectionError, match=r"got 2\.0 in row 0, label 1"):
-        LabelMatrix.of(twice).positives
+        LabelMatrix.of(twice)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_repeated_sparse_entries_are_not_one():
 )
 def test_what_is_no_label_matrix_is_refused(labels, message):
     with pytest.raises(SelectionError, match=message):
-        LabelMatrix.of(labels).positives
+        LabelMatrix.of(labels)
 
 
 def test_positions_of_relevant_entries():
