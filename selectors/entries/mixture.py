@@ -51,7 +51,8 @@ class Mixture(FlaggingPolicy):
         for columns in [*groups, few] if few.any() else groups:
             chosen = ready & columns
             flagged[chosen] = wrong_ones(loss[chosen], self._separation)
-        self._flagged = np.nonzero(flagged)
+        rows, labels = np.nonzero(flagged)
+        self._flagged = rows, labels
         self._wrong, self._skill = flagged.sum(axis=0).astype(np.float64), 1.0
 
     def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
