@@ -242,10 +242,8 @@ class SelectionService:
             **self._judged(),
         }
         if self._log is not None:
-            summary = self._selector.summary()
             consumed = np.concatenate(tally.consumed)
-            record = {name: value for name, value in self._records[tally.epoch].items() if name not in summary}
-            self._log.write(plan, consumed, summary, record)
+            self._log.write(plan, consumed, self._selector.summary(), self._records[tally.epoch])
             if self._recorder is not None:
                 self._recorder.write(plan, consumed)
 

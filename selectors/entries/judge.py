@@ -9,7 +9,7 @@ import numpy as np
 
 from ..common.label_matrix import LabelMatrix
 from ..common.randomness import generator
-from .shares import Estimate, estimate
+from .shares import LEAST_PLANTED, Estimate, estimate
 
 LEAST_TO_PLANT = 10
 """A label with fewer positives plants no entry: each of them is needed."""
@@ -80,11 +80,15 @@ class Suspicion:
         return mean[:, label] if self.faulty == 0 else -mean[:, label]
 
     def planted(self, share: float, seed: int) -> Entries:
-        """Return entries to plant: for each label a share of its positives in number, at random from the believed."""
+        """Return entries to plant: for each label a share of its positives in number, at random from the believed.
+
+        So that rare labels tell something, too, it is up to a tenth of the positives while these are few [own].
+        """
         rows, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for label in np.flatnonzero(self.positives >= LEAST_TO_PLANT).tolist():
+        for label in np.flatnonzero(self.positives >= LEAST_TO_PLANT).tolist() if share else ():
             pool = np.flatnonzero(self.believed[:, label])
-            count = min(int(np.ceil(share * self.positives[label])), len(pool))
+            positives = int(self.positives[label])
+            count = min(max(int(np.ceil(share * positives)), min(LEAST_PLANTED, positives // 10)), len(pool))
             rows.append(generator(seed, "planted entries", label).choice(pool, count, replace=False))
             labels.append(np.full(count, label, np.int64))
         return np.concatenate(rows), np.concatenate(labels)
