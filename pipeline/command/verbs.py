@@ -20,7 +20,8 @@ def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
     print(f"d2ace: reading {redacted(options.source)}", file=sys.stderr, flush=True)
     from ..data import digit_scenes
-    from ..data.from_images.prepare import FORMATS, REJECTED_FILE, prepare_images
+    from ..data.from_images.outcome import REJECTED_FILE
+    from ..data.from_images.prepare import FORMATS, prepare_images
     from ..data.from_tables.prepare import prepare
     from ..data.summary import read_summary, summarise
     from ..data.summary_text import summary_text
