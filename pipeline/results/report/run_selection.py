@@ -40,7 +40,7 @@ def label_section(source: RunSource) -> Section | None:
         return None
     drawn, missing, columns = [], [], {"training rows": [str(count) for count in source.positives]}
     try:
-        found = label_precision(source.folder)
+        found = label_precision(source)
         drawn.append(_precision_figure(source, found))
         columns |= {"average precision": [*map(fixed, found.precision)], "random order": [*map(fixed, found.chance)]}
     except (DataError, RunError) as error:
@@ -71,7 +71,7 @@ def _exposures(source: RunSource) -> np.ndarray:
     draws = source.lists("draws_per_row")
     if draws is None:
         raise RunError("selection.parquet is not there")
-    return exposure(draws, SelectionOfRun(source.folder.path).labels)
+    return exposure(draws, SelectionOfRun(source.folder.path, source.place).labels)
 
 
 def _whole_run(source: RunSource, seen: np.ndarray) -> np.ndarray:
