@@ -48,7 +48,7 @@ class HardImbalanceCorrelation(HardImbalance):
 
     def _successors(self, table: WeightTable, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the next row of each of m batches that hold the rows ``taken`` (m, t), int64 (m,)."""
-        affinity = np.asarray(self.labels[taken[:, -1]] @ self._label_correlation)
+        affinity = (self.labels[taken[:, -1]] @ self._label_correlation).toarray()
         cardinality = np.diff(self.labels.indptr)
         found, open_ = np.empty(len(taken), np.int64), np.arange(len(taken))
         for _ in range(_ROUNDS):
@@ -77,22 +77,22 @@ class HardImbalanceCorrelation(HardImbalance):
         return np.bincount(pair, affinity[batch[pair], label], minlength=len(row))
 
     @cached_property
-    def _label_correlation(self) -> np.ndarray:
+    def _label_correlation(self) -> sparse.csr_array:
         return label_correlation(self.labels)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what hard-imbalance does, and ``label_correlation``, A (L, L); ``p`` is the law of first rows."""
-        return {**super().diagnostics(), "label_correlation": self._label_correlation.copy()}
+        return {**super().diagnostics(), "label_correlation": self._label_correlation.toarray()}
 
 
-def label_correlation(labels: sparse.csr_array) -> np.ndarray:
-    """Return A_jk = (P(j|k) + P(k|j)) / 2 with a zero diagonal, float64 (L, L). Source: ADA [paper].
+def label_correlation(labels: sparse.csr_array) -> sparse.csr_array:
+    """Return A_jk = (P(j|k) + P(k|j)) / 2 with a zero diagonal, float64 CSR (L, L). Source: ADA [paper].
 
     A label without positives has a zero row and column [own].
     """
-    together = cooccurrence(labels).astype(np.float64)
-    positives = np.diagonal(together).copy()
-    inverse = np.divide(1.0, positives, out=np.zeros_like(positives), where=positives > 0)
-    correlation = together * (inverse[:, None] + inverse) / 2
-    np.fill_diagonal(correlation, 0.0)
-    return correlation
+    together = cooccurrence(labels).astype(np.float64).tocoo()
+    inverse = 1.0 / np.maximum(np.bincount(labels.indices, minlength=labels.shape[1]), 1)
+    apart = together.row != together.col
+    row, column = together.row[apart], together.col[apart]
+    shares = together.data[apart] * (inverse[row] + inverse[column]) / 2
+    return sparse.csr_array((shares, (row, column)), shape=together.shape)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ....selectors.scores.label_pairs import LabelPairs
 from ...common.errors import DataError, RunError
 from ..replay import SelectionOfRun
 from . import selection
@@ -158,8 +159,9 @@ def correlation_section(source: RunSource) -> Section | None:
     epoch, state = known
     kept = np.sort(np.argsort(-source.positives, kind="stable")[:_CLUSTERED])
     names = [source.labels[j] for j in kept]
+    listed = LabelPairs(len(source.labels), state.get("correlation_cells"))
     found = [
-        (branch, cosines(state[f"correlation_{branch}"])[np.ix_(kept, kept)])
+        (branch, cosines(listed.at(listed.loaded(state[f"correlation_{branch}"]), kept[:, None], kept)))
         for branch in source.branch_names
         if f"correlation_{branch}" in state
     ]

@@ -70,4 +70,4 @@ def test_positions_of_relevant_entries():
 
 
 def test_cooccurrence_counts_rows():
-    np.testing.assert_array_equal(cooccurrence(as_label_matrix(DENSE)), DENSE.T @ DENSE)
+    np.testing.assert_array_equal(cooccurrence(as_label_matrix(DENSE)).toarray(), DENSE.T @ DENSE)
