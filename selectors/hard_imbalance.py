@@ -17,8 +17,6 @@ from .common.settings import whole
 from .history.row_losses import RowLosses
 from .neighbours.given import given_or_found_neighbours
 
-_BLOCK_ROWS = 4096
-
 
 class HardImbalance(LawSelector):
     """Draws rows with P proportional to s^(Q / N), Q the level of their loss times their imbalance weight.
@@ -89,24 +87,11 @@ def imbalance_weights(matrix: LabelMatrix, neighbour_ids: np.ndarray) -> np.ndar
     rows, places = np.nonzero(neighbour_ids != np.arange(n_rows)[:, None])
     near = sparse.csr_array((np.ones(len(rows)), (rows, neighbour_ids[rows, places])), shape=(n_rows, n_rows))
     having = sparse.coo_array((near @ labels.astype(np.float64)).multiply(labels))
-    lacking = 1 - having.data / _informed(matrix, near, having)
+    lacking = 1 - having.data / matrix.known_with(near, having.row, having.col)
     lacking[~_minority(matrix)[having.col]] = 0
     total = np.bincount(having.col, lacking, minlength=n_labels)[having.col]
     share = np.divide(lacking, total, out=np.zeros_like(lacking), where=total > 0)
     return 1 + np.bincount(having.row, share, minlength=n_rows)
-
-
-def _informed(matrix: LabelMatrix, near: sparse.csr_array, entries: sparse.coo_array) -> np.ndarray:
-    """Return how many of the row's neighbours know the label, for each of some entries (E,), float64 (E,)."""
-    if matrix.is_complete:
-        return np.asarray(near.sum(axis=1))[entries.row]
-    order = np.argsort(entries.row, kind="stable")
-    found, rows = np.empty(entries.nnz), entries.row[order]
-    for start in range(0, matrix.shape[0], _BLOCK_ROWS):
-        at = order[slice(*np.searchsorted(rows, [start, start + _BLOCK_ROWS]))]
-        known = matrix.known_with(near[start : start + _BLOCK_ROWS])
-        found[at] = known[entries.row[at] - start, entries.col[at]]
-    return found
 
 
 def _minority(matrix: LabelMatrix) -> np.ndarray:

@@ -7,6 +7,7 @@ from . import verbs
 
 _Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _Group: TypeAlias = "argparse._ArgumentGroup"
+_MOVED = "where the run's data lies now, if it was moved"
 _SPLIT_WORDS = ("train", "training", "val", "valid", "validation", "dev", "test")
 
 
@@ -123,13 +124,14 @@ def _add_train(subparsers: _Subparsers) -> None:
     train.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
     train.add_argument("--resume", metavar="RUN", help="go on with this run; train.epochs=N gives it more")
     train.add_argument("--workers", type=int, help="with --resume: another number of workers")
+    train.add_argument("--data", metavar="PATH", help=f"with --resume: {_MOVED}")
     train.set_defaults(call=verbs.run_train)
 
 
 def _add_evaluate(subparsers: _Subparsers) -> None:
     evaluate = subparsers.add_parser("evaluate", help="print the metrics of a run as JSON")
     evaluate.add_argument("run", help="run folder")
-    evaluate.add_argument("--data", help="another prepared data set; default: the run's own")
+    evaluate.add_argument("--data", metavar="PATH", help=f"another prepared data set, or {_MOVED}")
     evaluate.add_argument("--split", default="test", choices=("train", "validation", "test", "all"))
     evaluate.set_defaults(call=verbs.run_evaluate)
 
@@ -147,6 +149,7 @@ def _add_explain(subparsers: _Subparsers) -> None:
     explain.add_argument("run", help="run folder")
     explain.add_argument("row", type=int, help="row id of a training row, as in RUN/order")
     explain.add_argument("--epoch", type=int, help="counted from 1, as shown; default: the last that can be explained")
+    explain.add_argument("--data", metavar="PATH", help=_MOVED)
     explain.set_defaults(call=verbs.run_explain)
 
 
@@ -157,6 +160,7 @@ def _add_simulate(subparsers: _Subparsers) -> None:
     simulate.add_argument(
         "--option", action="append", default=[], metavar="key=value", help="a setting; may be repeated"
     )
+    simulate.add_argument("--data", metavar="PATH", help=_MOVED)
     simulate.set_defaults(call=verbs.run_simulate)
 
 
@@ -184,6 +188,7 @@ def _add_report(subparsers: _Subparsers) -> None:
     report = subparsers.add_parser("report", help="write one HTML file about a run, a comparison or a sweep")
     report.add_argument("source", help="run folder, folder of a sweep, or the folder or table.parquet of a comparison")
     report.add_argument("--out", metavar="FILE", help="default: report.html beside it")
+    report.add_argument("--data", metavar="PATH", help=f"of a run: {_MOVED}")
     report.set_defaults(call=verbs.run_report)
 
 

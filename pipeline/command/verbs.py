@@ -20,7 +20,8 @@ def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
     print(f"d2ace: reading {redacted(options.source)}", file=sys.stderr, flush=True)
     from ..data import digit_scenes
-    from ..data.from_images.prepare import FORMATS, REJECTED_FILE, prepare_images
+    from ..data.from_images.outcome import REJECTED_FILE
+    from ..data.from_images.prepare import FORMATS, prepare_images
     from ..data.from_tables.prepare import prepare
     from ..data.summary import read_summary, summarise
     from ..data.summary_text import summary_text
@@ -59,7 +60,9 @@ def run_train(options: argparse.Namespace) -> None:
         _say_loading()
         from ..training.driver import resume
 
-        result = resume(run, workers=options.workers, overrides=overrides)
+        result = resume(run, workers=options.workers, overrides=overrides, data=options.data)
+    elif options.data:
+        raise ConfigError("train --data goes with --resume RUN: it says where that run's data lies now")
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:
@@ -116,7 +119,7 @@ def run_explain(options: argparse.Namespace) -> None:
     epoch = options.epoch
     if epoch is not None and epoch < 1:
         raise ConfigError(f"--epoch counts from 1, as everything that is shown, got {epoch}")
-    print(explain(options.run, options.row, None if epoch is None else epoch - 1))
+    print(explain(options.run, options.row, None if epoch is None else epoch - 1, data=options.data))
 
 
 def run_simulate(options: argparse.Namespace) -> None:
@@ -126,7 +129,7 @@ def run_simulate(options: argparse.Namespace) -> None:
     from ..common.config.overrides import apply_overrides
     from ..results.simulation import simulate
 
-    print(simulate(options.run, options.method, apply_overrides({}, options.option)))
+    print(simulate(options.run, options.method, apply_overrides({}, options.option), data=options.data))
 
 
 def run_compare(options: argparse.Namespace) -> None:
@@ -168,7 +171,7 @@ def run_report(options: argparse.Namespace) -> None:
     _say_loading()
     from ..results.report import report
 
-    print(f"report: {report(options.source, options.out)}")
+    print(f"report: {report(options.source, options.out, data=options.data)}")
 
 
 def run_doctor(options: argparse.Namespace) -> None:

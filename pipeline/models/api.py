@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
 from ...selectors.common.registry import Registry, settings_of
@@ -31,14 +32,15 @@ class ModelContext:
         input_shape: ``(d,)`` for tables, ``(C, H, W)`` for images.
         label_counts: positives of each label among the training rows, L numbers.
         n_rows: training rows.
-        cooccurrence: float (L, L), training rows that have both labels (the diagonal: ``label_counts``), or None.
+        cooccurrence: float (L, L), training rows that have both labels (the diagonal: ``label_counts``), or None; CSR,
+            since most of many labels never meet, or dense.
     """
 
     n_labels: int
     input_shape: tuple[int, ...]
     label_counts: tuple[int, ...]
     n_rows: int
-    cooccurrence: np.ndarray | None = None
+    cooccurrence: sparse.csr_array | np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.n_labels < 1 or self.n_rows < 1 or not self.input_shape or min(self.input_shape) < 1:

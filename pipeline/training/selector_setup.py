@@ -18,6 +18,7 @@ from ..feeds.neighbour_features import selection_features
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder
 from ..runs.trained_model import TrainedModel
+from ..runs.trained_run import TrainedRun
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 
@@ -105,5 +106,5 @@ def features_from_file(path: Path, rows: int) -> np.ndarray:
 def _reference(source: str, rows: AllRows, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
     """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
     if Path(source).is_dir():
-        return TrainedModel(source).losses(rows, ids)
+        return TrainedModel(TrainedRun.open(source)).losses(rows, ids)
     return reference_losses(source, ids, labels.shape[1], others=True)

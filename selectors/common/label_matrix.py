@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from .errors import SelectionError
+from .labels import entry_positions
 
 Unlisted = Literal["negative", "unknown"]
 
@@ -113,19 +114,25 @@ class LabelMatrix:
             result[~self.known(rows)] = np.nan
         return result
 
-    def known_with(self, left: sparse.csr_array) -> np.ndarray:
-        """Return how much weight each line of ``left`` (m, N) puts on rows where a label is known, float64 (m, L).
+    def known_with(self, left: sparse.csr_array, lines: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return how much weight some lines of ``left`` put on rows where some labels are known, float64 (e,).
 
-        Cost: one sparse product; ``known_with(positives.T)[k, j]`` counts the rows with label k where j is known.
+        With the transposed positives for ``left`` it counts the rows with label ``lines[i]`` where ``labels[i]`` is
+        known. Cost: one or two sparse products.
+
+        Args:
+            left: (m, N), any number type.
+            lines: int (e,), 0..m-1.
+            labels: int (e,), one for each line.
         """
         left = sparse.csr_array(left, dtype=np.float64)
-        listed = np.zeros((left.shape[0], self.shape[1]))
+        listed = np.zeros(len(lines))
         if self.exceptions is not None:
-            listed = (left @ self.exceptions.astype(np.float64)).toarray()
+            listed = _stored_at(left @ self.exceptions.astype(np.float64), lines, labels)
         if self.unlisted == "negative":
-            return np.asarray(left.sum(axis=1)).reshape(-1, 1) - listed
+            return np.asarray(left.sum(axis=1)).reshape(-1)[lines] - listed
         ones = sparse.csr_array((np.ones(self.values.nnz), self.values.indices, self.values.indptr), shape=self.shape)
-        return (left @ ones).toarray() + listed
+        return _stored_at(left @ ones, lines, labels) + listed
 
     def take(self, rows: np.ndarray | slice) -> "LabelMatrix":
         """Return some rows, in the order asked for."""
@@ -251,6 +258,15 @@ def _kept(matrix: sparse.csr_array, keep: np.ndarray) -> sparse.csr_array:
     ends = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
     parts = matrix.data[keep], matrix.indices[keep], ends.astype(matrix.indptr.dtype)
     return sparse.csr_array(parts, shape=matrix.shape)
+
+
+def _stored_at(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return what a matrix holds at some places, float64 (e,), 0 where nothing is stored."""
+    matrix.sort_indices()
+    stored = np.append(entry_positions(matrix), -1)
+    wanted = rows.astype(np.int64) * matrix.shape[1] + columns
+    places = np.searchsorted(stored[:-1], wanted)
+    return np.where(stored[places] == wanted, np.append(matrix.data, 0.0)[places], 0.0)
 
 
 def _sorted(matrix: sparse.csr_array) -> sparse.csr_array:

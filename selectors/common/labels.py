@@ -23,7 +23,12 @@ def spans(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.repeat(starts - begins, sizes) + np.arange(int(sizes.sum()), dtype=np.int64)
 
 
-def cooccurrence(labels: sparse.csr_array) -> np.ndarray:
-    """Return how many rows have both labels, int64 (L, L); the diagonal counts positives. Cost O(N c^2)."""
+def cooccurrence(labels: sparse.csr_array) -> sparse.csr_array:
+    """Return how many rows have both labels, int64 CSR (L, L), the diagonal counts positives. Cost O(N c^2).
+
+    Only labels that meet in a row have an entry, in ascending order.
+    """
     wide = labels.astype(np.int64)
-    return np.asarray((wide.T.tocsr() @ wide).toarray())
+    together = sparse.csr_array(wide.T.tocsr() @ wide)
+    together.sort_indices()
+    return together

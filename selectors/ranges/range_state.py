@@ -1,8 +1,8 @@
 """One range of D2ACE's rows: what an end of an epoch computes where the rows are, phase by phase.
 
-N rows altogether, n rows of this range, L labels, E relevant entries of the range. Between phases the coordinator
-(``d2ace.py``) reduces what all ranges returned: sums and maxima of a few numbers a label, (L, L) matrices. A whole
-selector is one range; rows are numbered from 0 in every range.
+N rows altogether, n rows of this range, L labels, E relevant entries of the range, C pairs of labels that have a
+correlation. Between phases the coordinator (``d2ace.py``) reduces what all ranges returned: sums and maxima of a few
+numbers a label, a number a pair of labels. A whole selector is one range; rows are numbered from 0 in every range.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,10 @@ from ..plans.draw import WeightTable
 from ..scores import rescoring
 from ..scores.context import ContextSupport, enhancement
 from ..scores.correlation import PairProducts, RelevantEntries, label_peaks
+from ..scores.label_pairs import LabelPairs
 
 BRANCHES = ("uncertainty", "hardness")
+_PAIR_BYTES = 90
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class RangeSpec:
         n_rows: N, rows of all ranges.
         labels: of the n rows of this range.
         context: Z, CSR (n, L), 1 where the row or a neighbour (of any range) has the label.
+        pairs: of labels that meet in a row of any range.
         floor: of the hardness, 0 or 1.
         history: settings of ``History``.
     """
@@ -39,15 +42,26 @@ class RangeSpec:
     n_rows: int
     labels: LabelMatrix
     context: sparse.csr_array
+    pairs: LabelPairs
     floor: float
     history: dict[str, Any]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the state to be, about: history, scores and law, patterns of pairs."""
+        """Bytes of the state to be, about: what grows with the rows, and the numbers of pairs of labels."""
+        return self.row_bytes + pair_bytes(self.pairs)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the history, scores and law, and of the patterns of the rows' labels, about."""
         rows, labels = self.labels.shape
         slots = max(int(self.history["length"]), 2) * np.dtype(self.history["dtype"]).itemsize
         return rows * (labels * (slots + 12) + 120) + 80 * self.labels.values.nnz + 5 * self.context.nnz
+
+
+def pair_bytes(pairs: LabelPairs) -> int:
+    """Return the bytes that numbers of pairs of labels take at the end of an epoch, about: sums, cosines, places."""
+    return _PAIR_BYTES * pairs.size
 
 
 class RangeState:
@@ -55,11 +69,11 @@ class RangeState:
 
     def __init__(self, spec: RangeSpec) -> None:
         self._n_rows, self._floor = spec.n_rows, spec.floor
-        self._labels, self._context = spec.labels.positives, spec.context
+        self._labels, self._context, self._pairs = spec.labels.positives, spec.context, spec.pairs
         self._history = History(*spec.labels.shape, spec.labels, **spec.history)
         self._entries = RelevantEntries.of(self._labels)
-        self._products = PairProducts(self._entries)
-        self._support = ContextSupport(self._entries, spec.context)
+        self._products = PairProducts(self._entries, spec.pairs)
+        self._support = ContextSupport(self._entries, spec.context, spec.pairs)
         self._relevant = np.empty((self._labels.nnz, 2), np.float32)  # scratch of an end of an epoch
 
     def reset(self) -> None:
@@ -87,11 +101,11 @@ class RangeState:
         return sums, label_peaks(self._relevant, self._entries), self._history.take_fresh()
 
     def products(self, peaks: np.ndarray) -> np.ndarray:
-        """Return both branches' Gram matrices of relevant values, int64 (2, L, L), to be added up. Cost O(n c^2)."""
+        """Return both branches' products of relevant values, int64 (2, C), to be added up. Cost O(n c^2)."""
         return self._products(self._relevant, peaks, self._n_rows)
 
     def score(self, weights: np.ndarray, correlations: np.ndarray | None) -> np.ndarray:
-        """Score the rows by label weights (2, L) and correlations (2, L, L); return float64 (2, 2) [lowest, highest].
+        """Score the rows by label weights (2, L) and correlations (2, C); return float64 (2, 2) [lowest, highest].
 
         Without correlations the scores are weighted sums alone. Cost O(n L) + O(n c |Z_i|).
         """
@@ -156,7 +170,7 @@ class RangeState:
         return found
 
     def explain(self, row: int, weights: np.ndarray, correlations: np.ndarray, totals: Sequence[int]) -> dict[str, Any]:
-        """Return one row's part of ``D2ACE.explain``, for label weights (2, L) and correlations (2, L, L)."""
+        """Return one row's part of ``D2ACE.explain``, for label weights (2, L) and correlations (2, C)."""
         history, at = self._history, slice(row, row + 1)
         found: dict[str, Any] = {
             "prediction": history.window(np.array([row]))[-1, 0],
@@ -168,7 +182,7 @@ class RangeState:
         }
         for number, branch in enumerate(BRANCHES):
             weighted = weights[number] * found[branch]
-            support, bonus = enhancement(self._labels, self._context, row, weighted, correlations[number])
+            support, bonus = enhancement(self._labels, self._context, self._pairs, row, weighted, correlations[number])
             found |= {f"support_{branch}": support, f"bonus_{branch}": bonus}
             found |= {
                 f"score_{branch}": float(self._scores[number, row]),

@@ -83,7 +83,7 @@ def test_a_row_of_which_nothing_is_known_is_never_the_hardest():
 def test_imbalance_and_correlation_count_where_a_label_is_known():
     labels = partial_labels()
     matrix, known, positive = LabelMatrix.of(labels), ~np.isnan(labels), labels == 1
-    correlation = label_correlation(matrix)
+    correlation = label_correlation(matrix).toarray()
     near = np.random.default_rng(8).integers(0, N_ROWS, (N_ROWS, 6))
     rates = [positive[:, j].sum() / max(known[:, j].sum(), 1) for j in range(5)]
     ratios = [max(rates) / rate if rate else 0 for rate in rates]

@@ -12,6 +12,7 @@ from d2ace.pipeline.common.config.config import Config  # noqa: E402
 from d2ace.pipeline.common.errors import ConfigError  # noqa: E402
 from d2ace.pipeline.data import digit_scenes  # noqa: E402
 from d2ace.pipeline.runs.trained_model import TrainedModel  # noqa: E402
+from d2ace.pipeline.runs.trained_run import TrainedRun  # noqa: E402
 from d2ace.pipeline.training.driver import resume  # noqa: E402
 
 RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
@@ -56,8 +57,8 @@ def test_a_pretrained_run_is_equal_for_two_workers_resumes_and_scores_without_it
     assert [r["train_loss"] for r in again.history] == [r["train_loss"] for r in one.history]
     resumed = torch.load(again.folder / "model.pt", weights_only=True)
     assert all(torch.equal(resumed[name], weights[0][name]) for name in resumed)
-    model = TrainedModel(one.folder, torch.device("cpu"))
-    assert torch.isfinite(model.logits(torch.rand(2, *model.data.context.input_shape))).all()
+    model = TrainedModel(TrainedRun.open(one.folder), torch.device("cpu"))
+    assert torch.isfinite(model.logits(torch.rand(2, *model.run.data.context.input_shape))).all()
 
 
 def test_what_a_network_cannot_have_is_said_before_anything_starts(tmp_path):

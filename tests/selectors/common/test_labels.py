@@ -71,4 +71,4 @@ def test_positions_of_relevant_entries():
 
 
 def test_cooccurrence_counts_rows():
-    np.testing.assert_array_equal(cooccurrence(LabelMatrix.of(DENSE).positives), DENSE.T @ DENSE)
+    np.testing.assert_array_equal(cooccurrence(LabelMatrix.of(DENSE).positives).toarray(), DENSE.T @ DENSE)

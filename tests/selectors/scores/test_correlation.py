@@ -8,6 +8,7 @@ from d2ace.selectors.scores import context as context_module
 from d2ace.selectors.scores import correlation as correlation_module
 from d2ace.selectors.scores.context import ContextSupport, local_context
 from d2ace.selectors.scores.correlation import PairProducts, RelevantEntries, correlations, label_peaks
+from d2ace.selectors.scores.label_pairs import LabelPairs
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def packed(entries, *branches):
 
 def sparse_gram(labels, masked, peaks, n_rows):
     entries = RelevantEntries.of(LabelMatrix.of(labels).positives)
-    return PairProducts(entries)(packed(entries, masked, masked[:, ::-1] * labels), peaks, n_rows)
+    products = PairProducts(entries, LabelPairs(labels.shape[1]))
+    return products(packed(entries, masked, masked[:, ::-1] * labels), peaks, n_rows)
 
 
 def peaks_of(labels, masked):
@@ -41,7 +43,7 @@ def test_cosines_match_the_dense_formula(case):
     peaks = peaks_of(labels, masked)
     np.testing.assert_allclose(peaks, [branch.max(axis=0) for branch in branches], rtol=1e-7)
     for found, branch in zip(sparse_gram(labels, masked, peaks, 80), branches, strict=True):
-        found = correlations(found)
+        found = correlations(found, LabelPairs(9)).reshape(9, 9)
         norm = np.linalg.norm(branch, axis=0)
         norm[4] = 1
         cosine = (branch / norm).T @ (branch / norm)
@@ -62,7 +64,8 @@ def test_parts_of_the_rows_add_up_exactly(case):
 def supported(labels, context, values, weights, matrices):
     """What correlations add to the scores of rows, float64 (2, N)."""
     entries, scores = RelevantEntries.of(labels), np.zeros((2, labels.shape[0]))
-    ContextSupport(entries, context).add_to(scores, packed(entries, *values), weights, matrices)
+    support = ContextSupport(entries, context, LabelPairs(labels.shape[1]))
+    support.add_to(scores, packed(entries, *values), weights, matrices.reshape(2, -1))
     return scores
 
 
@@ -116,5 +119,6 @@ def test_no_relevant_entry_at_all():
     entries, none = RelevantEntries.of(matrix), np.empty((0, 2), np.float32)
     peaks = label_peaks(none, entries)
     assert not peaks.any()
-    assert not correlations(PairProducts(entries)(none, peaks, 4)[0]).any()
+    pairs = LabelPairs(3)
+    assert not correlations(PairProducts(entries, pairs)(none, peaks, 4)[0], pairs).any()
     assert not supported(matrix, matrix, np.ones((2, 4, 3)), np.ones((2, 3)), np.ones((2, 3, 3))).any()
