@@ -201,6 +201,38 @@ def test_a_policy_resumed_in_mid_epoch_goes_on_bit_for_bit(name):
     assert_same(whole.state_dict(), make(name, labels).state_dict())
 
 
+def test_chances_are_there_from_the_release_on_and_in_the_saved_state():
+    labels = damaged()
+    policy = make("correct", labels, plant=0.15)
+    run(policy, RELEASE - 1)
+    assert policy.is_planting and np.isnan(policy.wrong).all() and np.isnan(policy.chances(0, 5)).all()
+    run(policy, EPOCHS - RELEASE + 1, RELEASE - 1)
+    assert not policy.is_planting and len(policy.ranks) == len(policy.planted[0])
+    order = np.argsort(-policy.means.mean[:, 0])
+    order = order[labels[order, 0] == 0]
+    chances = policy.chances(0, len(order))
+    hidden = truth()[order, 0] == 1
+    assert chances[hidden].mean() > 0.8 and chances[~hidden].mean() < 0.2
+    assert chances.sum() == pytest.approx(policy.wrong[0])
+    again = make("correct", labels, plant=0.15)
+    again.load_state_dict(policy.state_dict())
+    np.testing.assert_array_equal(again.chances(0, len(order)), chances)
+    policy.reset()
+    assert len(policy.ranks) == 0
+
+
+def test_a_state_of_schema_1_has_no_ranks_and_is_taken():
+    policy = make("correct", damaged())
+    run(policy, EPOCHS)
+    state = policy.state_dict()
+    older = {name: value for name, value in state.items() if name not in ("planted_ranks", "planted_labels")}
+    with pytest.raises(SelectionError, match="lacks planted_ranks, planted_labels"):
+        make("correct", damaged()).load_state_dict(older)
+    again = make("correct", damaged())
+    again.load_state_dict({**older, "schema": 1})
+    assert np.isnan(again.chances(0, 5)).all() and as_set(again.targets()) == as_set(policy.targets())
+
+
 @pytest.mark.parametrize("name", api.names())
 def test_a_selector_with_a_policy_is_a_selector(name):
     labels = damaged()
