@@ -23,6 +23,8 @@ import pandas as pd
 from _common import ROOT, commit, left_out, machine
 from _entries_data import DAMAGES, DATA, SETS, damaged
 
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.sections import RunSection
 from d2ace.pipeline.studies.compare import Study, compare
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 
@@ -94,13 +96,13 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         left_out(f"the real data is not here: {DATA}")
-    until = time.monotonic() + 60 * options.minutes
-    rows = []
-    for name in options.data.split(","):
-        for damage in options.damage.split(","):
-            for arm in options.arms.split(","):
-                if not (arm == "complete" and damage == "clean"):
-                    rows += list(results(name, damage, arm, options.seeds, until))
+    until, rows = time.monotonic() + 60 * options.minutes, []
+    with ray_session(RunSection(workers=0)):  # one for all comparisons
+        for name in options.data.split(","):
+            for damage in options.damage.split(","):
+                for arm in options.arms.split(","):
+                    if not (arm == "complete" and damage == "clean"):
+                        rows += list(results(name, damage, arm, options.seeds, until))
     keep(pd.DataFrame(rows))
 
 
