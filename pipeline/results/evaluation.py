@@ -10,12 +10,13 @@ import pyarrow as pa
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
 from ..common.errors import DataError
+from ..common.stages import stage
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
 from ..runs.trained_model import open_to_score
 from ..training.metrics import evaluate_predictions
-from .scoring import done_here, score, score_here
+from .scoring import done_here, score, score_here, scoring
 
 Split = Literal["train", "validation", "test", "all"]
 
@@ -55,7 +56,8 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
 
 def _scored(run: str | Path, config: Config, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
     if done_here(manifest):
-        yield from score_here(run, manifest, wanted)
+        with stage(f"scoring {len(wanted)} rows"):
+            yield from score_here(run, manifest, wanted)
         return
-    with ray_session(config.run):
+    with ray_session(config.run), scoring(len(wanted)):
         yield from score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow")

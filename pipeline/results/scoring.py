@@ -5,6 +5,7 @@ Data of one shard is one task anyway, so this process does it and no Ray is star
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ..common.cluster.room import wait_for_room
 from ..common.cluster.session import data_context
+from ..common.cluster.usage import free_and_held
+from ..common.stages import stage
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import image_names
@@ -106,6 +110,17 @@ def score_here(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None
     """
     _require_fit(folder, manifest)
     yield from Scorer(os.fspath(folder), manifest, wanted)({"id": np.arange(len(manifest.shards))})
+
+
+@contextmanager
+def scoring(rows: int) -> Iterator[None]:
+    """Wait until the cluster has room for a worker that scores, and say every 30 s that it goes on; on Ray."""
+    import ray
+
+    what = "GPU" if ray.cluster_resources().get("GPU") else "CPU"
+    wait_for_room({what: 1.0}, 1, "a worker that scores")
+    with stage(f"scoring {rows} rows", free_and_held):
+        yield
 
 
 def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:

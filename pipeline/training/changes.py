@@ -18,6 +18,7 @@ MAY_CHANGE = (
     "run.worker_labels",
     "run.data_labels",
     "run.wait_for_nodes_s",
+    "run.wait_limit_s",
     "run.feed",
     "run.max_failures",
     "run.checkpoint_steps",

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from ..common.stages import log
 from ..feeds.all_rows import AllRows
 from ..feeds.choice import FeedChoice
 from ..selection.blueprint import Blueprint
@@ -29,6 +30,9 @@ def train_here(setup: RunSetup, rows: AllRows, choice: FeedChoice, blueprint: Bl
     """
     config, data = setup.config, setup.data
     ranks = Ranks(device=torch.device("cuda" if config.run.gpu else "cpu"))
+    building = f"building network and selection ({config.selector.name})"
+    log.info(building)
+    setup.events.doing(building)
     with torch_threads(config.run.threads):
         selection = LocalSelection(blueprint, messages_of(config, data.context.n_labels))
         feed = make_feed(config, data, rows, choice, ranks.device)

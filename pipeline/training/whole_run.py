@@ -10,7 +10,7 @@ from ..common.config.config import Config
 from ..common.errors import RunError
 from ..feeds.api import Feed
 from ..runs.checkpoints import CheckpointStore
-from ..runs.progress import Events
+from ..runs.events import Events
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder, save_weights
 from ..selection.conversation import Conversation
@@ -110,15 +110,15 @@ class WholeRun:
             agreed = latest, training.selection.rewind(state, self._ranks.world)
         checkpoint, attempt = self._ranks.agree(agreed)
         training.selection.join(attempt)
-        if checkpoint is None:
-            return 0, 0
-        state = checkpoint.training_state()
-        training.learner.load_state_dict(state["learner"])
-        for hook in training.hooks:
-            hook.load_state_dict(training, state)
+        if checkpoint is not None:
+            state = checkpoint.training_state()
+            training.learner.load_state_dict(state["learner"])
+            for hook in training.hooks:
+                hook.load_state_dict(training, state)
+        place = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
         if self._ranks.first:
-            self._setup.events.resumed(checkpoint.epoch, checkpoint.step, self._history.records)
-        return checkpoint.epoch, checkpoint.step
+            self._setup.events.begun(*place, self._history.records)
+        return place
 
     def _finish(self) -> dict[str, Any] | None:
         """Write the best weights, and test them on all workers."""
@@ -129,6 +129,8 @@ class WholeRun:
         self._ranks.wait()
         training.learner.load_weights(torch.load(file, map_location=self._ranks.device, weights_only=True))
         ids, test = self._setup.data.splits.test, {}
+        if self._ranks.first:
+            self._setup.events.doing("testing the best epoch")
         if len(ids):
             predicted = training.predict(ids)
             if self._ranks.first:

@@ -169,6 +169,9 @@ class RunSection(Section):
     ``worker_labels``, ``data_labels``: workers, and tasks that read data, only on nodes with these Ray labels.
     ``wait_for_nodes_s``: when the cluster lacks CPUs or GPUs for the workers, ask its autoscaler and wait so many
     seconds before the run is refused.
+    ``wait_limit_s``: give up after waiting so many seconds for CPUs or GPUs that others hold; null waits for ever, with
+    a line every 30 s.
+    ``max_failures``: how often workers that failed are started again; an error that would happen again ends the run.
     """
 
     name: str | None = None
@@ -187,3 +190,4 @@ class RunSection(Section):
     worker_labels: dict[str, str] = {}
     data_labels: dict[str, str] = {}
     wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0
+    wait_limit_s: Annotated[float, Field(gt=0)] | None = None
