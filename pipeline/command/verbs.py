@@ -74,7 +74,8 @@ def run_train(options: argparse.Namespace) -> None:
         with _loading():
             from ..training.driver import fit
         result = fit(config)
-    print(f"best epoch {result.best_epoch + 1} of {len(result.history)}, {result.seconds:.1f} s in all")
+    early = " (stopped early)" if result.stopped_early else ""
+    print(f"best epoch {result.best_epoch + 1} of {len(result.history)}{early}, {result.seconds:.1f} s in all")
     for name, value in result.test.items():
         print(f"test {name:<18} {value:.4f}")
     print(f"run folder: {result.folder}")

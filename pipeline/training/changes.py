@@ -13,6 +13,7 @@ from ..runs.run_folder import RunFolder
 
 MAY_CHANGE = (
     "train.epochs",
+    "train.patience",
     "run.workers",
     "run.cpus_per_worker",
     "run.worker_labels",

@@ -105,6 +105,15 @@ def require_metric(name: str, where: str) -> None:
         raise ConfigError(f"{where}: no metric is called {name!r}{did_you_mean(name, METRICS)}")
 
 
+def require_all_epochs(config: Config) -> None:
+    """Raise ConfigError for early stopping where runs are compared epoch by epoch."""
+    if config.train.patience:
+        raise ConfigError(
+            f"train.patience={config.train.patience}: runs of a study or a sweep are compared epoch by epoch and train "
+            "all of them; leave it out (a sweep's scheduler asha stops what is behind)"
+        )
+
+
 def with_absolute_paths(config: Config) -> Config:
     """Return it with absolute paths: workers run in other folders, and a run may be resumed from another.
 
@@ -129,6 +138,10 @@ def _check_splits(config: Config, manifest: Manifest) -> None:
     if validation + test >= 1:
         raise ConfigError(
             f"data.validation_fraction and data.test_fraction must add up to less than 1, got {validation:g} + {test:g}"
+        )
+    if config.train.patience and not validation and not given.get("validation"):
+        raise ConfigError(
+            f"train.patience={config.train.patience} needs validation rows: set data.validation_fraction above 0"
         )
     if manifest.rows and manifest.rows == given.get("validation", 0) + given.get("test", 0):
         raise ConfigError(f"{manifest.folder} has no training rows; data.split=stratified splits the rows anew")

@@ -54,6 +54,7 @@ class RunResult:
         best_epoch: epoch (from 0) whose weights were kept.
         test: metrics of those weights on the test rows; empty without test rows.
         seconds: wall-clock of the whole call.
+        stopped_early: whether ``train.patience`` ended it before its last epoch.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class RunResult:
     best_epoch: int
     test: dict[str, float]
     seconds: float
+    stopped_early: bool = False
 
 
 def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False) -> RunResult:
@@ -140,7 +142,8 @@ def _run(config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, *, 
             print(selection_line(config), flush=True)
         final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
     seconds = time.perf_counter() - started
-    return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
+    history, stopped = folder.read_metrics(), final["stopped_early"]
+    return RunResult(folder.path, history, final["best_epoch"], final["test"], seconds, stopped)
 
 
 @contextmanager

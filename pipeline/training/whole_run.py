@@ -15,6 +15,7 @@ from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder, save_weights
 from ..selection.conversation import Conversation
 from .hooks.checkpointing import Checkpointing
+from .hooks.early_stopping import EarlyStopping
 from .hooks.embedding import Embedding
 from .hooks.history import History
 from .hooks.progress import TellProgress
@@ -74,7 +75,8 @@ class WholeRun:
         about = {"config": config.model_dump(mode="json"), "data": data.fingerprint}
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints, about)
         self._validation, self._history = Validation(), History()
-        measured = (Embedding(), self._validation, TrainingLoss(), *hooks, self._history)
+        self._stopping = EarlyStopping(self._validation, setup.events)
+        measured = (Embedding(), self._validation, self._stopping, TrainingLoss(), *hooks, self._history)
         told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
@@ -88,10 +90,10 @@ class WholeRun:
         Returns:
             the run's final numbers and its ``history`` on the first worker, None on the others.
         """
-        first_epoch, step = self._restore()
-        for epoch in range(first_epoch, self._setup.config.train.epochs):
+        epoch, step = self._restore()
+        while epoch < self._setup.config.train.epochs and not self._stopping.over:
             run_epoch(self._training, epoch, step)
-            step = 0
+            epoch, step = epoch + 1, 0
         return self._finish()
 
     def _restore(self) -> tuple[int, int]:
@@ -144,5 +146,6 @@ class WholeRun:
             "best_value": best["value"],
             "test": test,
             "epochs": len(self._history.records),
+            "stopped_early": len(self._history.records) < self._setup.config.train.epochs,
             "history": self._history.records,
         }

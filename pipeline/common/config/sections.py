@@ -133,6 +133,8 @@ class TrainSection(Section):
     ``reduction="ddp"`` is PyTorch's own (faster on GPUs; equal up to rounding). ``auto``: exact on CPU, ddp on GPU.
     With ``ddp`` a worker computes its share of a batch in one pass, or with ``accumulate`` micro-batch by micro-batch,
     in the memory of one. ``ema``: decay of a moving average of the weights; it is evaluated and kept as the best.
+    ``patience``: end the run when the monitored validation metric has not improved for so many epochs; null trains all.
+    Schedules follow ``epochs`` all the same.
     ``channels_last`` (memory layout) and ``compile`` (by ``torch.compile``) can make convolutions faster on GPUs.
     """
 
@@ -149,6 +151,7 @@ class TrainSection(Section):
     channels_last: bool = False
     compile: bool = False
     monitor: str = "macro_auc"
+    patience: PositiveInt | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 

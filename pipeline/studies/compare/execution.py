@@ -25,7 +25,7 @@ from ...common.errors import ConfigError, RunError
 from ...common.stages import stage
 from ...common.storage.folder_lock import FolderLock
 from ...data.manifest import Manifest
-from ...training.checks import check, check_data
+from ...training.checks import check, check_data, require_all_epochs
 from ..origin import package_version
 from .study import Study, StudyRun
 from .study_run import run_trial
@@ -88,6 +88,7 @@ def _check(runs: Sequence[StudyRun]) -> None:
     for run in {(run.data, run.network, run.method): run for run in reversed(runs)}.values():
         try:
             check(run.config)
+            require_all_epochs(run.config)
             check_data(run.config, Manifest.load(run.config.data.path))
         except ConfigError as error:
             raise ConfigError(f"{run.study.name}, {run.data} x {run.network} x {run.method}: {error}") from None

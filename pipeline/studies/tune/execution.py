@@ -24,7 +24,7 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
 from ...feeds.row_store import materialise
-from ...training.checks import check, check_data, with_absolute_paths
+from ...training.checks import check, check_data, require_all_epochs, with_absolute_paths
 from .sweep import Sweep
 from .table import SweepFolder, reason
 
@@ -59,6 +59,7 @@ def tune(
     sweep.check()
     for known in sweep.known_configs():
         check(known)
+        require_all_epochs(known)
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
     check_data(sweep.make_config(sweep.first_point, sweep.repeats()[0]), Manifest.load(sweep.base.data.path))
