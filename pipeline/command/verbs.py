@@ -16,6 +16,7 @@ from ..runs.opening import require_run
 if TYPE_CHECKING:
     from ..common.config.config import Config
     from ..data.manifest import Manifest
+    from ..studies.tune.sweep import Sweep
 
 
 def run_prepare(options: argparse.Namespace) -> None:
@@ -89,10 +90,14 @@ def _loading() -> AbstractContextManager[None]:
 def _configuration(options: argparse.Namespace) -> "Config":
     """Return what a YAML file, or the folder of a prepared data set, and overrides say."""
     from ..common.config.config import Config
+    from ..training.names import require_names
 
     if Path(options.config).is_dir():
-        return Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
-    return Config.load(options.config, options.overrides)
+        config = Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
+    else:
+        config = Config.load(options.config, options.overrides)
+    require_names(config)
+    return config
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -138,13 +143,17 @@ def run_simulate(options: argparse.Namespace) -> None:
 
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
-    with _loading():
-        from ..studies.compare import Study, compare, compare_methods, summary
-        from ..training.checks import require_metric
+    from ..studies.compare.study import Study
+    from ..training.names import require_metric, require_names
 
     for metric in options.metric or ():
         require_metric(metric, "--metric")
     study = Study.load(options.study)
+    for run in study.runs():
+        require_names(run.config)
+    with _loading():
+        from ..studies.compare import compare, compare_methods, summary
+
     bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
     table = compare(study, options.out, **bounds)
     for metric in options.metric or ("macro_auc", "map"):
@@ -157,17 +166,30 @@ def run_tune(options: argparse.Namespace) -> None:
     out = options.resume or options.out
     if out is None or (options.resume and options.sweep):
         raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
+    sweep = None if options.resume or options.sweep == "report" else _sweep(options.sweep)
     with _loading():
         from ..results.report import report
         from ..studies.tune import SweepFolder, describe, resume_sweep, tune
 
     if options.resume:
         resume_sweep(out, parallel=options.parallel)
-    elif options.sweep != "report":
-        tune(options.sweep, out, parallel=options.parallel)
+    elif sweep is not None:
+        tune(sweep, out, parallel=options.parallel)
     folder = SweepFolder(Path(out))
     print(describe(folder.sweep, folder.table))
     print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
+
+
+def _sweep(file: str) -> "Sweep":
+    """Read a sweep whose names are names there are."""
+    from ..studies.tune.sweep import Sweep
+    from ..training.names import require_names
+
+    sweep = Sweep.load(file)
+    sweep.check()
+    for config in sweep.known_configs():
+        require_names(config)
+    return sweep
 
 
 def run_report(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ import torch
 from .. import models
 from ..common.config.config import Config
 from ..common.config.paths import NEIGHBOUR_WORDS
-from ..common.errors import ConfigError, did_you_mean
+from ..common.errors import ConfigError
 from ..data.manifest import Manifest
 from ..feeds.choice import check_feed
 from ..feeds.image_transform import ImageTransform
@@ -22,7 +22,7 @@ from ..feeds.inputs import image_hint, input_shape
 from ..models import losses
 from ..models.api import ModelContext
 from . import optim
-from .metrics import METRICS
+from .names import require_names
 from .selection_start import require_selection
 from .selector_setup import check_neighbour_features, features_from_file
 
@@ -32,11 +32,11 @@ _ROWS, _LABELS = 16, 3
 
 def check(config: Config) -> None:
     """Raise ConfigError now for what would fail in a worker minutes later, whatever the data."""
+    require_names(config)
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
     network = models.get(config.model.name)
     optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
-    require_metric(config.train.monitor, "train.monitor")
     require_selection(config)
     _check_reference(config)
     check_neighbour_features(config)
@@ -97,12 +97,6 @@ def check_storage(config: Config) -> None:
         raise ConfigError(f"run.storage={storage}: {there} is a file, not a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"run.storage={storage}: {there} may not be written by this user")
-
-
-def require_metric(name: str, where: str) -> None:
-    """Raise ConfigError (with "did you mean") unless there is a metric of that name."""
-    if name not in METRICS:
-        raise ConfigError(f"{where}: no metric is called {name!r}{did_you_mean(name, METRICS)}")
 
 
 def require_all_epochs(config: Config) -> None:
