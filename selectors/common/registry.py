@@ -44,7 +44,7 @@ class Registry(Mapping[str, str]):
         return sorted(self.places)
 
     def require(self, name: str) -> None:
-        """Raise ``error``, with "did you mean", for what is neither a name of the table nor a place; imports nothing."""
+        """Raise ``error``, with "did you mean", for what is neither name nor place; imports nothing."""
         if name not in self.places and ":" not in name:
             raise self.error(f"no {self.what} is called {name!r}{did_you_mean(name, self.places)}")
 

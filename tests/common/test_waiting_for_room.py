@@ -79,3 +79,13 @@ def test_the_limit_ends_it_and_takes_the_request_back(cluster):
 def test_what_asks_for_nothing_waits_for_nothing(cluster):
     wait_for_room({"CPU": 0.0}, 2, "nothing")
     assert cluster["asked"] == []
+
+
+def test_an_interrupted_wait_takes_the_request_back(cluster, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Group, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_room({"CPU": 2.0}, 1, "a trial")
+    assert len(cluster["removed"]) == 1
