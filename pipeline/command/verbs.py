@@ -12,11 +12,10 @@ from ..common.errors import ConfigError, DataError
 from ..common.stages import stage
 from ..common.storage.addresses import redacted
 from ..runs.opening import require_run
+from .settings import read_configuration, read_study, read_sweep
 
 if TYPE_CHECKING:
-    from ..common.config.config import Config
     from ..data.manifest import Manifest
-    from ..studies.tune.sweep import Sweep
 
 
 def run_prepare(options: argparse.Namespace) -> None:
@@ -71,7 +70,7 @@ def run_train(options: argparse.Namespace) -> None:
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:
-        config = _configuration(options)
+        config = read_configuration(options)
         with _loading():
             from ..training.driver import fit
         result = fit(config)
@@ -85,19 +84,6 @@ def run_train(options: argparse.Namespace) -> None:
 def _loading() -> AbstractContextManager[None]:
     """Give the first word before imports that take seconds."""
     return stage("loading PyTorch and Ray")
-
-
-def _configuration(options: argparse.Namespace) -> "Config":
-    """Return what a YAML file, or the folder of a prepared data set, and overrides say."""
-    from ..common.config.config import Config
-    from ..training.names import require_names
-
-    if Path(options.config).is_dir():
-        config = Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
-    else:
-        config = Config.load(options.config, options.overrides)
-    require_names(config)
-    return config
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -143,14 +129,7 @@ def run_simulate(options: argparse.Namespace) -> None:
 
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
-    from ..studies.compare.study import Study
-    from ..training.names import require_metric, require_names
-
-    for metric in options.metric or ():
-        require_metric(metric, "--metric")
-    study = Study.load(options.study)
-    for run in study.runs():
-        require_names(run.config)
+    study = read_study(options)
     with _loading():
         from ..studies.compare import compare, compare_methods, summary
 
@@ -166,7 +145,7 @@ def run_tune(options: argparse.Namespace) -> None:
     out = options.resume or options.out
     if out is None or (options.resume and options.sweep):
         raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
-    sweep = None if options.resume or options.sweep == "report" else _sweep(options.sweep)
+    sweep = None if options.resume or options.sweep == "report" else read_sweep(options.sweep)
     with _loading():
         from ..results.report import report
         from ..studies.tune import SweepFolder, describe, resume_sweep, tune
@@ -180,18 +159,6 @@ def run_tune(options: argparse.Namespace) -> None:
     print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
 
 
-def _sweep(file: str) -> "Sweep":
-    """Read a sweep whose names are names there are."""
-    from ..studies.tune.sweep import Sweep
-    from ..training.names import require_names
-
-    sweep = Sweep.load(file)
-    sweep.check()
-    for config in sweep.known_configs():
-        require_names(config)
-    return sweep
-
-
 def run_report(options: argparse.Namespace) -> None:
     """Write the report of a run, a comparison or a sweep."""
     with _loading():
@@ -202,7 +169,7 @@ def run_report(options: argparse.Namespace) -> None:
 
 def run_doctor(options: argparse.Namespace) -> None:
     """Print what bounds a run."""
-    config = _configuration(options)
+    config = read_configuration(options)
     with _loading():
         from ..common.storage import json_files
         from ..training.doctor import as_json, as_text, examine
@@ -214,13 +181,13 @@ def run_doctor(options: argparse.Namespace) -> None:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Submit a verb as a job, or follow or cancel one; returns the exit code."""
-    from .jobs import cancel, check_command, dry_run, follow, submit
-
     job = options.cancel or options.follow
     if bool(job) == bool(options.command):
         raise ConfigError("submit takes either -- VERB ..., or --follow JOB, or --cancel JOB")
     if job and options.dry_run:
         raise ConfigError("submit --dry-run lists what -- VERB ... would send; --follow and --cancel send nothing")
+    with stage("looking at the job" if job else "checking what would be sent"):
+        from .jobs import cancel, check_command, dry_run, follow, submit
     if options.cancel:
         print(cancel(job, address=options.address))
         return 0

@@ -214,7 +214,7 @@ def _bar(quiet: bool) -> tqdm:
 def _lost(trained: tuple[int, int], now: tuple[int, int]) -> str:
     """Return what is lost of what was trained, each an epoch and the steps done in it, both from 0."""
     if trained <= now:
-        return "nothing is lost"
+        return "nothing is lost but the last moment"  # steps are told twice a second
     return f"what was trained from there to epoch {trained[0] + 1}, step {trained[1]} is lost and trained again"
 
 

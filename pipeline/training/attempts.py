@@ -36,7 +36,8 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
 
     run, folder, events = setup.run.config.run, setup.run.folder, setup.run.events
     failures, each = Failures(run.max_failures, CheckpointStore(folder.checkpoints)), worker_resources(run)
-    starting = f"starting {run.workers} worker{'s' * (run.workers > 1)} with {amounts_in_words(each)} each"
+    several = run.workers > 1
+    starting = f"starting {run.workers} worker{'s' * several} with {amounts_in_words(each)}{' each' * several}"
     again = bool(run.wait_for_nodes_s)
     while True:
         events.doing(None)  # the wait has words of its own

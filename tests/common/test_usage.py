@@ -30,7 +30,7 @@ def test_holders_are_named_by_their_command():
     assert said == (
         "the cluster has 1.5 of 8 CPUs and 0 of 1 GPU free; "
         "job 02000000 (python theirs.py, process 22 on 10.0.0.2) holds 5 CPUs and 1 GPU; "
-        "1.5 CPUs held by tasks and actors of this job, job 02000000 (python theirs.py, process 22 on 10.0.0.2)"
+        "tasks and actors of this job or job 02000000 hold 1.5 CPUs"
     )
 
 

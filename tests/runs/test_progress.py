@@ -153,7 +153,7 @@ def test_a_resumed_run_says_where(said, folder):
     [
         ((3, 37), (3, 30), "going on at epoch 4, step 31: what was trained from there to epoch 4, step 37 is lost"),
         ((3, 37), (2, 0), "going on at epoch 3, step 1: what was trained from there to epoch 4, step 37 is lost"),
-        ((3, 40), (4, 0), "going on at epoch 5, step 1: nothing is lost"),
+        ((3, 40), (4, 0), "going on at epoch 5, step 1: nothing is lost but the last moment"),
     ],
 )
 def test_after_a_failure_what_is_lost_is_said(said, trained, at, words):

@@ -4,11 +4,9 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from small_run import write_run
 from small_table import orders, write_table
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.results.report import report
@@ -103,9 +101,3 @@ def test_studies_and_sweeps_train_all_epochs(tmp_path):
     with pytest.raises(ConfigError, match=r"train\.patience=2: runs of a study or a sweep"):
         compare(Study.make({**study, "config": {"train": {"patience": 2}}}), tmp_path / "study", quiet=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["table"]
-
-
-def test_the_report_of_an_older_run_says_nothing_of_it(tmp_path):
-    run = write_run(tmp_path / "run", write_table(tmp_path / "table"))
-    assert "stopped early" not in report(run.path).read_text()
-    assert Config.load(run.config).train.patience is None

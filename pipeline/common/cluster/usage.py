@@ -1,7 +1,7 @@
 """What the cluster has free of its CPUs and GPUs, and who holds the rest."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 SHOWN_JOBS = 5
@@ -50,16 +50,15 @@ def describe(
     """
     counted = [name for name in _COUNTED if total.get(name)]
     has = " and ".join(f"{free.get(name, 0.0):g} of {_count(total[name], name)}" for name in counted)
-    holders = [
-        f"{_job(job, jobs, own)} holds {amounts_in_words(amounts)}" for job, amounts in sorted(kept.items()) if amounts
-    ]
+    reserved = {job: held for job, held in sorted(kept.items()) if held}
+    holders = [f"{_job(job, jobs, own)} holds {amounts_in_words(held)}" for job, held in reserved.items()]
     rest = {
         name: total[name] - free.get(name, 0.0) - sum(amounts.get(name, 0.0) for amounts in kept.values())
         for name in counted
     }
     rest = {name: round(value, 2) for name, value in rest.items() if value > 0.005}
     if rest:
-        holders.append(f"{amounts_in_words(rest)} held by tasks and actors of {_others(jobs, own)}")
+        holders.append(f"tasks and actors of {_any_of(jobs, own, reserved)} hold {amounts_in_words(rest)}")
     return "; ".join((f"the cluster has {has or 'no CPU'} free", *holders))
 
 
@@ -76,11 +75,13 @@ def _kept_by_job(groups: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, flo
     return {job: dict(amounts) for job, amounts in kept.items()}
 
 
-def _others(jobs: Sequence[Mapping[str, Any]], own: str) -> str:
+def _any_of(jobs: Sequence[Mapping[str, Any]], own: str, described: Container[str]) -> str:
+    """Name the jobs that go on, those that were described by their ids alone: Ray does not say whose a task is."""
     ids = [job["JobID"] for job in jobs]
-    shown = [_job(job, jobs, own) for job in ids[:SHOWN_JOBS]]
-    more = f" and {len(ids) - SHOWN_JOBS} more" if len(ids) > SHOWN_JOBS else ""
-    return (", ".join(shown) or "jobs that have ended") + more
+    shown = [f"job {job}" if job in described and job != own else _job(job, jobs, own) for job in ids[:SHOWN_JOBS]]
+    if len(ids) > SHOWN_JOBS:
+        shown.append(f"{len(ids) - SHOWN_JOBS} more")
+    return " or ".join(shown) or "jobs that have ended"
 
 
 def _job(job: str, jobs: Sequence[Mapping[str, Any]], own: str) -> str:
