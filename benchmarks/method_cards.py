@@ -32,6 +32,7 @@ from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.trained_model import TrainedModel
+from d2ace.pipeline.runs.trained_run import TrainedRun
 from d2ace.selectors import api
 
 DATA = ROOT.parent / "shared" / "data" / "mulan"
@@ -92,8 +93,8 @@ def config(home: Path, name: str, method: str, seed: int) -> Config:
 
 def reference(home: Path, name: str, seed: int) -> Path:
     """Write the losses of uniform's network of the same seed, on its own training rows; return the file."""
-    model = TrainedModel(home / "runs" / f"{name}-uniform-{seed}", torch.device("cpu"))
-    manifest, rows = Manifest.load(home / name), model.data.splits.train
+    model = TrainedModel(TrainedRun.open(home / "runs" / f"{name}-uniform-{seed}"), torch.device("cpu"))
+    manifest, rows = Manifest.load(home / name), model.run.data.splits.train
     losses = model.losses(ShardRows(manifest), rows)
     path = home / f"{name}-{seed}.parquet"
     pq.write_table(pa.table({"id": np.arange(len(rows)), "losses": list(losses)}), path)

@@ -11,7 +11,7 @@ from sklearn.datasets import make_multilabel_classification
 from torch.utils.data import DataLoader, TensorDataset
 
 from d2ace.selectors.bases import FallingPressureSelector
-from d2ace.selectors.common.labels import Labels
+from d2ace.selectors.common.label_matrix import Labels
 from d2ace.selectors.common.settings import number
 from d2ace.selectors.dataloader import SelectorBatchSampler, WithIndex
 from d2ace.selectors.history.row_losses import RowLosses

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .bases import FallingPressureSelector
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .history.observations import NEUTRAL_PROBABILITY, Observations
 
 
@@ -76,7 +76,7 @@ class ActiveBias(FallingPressureSelector):
     State: two float32 numbers an entry. Cost: O(B L) a batch, O(N L) an epoch.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         **settings: warm-up, pressure (8 as in the multi-label methods [own]) and its fall, and what else
             ``FallingPressureSelector`` takes.
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .common.errors import SelectionError
 from .common.explain import checked_row, row_values
-from .common.labels import Labels, as_label_matrix
+from .common.label_matrix import LabelMatrix, Labels
 from .common.registry import Registry, settings_of
 from .plans.plan import Plan
 
@@ -32,7 +32,8 @@ class Selector(ABC):
     pure function of (seed, epoch, state at the end of the previous epoch): asking twice gives the same plan.
 
     Args:
-        labels: (N, L) relevance, dense array or scipy sparse, entries 0 or 1.
+        labels: (N, L) relevance, dense or scipy sparse, or a ``LabelMatrix``: 0, 1, soft values in between, and NaN
+            for unknown entries.
         batch_size: B, rows a batch.
         epochs: length of the run; schedules end there.
         seed: the run's seed.
@@ -40,7 +41,12 @@ class Selector(ABC):
         neighbour_ids: int64 (N, K + 1) nearest neighbours, the row itself included, or None.
 
     Raises:
-        SelectionError: for labels that are not 0/1, sizes that do not fit, or settings out of range.
+        SelectionError: for labels outside 0..1, sizes that do not fit, or settings out of range.
+
+    Attributes:
+        label_matrix: the labels with all that is known of them. An unknown entry has no loss, whatever ``observe`` is
+            told of it, and takes no part in counts, weights and correlations; its predictions are looked at.
+        labels: CSR uint8 (N, L), the positives (soft values of at least 0.5).
     """
 
     name: ClassVar[str]
@@ -64,7 +70,8 @@ class Selector(ABC):
         features: np.ndarray | None = None,
         neighbour_ids: np.ndarray | None = None,
     ) -> None:
-        self.labels = as_label_matrix(labels)
+        self.label_matrix = LabelMatrix.of(labels)
+        self.labels = self.label_matrix.positives
         self.n_rows, self.n_labels = self.labels.shape
         for setting, value in (("batch_size", batch_size), ("epochs", epochs)):
             if int(value) != value or value < 1:
@@ -92,7 +99,7 @@ class Selector(ABC):
         Args:
             ids: int64 (b,), row positions, no row twice.
             probabilities: float (b, L), predicted probabilities, any float dtype.
-            losses: float (b, L), loss of each entry, before the step.
+            losses: float (b, L), loss of each entry, before the step; of no account where the label is unknown.
         """
 
     @abstractmethod

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from .api import Selector
-from .common.labels import Labels, spans
+from .common.label_matrix import Labels
+from .common.labels import spans
 from .common.randomness import generator
 from .common.settings import whole
 from .common.state import check_header, header, need
@@ -32,7 +33,7 @@ class Balanced(Selector):
     single rows unless G is 1.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         draws_at_once: G, draws whose labels are chosen before their rows' other labels are counted; 1 is the common
             sampler to the letter, None: a whole batch.
         **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.

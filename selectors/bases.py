@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .api import Selector
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.randomness import generator
 from .common.settings import whole
 from .common.state import check_header, header, need
@@ -84,7 +84,7 @@ class LawSelector(FrozenSelector):
     """One score a row, the law all methods share under a constant pressure, and a warm-up of plain permutations.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         warmup: plain permutations first: epochs (int), or a share of the run (float below 1).
         pressure: s, bound of max P / min P.
         **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.

@@ -12,7 +12,7 @@ import numpy as np
 
 from .api import Selector
 from .common.explain import checked_row
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.randomness import generator
 from .common.settings import choice, flag, number, whole
 from .common.state import check_header, divided, header, joined, need
@@ -27,6 +27,7 @@ from .ranges.joint_law import draw, freeze, named, rescore
 from .ranges.range_state import BRANCHES, RangeSpec, RangeState
 from .ranges.ranges import LocalRanges, Ranges
 from .scores.context import local_context
+from .scores.label_pairs import LabelPairs
 
 _SCHEMA = 2  # 1 kept losses as they came
 
@@ -35,10 +36,11 @@ class D2ACE(Selector):
     """Draws rows by uncertainty and noise-resistant hardness of their labels, both enhanced by correlations.
 
     Epochs before ``warmup`` are permutations; later ones are drawn from the law frozen at the end of the epoch
-    before. Memory: (T + 3) * N * L float32 (the history part halves with ``history_dtype="float16"``).
+    before. Memory: (T + 3) * N * L float32 (the history part halves with ``history_dtype="float16"``), and about 90
+    bytes a pair of labels: of all pairs up to 1,024 labels, else of those that meet in a row.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         features: float (N, d), scaled, for the neighbours; not needed with ``neighbour_ids``, 0 neighbours, or
             without ``correlation``.
         neighbour_ids: int (N, K + 1), the row itself included, instead of ``features``.
@@ -127,6 +129,8 @@ class D2ACE(Selector):
         }
         k = whole("neighbours", neighbours) if self._correlated else 0
         ids = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
+        self._known = self.label_matrix.known_counts()
+        self._pairs = LabelPairs.of(self.labels)
         self._ranges = self._place(self._specs(ids, self._bounds()))
         self._rescore(0)
 
@@ -178,7 +182,7 @@ class D2ACE(Selector):
         parts = self._ranges.broadcast(RangeState.diagnostics, self._law.sums)
         return {
             **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
-            **named(correlation=self._law.correlations),
+            **named(correlation=[self._pairs.dense(branch) for branch in self._law.correlations]),
             "p": self._law.probabilities.copy(),
             **self.summary(),
         }
@@ -190,8 +194,8 @@ class D2ACE(Selector):
         value is ``uncertainty`` or ``hardness``. Level 1 is drawn most, level N least.
         """
         row = checked_row(row, self.n_rows)
-        matrices = self._law.correlations if self._correlated else np.zeros_like(self._law.correlations)
-        fixed = (self._law.weights, matrices, self._law.sums)
+        correlations = self._law.correlations if self._correlated else np.zeros_like(self._law.correlations)
+        fixed = (self._law.weights, correlations, self._law.sums)
         parts = self._ranges.split(np.array([row]))
         answers = self._ranges.scatter(RangeState.explain, [part and (int(part[1][0]), *fixed) for part in parts])
         return {
@@ -215,10 +219,12 @@ class D2ACE(Selector):
 
     def state_dict(self) -> dict[str, Any]:
         """Return history, scores and the frozen law as copies; also right in the middle of an epoch."""
+        correlations = [self._pairs.saved(branch) for branch in self._law.correlations]
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
             **joined(self._ranges.broadcast(RangeState.state)),
-            **named(label_weight=self._law.weights, correlation=self._law.correlations),
+            **named(label_weight=self._law.weights, correlation=correlations),
+            **({} if self._pairs.cells is None else {"correlation_cells": self._pairs.cells.copy()}),
             "pressure": self._law.pressure,
             "beta": self._law.beta,
         }
@@ -234,15 +240,22 @@ class D2ACE(Selector):
             state = {**state, "last_loss": normalised_loss(state["last_loss"])}
         own = {key: state[key] for key in keys}
         self._ranges.scatter(RangeState.load, [(part,) for part in divided(own, self._ranges.bounds)])
-        weights, matrices = (np.array([state[key] for key in pair]) for pair in (fixed[:2], fixed[2:]))
-        self._law = freeze(self._ranges, weights, matrices, float(state["pressure"]), float(state["beta"]))
+        weights = np.array([state[key] for key in fixed[:2]])
+        correlations = np.array([self._pairs.loaded(state[key]) for key in fixed[2:]])
+        self._law = freeze(self._ranges, weights, correlations, float(state["pressure"]), float(state["beta"]))
 
     def _rescore(self, epoch: int) -> tuple[int, int]:
         """Recompute all; return how many probabilities and losses were unusable since the last time."""
-        weights, matrices, unusable = rescore(
-            self._ranges, self.n_rows, self._mean_weight, self._std_weight, correlated=self._correlated
+        weights, correlations, unusable = rescore(
+            self._ranges,
+            self._pairs,
+            self.n_rows,
+            self._known,
+            self._mean_weight,
+            self._std_weight,
+            correlated=self._correlated,
         )
-        self._law = freeze(self._ranges, weights, matrices, self._pressure.at(epoch), self._mixture.at(epoch))
+        self._law = freeze(self._ranges, weights, correlations, self._pressure.at(epoch), self._mixture.at(epoch))
         return unusable
 
     def _bounds(self) -> np.ndarray:
@@ -257,5 +270,6 @@ class D2ACE(Selector):
         specs = []
         for start, stop in pairwise(bounds.tolist()):
             context = local_context(self.labels, neighbour_ids, slice(start, stop))
-            specs.append(RangeSpec(self.n_rows, self.labels[start:stop], context, floor, self._history))
+            own = self.label_matrix.take(slice(start, stop))
+            specs.append(RangeSpec(self.n_rows, own, context, self._pairs, floor, self._history))
         return specs

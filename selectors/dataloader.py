@@ -126,9 +126,9 @@ class SelectorBatchSampler:
             logits: float (b, L), a tensor on any device, or an array.
         """
         z = _array(logits)
-        y = self.selector.labels[_integers(ids)].toarray()
+        y = self.selector.label_matrix.dense(_integers(ids))
         small = np.exp(-np.abs(z))  # never overflows
-        losses = np.maximum(z, 0) - z * y + np.log1p(small)
+        losses = np.nan_to_num(np.maximum(z, 0) - z * y + np.log1p(small), nan=0.0)  # unknown entries lose nothing
         self.observe(ids, np.where(z >= 0, 1, small) / (1 + small), losses)
 
     def weights_of(self, ids: Any) -> Any:
@@ -153,6 +153,31 @@ class SelectorBatchSampler:
         import torch
 
         return torch.from_numpy(weights).to(ids.device)
+
+    def targets_of(self, ids: Any) -> tuple[Any, Any]:
+        """Return what the entries of the next batch to be observed are trained on: targets and weights, float32 (b, L).
+
+        Targets are the labels, but for entries that a policy (``WithEntries``) trains otherwise. The weights are those
+        of the entries' losses: 1, those of the policy, and 0 for an unknown entry, whose target then is 0. Both are
+        tensors on the device of ``ids`` when that is a tensor, else arrays.
+
+        Raises:
+            SelectionError: when the rows are not those of that batch.
+        """
+        plan = self._current("targets_of()")
+        self._check_rows(ids)
+        rows = _integers(ids)
+        labels = self.selector.label_matrix.dense(rows)
+        targets, weights = labels, np.ones(labels.shape, np.float32)
+        if plan.entries is not None:
+            targets, weights = plan.entries.dense(rows, labels)
+        unknown = np.isnan(targets)
+        found = np.where(unknown, np.float32(0), targets), np.where(unknown, np.float32(0), weights)
+        if not hasattr(ids, "detach"):
+            return found
+        import torch
+
+        return torch.from_numpy(found[0]).to(ids.device), torch.from_numpy(found[1]).to(ids.device)
 
     def end_epoch(self) -> None:
         """Let the selector recompute its law; the next epoch can then be set.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
+from .common.label_matrix import LabelMatrix
 from .common.labels import cooccurrence, spans
 from .hard_imbalance import HardImbalance
 from .plans.draw import WeightTable, batch_offsets
@@ -48,7 +49,7 @@ class HardImbalanceCorrelation(HardImbalance):
 
     def _successors(self, table: WeightTable, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the next row of each of m batches that hold the rows ``taken`` (m, t), int64 (m,)."""
-        affinity = np.asarray(self.labels[taken[:, -1]] @ self._label_correlation)
+        affinity = (self.labels[taken[:, -1]] @ self._label_correlation).toarray()
         cardinality = np.diff(self.labels.indptr)
         found, open_ = np.empty(len(taken), np.int64), np.arange(len(taken))
         for _ in range(_ROUNDS):
@@ -77,22 +78,24 @@ class HardImbalanceCorrelation(HardImbalance):
         return np.bincount(pair, affinity[batch[pair], label], minlength=len(row))
 
     @cached_property
-    def _label_correlation(self) -> np.ndarray:
-        return label_correlation(self.labels)
+    def _label_correlation(self) -> sparse.csr_array:
+        return label_correlation(self.label_matrix)
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what hard-imbalance does, and ``label_correlation``, A (L, L); ``p`` is the law of first rows."""
-        return {**super().diagnostics(), "label_correlation": self._label_correlation.copy()}
+        return {**super().diagnostics(), "label_correlation": self._label_correlation.toarray()}
 
 
-def label_correlation(labels: sparse.csr_array) -> np.ndarray:
-    """Return A_jk = (P(j|k) + P(k|j)) / 2 with a zero diagonal, float64 (L, L). Source: ADA [paper].
+def label_correlation(matrix: LabelMatrix) -> sparse.csr_array:
+    """Return A_jk = (P(j|k) + P(k|j)) / 2 with a zero diagonal, float64 CSR (L, L). Source: ADA [paper].
 
-    A label without positives has a zero row and column [own].
+    P(j|k) counts the rows with label k where j is known. A label without positives has a zero row and column [own].
     """
-    together = cooccurrence(labels).astype(np.float64)
-    positives = np.diagonal(together).copy()
-    inverse = np.divide(1.0, positives, out=np.zeros_like(positives), where=positives > 0)
-    correlation = together * (inverse[:, None] + inverse) / 2
-    np.fill_diagonal(correlation, 0.0)
-    return correlation
+    positives = matrix.positives
+    together = cooccurrence(positives).astype(np.float64).tocoo()
+    apart = together.row != together.col
+    row, column = together.row[apart], together.col[apart]
+    having = sparse.csr_array(positives.T)
+    inverse = [1.0 / matrix.known_with(having, *pair) for pair in ((row, column), (column, row))]
+    shares = together.data[apart] * (inverse[0] + inverse[1]) / 2
+    return sparse.csr_array((shares, (row, column)), shape=together.shape)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .bases import Frozen, FrozenSelector
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.settings import number, whole
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets
@@ -25,7 +25,7 @@ class InfoBatch(FrozenSelector):
     State: two numbers a row. Cost: O(B L) a batch, O(N) an epoch.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         prune: r, share of the rows below the mean that an epoch leaves out; below 1.
         prune_until: share of the epochs after which all rows come.
         **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
@@ -42,7 +42,7 @@ class InfoBatch(FrozenSelector):
         super().__init__(labels, **run)
         self.prune = number("prune", prune, low=0.0, below=1.0)  # at 1 no easy row would ever be seen
         self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
-        self._begin(RowLosses(self.n_rows, self.n_labels))
+        self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
     def selection_start(self) -> int | None:

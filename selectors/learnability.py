@@ -14,7 +14,7 @@ import numpy as np
 
 from .bases import Frozen, FrozenSelector
 from .common.errors import SelectionError
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.reference import Reference, reference_losses
 from .common.settings import choice, number, whole
 from .history.row_losses import RowLosses
@@ -27,11 +27,11 @@ class Learnability(FrozenSelector):
     """Takes from each random super-batch of F * B rows the B with the largest loss(now) - loss(reference).
 
     Super-batches are cut from shuffled passes over all rows, so that each row is a candidate about equally often:
-    F times an epoch. The loss of a row is the mean over its labels [own: the papers have one loss a row].
+    F times an epoch. The loss of a row is the mean over its known labels [own: the papers have one loss a row].
     State: three numbers a row. Cost: O(B L) a batch, O(F N) a plan; memory of a plan O(N).
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         reference: losses of the reference model: an (N, L) array, the path of a Parquet file with columns ``id``
             (positions 0..N-1) and ``losses`` (list of L numbers), or a callable that returns float (n, L) for int64
             ids (n,).
@@ -73,8 +73,9 @@ class Learnability(FrozenSelector):
             raise SelectionError(
                 "learnability needs reference: losses as an (N, L) array, a Parquet file, or a callable of row ids"
             )
-        self._reference = reference_losses(reference, np.arange(self.n_rows), self.n_labels).mean(axis=1)
-        self._begin(RowLosses(self.n_rows, self.n_labels))
+        losses = reference_losses(reference, np.arange(self.n_rows), self.n_labels)
+        self._reference = losses.mean(axis=1) if self.label_matrix.is_complete else self._known_means(losses)
+        self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
     def selection_start(self) -> int | None:
@@ -98,6 +99,11 @@ class Learnability(FrozenSelector):
         chosen = [self._pick(rng, a_pass, size) for _ in range(-(-batches // a_pass))]
         ids = np.concatenate(chosen)[:batches].reshape(-1)
         return Plan(epoch, ids[: self.n_rows], offsets)
+
+    def _known_means(self, losses: np.ndarray) -> np.ndarray:
+        """Return the mean over the known labels of each row, float64 (N,); 0 without any."""
+        known = self.label_matrix.known()
+        return np.where(known, losses, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
 
     def _pick(self, rng: np.random.Generator, count: int, size: int) -> np.ndarray:
         """Return the rows picked from each of ``count`` super-batches of one pass, int64 (count, min(B, N))."""

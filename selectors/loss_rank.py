@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from .bases import FallingPressureSelector
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .history.row_losses import RowLosses
 
 
@@ -22,7 +22,7 @@ class LossRank(FallingPressureSelector):
     State: two numbers a row. Cost: O(B L) a batch, O(N log N) an epoch.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         pressure: s_0, the first row's P over the last one's.
         **settings: warm-up, the pressure's fall and what else ``FallingPressureSelector`` takes.
 
@@ -35,7 +35,7 @@ class LossRank(FallingPressureSelector):
 
     def __init__(self, labels: Labels, *, pressure: float = 100.0, **settings: Any) -> None:
         super().__init__(labels, pressure=pressure, **settings)
-        self._begin(RowLosses(self.n_rows, self.n_labels))
+        self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         return self._seen.row_loss[rows]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .bases import FallingPressureSelector
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.settings import number, whole
 from .history.observations import Observations
 
@@ -82,7 +82,7 @@ class RecencyBias(FallingPressureSelector):
     State: two bytes an entry. Cost: O(B L) a batch, O(N L) an epoch.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         history: T, decisions kept for each entry, 1 to 16.
         threshold: a label is predicted when its probability is larger.
         pressure: s_0, bound of max P / min P.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.settings import whole
 from .d2ace import D2ACE
 from .ranges.range_state import RangeSpec

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 from .bases import FallingPressureSelector, Frozen
-from .common.labels import Labels
+from .common.label_matrix import Labels
 from .common.settings import choice, number, whole
 from .history.history import History
 
@@ -27,7 +27,7 @@ class Uncertainty(FallingPressureSelector):
     N (4 L)^2 / 2 multiplications for the mutual information of all pairs of labels.
 
     Args:
-        labels: (N, L) relevance, dense or scipy sparse, entries 0 or 1.
+        labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         history: T, predictions kept for each entry.
         fluctuation_weight: lambda, fluctuation against entropy in the uncertainty.
         correlation: "mutual-information" as in the text, or "none": all ones, what the released program ran.
@@ -55,7 +55,7 @@ class Uncertainty(FallingPressureSelector):
         self.correlation = choice("correlation", correlation, ("mutual-information", "none"))
         length = whole("history", history, at_least=1)
         weight = number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0)
-        self._begin(History(self.n_rows, self.n_labels, length=length, fluctuation_weight=weight))
+        self._begin(History(self.n_rows, self.n_labels, self.label_matrix, length=length, fluctuation_weight=weight))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         """Return sum_k (E C)_ik, as sum_j E_ij (sum_k C_jk). Source: UNC [paper]."""

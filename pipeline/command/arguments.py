@@ -7,6 +7,7 @@ from . import verbs
 
 _Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _Group: TypeAlias = "argparse._ArgumentGroup"
+_MOVED = "where the run's data lies now, if it was moved"
 _SPLIT_WORDS = ("train", "training", "val", "valid", "validation", "dev", "test")
 
 
@@ -25,7 +26,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(subparsers)
     _add_doctor(subparsers)
     _add_submit(subparsers)
-    methods = subparsers.add_parser("methods", help="list selection methods and networks with their settings")
+    methods = subparsers.add_parser(
+        "methods", help="list selection methods, entry policies and networks with their settings"
+    )
     methods.set_defaults(call=verbs.run_methods)
     demo = subparsers.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
     demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")
@@ -44,7 +47,7 @@ def _add_debug(parser: argparse.ArgumentParser, subparsers: _Subparsers) -> None
 
 def _add_prepare(subparsers: _Subparsers) -> None:
     prepare = subparsers.add_parser("prepare", help="turn data into shards with a manifest")
-    source = "a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes; of images: a folder or a URI"
+    source = "a file, the stem of STEM-train.arff and STEM-test.arff, or digit-scenes; of images a folder or address"
     prepare.add_argument("source", help=source)
     prepare.add_argument("out", help="folder to write")
     formats = ("auto", "arff", "csv", "tsv", "parquet", "npz")
@@ -121,13 +124,14 @@ def _add_train(subparsers: _Subparsers) -> None:
     train.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
     train.add_argument("--resume", metavar="RUN", help="go on with this run; train.epochs=N gives it more")
     train.add_argument("--workers", type=int, help="with --resume: another number of workers")
+    train.add_argument("--data", metavar="PATH", help=f"with --resume: {_MOVED}")
     train.set_defaults(call=verbs.run_train)
 
 
 def _add_evaluate(subparsers: _Subparsers) -> None:
-    evaluate = subparsers.add_parser("evaluate", help="print the metrics of a finished run as JSON")
+    evaluate = subparsers.add_parser("evaluate", help="print the metrics of a run as JSON")
     evaluate.add_argument("run", help="run folder")
-    evaluate.add_argument("--data", help="another prepared data set; default: the run's own")
+    evaluate.add_argument("--data", metavar="PATH", help=f"another prepared data set, or {_MOVED}")
     evaluate.add_argument("--split", default="test", choices=("train", "validation", "test", "all"))
     evaluate.set_defaults(call=verbs.run_evaluate)
 
@@ -145,6 +149,7 @@ def _add_explain(subparsers: _Subparsers) -> None:
     explain.add_argument("run", help="run folder")
     explain.add_argument("row", type=int, help="row id of a training row, as in RUN/order")
     explain.add_argument("--epoch", type=int, help="counted from 1, as shown; default: the last that can be explained")
+    explain.add_argument("--data", metavar="PATH", help=_MOVED)
     explain.set_defaults(call=verbs.run_explain)
 
 
@@ -155,6 +160,7 @@ def _add_simulate(subparsers: _Subparsers) -> None:
     simulate.add_argument(
         "--option", action="append", default=[], metavar="key=value", help="a setting; may be repeated"
     )
+    simulate.add_argument("--data", metavar="PATH", help=_MOVED)
     simulate.set_defaults(call=verbs.run_simulate)
 
 
@@ -182,6 +188,7 @@ def _add_report(subparsers: _Subparsers) -> None:
     report = subparsers.add_parser("report", help="write one HTML file about a run, a comparison or a sweep")
     report.add_argument("source", help="run folder, folder of a sweep, or the folder or table.parquet of a comparison")
     report.add_argument("--out", metavar="FILE", help="default: report.html beside it")
+    report.add_argument("--data", metavar="PATH", help=f"of a run: {_MOVED}")
     report.set_defaults(call=verbs.run_report)
 
 

@@ -22,7 +22,7 @@ def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
     with stage(f"reading {redacted(options.source)}"):
         manifest = _prepared(options)
-    from ..data.from_images.prepare import REJECTED_FILE
+    from ..data.from_images.outcome import REJECTED_FILE
     from ..data.summary import read_summary, summarise
     from ..data.summary_text import summary_text
 
@@ -66,7 +66,9 @@ def run_train(options: argparse.Namespace) -> None:
         run = require_run(options.resume)
         with _loading():
             from ..training.driver import resume
-        result = resume(run, workers=options.workers, overrides=overrides)
+        result = resume(run, workers=options.workers, overrides=overrides, data=options.data)
+    elif options.data:
+        raise ConfigError("train --data goes with --resume RUN: it says where that run's data lies now")
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:
@@ -114,7 +116,7 @@ def run_explain(options: argparse.Namespace) -> None:
     epoch = options.epoch
     if epoch is not None and epoch < 1:
         raise ConfigError(f"--epoch counts from 1, as everything that is shown, got {epoch}")
-    print(explain(options.run, options.row, None if epoch is None else epoch - 1))
+    print(explain(options.run, options.row, None if epoch is None else epoch - 1, data=options.data))
 
 
 def run_simulate(options: argparse.Namespace) -> None:
@@ -124,7 +126,7 @@ def run_simulate(options: argparse.Namespace) -> None:
         from ..common.config.overrides import apply_overrides
         from ..results.simulation import simulate
 
-    print(simulate(options.run, options.method, apply_overrides({}, options.option)))
+    print(simulate(options.run, options.method, apply_overrides({}, options.option), data=options.data))
 
 
 def run_compare(options: argparse.Namespace) -> None:
@@ -164,7 +166,7 @@ def run_report(options: argparse.Namespace) -> None:
     with _loading():
         from ..results.report import report
 
-    print(f"report: {report(options.source, options.out)}")
+    print(f"report: {report(options.source, options.out, data=options.data)}")
 
 
 def run_doctor(options: argparse.Namespace) -> None:
@@ -208,15 +210,20 @@ def run_submit(options: argparse.Namespace) -> int:
 
 
 def run_methods(_: argparse.Namespace) -> None:
-    """List methods and networks with their settings."""
+    """List methods, entry policies and networks with their settings."""
     with _loading():
         from ...selectors import api as selectors
+        from ...selectors.entries import api as policies
         from .. import models
 
     for name in selectors.names():
         print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
         for key, parameter in selectors.options(name).items():
             print(f"    selector.options.{key} = {parameter.default!r}")
+    for name in policies.names():
+        print(f"{name}: {(inspect.getdoc(policies.REGISTRY.find(name)) or '').splitlines()[0]}")
+        for key, parameter in policies.options(name).items():
+            print(f"    selector.entries.options.{key} = {parameter.default!r}")
     for name in models.names():
         print(f"{name}: {(inspect.getdoc(models.get(name)) or '').splitlines()[0]}")
 

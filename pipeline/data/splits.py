@@ -1,4 +1,4 @@
-"""Training, validation and test rows: as the source gives them, or by iterative stratification.
+"""Training, validation and test rows: as the source gives them, or by iterative stratification and an exchange.
 
 Legend: N rows, L labels, k folds.
 """
@@ -14,8 +14,11 @@ from scipy.sparse import csc_array, csr_array
 from ...selectors.common.randomness import generator
 from ..common.errors import DataError, did_you_mean
 from .manifest import SPLITS
+from .rare_labels import share_rare_labels
 
 Mode = Literal["given", "stratified"]
+VERSION = 2
+"""Raised when the same arguments begin to give other rows; a run keeps the rows that it began with."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def make_splits(
 
     ``given`` keeps the source's validation and test rows and carves what the source lacks out of its other rows
     (training rows and rows without a split); ``stratified`` ignores the source's split. With ``fold`` of ``folds``
-    the test rows are that cross-validation fold of all rows, and the source's split is ignored as well.
+    the test rows are that cross-validation fold of all rows, and the source's split is ignored as well. What is carved
+    out misses as few rare labels as it can (``rare_labels.py``).
 
     Args:
         labels: CSR (N, L).
@@ -72,7 +76,8 @@ def make_splits(
             f"validation and test fractions must be 0 or more and add up to less than 1, got {validation} + {test}"
         )
     pool = np.flatnonzero(part == 0)
-    part[pool] = stratify(labels[pool], [1.0 - validation - test, validation, test], seed)
+    shares = [1.0 - validation - test, validation, test]
+    part[pool] = share_rare_labels(labels[pool], stratify(labels[pool], shares, seed), shares, seed)
     result = Splits(*(np.flatnonzero(part == which) for which in range(3)))
     if not len(result.train):
         raise DataError(f"no training rows among {n}: the source's split or the fractions leave none")

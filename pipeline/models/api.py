@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
 from ...selectors.common.registry import Registry, settings_of
@@ -32,14 +33,15 @@ class ModelContext:
         input_shape: ``(d,)`` for tables, ``(C, H, W)`` for images.
         label_counts: positives of each label among the training rows, L numbers.
         n_rows: training rows.
-        cooccurrence: float (L, L), training rows that have both labels (the diagonal: ``label_counts``), or None.
+        cooccurrence: float (L, L), training rows that have both labels (the diagonal: ``label_counts``), or None; CSR,
+            since most of many labels never meet, or dense.
     """
 
     n_labels: int
     input_shape: tuple[int, ...]
     label_counts: tuple[int, ...]
     n_rows: int
-    cooccurrence: np.ndarray | None = None
+    cooccurrence: sparse.csr_array | np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.n_labels < 1 or self.n_rows < 1 or not self.input_shape or min(self.input_shape) < 1:
@@ -79,12 +81,15 @@ class MultiLabelModel(nn.Module, ABC):
     Attributes:
         inputs: ``table`` for rows of shape (d,), ``image`` for (C, H, W).
         embeds: whether ``embed`` works.
+        entrywise: whether the configured criterion of each entry is all that it learns from, so that single entries can
+            be left out or weighed; False for a network with a ``row_loss`` of its own.
         layered: whether ``layer_groups`` tells layers apart.
         pretrained: whether ``load_pretrained`` has weights to load.
     """
 
     name: ClassVar[str]
     embeds: ClassVar[bool] = False
+    entrywise: ClassVar[bool] = True
     layered: ClassVar[bool] = False
     pretrained: bool = False
     inputs: ClassVar[Literal["table", "image"]] = "table"

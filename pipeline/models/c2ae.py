@@ -37,6 +37,7 @@ class C2AE(MultiLabelModel):
     """
 
     name: ClassVar[str] = "c2ae"
+    entrywise: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -145,7 +146,7 @@ def label_graph(context: ModelContext, graph: str) -> Tensor:
         return torch.eye(context.n_labels)
     if context.cooccurrence is None:
         raise ConfigError("graph='cooccurrence' of network 'clif' needs the training labels' co-occurrence, got none")
-    counts = np.asarray(context.cooccurrence, dtype=np.float64)
+    counts = sparse.csr_array(context.cooccurrence).toarray().astype(np.float64)
     conditional = counts / np.maximum(np.diag(counts), 1.0)
     mean = (conditional + conditional.T) / 2
     np.fill_diagonal(mean, 0.0)

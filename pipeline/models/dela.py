@@ -35,6 +35,7 @@ class DELA(MultiLabelModel):
     """
 
     name: ClassVar[str] = "dela"
+    entrywise: ClassVar[bool] = False
 
     def __init__(
         self, context: ModelContext, *, hidden: int = 256, dropout: float = 0.2, kl_weight: float = 1e-4

@@ -18,4 +18,8 @@ NETWORKS: dict[str, str] = {
 LOSSES: dict[str, str] = {
     "asl": ".losses:asl",
     "bce": ".losses:bce",
+    "hill": ".hill:hill",
+    "ll-ct": ".large_loss:large_loss_correction",
+    "ll-r": ".large_loss:large_loss_rejection",
+    "splc": ".splc:splc",
 }

@@ -3,6 +3,7 @@
 B rows of a batch   L labels
 """
 
+import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from .known import LOSSES
 
 _TINY = 1e-7
 """Distance that a shifted probability keeps from 0 and 1."""
+_SURE = -30.0
+"""Logit of a negative that nobody doubts."""
 
 
 def bce(logits: Tensor, labels: Tensor) -> Tensor:
@@ -57,7 +60,7 @@ def names() -> list[str]:
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:
     """Raise ConfigError (with "did you mean") unless ``Criterion(kind, options)`` would work."""
-    known = settings_of(REGISTRY.find(kind), ("logits", "labels"))
+    known = settings_of(REGISTRY.find(kind), ("logits", "labels", "epoch"))
     REGISTRY.check_settings(kind, options, known)
     checks = Checks(ConfigError, f"loss {kind!r}")
     for key, value in options.items():
@@ -77,14 +80,19 @@ class Criterion:
 
     def __init__(self, kind: str = "bce", options: Mapping[str, float] | None = None) -> None:
         check_options(kind, options or {})
-        self._formula = partial(REGISTRY.find(kind), **(options or {}))
+        formula = REGISTRY.find(kind)
+        self._by_epoch = "epoch" in inspect.signature(formula).parameters
+        self._formula = partial(formula, **(options or {}))
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, epoch: int = 0) -> Tensor:
         """Return the loss of each entry, float32 (B, L), computed in float32 even under autocast.
+
+        An unknown entry has a loss of exactly 0, and no gradient.
 
         Args:
             logits: (B, L), any float dtype.
-            labels: (B, L), 0 or 1, any dtype.
+            labels: (B, L), 0..1, NaN for unknown, any dtype.
+            epoch: from 0, for criteria that change with it.
 
         Raises:
             ValueError: when the shapes differ.
@@ -92,7 +100,13 @@ class Criterion:
         if logits.shape != labels.shape:
             raise ValueError(f"logits are {tuple(logits.shape)} but labels are {tuple(labels.shape)}")
         with torch.autocast(logits.device.type, enabled=False):
-            return self._formula(logits.float(), labels.float())
+            given = labels.float()
+            unknown = given.isnan()
+            settings = {"epoch": epoch} if self._by_epoch else {}
+            # there a sure negative, which no criterion takes for anything else, and no gradient passes
+            scores, truth = logits.float().masked_fill(unknown, _SURE), given.masked_fill(unknown, 0.0)
+            entries = self._formula(scores, truth, **settings)
+            return entries.masked_fill(unknown, 0.0)
 
 
 _BCE = Criterion()
@@ -104,5 +118,5 @@ def entry_losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def row_losses(entry: Tensor) -> Tensor:
-    """Return each row's loss, the mean over its labels: (B, L) to (B,)."""
+    """Return each row's loss, the mean over all labels, where unknown ones add 0: (B, L) to (B,)."""
     return entry.mean(dim=1)

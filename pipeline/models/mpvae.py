@@ -34,6 +34,7 @@ class MPVAE(MultiLabelModel):
     """
 
     name: ClassVar[str] = "mpvae"
+    entrywise: ClassVar[bool] = False
 
     def __init__(
         self,

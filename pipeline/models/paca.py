@@ -36,6 +36,7 @@ class PACA(MultiLabelModel):
     """
 
     name: ClassVar[str] = "paca"
+    entrywise: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""``evaluate``: the metrics of a finished run on some rows."""
+"""``evaluate``: the metrics of a run on some rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.cluster.session import ray_session
-from ..common.config.config import Config
 from ..common.errors import DataError
 from ..common.stages import stage
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
-from ..runs.trained_model import open_to_score
+from ..runs.own_data import own_data
+from ..runs.trained_run import TrainedRun, open_to_score
 from ..training.metrics import evaluate_predictions
 from .scoring import done_here, score, score_here, scoring
 
@@ -26,38 +26,44 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
 
     Args:
         run: the run folder.
-        data: another prepared data set; None for the run's own, with the run's own splits.
-        split: which rows; of other data those its source marked so.
+        data: another prepared data set, or the run's own in another place; None for the run's own.
+        split: which rows: of the run's own data those of the run's splits, of other data those its source marked so.
 
     Raises:
         DataError: when there are no such rows.
-        RunError: when the run has no validated epoch, does not fit the data, or its own data has changed since.
+        RunError: when the run has no validated epoch, does not fit the data, or its own data has changed or is gone.
     """
-    folder, config, known = open_to_score(run)
-    manifest = Manifest.load(local_path(data or config.data.path, "data").resolve())
+    opened = open_to_score(run)
     if data is None:
-        known.require_same(manifest, folder.path)
-    if split == "all":
-        wanted = np.arange(manifest.rows)
-    elif data is None:
-        wanted = getattr(known.splits, split)
+        manifest = own_data(opened.folder, opened.config, opened.data)
     else:
-        wanted = np.flatnonzero(read_splits(manifest) == SPLITS.index(split))
+        manifest = Manifest.load(local_path(data, "data").resolve())
+    wanted = _rows(opened, manifest, split)
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)
     parts = []
-    for table in _scored(run, config, manifest, wanted):
+    for table in _scored(opened, manifest, wanted):
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
         parts.append((table["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
     ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return evaluate_predictions(probabilities, labels[ids].toarray().astype(np.float32), config.train.threshold)
+    truth = labels[ids].toarray().astype(np.float32)
+    return evaluate_predictions(probabilities, truth, opened.config.train.threshold)
 
 
-def _scored(run: str | Path, config: Config, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
+def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
+    """Return the ids of a split's rows, int64: the run's own splits hold for its own data, wherever that lies."""
+    if split == "all":
+        return np.arange(manifest.rows)
+    if manifest.fingerprint() == run.data.fingerprint:
+        return getattr(run.data.splits, split)
+    return np.flatnonzero(read_splits(manifest) == SPLITS.index(split))
+
+
+def _scored(run: TrainedRun, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
     if done_here(manifest):
         with stage(f"scoring {len(wanted)} rows"):
             yield from score_here(run, manifest, wanted)
         return
-    with ray_session(config.run), scoring(len(wanted)):
+    with ray_session(run.config.run), scoring(len(wanted)):
         yield from score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow")

@@ -119,7 +119,7 @@ class Explanation:
         return [plain, "", aligned([head, *rows]), *([f"... and {left_out} labels more"] if left_out else [])]
 
 
-def explain(run: str | Path, row: int, epoch: int | None = None) -> Explanation:
+def explain(run: str | Path, row: int, epoch: int | None = None, *, data: str | Path | None = None) -> Explanation:
     """Say why a training row was or was not drawn in an epoch, from a recording or a checkpoint; trains nothing.
 
     With a recording (``run.record_observations=true``) any epoch can be explained: a fresh selector is told what
@@ -129,11 +129,12 @@ def explain(run: str | Path, row: int, epoch: int | None = None) -> Explanation:
         run: the run folder.
         row: row id of a training row, as in ``order/`` and ``training_rows.npy``.
         epoch: from 0; None for the last one of the run that can be explained.
+        data: where the run's data lies now, if it was moved.
 
     Raises:
         RunError: when the row is no training row, or the epoch cannot be explained; the message names those that can.
     """
-    known = SelectionOfRun(run)
+    known = SelectionOfRun(run, data)
     position = known.rows.position_of(row)
     epoch, checkpoint = _choose(known, epoch)
     selector = known.selector()

@@ -7,14 +7,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from ..common.cluster.session import ray_session
-from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.stages import stage
 from ..common.storage.json_files import write_json
 from ..common.storage.local_paths import local_path
 from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
-from ..runs.trained_model import open_to_score
+from ..runs.trained_run import TrainedRun, open_to_score
 from .scoring import done_here, score, score_here, scoring
 
 
@@ -36,12 +35,13 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     target = local_path(out, "OUT")
     if target.exists():
         raise RunError(f"{target}: exists already; predictions are not mixed with what is there")
-    _, config, known = open_to_score(run)
+    opened = open_to_score(run)
     manifest = Manifest.load(local_path(data, "data").resolve())
     temporary = temporary_beside(target.absolute())
     try:
-        _write(run, config, manifest, temporary)
-        about = {"labels": list(known.labels), "threshold": config.train.threshold, "rows": manifest.rows}
+        _write(opened, manifest, temporary)
+        threshold = opened.config.train.threshold
+        about = {"labels": list(opened.data.labels), "threshold": threshold, "rows": manifest.rows}
         write_json(temporary / "_labels.json", about)
         temporary.replace(target)
     finally:
@@ -49,10 +49,10 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
     return target
 
 
-def _write(run: str | Path, config: Config, manifest: Manifest, folder: Path) -> None:
+def _write(run: TrainedRun, manifest: Manifest, folder: Path) -> None:
     """Write the Parquet files, from this process or from the tasks of Ray Data."""
     if not done_here(manifest):
-        with ray_session(config.run), scoring(manifest.rows):
+        with ray_session(run.config.run), scoring(manifest.rows):
             score(run, manifest, None).write_parquet(str(folder))
         return
     tables = score_here(run, manifest, None)

@@ -15,9 +15,9 @@ from scipy import sparse
 from ...selectors import api as selectors
 from ..common.config.config import Config
 from ..common.errors import RunError
-from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.shard_rows import ShardRows
+from ..runs.own_data import own_data
 from ..runs.run_folder import RunFolder
 from ..selection.recording import Recorded, read_recording
 from ..selection.training_rows import TrainingRows
@@ -29,6 +29,7 @@ class SelectionOfRun:
 
     Args:
         folder: the run folder.
+        data: where the run's data lies now, if it was moved.
 
     Attributes:
         config: the run's configuration.
@@ -37,20 +38,19 @@ class SelectionOfRun:
         recorded_epochs: those, from 0 on without a gap, whose observations are, too.
 
     Raises:
-        RunError: when it is no run folder, or its data has changed since.
+        RunError: when it is no run folder, or its data has changed since or is gone.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, data: str | Path | None = None) -> None:
         self.folder = RunFolder.open(folder)
-        data = self.folder.load_data()
-        if data is None:
+        known = self.folder.load_data()
+        if known is None:
             raise RunError(f"{folder}: the run selected nothing yet")
-        self.config, self.data = Config.load(self.folder.config), data
-        self.rows = TrainingRows(data.splits.train)
+        self.config, self.data = Config.load(self.folder.config), known
+        self.rows = TrainingRows(known.splits.train)
         self.drawn_epochs = self.folder.selection.drawn_epochs()
         self.recorded_epochs = min(self.folder.selection.recorded_epochs(), self.drawn_epochs)
-        self._manifest = Manifest.load(self.config.data.path)
-        data.require_same(self._manifest, self.folder.path)
+        self._manifest = own_data(self.folder, self.config, known, data)
 
     @cached_property
     def labels(self) -> sparse.csr_array:

@@ -6,7 +6,6 @@ Data of one shard is one task anyway, so this process does it and no Ray is star
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import image_names
 from ..data.shards import read_shard
-from ..runs.run_folder import RunFolder
-from ..runs.trained_model import CHUNK_ROWS, TrainedModel, open_run, require_fit
+from ..runs.trained_model import CHUNK_ROWS, TrainedModel
+from ..runs.trained_run import TrainedRun
 
 if TYPE_CHECKING:
     import ray
@@ -32,7 +31,7 @@ class Scorer:
     """Numbers of shards in, ids with probabilities and labels out; one shard in memory at a time.
 
     Args:
-        folder: of the run.
+        run: the run.
         manifest: of the data.
         wanted: int64, the row ids to score; None for all.
         chunk_rows: rows that go through the network at a time.
@@ -41,13 +40,13 @@ class Scorer:
 
     def __init__(
         self,
-        folder: str,
+        run: TrainedRun,
         manifest: Manifest,
         wanted: np.ndarray | None = None,
         chunk_rows: int = CHUNK_ROWS,
         threads: int | None = None,
     ) -> None:
-        self._model = TrainedModel(folder, threads=threads, stopped=True)
+        self._model = TrainedModel(run, threads=threads)
         self._manifest, self._chunk_rows, self._wanted = manifest, chunk_rows, wanted
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
@@ -71,7 +70,7 @@ class Scorer:
 
     def _table(self, ids: np.ndarray, probabilities: np.ndarray, names: pa.Array | None) -> pa.Table:
         """Return columns id, name (images only), probabilities and labels: the names of those above the threshold."""
-        rows, columns = np.nonzero(probabilities > self._model.config.train.threshold)
+        rows, columns = np.nonzero(probabilities > self._model.run.config.train.threshold)
         offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
         named = pa.array(self._manifest.labels, pa.string()).take(pa.array(columns))
         flat = pa.array(probabilities.ravel())
@@ -93,8 +92,8 @@ class _ScorerOnRay(Scorer):
     def __init__(self, folder: str, manifest: Manifest, wanted: "ray.ObjectRef | None", chunk_rows: int) -> None:
         import ray
 
-        ids = None if wanted is None else ray.get(wanted)
-        super().__init__(folder, manifest, ids, chunk_rows, threads=None if torch.cuda.is_available() else 1)
+        ids, run = None if wanted is None else ray.get(wanted), TrainedRun.open(folder, stopped=True)
+        super().__init__(run, manifest, ids, chunk_rows, threads=None if torch.cuda.is_available() else 1)
 
 
 def done_here(manifest: Manifest) -> bool:
@@ -102,14 +101,14 @@ def done_here(manifest: Manifest) -> bool:
     return len(manifest.shards) == 1 and not os.environ.get("RAY_ADDRESS")
 
 
-def score_here(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None) -> Iterator[pa.Table]:
+def score_here(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None) -> Iterator[pa.Table]:
     """Yield tables of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
 
     Raises:
         RunError: when the data's labels or input shape are not those the model was trained for.
     """
-    _require_fit(folder, manifest)
-    yield from Scorer(os.fspath(folder), manifest, wanted)({"id": np.arange(len(manifest.shards))})
+    run.require_fit(manifest)
+    yield from Scorer(run, manifest, wanted)({"id": np.arange(len(manifest.shards))})
 
 
 @contextmanager
@@ -123,7 +122,7 @@ def scoring(rows: int) -> Iterator[None]:
         yield
 
 
-def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:
+def score(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:
     """Return a Ray Data set of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
 
     Raises:
@@ -131,7 +130,7 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
     """
     import ray
 
-    run = _require_fit(folder, manifest)
+    run.require_fit(manifest)
     reference = None if wanted is None else ray.put(np.sort(wanted))
     with data_context():  # the data set keeps the settings that it is made with
         dataset = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
@@ -139,14 +138,8 @@ def score(folder: str | Path, manifest: Manifest, wanted: np.ndarray | None, row
     gpus = int(ray.cluster_resources().get("GPU", 0))
     return dataset.map_batches(
         _ScorerOnRay,
-        fn_constructor_args=(os.fspath(run.path), manifest, reference, rows),
+        fn_constructor_args=(os.fspath(run.folder.path), manifest, reference, rows),
         batch_size=None,
         num_gpus=1 if gpus else None,
         concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1, -(-manifest.rows // rows))),
     )
-
-
-def _require_fit(folder: str | Path, manifest: Manifest) -> RunFolder:
-    run, config, data = open_run(folder, stopped=True)
-    require_fit(run, config, data, manifest)
-    return run

@@ -101,7 +101,9 @@ class Simulation:
         return aligned(rows) + (f"\n... and {left_out} labels more" if left_out else "")
 
 
-def simulate(run: str | Path, method: str, options: Mapping[str, Any] | None = None) -> Simulation:
+def simulate(
+    run: str | Path, method: str, options: Mapping[str, Any] | None = None, *, data: str | Path | None = None
+) -> Simulation:
     """Let another method plan the recorded epochs of a run, told what the run saw; trains nothing.
 
     The other method's plans are compared with what the run drew. It is NOT what a training run with that method would
@@ -114,12 +116,13 @@ def simulate(run: str | Path, method: str, options: Mapping[str, Any] | None = N
         run: the folder of a run with ``run.record_observations=true``.
         method: name of a registered method; the run's own with other settings is one, too.
         options: its settings.
+        data: where the run's data lies now, if it was moved.
 
     Raises:
         RunError: when nothing is recorded, or the recording does not fit the run.
         ConfigError: for an unknown method or setting.
     """
-    known = SelectionOfRun(run)
+    known = SelectionOfRun(run, data)
     epochs = known.recorded_epochs
     if not epochs:
         raise RunError(

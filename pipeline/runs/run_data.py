@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from ...selectors.common.labels import cooccurrence
 from ...selectors.common.randomness import generator
 from ..common.config.config import Config
 from ..common.errors import ConfigError, RunError
@@ -109,11 +110,10 @@ def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Spl
 
 def _context(input_shape: tuple[int, ...], labels: sparse.csr_array) -> ModelContext:
     counts = np.asarray(labels.sum(axis=0)).ravel().astype(int)
-    relevance = labels.astype(np.float32)
     return ModelContext(
         n_labels=labels.shape[1],
         input_shape=input_shape,
         label_counts=tuple(counts.tolist()),
         n_rows=labels.shape[0],
-        cooccurrence=(relevance.T @ relevance).toarray(),
+        cooccurrence=cooccurrence(labels).astype(np.float32),
     )

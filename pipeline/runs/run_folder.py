@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from ..common.config.config import Config
 from ..common.errors import RunError
@@ -22,6 +23,8 @@ from ..models.api import ModelContext
 from ..selection.files import SelectionFiles
 from .opening import CONFIG_FILE, require_run
 from .run_data import RunData
+
+_CSR_PARTS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,11 @@ class RunFolder:
     def save_data(self, data: RunData) -> None:
         """Store what turns raw rows into model inputs, what the model was built for, and the splits."""
         context = asdict(data.context)
-        together = context.pop("cooccurrence")
+        together = sparse.csr_array(context.pop("cooccurrence"))
         parts = {f"split_{name}": ids for name, ids in asdict(data.splits).items()}
+        parts |= {f"cooccurrence_{name}": getattr(together, name) for name in _CSR_PARTS}
         with replacing(self._data_arrays) as temporary, temporary.open("wb") as file:
-            np.savez(file, cooccurrence=together, **parts)
+            np.savez(file, **parts)
         about = {
             "scaler": data.scaler.to_dict(),
             "labels": list(data.labels),
@@ -159,7 +163,7 @@ class RunFolder:
         with np.load(self._data_arrays) as arrays:
             names = [field.name for field in fields(Splits)]
             splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
-            together = arrays["cooccurrence"]
+            together = _cooccurrence(arrays, len(about["labels"]))
         context: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in about["context"].items()}
         return RunData(
             Scaler.from_dict(about["scaler"]),
@@ -187,6 +191,14 @@ class RunFolder:
             return None
         result = json.loads(self.result.read_text(encoding="utf-8"))
         return {**result, "test": numbers(result["test"])}
+
+
+def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr_array:
+    """Return how often labels meet, CSR (L, L), from what ``save_data`` stored; older runs have it dense."""
+    if "cooccurrence" in arrays:
+        return sparse.csr_array(arrays["cooccurrence"])
+    parts = tuple(arrays[f"cooccurrence_{name}"] for name in _CSR_PARTS)
+    return sparse.csr_array(parts, shape=(n_labels, n_labels))
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:

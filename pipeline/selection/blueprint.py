@@ -11,8 +11,11 @@ import ray
 from scipy import sparse
 
 from ...selectors import api as selectors
+from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.settings import whole
+from ...selectors.entries import api as policies
 from ...selectors.neighbours.cache import neighbour_ids
+from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
 from ..common.storage.whole_files import replacing
 from .files import SelectionFiles
@@ -33,6 +36,7 @@ class Blueprint:
         ranges: row ranges that the state is split into, each an actor of its own; only for methods with ``split``.
         file_order: go through the rows in order in epochs that draw each once, as the papers' released programs do.
         neighbour_cache: folder of neighbours found earlier, by content, or None.
+        entries: name and options of the policy that judges entries, or None.
     """
 
     method: str
@@ -44,13 +48,23 @@ class Blueprint:
     ranges: int = 1
     file_order: bool = False
     neighbour_cache: str | None = None
+    entries: tuple[str, dict[str, Any]] | None = None
 
     def make_selector(self, neighbour_features: np.ndarray | None = None) -> selectors.Selector:
-        """Make the selector; raises SelectionError when the method refuses its arguments.
+        """Make the selector; raises SelectionError when the method or the policy refuses its arguments.
 
         Args:
             neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's features.
         """
+        rows = self._make_rows(neighbour_features)
+        if self.entries is None:
+            return rows
+        policy, options = self.entries
+        return WithEntries(
+            rows, policies.create(policy, rows.label_matrix, epochs=rows.epochs, seed=rows.seed, **options)
+        )
+
+    def _make_rows(self, neighbour_features: np.ndarray | None) -> selectors.Selector:
         arguments = {key: fetch(value) for key, value in self.arguments.items()}
         features = arguments.pop("features", None) if neighbour_features is None else neighbour_features
         if features is not None:
@@ -93,4 +107,4 @@ def fetch(value: Any) -> Any:
 
 
 def _put_array(value: Any) -> Any:
-    return ray.put(value) if isinstance(value, np.ndarray) or sparse.issparse(value) else value
+    return ray.put(value) if isinstance(value, np.ndarray | LabelMatrix) or sparse.issparse(value) else value

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...selectors import api as selectors
+from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
 from .batches import Batches
 from .blueprint import Blueprint, fetch
@@ -238,6 +239,7 @@ class SelectionService:
             "plan_s": tally.plan_s,
             "bytes": tally.received_bytes,
             "effective_sample_size": plan.effective_sample_size(len(self._rows)),
+            **self._judged(),
         }
         if self._log is not None:
             consumed = np.concatenate(tally.consumed)
@@ -245,12 +247,20 @@ class SelectionService:
             if self._recorder is not None:
                 self._recorder.write(plan, consumed)
 
+    def _judged(self) -> dict[str, Any]:
+        """Return the numbers of the policy that judges entries, if there is one."""
+        if not isinstance(self._selector, WithEntries):
+            return {}
+        values = self._selector.entries.summary()
+        return {f"entries_{name}": value for name, value in values.items() if not np.ndim(value)}
+
     def _make_plan(self, epoch: int) -> selectors.Plan:
         started = time.perf_counter()
         plan = self._selector.plan(epoch)
         if self._blueprint.file_order:
             plan = in_file_order(plan, len(self._rows))
-        batches = Batches(self._rows.ids_at(plan.ids), plan.offsets, plan.draw_weights)
+        entries = None if plan.entries is None else plan.entries.renumbered(self._rows.row_ids)
+        batches = Batches(self._rows.ids_at(plan.ids), plan.offsets, plan.draw_weights, entries)
         self._plans = {e: p for e, p in self._plans.items() if e >= epoch - 1}
         self._plans[epoch] = (plan, self._serve(batches))
         self._tally.plan_s += time.perf_counter() - started

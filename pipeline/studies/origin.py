@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..common.config.config import Config
 from ..common.storage.whole_files import sha256_of
+from ..data import splits
 from ..data.manifest import Manifest
 
 _COMPUTING = ("d2ace", "numpy", "scipy", "torch")
@@ -37,8 +38,9 @@ def named_contents(config: Config) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the packages that compute."""
-    return {f"version of {name}": package_version(name) for name in _COMPUTING}
+    """Return the versions of the packages that compute, and of what has a version of its own."""
+    packages = {f"version of {name}": package_version(name) for name in _COMPUTING}
+    return {**packages, "version of the splits": str(splits.VERSION)}
 
 
 def package_version(name: str) -> str:

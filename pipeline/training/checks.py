@@ -39,6 +39,8 @@ def check(config: Config) -> None:
     optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
     require_selection(config)
     _check_reference(config)
+    if config.selector.entries is not None:
+        require_entrywise(config, "selector.entries")
     check_neighbour_features(config)
     if not network.layered:  # a backbone takes seconds to make, and asks for its source
         shape, together = {"table": (4,), "image": (3, 64, 64)}[network.inputs], np.eye(_LABELS, dtype=np.float32)
@@ -52,6 +54,16 @@ def _check_reference(config: Config) -> None:
     if isinstance(reference, str) and not Path(reference).exists():
         where = f"selector.options.reference: {reference} is not there"
         raise ConfigError(f"{where}; expected a run folder or a Parquet file")
+
+
+def require_entrywise(config: Config, what: str) -> None:
+    """Raise ConfigError unless the run's network can leave out single entries, which ``what`` asks for."""
+    if not models.get(config.model.name).entrywise:
+        able = ", ".join(name for name in models.names() if models.get(name).entrywise)
+        raise ConfigError(
+            f"{what} leaves out or changes single entries, but network {config.model.name!r} has a loss of its own "
+            f"that looks at all labels of a row; networks that can: {able}"
+        )
 
 
 def check_data(config: Config, manifest: Manifest) -> None:

@@ -26,6 +26,7 @@ from ..feeds.row_store import materialise
 from ..feeds.shard_rows import ShardRows
 from ..runs.checkpoints import CheckpointStore
 from ..runs.opening import resume_command
+from ..runs.own_data import own_data
 from ..runs.progress import Progress
 from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
@@ -90,7 +91,12 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
 
 
 def resume(
-    folder: str | Path, *, quiet: bool = False, workers: int | None = None, overrides: Sequence[str] = ()
+    folder: str | Path,
+    *,
+    quiet: bool = False,
+    workers: int | None = None,
+    overrides: Sequence[str] = (),
+    data: str | Path | None = None,
 ) -> RunResult:
     """Go on with a run from its newest checkpoint, with the very next batch of its plan.
 
@@ -100,19 +106,21 @@ def resume(
         workers: another number of workers than before; the batches stay the same.
         overrides: ``section.key=value`` for what may change (``changes.MAY_CHANGE``), such as more epochs for a
             finished run; ``config.yaml`` takes them over.
+        data: where the run's data lies now, if it was moved; ``config.yaml`` takes it over, too.
 
     Raises:
         ConfigError: for a change that would make it another run, also one made in ``config.yaml`` since its newest
             checkpoint.
-        RunError: when the folder is no run, another process writes it, or the prepared data is no longer what the run
-            was made from.
+        RunError: when the folder is no run, another process writes it, or the prepared data is gone or no longer what
+            the run was made from.
     """
     run = RunFolder.open(folder)
     config = Config.load(run.config)
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
     check(config)
-    manifest = Manifest.load(config.data.path)
+    manifest = own_data(run, config, run.load_data(), data)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(manifest.folder)})})
     check_data(config, manifest)
     require_same_run(run, config, lambda line: None if quiet else print(line, flush=True))
     return _run(config, run, manifest, quiet, new=False)

@@ -1,5 +1,6 @@
 """A whole run in this process: one worker, its selector beside it, no Ray unless its settings need it."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,8 +12,6 @@ from ..selection.blueprint import Blueprint
 from ..selection.local import LocalSelection
 from .learner import torch_threads
 from .ranks import Ranks
-from .run_feed import make_feed
-from .selector_setup import messages_of
 from .whole_run import RunSetup, WholeRun
 
 
@@ -28,14 +27,11 @@ def train_here(setup: RunSetup, rows: AllRows, choice: FeedChoice, blueprint: Bl
     Raises:
         DataError, RunError, SelectionError: what stops the run.
     """
-    config, data = setup.config, setup.data
-    ranks = Ranks(device=torch.device("cuda" if config.run.gpu else "cpu"))
-    building = f"building network and selection ({config.selector.name})"
+    ranks = Ranks(device=torch.device("cuda" if setup.config.run.gpu else "cpu"))
+    building = f"building network and selection ({setup.config.selector.name})"
     log.info(building)
     setup.events.doing(building)
-    with torch_threads(config.run.threads):
-        selection = LocalSelection(blueprint, messages_of(config, data.context.n_labels))
-        feed = make_feed(config, data, rows, choice, ranks.device)
-        final = WholeRun(setup, feed, selection, ranks).train()
+    with torch_threads(setup.config.run.threads):
+        final = WholeRun.begin(setup, rows, choice, ranks, partial(LocalSelection, blueprint)).train()
     assert final is not None
     return final

@@ -124,9 +124,12 @@ class Learner:
 
     def _forward(self, micro: MicroBatch, rows: int) -> tuple[torch.Tensor, Seen]:
         part = micro.part
+        targets = part.labels if micro.targets is None else micro.targets
         with self._autocast():
-            output = self._network(self._laid_out(part.features), part.labels)
-        entries = self._criterion(output.logits, part.labels)
+            output = self._network(self._laid_out(part.features), targets)
+        entries = self._criterion(output.logits, targets, micro.epoch)
+        if micro.entry_weights is not None:
+            entries = entries * micro.entry_weights
         per_row = row_losses(entries) if output.row_loss is None else output.row_loss.float()
         weighted = per_row if micro.weights is None else per_row * micro.weights
         loss = weighted.sum() / rows
@@ -136,7 +139,8 @@ class Learner:
             loss = loss * self._world  # DistributedDataParallel averages over ranks; the batch loss is a sum
         with torch.no_grad():
             logits = output.logits.detach().float()
-            bce = entries.detach() if self._train.loss == "bce" else entry_losses(logits, part.labels)
+            as_given = self._train.loss == "bce" and micro.targets is None and micro.entry_weights is None
+            bce = entries.detach() if as_given else entry_losses(logits, part.labels)  # selection judges the labels
             return loss, Seen(torch.sigmoid(logits), bce, per_row.detach().double().sum())
 
     def _update(self, finite: bool) -> None:

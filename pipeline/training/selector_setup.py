@@ -18,6 +18,7 @@ from ..feeds.neighbour_features import selection_features
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder
 from ..runs.trained_model import TrainedModel
+from ..runs.trained_run import TrainedRun
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 
@@ -44,7 +45,7 @@ def selection_blueprint(
     config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: AllRows, data: RunData
 ) -> Blueprint:
     """Return what the run's selector is made from; ``labels`` are those of all rows; no folder keeps nothing."""
-    ids = data.splits.train
+    ids, entries = data.splits.train, config.selector.entries
     arguments: dict[str, Any] = {
         "labels": labels[ids],
         "batch_size": config.train.batch_size,
@@ -72,13 +73,15 @@ def selection_blueprint(
         embed_after=embed_after,
         ranges=config.selector.ranges,
         neighbour_cache=str(folder.neighbour_cache) if folder else None,
+        entries=None if entries is None else (entries.policy, entries.options),
     )
 
 
 def messages_of(config: Config, n_labels: int) -> Messages:
     """Return how the run's observations travel: without values where nobody looks at them."""
     method = selectors.get(config.selector.name)
-    return Messages(n_labels, config.run.message_steps, method.uses_observations or config.run.record_observations)
+    looked_at = method.uses_observations or config.run.record_observations or config.selector.entries is not None
+    return Messages(n_labels, config.run.message_steps, looked_at)
 
 
 def _warmup(config: Config) -> int:
@@ -103,5 +106,5 @@ def features_from_file(path: Path, rows: int) -> np.ndarray:
 def _reference(source: str, rows: AllRows, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
     """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
     if Path(source).is_dir():
-        return TrainedModel(source).losses(rows, ids)
+        return TrainedModel(TrainedRun.open(source)).losses(rows, ids)
     return reference_losses(source, ids, labels.shape[1], others=True)

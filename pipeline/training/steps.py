@@ -19,7 +19,7 @@ from ..selection.batches import Batches
 from ..selection.observation import Seen
 from .gradients import micro_batch_bounds, rank_parts
 from .learner import Learner
-from .micro_batch import STAND_IN, MicroBatch
+from .micro_batch import STAND_IN, MicroBatch, trained_entries
 from .ranks import ALONE, Ranks
 
 Cut = list[tuple[int, slice]]
@@ -87,7 +87,7 @@ class StepRunner:
         parts = self._waiting(self._feed.parts(requests, self._ahead * max(map(len, cuts), default=0)))
         for number, cut in enumerate(cuts, first):
             micro_batches = tuple(
-                MicroBatch(part, self._weights(batches, n, draws), int(seeds[number, n]), n)
+                self._micro_batch(batches, part, n, draws, int(seeds[number, n]), epoch)
                 for (n, draws), part in zip(cut, list(islice(parts, len(cut))), strict=True)
             )
             rows = int(batches.offsets[number + 1] - batches.offsets[number])
@@ -127,6 +127,13 @@ class StepRunner:
         if not self._learner.exact and not mine and self._ranks.world > 1:  # DDP wants every rank: a row of weight 0
             return [(STAND_IN, slice(start, start + 1))]
         return [(n, slice(int(bounds[n]), int(bounds[n + 1]))) for n in mine]
+
+    def _micro_batch(
+        self, batches: Batches, part: Part, number: int, draws: slice, seed: int, epoch: int
+    ) -> MicroBatch:
+        weights = self._weights(batches, number, draws)
+        targets, entry_weights = (None, None) if batches.entries is None else trained_entries(part, batches.entries)
+        return MicroBatch(part, weights, seed, number, targets, entry_weights, epoch)
 
     def _weights(self, batches: Batches, number: int, draws: slice) -> torch.Tensor | None:
         if number == STAND_IN:

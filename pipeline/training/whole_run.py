@@ -1,6 +1,6 @@
 """A run with a folder from its newest checkpoint to its tested best weights, as one of its workers does it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,14 @@ import torch
 
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
+from ..feeds.choice import FeedChoice
 from ..runs.checkpoints import CheckpointStore
 from ..runs.events import Events
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder, save_weights
-from ..selection.conversation import Conversation
+from ..selection.conversation import Conversation, Messages
 from .hooks.checkpointing import Checkpointing
 from .hooks.early_stopping import EarlyStopping
 from .hooks.embedding import Embedding
@@ -25,6 +27,8 @@ from .learner import Learner
 from .loop import Hook, Training, run_epoch
 from .metrics import evaluate_predictions
 from .ranks import Ranks
+from .run_feed import make_feed
+from .selector_setup import messages_of
 from .steps import StepRunner
 
 
@@ -76,13 +80,37 @@ class WholeRun:
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints, about)
         self._validation, self._history = Validation(), History()
         self._stopping = EarlyStopping(self._validation, setup.events)
-        measured = (Embedding(), self._validation, self._stopping, TrainingLoss(), *hooks, self._history)
+        measured = (Embedding(), self._validation, TrainingLoss(), self._stopping, *hooks, self._history)
         told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
         learner = Learner(config, data.context, ranks.device, ranks.world, steps, fresh=fresh)
         runner = StepRunner(config, learner, feed, ranks)
         self._training = Training(config, data, learner, feed, runner, selection, ranks, (*measured, *told))
+
+    @classmethod
+    def begin(
+        cls,
+        setup: RunSetup,
+        rows: AllRows,
+        choice: FeedChoice,
+        ranks: Ranks,
+        converse: Callable[[Messages], Conversation],
+        last: Sequence[Hook] = (),
+    ) -> "WholeRun":
+        """Make one worker with its feed and its conversation.
+
+        Args:
+            setup: the run.
+            rows: where rows come from.
+            choice: how they come.
+            ranks: this worker among all.
+            converse: begins a conversation with batch selection, given how observations travel.
+            last: what happens when everything is written.
+        """
+        feed = make_feed(setup.config, setup.data, rows, choice, ranks.device)
+        selection = converse(messages_of(setup.config, setup.data.context.n_labels))
+        return cls(setup, feed, selection, ranks, last=last)
 
     def train(self) -> dict[str, Any] | None:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights.

@@ -12,12 +12,11 @@ from ray.train.torch import get_device
 from ..feeds.all_rows import AllRows
 from ..feeds.choice import FeedChoice
 from ..selection.blueprint import Blueprint
+from ..selection.conversation import Messages
 from ..selection.remote import RemoteSelection
 from .learner import torch_threads
 from .loop import Epoch, Hook, Training
 from .ranks import Ranks
-from .run_feed import make_feed
-from .selector_setup import messages_of
 from .whole_run import RunSetup, WholeRun
 
 _DRIVER_GONE_S = 20
@@ -58,10 +57,11 @@ def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
 def _whole_run(setup: WorkerSetup) -> WholeRun:
     context, run = ray.train.get_context(), setup.run
     ranks = Ranks(context.get_world_rank(), context.get_world_size(), get_device())
-    feed = make_feed(run.config, run.data, setup.rows, setup.feed, ranks.device)
-    messages = messages_of(run.config, run.data.context.n_labels)
-    selection = RemoteSelection(setup.actor, setup.blueprint, messages, ranks.rank)
-    return WholeRun(run, feed, selection, ranks, last=[_TellRay()])
+
+    def converse(messages: Messages) -> RemoteSelection:
+        return RemoteSelection(setup.actor, setup.blueprint, messages, ranks.rank)
+
+    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, last=[_TellRay()])
 
 
 class _TellRay(Hook):

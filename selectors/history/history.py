@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..common.label_matrix import LabelMatrix
 from .observations import EPS, NEUTRAL_LOSS, NEUTRAL_PROBABILITY, Observations
 
 _LOAD_ROWS = 4096
@@ -21,6 +22,7 @@ class History(Observations):
     Args:
         n_rows: N.
         n_labels: L.
+        labels: of the rows; where one is unknown its losses count as 0. None: all are known.
         length: T, predictions kept for each entry.
         fluctuation_weight: lambda, weight of fluctuation against entropy in the uncertainty.
         flip_alpha: weight of the newest change in the flip average.
@@ -39,13 +41,14 @@ class History(Observations):
         self,
         n_rows: int,
         n_labels: int,
+        labels: LabelMatrix | None = None,
         *,
         length: int = 5,
         fluctuation_weight: float = 0.5,
         flip_alpha: float = 0.7,
         dtype: str = "float32",
     ) -> None:
-        super().__init__(n_rows, n_labels)
+        super().__init__(n_rows, n_labels, labels)
         self.length, self.slots = length, max(length, 2)
         self.fluctuation_weight, self.flip_alpha = np.float32(fluctuation_weight), np.float32(flip_alpha)
         self.predictions = np.empty((n_rows, self.slots, n_labels), dtype)

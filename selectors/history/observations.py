@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..common.errors import SelectionError
+from ..common.label_matrix import LabelMatrix
 
 EPS = 1e-7
 """Probabilities are clamped to [EPS, 1 - EPS] where a logarithm is taken."""
@@ -25,6 +26,7 @@ class Observations(ABC):
     Args:
         n_rows: N.
         n_labels: L.
+        labels: of the rows; where one is unknown its losses count as 0. None: all are known.
 
     Attributes:
         visits: int64 (N,), how often each row was seen.
@@ -35,8 +37,9 @@ class Observations(ABC):
     arrays: ClassVar[tuple[str, ...]]
     """Attributes that are saved; everything else can be derived from them."""
 
-    def __init__(self, n_rows: int, n_labels: int) -> None:
+    def __init__(self, n_rows: int, n_labels: int, labels: LabelMatrix | None = None) -> None:
         self.n_rows, self.n_labels = n_rows, n_labels
+        self._partial = None if labels is None or labels.is_complete else labels
         self.visits = np.empty(n_rows, np.int64)
 
     def reset(self) -> None:
@@ -102,8 +105,14 @@ class Observations(ABC):
     def checked(
         self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return ids int64 (B,), probabilities and losses float32 (B, L); raises as ``update`` does."""
-        return checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
+        """Return ids int64 (B,), probabilities and losses float32 (B, L), 0 where unknown; raises as ``update``."""
+        ids, new, loss = checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
+        known = self.known(ids)
+        return ids, new, loss if known is None else np.where(known, loss, np.float32(0))
+
+    def known(self, rows: np.ndarray | slice) -> np.ndarray | None:
+        """Return which entries of some rows are known, bool (n, L); None when all entries of all rows are."""
+        return None if self._partial is None else self._partial.known(rows)
 
     def usable_probabilities(self, new: np.ndarray) -> np.ndarray | None:
         """Count unusable and saturated entries; return which are usable, bool (B, L), or None when all are."""

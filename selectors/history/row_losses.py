@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..common.label_matrix import LabelMatrix
 from .observations import NEUTRAL_LOSS, Observations
 
 
 class RowLosses(Observations):
-    """Last loss of each row, as the mean over its labels; ln 2 until the first visit [own].
+    """Last loss of each row, as the mean over its known labels; ln 2 until the first visit, 0 without any [own].
 
     Attributes:
         row_loss: float64 (N,).
@@ -19,8 +20,8 @@ class RowLosses(Observations):
 
     arrays: ClassVar[tuple[str, ...]] = ("visits", "row_loss")
 
-    def __init__(self, n_rows: int, n_labels: int) -> None:
-        super().__init__(n_rows, n_labels)
+    def __init__(self, n_rows: int, n_labels: int, labels: LabelMatrix | None = None) -> None:
+        super().__init__(n_rows, n_labels, labels)
         self.row_loss = np.empty(n_rows)
         self.reset()
 
@@ -28,11 +29,13 @@ class RowLosses(Observations):
         """Forget everything: no row was visited."""
         super().reset()
         self.row_loss.fill(NEUTRAL_LOSS)
+        if self._partial is not None:
+            self.row_loss[self._partial.known_per_row() == 0] = 0  # they teach nothing: never the hardest
 
     def update(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record one batch; probabilities are not used. Cost O(B L).
 
-        The mean leaves out unusable losses; a row without a usable one keeps its last mean [own].
+        The mean leaves out unknown labels and unusable losses; a row without a usable one keeps its last mean [own].
 
         Raises:
             SelectionError: for wrong shapes, ids out of range or a row given twice.
@@ -40,7 +43,9 @@ class RowLosses(Observations):
         ids, _, loss = self.checked(ids, probabilities, losses)
         if not len(ids):
             return
-        usable = self.usable_losses(loss)
+        usable, known = self.usable_losses(loss), self.known(ids)
+        if known is not None:
+            usable = known if usable is None else known & usable
         if usable is None:
             mean = loss.mean(axis=1, dtype=np.float64)
         else:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .entries import EntryTargets
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -19,6 +21,7 @@ class Plan:
         probabilities: float64 (N,), the law the rows were drawn from; None for a permutation.
         branches: uint8 (D,), which branch of a mixture chose each draw; None without branches.
         draw_weights: float32 (D,), weight of each draw in the loss; None when all are 1.
+        entries: entries trained otherwise than their label says; None when there are none.
     """
 
     epoch: int
@@ -27,6 +30,7 @@ class Plan:
     probabilities: np.ndarray | None = None
     branches: np.ndarray | None = None
     draw_weights: np.ndarray | None = None
+    entries: EntryTargets | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -1,8 +1,8 @@
 """One range of D2ACE's rows: what an end of an epoch computes where the rows are, phase by phase.
 
-N rows altogether, n rows of this range, L labels, E relevant entries of the range. Between phases the coordinator
-(``d2ace.py``) reduces what all ranges returned: sums and maxima of a few numbers a label, (L, L) matrices. A whole
-selector is one range; rows are numbered from 0 in every range.
+N rows altogether, n rows of this range, L labels, E relevant entries of the range, C pairs of labels that have a
+correlation. Between phases the coordinator (``d2ace.py``) reduces what all ranges returned: sums and maxima of a few
+numbers a label, a number a pair of labels. A whole selector is one range; rows are numbered from 0 in every range.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ..common.label_matrix import LabelMatrix
 from ..common.threads import each
 from ..history.history import History
 from ..plans import law
@@ -19,8 +20,10 @@ from ..plans.draw import WeightTable
 from ..scores import rescoring
 from ..scores.context import ContextSupport, enhancement
 from ..scores.correlation import PairProducts, RelevantEntries, label_peaks
+from ..scores.label_pairs import LabelPairs
 
 BRANCHES = ("uncertainty", "hardness")
+_PAIR_BYTES = 90
 
 
 @dataclass(frozen=True)
@@ -29,24 +32,36 @@ class RangeSpec:
 
     Attributes:
         n_rows: N, rows of all ranges.
-        labels: CSR (n, L), of the rows of this range.
+        labels: of the n rows of this range.
         context: Z, CSR (n, L), 1 where the row or a neighbour (of any range) has the label.
+        pairs: of labels that meet in a row of any range.
         floor: of the hardness, 0 or 1.
         history: settings of ``History``.
     """
 
     n_rows: int
-    labels: sparse.csr_array
+    labels: LabelMatrix
     context: sparse.csr_array
+    pairs: LabelPairs
     floor: float
     history: dict[str, Any]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the state to be, about: history, scores and law, patterns of pairs."""
+        """Bytes of the state to be, about: what grows with the rows, and the numbers of pairs of labels."""
+        return self.row_bytes + pair_bytes(self.pairs)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the history, scores and law, and of the patterns of the rows' labels, about."""
         rows, labels = self.labels.shape
         slots = max(int(self.history["length"]), 2) * np.dtype(self.history["dtype"]).itemsize
-        return rows * (labels * (slots + 12) + 120) + 80 * self.labels.nnz + 5 * self.context.nnz
+        return rows * (labels * (slots + 12) + 120) + 80 * self.labels.values.nnz + 5 * self.context.nnz
+
+
+def pair_bytes(pairs: LabelPairs) -> int:
+    """Return the bytes that numbers of pairs of labels take at the end of an epoch, about: sums, cosines, places."""
+    return _PAIR_BYTES * pairs.size
 
 
 class RangeState:
@@ -54,12 +69,12 @@ class RangeState:
 
     def __init__(self, spec: RangeSpec) -> None:
         self._n_rows, self._floor = spec.n_rows, spec.floor
-        self._labels, self._context = spec.labels, spec.context
-        self._history = History(*spec.labels.shape, **spec.history)
-        self._entries = RelevantEntries.of(spec.labels)
-        self._products = PairProducts(self._entries)
-        self._support = ContextSupport(self._entries, spec.context)
-        self._relevant = np.empty((spec.labels.nnz, 2), np.float32)  # scratch of an end of an epoch
+        self._labels, self._context, self._pairs = spec.labels.positives, spec.context, spec.pairs
+        self._history = History(*spec.labels.shape, spec.labels, **spec.history)
+        self._entries = RelevantEntries.of(self._labels)
+        self._products = PairProducts(self._entries, spec.pairs)
+        self._support = ContextSupport(self._entries, spec.context, spec.pairs)
+        self._relevant = np.empty((self._labels.nnz, 2), np.float32)  # scratch of an end of an epoch
 
     def reset(self) -> None:
         """Forget all observations."""
@@ -86,11 +101,11 @@ class RangeState:
         return sums, label_peaks(self._relevant, self._entries), self._history.take_fresh()
 
     def products(self, peaks: np.ndarray) -> np.ndarray:
-        """Return both branches' Gram matrices of relevant values, int64 (2, L, L), to be added up. Cost O(n c^2)."""
+        """Return both branches' products of relevant values, int64 (2, C), to be added up. Cost O(n c^2)."""
         return self._products(self._relevant, peaks, self._n_rows)
 
     def score(self, weights: np.ndarray, correlations: np.ndarray | None) -> np.ndarray:
-        """Score the rows by label weights (2, L) and correlations (2, L, L); return float64 (2, 2) [lowest, highest].
+        """Score the rows by label weights (2, L) and correlations (2, C); return float64 (2, 2) [lowest, highest].
 
         Without correlations the scores are weighted sums alone. Cost O(n L) + O(n c |Z_i|).
         """
@@ -146,7 +161,7 @@ class RangeState:
         found = {
             "uncertainty": history.uncertainty.copy(),
             "flip": history.flip.copy(),
-            "hardness": rescoring.hardness(history.last_loss, history.flip, self._floor),
+            "hardness": rescoring.known_hardness(history, slice(None), self._floor),
             "local_context": self._context.toarray().astype(np.float32),
             "visits": history.visits.copy(),
         }
@@ -155,19 +170,19 @@ class RangeState:
         return found
 
     def explain(self, row: int, weights: np.ndarray, correlations: np.ndarray, totals: Sequence[int]) -> dict[str, Any]:
-        """Return one row's part of ``D2ACE.explain``, for label weights (2, L) and correlations (2, L, L)."""
+        """Return one row's part of ``D2ACE.explain``, for label weights (2, L) and correlations (2, C)."""
         history, at = self._history, slice(row, row + 1)
         found: dict[str, Any] = {
             "prediction": history.window(np.array([row]))[-1, 0],
             "last_loss": -np.log1p(-history.last_loss[row]),
             "flip": history.flip[row].copy(),
             "uncertainty": history.uncertainty[row].copy(),
-            "hardness": rescoring.hardness(history.last_loss[at], history.flip[at], self._floor)[0],
+            "hardness": rescoring.known_hardness(history, at, self._floor)[0],
             "visits": int(history.visits[row]),
         }
         for number, branch in enumerate(BRANCHES):
             weighted = weights[number] * found[branch]
-            support, bonus = enhancement(self._labels, self._context, row, weighted, correlations[number])
+            support, bonus = enhancement(self._labels, self._context, self._pairs, row, weighted, correlations[number])
             found |= {f"support_{branch}": support, f"bonus_{branch}": bonus}
             found |= {
                 f"score_{branch}": float(self._scores[number, row]),

@@ -1,6 +1,7 @@
 """The labels around each row, and what they say about its own: S = Z C^T, only where it enters a score.
 
-N rows, L labels, K neighbours, E relevant entries (CSR order), P pairs (relevant entry, label in that row's context).
+N rows, L labels, K neighbours, E relevant entries (CSR order), P pairs (relevant entry, label in that row's context),
+C pairs of labels that have a correlation.
 """
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import sparse
 
 from ..common.threads import each, shares
 from .correlation import RelevantEntries, worth_keeping
+from .label_pairs import LabelPairs
 from .row_blocks import RowBlock, entry_places, row_blocks
 
 _PAIRS_AT_ONCE = 1 << 18  # their terms stay in a cache
@@ -37,10 +39,11 @@ class ContextSupport:
     Args:
         entries: the relevant entries.
         context: Z, CSR (N, L), 1 where the row or a neighbour has the label.
+        pairs: of labels that have a correlation.
     """
 
-    def __init__(self, entries: RelevantEntries, context: sparse.csr_array) -> None:
-        self._entries, self._context = entries, context
+    def __init__(self, entries: RelevantEntries, context: sparse.csr_array, pairs: LabelPairs) -> None:
+        self._entries, self._context, self._pairs = entries, context, pairs
         counts = [np.diff(matrix.indptr).astype(np.int64) for matrix in (entries.labels, context)]
         sizes = counts[0] * counts[1]
         self._n_pairs = int(sizes.sum())
@@ -57,9 +60,9 @@ class ContextSupport:
             scores: float64 (2, N), changed in place.
             values: float32 (E, 2), E and h at the relevant entries.
             weights: float64 (2, L), v.
-            correlations: float64 (2, L, L), C.
+            correlations: float64 (2, C).
         """
-        table, unit = _packed(weights[..., None] * correlations)
+        table, unit = _packed(weights.take(self._pairs.left, axis=1) * correlations, self._pairs)
         packed, bonus = values.view(np.int64)[:, 0], np.zeros((scores.shape[1], 2), np.float32)
 
         def part(numbers: slice) -> None:
@@ -79,17 +82,22 @@ class ContextSupport:
         scores += bonus.T * unit
 
     def _listed(self, block: RowBlock) -> tuple[np.ndarray, np.ndarray]:
-        """Return the places of the rows' entries (c, n), and their pairs (c, |Z|, n), cells of a flat (L, L) table."""
-        labels, n_labels = self._entries.labels, self._context.shape[1]
+        """Return the places of the rows' entries (c, n), and the cells of their pairs (c, |Z|, n)."""
+        labels, size = self._entries.labels, self._pairs.size
         places, held = entry_places(labels, block.rows, block.widths[0])
         near, around = entry_places(self._context, block.rows, block.widths[1])
-        cells = labels.indices.take(places).astype(np.int64)[:, None] * n_labels + self._context.indices.take(near)
-        pairs = np.where(held[:, None] & around, cells, n_labels**2)
-        return places.astype(np.min_scalar_type(labels.nnz)), pairs.astype(np.min_scalar_type(n_labels**2))
+        cells = self._pairs.places(labels.indices.take(places)[:, None], self._context.indices.take(near))
+        cells = np.where(held[:, None] & around, cells, size)
+        return places.astype(np.min_scalar_type(labels.nnz)), cells.astype(np.min_scalar_type(size))
 
 
 def enhancement(
-    labels: sparse.csr_array, context: sparse.csr_array, row: int, weighted: np.ndarray, correlation: np.ndarray
+    labels: sparse.csr_array,
+    context: sparse.csr_array,
+    pairs: LabelPairs,
+    row: int,
+    weighted: np.ndarray,
+    correlation: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return D2ACE's support S and bonus y * v * E * S of one row's labels, float64 (L,) each.
 
@@ -98,23 +106,24 @@ def enhancement(
     Args:
         labels: CSR (N, L).
         context: Z, CSR (N, L), 1 where the row or a neighbour has the label.
+        pairs: of labels that have a correlation.
         row: which row.
         weighted: float (L,), v * E of the row.
-        correlation: float64 (L, L), C; its rows sum to 1 or 0.
+        correlation: float64 (C,); each label's sum to 1 or 0.
     """
     own, around = (m.indices[m.indptr[row] : m.indptr[row + 1]] for m in (labels, context))
     support = np.zeros(labels.shape[1])
-    support[own] = correlation[np.ix_(own, around)].sum(axis=1)
+    support[own] = pairs.at(correlation, own[:, None], around).sum(axis=1)
     return support, weighted * support
 
 
-def _packed(matrices: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return two matrices (2, L, L) as one flat table of pairs, int64 (L^2 + 1,), the last 0; and their unit.
+def _packed(values: np.ndarray, pairs: LabelPairs) -> tuple[np.ndarray, float]:
+    """Return two numbers a pair of labels (2, C) as one table, int64 (C + 1,), the last 0; and their unit.
 
     The halves of each 64-bit number are fixed-point numbers so small that sums over distinct labels of a row cannot
     overflow: both are looked up at once, and added exactly.
     """
-    bits = 30 - int(np.frexp(matrices.sum(axis=2).max())[1])
-    table = np.zeros((matrices[0].size + 1, 2), np.int32)
-    table[:-1] = np.rint(np.ldexp(matrices, bits)).reshape(2, -1).T
+    bits = 30 - int(np.frexp(max(pairs.row_sums(branch).max() for branch in values))[1])
+    table = np.zeros((pairs.size + 1, 2), np.int32)
+    table[:-1] = np.rint(np.ldexp(values, bits)).T
     return table.view(np.int64)[:, 0], 2.0**-bits

@@ -1,6 +1,7 @@
 """Label correlations from the relevant entries alone: pairs of labels of the same row.
 
-N rows, L labels, E relevant entries (CSR order), c labels of a row. Costs follow N c^2, never N L^2.
+N rows, L labels, E relevant entries (CSR order), c labels of a row, C pairs of labels that have a number. Costs follow
+N c^2, never N L^2.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ..common.labels import entry_positions
+from .label_pairs import LabelPairs
 from .row_blocks import RowBlock, entry_places, row_blocks
 
 Number = TypeVar("Number", int, np.ndarray)
@@ -56,10 +58,11 @@ class PairProducts:
 
     Args:
         entries: the relevant entries.
+        pairs: of labels, at least those that meet in one of the rows.
     """
 
-    def __init__(self, entries: RelevantEntries) -> None:
-        self._entries = entries
+    def __init__(self, entries: RelevantEntries, pairs: LabelPairs) -> None:
+        self._entries, self._pairs = entries, pairs
         count = np.diff(entries.labels.indptr).astype(np.int64)
         self._blocks = row_blocks([count], _pairs, _PAIRS_AT_ONCE)
         kept = worth_keeping(_pairs(count), entries.labels.shape)
@@ -77,13 +80,12 @@ class PairProducts:
             n_rows: number of ALL rows.
 
         Returns:
-            int64 (2, L, L), symmetric; only the scale of its columns differs from the real products.
+            int64 (2, C), symmetric; only the scale of the columns differs from the real products.
         """
-        n_labels = peaks.shape[1]
         bits = (62 - int(n_rows).bit_length()) // 2 - np.frexp(peaks)[1]
         scales = np.ldexp(np.float32(1), np.minimum(bits, 126)).T  # a float32's exponent ends there
         packed, packed_scales = (np.ascontiguousarray(pairs).view(np.int64)[:, 0] for pairs in (values, scales))
-        products = np.zeros((2, n_labels * n_labels + 1), np.int64)  # the last cell for pairs that do not exist
+        products = np.zeros((2, self._pairs.size + 1), np.int64)  # the last cell for pairs that do not exist
         for number, block in enumerate(self._blocks):
             places, own, cells = self._kept[number] if self._kept is not None else self._listed(block)
             scaled = packed.take(places, mode="clip").view(np.float32)
@@ -92,17 +94,16 @@ class PairProducts:
             at = cells.astype(np.intp)
             for branch in range(2):
                 np.add.at(products[branch], at, _pair_products(whole[..., branch]))
-        upper = products[:, :-1].reshape(2, n_labels, n_labels)
-        return upper + np.triu(upper, 1).swapaxes(1, 2)
+        return self._pairs.symmetric(products[:, :-1])
 
     def _listed(self, block: RowBlock) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the places of the rows' entries (c, n), their labels, and each pair's cell in a flat (L, L) table."""
-        labels, n_labels = self._entries.labels, self._entries.labels.shape[1]
+        """Return the places of the rows' entries (c, n), their labels, and each pair's cell."""
+        labels, size = self._entries.labels, self._pairs.size
         places, held = entry_places(labels, block.rows, *block.widths)
         own = labels.indices.take(places)
         left, right = np.triu_indices(len(places))
-        cells = np.where(held[right], own[left].astype(np.int64) * n_labels + own[right], n_labels**2)
-        narrow = [np.min_scalar_type(most) for most in (labels.nnz, n_labels, n_labels**2)]
+        cells = np.where(held[right], self._pairs.places(own[left], own[right]), size)
+        narrow = [np.min_scalar_type(most) for most in (labels.nnz, labels.shape[1], size)]
         return places.astype(narrow[0]), own.astype(narrow[1]), cells.reshape(-1).astype(narrow[2])
 
 
@@ -126,14 +127,18 @@ def worth_keeping(sizes: np.ndarray, shape: tuple[int, int]) -> bool:
     return int(sizes.sum(dtype=np.int64)) <= max(_ALWAYS_KEPT, 2 * shape[0] * shape[1])
 
 
-def correlations(products: np.ndarray) -> np.ndarray:
-    """Return cosines between columns, each row divided by its sum, float64 (L, L); diagonal kept.
+def correlations(products: np.ndarray, pairs: LabelPairs) -> np.ndarray:
+    """Return cosines between columns, each row divided by its sum, float64 (C,); diagonal kept.
 
-    A label without positives has an all-zero row and column. Source: D2ACE [released].
+    A label without positives has zeros only. Source: D2ACE [released].
+
+    Args:
+        products: int64 (C,), of every two labels' columns.
+        pairs: which labels these are.
     """
-    cosine = products.astype(np.float64)
-    norm = np.sqrt(np.diagonal(cosine))
+    cosine, labels = products.astype(np.float64), np.arange(pairs.n_labels)
+    norm = np.sqrt(pairs.at(cosine, labels, labels))
     inverse = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
-    cosine *= inverse[:, None]
-    cosine *= inverse
-    return cosine / (cosine.sum(axis=1, keepdims=True) + _EPS)
+    cosine *= inverse.take(pairs.left)
+    cosine *= inverse.take(pairs.right)
+    return cosine / (pairs.row_sums(cosine) + _EPS).take(pairs.left)

@@ -36,13 +36,20 @@ def hardness(loss: np.ndarray, flip: np.ndarray, floor: float, out: np.ndarray |
     return hard
 
 
+def known_hardness(history: History, rows: slice, floor: float, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the hardness of some rows' entries, float32 (n, L): 0 where the label is unknown [own]."""
+    hard = hardness(history.last_loss[rows], history.flip[rows], floor, out)
+    known = history.known(rows)
+    return hard if known is None else np.multiply(hard, known, out=hard)
+
+
 def pivots(history: History, floor: float) -> np.ndarray:
     """Return typical values of each label, (2, L) float32: means of E and h over the first ``RANGE_ROWS`` rows.
 
     Sums of differences to them keep float32 precise also where a label hardly varies.
     """
     first = slice(0, RANGE_ROWS)
-    hard = hardness(history.last_loss[first], history.flip[first], floor)
+    hard = known_hardness(history, first, floor)
     means = [part.mean(axis=0, dtype=np.float64) for part in (history.uncertainty[first], hard)]
     return np.array(means, np.float32)
 
@@ -87,13 +94,17 @@ def read_entries(
 
 
 def label_weights(
-    sums: np.ndarray, pivot: np.ndarray, n_rows: int, mean_weight: float, std_weight: float
+    sums: np.ndarray, pivot: np.ndarray, n_rows: int, known: np.ndarray, mean_weight: float, std_weight: float
 ) -> np.ndarray:
     """Return exp(a * mean + b * population std) of each label's uncertainty and hardness, float64 (2, L).
 
-    Source: D2ACE, dynamic label weights [released].
+    Source: D2ACE, dynamic label weights [released]. The hardness of a label has its moments over the ``known`` rows,
+    int64 (L,) [own]: the others added 0, which is ``-pivot`` from the pivot, and that is taken out again.
     """
-    moments = sums.reshape(2, 2, -1) / 2.0 ** _sum_bits(n_rows) / n_rows
+    totals = sums.reshape(2, 2, -1) / 2.0 ** _sum_bits(n_rows)
+    unknown, rows = n_rows - known, np.stack([np.full_like(known, n_rows), np.maximum(known, 1)])
+    totals[1] += unknown * np.stack([pivot[1].astype(np.float64), -(pivot[1].astype(np.float64) ** 2)])
+    moments = totals / rows[:, None]
     mean, square = moments[:, 0], moments[:, 1]
     std = np.sqrt(np.maximum(square - mean**2, 0.0))
     return np.exp(mean_weight * (pivot + mean) + std_weight * std)
@@ -158,5 +169,5 @@ def _blocks(history: History, floor: float, rows: slice) -> Iterator[tuple[slice
     hard = np.empty((size, history.uncertainty.shape[1]), np.float32)
     for start in range(rows.start, rows.stop, size):
         block = slice(start, min(start + size, rows.stop))
-        out = hardness(history.last_loss[block], history.flip[block], floor, hard[: block.stop - start])
+        out = known_hardness(history, block, floor, hard[: block.stop - start])
         yield block, (history.uncertainty[block], out)

@@ -50,6 +50,7 @@ def test_methods_lists_all_methods_and_settings(capsys):
         (["train", "nothing.yaml"], "cannot be read"),
         (["train"], "needs a YAML file"),
         (["train", "x.yaml", "--resume", "y"], "takes the run's own configuration"),
+        (["train", "x.yaml", "--data", "y"], "--data goes with --resume RUN"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["prepare", "nothing.csv", "out"], "there is no such file"),
         (["prepare", "digit-scenes", "out", "--min-positives", "3"], "takes no --min-positives"),

@@ -78,6 +78,12 @@ def test_other_values_in_overrides_are_read_as_yaml():
     assert config.run.cpus_per_worker is None and config.run.name is None
 
 
+def test_an_address_is_no_settings_file_and_its_keys_are_not_shown():
+    with pytest.raises(ConfigError, match=r"expected a path, got the address s3://\*\*\*@bucket/run.yaml") as found:
+        Config.load("s3://KEY:SECRET@bucket/run.yaml")
+    assert "SECRET" not in str(found.value)
+
+
 def test_yaml_that_is_not_utf_8_names_file_line_and_byte(tmp_path):
     (tmp_path / "c.yaml").write_bytes("data:\n  path: donn\u00e9es\n".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"c\.yaml:2: not UTF-8 \(byte 0xe9\); save the file in UTF-8"):

@@ -96,7 +96,8 @@ def test_nodes_install_what_make_wheel_writes(name):
     assert config["file_mounts"]["~/d2ace"] == "dist"
     setup = "\n".join(config["setup_commands"])
     assert "-c ~/d2ace/constraints.txt" in setup
-    assert "~/d2ace/d2ace-*.whl" in setup
+    assert '"$(echo ~/d2ace/d2ace-*.whl)[vision]"' in setup  # pretrained networks, too
+    assert "command -v nvidia-smi >/dev/null ||" in setup.partition("[vision]")[0]  # no CUDA build on CPU nodes
     assert "--wheel-dir dist" in wheel_recipe()
     assert "cp constraints.txt dist/" in wheel_recipe()
 

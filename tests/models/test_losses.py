@@ -109,3 +109,63 @@ def test_refuses_unknown_names_and_values_out_of_range(kind, options, message):
         check_options(kind, options)
     with pytest.raises(ConfigError, match=message):
         Criterion(kind, options)
+
+
+@pytest.mark.parametrize("kind", losses.names())
+def test_an_unknown_entry_has_no_loss_and_no_gradient_and_moves_no_other(kind):
+    logits, labels = draw(shape=(8, 5))
+    unknown = torch.zeros_like(labels, dtype=torch.bool)
+    unknown[torch.arange(8), torch.arange(8) % 5] = True
+    given = labels.masked_fill(unknown, torch.nan)
+    planted = logits.masked_fill(unknown, 50.0)  # the largest losses, and the surest positives, of all
+    for scores in (logits, planted):
+        scores.requires_grad_()
+        found = Criterion(kind)(scores, given, 400)
+        found.sum().backward()
+        assert (found[unknown] == 0).all() and (scores.grad[unknown] == 0).all()
+        assert (scores.grad[~unknown] != 0).any() and found.isfinite().all()
+    assert torch.equal(Criterion(kind)(logits, given, 400), Criterion(kind)(planted, given, 400))
+
+
+def test_a_soft_label_lies_between_the_two():
+    logits, _ = draw()
+    no, half, yes = (entry_losses(logits, torch.full_like(logits, value)) for value in (0.0, 0.25, 1.0))
+    torch.testing.assert_close(half, 0.75 * no + 0.25 * yes)
+
+
+def test_hill_is_the_papers_formula():
+    logits, labels = draw()
+    got = Criterion("hill")(logits, labels)
+    for z, y, loss in zip(logits.flatten().tolist(), labels.flatten().tolist(), got.flatten().tolist(), strict=True):
+        p, q = 1 / (1 + math.exp(-z)), 1 / (1 + math.exp(1 - z))
+        assert loss == pytest.approx(-((1 - q) ** 2) * math.log(q) if y else (1.5 - p) * p**2, rel=1e-4)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_splc_corrects_what_the_network_is_sure_of_from_the_second_epoch_on(epoch):
+    logits, labels = draw()
+    got = Criterion("splc")(logits, labels, epoch)
+    corrected = 0
+    for z, y, loss in zip(logits.flatten().tolist(), labels.flatten().tolist(), got.flatten().tolist(), strict=True):
+        p, q = 1 / (1 + math.exp(-z)), 1 / (1 + math.exp(1 - z))
+        sure = epoch >= 1 and not y and p > 0.6
+        corrected += sure
+        positive, negative = -((1 - q) ** 2) * math.log(q), -(p**2) * math.log(1 - p)
+        assert loss == pytest.approx(positive if y or sure else negative, rel=1e-4)
+    assert (corrected > 0) == (epoch == 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "epoch", "count"), [("ll-r", 0, 0), ("ll-r", 5, 3), ("ll-ct", 5, 3), ("ll-ct", 999, 15)]
+)
+def test_large_losses_of_negatives_are_left_out_or_turned_round(kind, epoch, count):
+    logits, labels = draw()
+    plain = entry_losses(logits, labels)
+    got = Criterion(kind, {"rise": 0.02})(logits, labels, epoch)
+    changed = got != plain
+    negatives = plain[labels == 0]
+    assert int(changed.sum()) == min(count, len(negatives)) and not labels[changed].any()
+    if 0 < count < len(negatives):
+        assert plain[changed].min() >= negatives.sort(descending=True).values[count - 1]
+    turned = entry_losses(logits, torch.ones_like(labels)) if kind == "ll-ct" else torch.zeros_like(got)
+    torch.testing.assert_close(got[changed], turned[changed])

@@ -35,8 +35,9 @@ USES_SPACES = {"results", "studies"}
 """Rooms that may look at ``tune_spaces``."""
 
 SELECTOR_ROOMS = {
-    "methods": {"ranges", "scores", "history", "neighbours", "plans", "common"},
+    "methods": {"ranges", "scores", "entries", "history", "neighbours", "plans", "common"},
     "ranges": {"scores", "history", "plans", "common"},
+    "entries": {"plans", "common"},
     "scores": {"history", "common"},
     "history": {"common"},
     "neighbours": {"common"},
@@ -45,7 +46,7 @@ SELECTOR_ROOMS = {
 }
 """The same for ``selectors``, whose top level holds the methods and what serves all of them."""
 
-BESIDE_METHODS = {"api", "bases", "dataloader", "sharded"}
+BESIDE_METHODS = {"api", "bases", "dataloader", "sharded", "with_entries"}
 """Files at the top of ``selectors`` that are no method."""
 
 
@@ -146,7 +147,7 @@ def test_imports_go_where_their_rooms_may():
         ("pipeline.feeds.gather", "pipeline.training.loop", "feeds may import common, data"),
         ("pipeline.common.errors", "pipeline.data.rows", "common may import no other room"),
         ("pipeline.training.loop", "tune_spaces.api", "training may import common, data, feeds, models, runs"),
-        ("selectors.d2ace", "pipeline.common.errors", "methods may import common, history, neighbours"),
+        ("selectors.d2ace", "pipeline.common.errors", "methods may import common, entries, history, neighbours"),
         ("selectors.common.state", "selectors.d2ace", "common may import no other room"),
         ("tune_spaces.api", "pipeline.common.errors", "spaces may import selectors"),
     ],

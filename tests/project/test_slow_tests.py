@@ -1,6 +1,7 @@
 """Slow tests say why."""
 
 import pytest
+from hypothesis import settings
 from slow_tests import LIMIT_S, silent, unexplained
 
 
@@ -31,6 +32,10 @@ def test_a_marker_without_a_reason_is_found(arguments, found):
             return iter([getattr(pytest.mark, name)(*arguments).mark])
 
     assert silent([Item()]) == found
+
+
+def test_no_property_fails_for_taking_long():
+    assert settings().deadline is None
 
 
 def test_every_slow_test_says_why(request):

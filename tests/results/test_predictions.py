@@ -14,13 +14,15 @@ from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.results.scoring import Scorer, done_here
-from d2ace.pipeline.runs.checkpoints import CheckpointStore
-from d2ace.pipeline.runs.trained_model import TrainedModel, open_to_score
+from d2ace.pipeline.runs.checkpoints import Checkpoint, CheckpointStore
+from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.runs.trained_model import TrainedModel
+from d2ace.pipeline.runs.trained_run import TrainedRun, open_to_score
 
 
 def scored(run, manifest):
     """Return the predictions of the first shard as a worker makes them, seven rows at a time."""
-    scorer = Scorer(str(run.path), manifest, None, 7)
+    scorer = Scorer(TrainedRun.open(run.path), manifest, None, 7)
     return pa.concat_tables(scorer({"id": np.array([0])})).to_pandas()
 
 
@@ -40,15 +42,15 @@ def test_predictions_of_images_bear_the_names_of_their_files_and_labels(tmp_path
 
 def test_a_stopped_run_predicts_with_its_best_epoch_so_far_and_says_so(table, tmp_path, caplog):
     run = write_run(tmp_path / "run", table, method="uniform")
-    model = TrainedModel(run.path)
+    model = TrainedModel(TrainedRun.open(run.path))
     best = {"epoch": 2, "value": 0.5, "weights": model._network.state_dict()}
     CheckpointStore(run.checkpoints).save(EPOCHS, 0, {"best": best}, {})
     run.weights.unlink()
     with pytest.raises(RunError, match="not finished"):
-        TrainedModel(run.path)
-    open_to_score(run.path)
+        TrainedRun.open(run.path)
+    stopped = open_to_score(run.path)
     assert f"not finished, {EPOCHS} of {EPOCHS} epochs are; this is its best epoch until now, epoch 3" in caplog.text
-    again, features = TrainedModel(run.path, stopped=True), torch.randn(4, 7)
+    again, features = TrainedModel(stopped), torch.randn(4, 7)
     assert torch.equal(again.logits(features), model.logits(features))
     CheckpointStore(run.checkpoints).save(EPOCHS, 1, {"best": None}, {})
     with pytest.raises(RunError, match="no validated epoch yet; go on with it: d2ace train --resume"):
@@ -62,6 +64,21 @@ def test_data_that_changed_since_is_not_evaluated_as_the_runs_own(tmp_path):
     Config.load(run.config, [f"data.path={changed}"]).save(run.config)
     with pytest.raises(RunError, match="is no longer what this run was made from: it was prepared again"):
         evaluate(run.path)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_is_read_once_for_its_predictions(tmp_path, monkeypatch, finished):
+    data = write_table(tmp_path / "table", shard_rows=1000)
+    run = write_run(tmp_path / "run", data, method="uniform")
+    if not finished:
+        best = {"epoch": 2, "value": 0.5, "weights": torch.load(run.weights, weights_only=True)}
+        CheckpointStore(run.checkpoints).save(EPOCHS, 0, {"best": best}, {})
+        run.weights.unlink()
+    read, load, state = [], RunFolder.load_data, Checkpoint.training_state
+    monkeypatch.setattr(RunFolder, "load_data", lambda self: read.append("run") or load(self))
+    monkeypatch.setattr(Checkpoint, "training_state", lambda self: read.append("checkpoint") or state(self))
+    predict(run.path, data, tmp_path / "out")
+    assert read == (["run"] if finished else ["run", "checkpoint"])
 
 
 def test_one_shard_is_scored_here_unless_a_cluster_is_named(table, tmp_path, monkeypatch):

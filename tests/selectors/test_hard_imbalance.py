@@ -84,7 +84,7 @@ def test_no_loss_at_all_means_the_uniform_law():
 
 def test_label_correlation_is_the_mean_of_both_conditionals():
     labels = make_labels(50, 4)
-    found = hard_imbalance_correlation.label_correlation(make("hard-imbalance", labels).labels)
+    found = hard_imbalance_correlation.label_correlation(make("hard-imbalance", labels).label_matrix)
     for j in range(4):
         for k in range(4):
             both, one, other = (

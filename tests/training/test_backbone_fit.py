@@ -12,6 +12,7 @@ from d2ace.pipeline.common.config.config import Config  # noqa: E402
 from d2ace.pipeline.common.errors import ConfigError  # noqa: E402
 from d2ace.pipeline.data import digit_scenes  # noqa: E402
 from d2ace.pipeline.runs.trained_model import TrainedModel  # noqa: E402
+from d2ace.pipeline.runs.trained_run import TrainedRun  # noqa: E402
 from d2ace.pipeline.training.driver import resume  # noqa: E402
 
 RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
@@ -21,7 +22,11 @@ def configured(data, source, storage, name, **run):
     return {
         "data": {"path": str(data)},
         "model": {"name": "huggingface", "options": {"source": str(source), "batch_norm": "batch"}},
-        "selector": {"name": "infobatch", "options": {"prune": 0.5}},  # row weights
+        "selector": {
+            "name": "infobatch",  # row weights, and with the policy entry targets and weights: planted, then rejected
+            "options": {"prune": 0.5},
+            "entries": {"policy": "reject", "options": {"release": 2, "ramp": 1, "gate": 0, "skill": 0}},
+        },
         "optimizer": {"lr": 0.003, "schedule": "onecycle", "backbone_lr_factor": 0.3, "layer_decay": 0.8},
         "train": {"epochs": 4, "batch_size": 40, "ema": 0.9},
         "run": {"name": name, "storage": str(storage), "keep_checkpoints": 2, **run},
@@ -42,6 +47,8 @@ def test_a_pretrained_run_is_equal_for_two_workers_resumes_and_scores_without_it
     weights = [torch.load(result.folder / "model.pt", weights_only=True) for result in (one, two)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert [r["train_loss"] for r in one.history] == [r["train_loss"] for r in two.history]
+    flagged = [[r["selection/entries_flagged"] for r in result.history] for result in (one, two)]
+    assert flagged[0] == flagged[1] and flagged[0][0] == 0 < flagged[0][-1]
     kept = Config.load(one.folder / "config.yaml").model.options
     assert kept["architecture"] == "resnet" and kept["config"]["hidden_sizes"] == [8, 16]
     for newer in one.folder.glob("checkpoints/epoch-00004*"):
@@ -50,8 +57,8 @@ def test_a_pretrained_run_is_equal_for_two_workers_resumes_and_scores_without_it
     assert [r["train_loss"] for r in again.history] == [r["train_loss"] for r in one.history]
     resumed = torch.load(again.folder / "model.pt", weights_only=True)
     assert all(torch.equal(resumed[name], weights[0][name]) for name in resumed)
-    model = TrainedModel(one.folder, torch.device("cpu"))
-    assert torch.isfinite(model.logits(torch.rand(2, *model.data.context.input_shape))).all()
+    model = TrainedModel(TrainedRun.open(one.folder), torch.device("cpu"))
+    assert torch.isfinite(model.logits(torch.rand(2, *model.run.data.context.input_shape))).all()
 
 
 def test_what_a_network_cannot_have_is_said_before_anything_starts(tmp_path):

@@ -142,3 +142,11 @@ def test_a_sweep_is_checked_with_all_points_that_are_known(table, tmp_path):
     with pytest.raises(ConfigError, match="dropout of network 'mlp'"):
         tune(sweep, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_network_with_a_loss_of_its_own_has_no_entry_policy(make_config):
+    config = make_config('selector.entries={"policy": "correct"}', "model.name=dela")
+    with pytest.raises(ConfigError, match=r"selector\.entries .* network 'dela' has a loss of its own.*mlp"):
+        check(config)
+    with pytest.raises(ConfigError, match=r"no entry policy is called 'corect'.*did you mean 'correct'"):
+        make_config('selector.entries={"policy": "corect"}').selector.require_known()

@@ -17,6 +17,7 @@ from d2ace.pipeline.runs.progress import Progress
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.selection.local import LocalSelection
+from d2ace.pipeline.selection.recording import read_recording
 from d2ace.pipeline.training import driver
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.loop import Hook
@@ -202,3 +203,23 @@ def test_a_loss_scale_that_only_falls_stops_the_run(make_config, prepared):
     config = config.model_copy(update={"train": train})
     with pytest.raises(RunError, match="however small the loss is scaled"):
         train_with(config, prepared, Poison("rows", 1, 0))
+
+
+def test_a_run_with_an_entry_policy_resumes_bit_for_bit_and_selection_judges_the_labels_as_given(make_config, prepared):
+    entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 0, "skill": 0, "plant": 0.3}}'
+    options = ("train.epochs=4", "run.checkpoint_steps=3", "run.record_observations=true", entries)
+    unbroken = train_with(make_config("run.name=a", *options), prepared)
+    broken = make_config("run.name=b", *options)
+    with pytest.raises(StoppedError):
+        train_with(broken, prepared, StopAt(2, 4))
+    folder = train_with(broken, prepared)
+    weights, expected = (torch.load(f.weights, weights_only=True) for f in (folder, unbroken))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    records = unbroken.read_metrics()
+    assert [record["selection/entries_gate_open"] for record in records] == [True] * 4
+    assert records[0]["selection/entries_planted"] == 0 < records[-1]["selection/entries_flagged"]
+    for epoch in range(4):
+        seen = read_recording(unbroken.selection, epoch)
+        labels = prepared.labels[seen.ids].toarray()
+        want = -np.log(np.where(labels == 1, seen.probabilities, 1 - seen.probabilities))
+        np.testing.assert_allclose(seen.losses, want, rtol=1e-3, atol=1e-5)

@@ -24,11 +24,13 @@ LIMIT = 32 * 2**20
 """Most bytes of all files together: they pass through memory, and through a log."""
 BEGIN, END = "-----BEGIN D2ACE RESULTS-----", "-----END D2ACE RESULTS-----"
 
-_ANNOUNCED = re.compile(r"^(run folder(?: of [^:]+)?|table|best settings): (.+)$", re.MULTILINE)
+_ANNOUNCED = re.compile(
+    r"^(run folder(?: of [^:]+)?|table|best settings|report(?=: .*/report\.html$)): (.+)$", re.MULTILINE
+)
 
 
 def announced(log: str) -> list[str]:
-    """Return the folders that a job said it wrote: those of runs, comparisons and sweeps."""
+    """Return the folders that a job said it wrote: those of runs, comparisons, sweeps and reports."""
     folders = []
     for what, path in _ANNOUNCED.findall(log):
         folders.append(path if what.startswith("run") else str(PurePosixPath(path).parent))

@@ -74,9 +74,17 @@ class ModelSection(Section):
     options: dict[str, Any] = {}
 
 
+class EntriesSection(Section):
+    """Which policy decides what labels to believe, and its own options (see docs/missing-labels.md)."""
+
+    policy: str
+    options: dict[str, Any] = {}
+
+
 class SelectorSection(Section):
     """Which selection method and its own options.
 
+    ``entries``: a policy that leaves out or corrects entries whose label seems missing or wrong; null believes all.
     ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
     else the path of a ``.npy`` file with one line for each row of the data set.
@@ -90,16 +98,20 @@ class SelectorSection(Section):
     neighbour_features: LocalPath = "inputs"
     allow_uniform: bool = False
     ranges: PositiveInt = 1
+    entries: EntriesSection | None = None
 
     def require_known(self) -> None:
-        """Raise ValueError for a method or a setting that does not exist.
+        """Raise ValueError for a method, a policy or a setting that does not exist.
 
         No validator of the section itself: the methods bring NumPy and SciPy, and problems elsewhere are told without.
         """
         from ....selectors import api as selectors
+        from ....selectors.entries import api as policies
 
         try:
             selectors.REGISTRY.check_settings(self.name, self.options, selectors.options(self.name))
+            if self.entries is not None:
+                policies.check_options(self.entries.policy, self.entries.options)
         except SelectionError as error:
             raise ValueError(str(error)) from None
         if self.ranges > 1 and selectors.get(self.name).split is None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, did_you_mean
 from ..storage.addresses import redacted
+from ..storage.local_paths import local_path
 
 
 def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
@@ -19,10 +20,10 @@ def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
         expected: what it should hold, for the message.
 
     Raises:
-        ConfigError: with the file, and the line for bad YAML.
+        ConfigError: with the file, and the line for bad YAML; for an address, which shows no keys.
     """
     try:
-        values = yaml.safe_load(Path(path).read_bytes().decode("utf-8"))
+        values = yaml.safe_load(local_path(path, "settings").read_bytes().decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -31,10 +31,10 @@ class Location:
 
     @classmethod
     def of(cls, text: "str | Path | Location") -> "Location":
-        """Return the location of a local path or a URI (its query may hold options, as pyarrow documents).
+        """Return the location of a local path or an address (its query may hold options, as pyarrow documents).
 
         Raises:
-            DataError: when the URI's file system is not known or cannot be reached, or the URI holds keys.
+            DataError: when the address's file system is not known or cannot be reached, or it holds keys.
         """
         if isinstance(text, Location):
             return text
@@ -73,7 +73,7 @@ class Location:
         return self.parent if self.is_file() else self
 
     def join(self, name: str) -> "Location":
-        """Return what lies in this folder under a relative name; an absolute path or a URI stands for itself.
+        """Return what lies in this folder under a relative name; an absolute path or an address stands for itself.
 
         For what the user says. Names that data holds go through ``below``.
         """

@@ -85,7 +85,7 @@ class ImageFolder(FileFolder):
     """Adds the images of a folder to a listing; arguments as of ``FileFolder``."""
 
     def __init__(self, source: Location, folder: str) -> None:
-        super().__init__(source, folder, hint=f" of images: say images=... relative to {source}")
+        super().__init__(source, folder, hint=f" of images: say --images FOLDER, relative to {source}")
         self._shown = "" if folder in ("", ".") else f"{folder}/"
 
     def add(

@@ -80,7 +80,7 @@ class _Columns:
         found = list(classed) if len(classed) == 1 else usual
         if not found:
             others = [name for name in schema.names if name != self.image]
-            raise self.part.error(f"nothing says which column holds the labels: label_column=... of {others}")
+            raise self.part.error(f"nothing says which column holds the labels: say --label-column, one of {others}")
         return found[0]
 
 
@@ -102,7 +102,7 @@ def _image_column(part: Part, schema: pa.Schema, features: dict[str, Any]) -> st
         structs = [f.name for f in schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
         found = structs or [f.name for f in schema if f.name == "image"]
     if len(found) != 1:
-        raise part.error(f"has {len(found)} image columns {found}: say image_column=... of {schema.names}")
+        raise part.error(f"has {len(found)} image columns {found}: say --image-column, one of {schema.names}")
     return str(found[0])
 
 

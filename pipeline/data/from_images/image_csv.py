@@ -6,6 +6,7 @@ from functools import partial
 from ...common.errors import SHOWN, DataError
 from ...common.storage.locations import Location
 from ..from_tables.csv_table import csv_table
+from ..from_tables.index_columns import index_columns, require_names
 from ..from_tables.named_columns import ColumnOptions, LabelColumns, Table, collect_labels, find_column
 from ..from_tables.text import format_suffix
 from .folders import ImageFolder, first_folder
@@ -61,14 +62,10 @@ def _table(part: Part, encoding: str) -> Table:
 def _path_column(table: Table, options: SourceOptions) -> int:
     if options.path_column is not None:
         return find_column(table, options.path_column, "path column")
-    if _is_unnamed(table.names[0]):
-        hint = f"an index that pandas saved? say path_column=... of {list(table.names[1 : SHOWN + 1])}"
+    if 0 in index_columns(table.names, table.index, ()).columns:
+        hint = f"an index that pandas saved? say --path-column, one of {list(table.names[1 : SHOWN + 1])}"
         raise DataError.at(table.path, 1, f"the first column should hold the images' paths and has no name: {hint}")
     return 0
-
-
-def _is_unnamed(name: str) -> bool:
-    return not name.strip() or name.startswith("Unnamed: ")
 
 
 def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
@@ -82,14 +79,23 @@ def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
         options.exclude,
     )
     if options.labels is None and options.label_prefix is None and options.label_column is None:
-        other = {table.names[_path_column(table, options)], options.split_column, *options.exclude}
-        labels = [name for name in table.names if name not in other and not _is_unnamed(name)]
+        places = _other_columns(table, options)
+        require_names(table, places)
+        labels = [table.names[place] for place in places]
         if doubtful := [name for name in labels if name.strip().lower() in _SPLIT_NAMES]:
             name = doubtful[0]
-            hint = f"say split_column={name}, or exclude it, or name the labels"
+            hint = f"say --split-column {name}, or exclude it, or name the labels"
             raise DataError.at(table.path, 1, f"column {name!r} may say the split or be a label: {hint}")
         return replace(chosen, labels=labels)
     return chosen
+
+
+def _other_columns(table: Table, options: SourceOptions) -> list[int]:
+    """Return the places of the columns that are no path, no split, not excluded, and no saved index of the rows."""
+    named = {options.split_column, *options.exclude}
+    taken = {place for place, name in enumerate(table.names) if name in named} | {_path_column(table, options)}
+    taken.update(index_columns(table.names, table.index, taken).columns)
+    return [place for place in range(len(table.names)) if place not in taken]
 
 
 def _add_rows(

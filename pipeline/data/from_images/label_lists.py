@@ -57,7 +57,7 @@ class LabelLists:
             return
         raise DataError(
             f"{where}: every list of labels has {self._length} numbers, all of them 0 or 1: they may mark each of "
-            f"{self._length} labels, or name the classes 0 and 1; say label_lists=multi-hot or label_lists=indices"
+            f"{self._length} labels, or name the classes 0 and 1; say --label-lists multi-hot or --label-lists indices"
         )
 
     def _marked(self, marks: list[Any], fail: Fail) -> list[str | int]:

@@ -82,7 +82,7 @@ def _descriptions(home: Location, label_file: str | None) -> Location:
     found = next((names for pattern in _DESCRIPTIONS if (names := home.glob(pattern))), [])
     if len(found) != 1:
         what = f"{len(found)} of them" if found else "none"
-        raise DataError(f"{home}: needs one {_DESCRIPTIONS[0]}, found {what}: say label_file=... relative to it")
+        raise DataError(f"{home}: needs one {_DESCRIPTIONS[0]}, found {what}: say --label-file FILE, relative to it")
     return home.join(found[0])
 
 

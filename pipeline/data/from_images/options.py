@@ -102,7 +102,7 @@ def find_parts(source: Location, files: PerSplit | None, patterns: Sequence[str]
     if wanted is None:
         found = next((names for pattern in patterns if (names := source.glob(pattern))), [])
         if not found:
-            raise DataError(f"{source}: holds no {' or '.join(patterns)}: say files=... relative to it")
+            raise DataError(f"{source}: holds no {' or '.join(patterns)}: say --files PATTERN, relative to it")
         parts = [Part(source.join(name), name, split_of(name)) for name in found]
         return sorted(parts, key=lambda part: part.split)
     parts = [part for word, pattern in wanted.items() for part in _matching(source, word, pattern)]

@@ -2,26 +2,23 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.addresses import redacted
 from ...common.storage.local_paths import local_path
 from ...common.storage.locations import Location
 from ..filters import Filters
-from ..manifest import SPLITS, ImageHint, Manifest
+from ..manifest import Manifest
 from .cleaning import Cleaning, Odd
 from .filtering import filtered
 from .label_lists import ListReading
 from .options import Difficult, PerSplit, SourceOptions
+from .outcome import effects_of, manifest_of, write_rejected
 from .partial import PartialFolder, partial_folder
 from .pieces import Finished, Job, plan
 from .records import Listing
@@ -36,10 +33,38 @@ FORMATS = {
     "open-images": "open_images",
 }
 """Names of the formats, and the module of each."""
-REJECTED_FILE = "rejected.parquet"
 OnError = Literal["fail", "reject"]
 _PIECES_VERSION = 1
 """Part of the fingerprint: raised when the same options and files begin to give other bytes."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How images become shards.
+
+    Attributes:
+        cleaning: what becomes of each image.
+        shard_mb: about the size of a shard, in millions of bytes.
+        reject: leave bad images out instead of ending at the first.
+        quiet: print nothing.
+
+    Raises:
+        DataError: for a size that is not above 0.
+    """
+
+    cleaning: Cleaning
+    shard_mb: float
+    reject: bool
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        if self.shard_mb <= 0:
+            raise DataError(f"shard_mb must be above 0, got {self.shard_mb}")
+
+    def say(self, line: str) -> None:
+        """Print a line unless nothing is to be said."""
+        if not self.quiet:
+            print(line, flush=True)
 
 
 def prepare_images(
@@ -80,7 +105,7 @@ def prepare_images(
     number of CPUs. Row order is the source's order.
 
     Args:
-        source: the data set's folder (or its one file), a local path or a URI (``s3://``, ``gs://``, ``file://``).
+        source: the data set's folder (or its one file), a local path or an address (``s3://``, ``gs://``, ``file://``).
         out: the folder to write, on a file system that all nodes share.
         format: a key of ``FORMATS``.
         files: see ``SourceOptions``, as for all that follow up to ``confidence``.
@@ -117,26 +142,34 @@ def prepare_images(
     arguments = dict(locals())
     target = local_path(out, "OUT", DataError)
     options = SourceOptions(**{field.name: arguments[field.name] for field in fields(SourceOptions)})
-    cleaning = Cleaning(short_side, quality, max_pixels, odd_images)
     if on_error not in get_args(OnError):
         raise DataError(f"on_error: {on_error!r}{did_you_mean(on_error, get_args(OnError))}")
-    if shard_mb <= 0:
-        raise DataError(f"shard_mb must be above 0, got {shard_mb}")
-    filters = Filters(min_positives, drop_unlabelled)
-    if not quiet:
-        print(f"listing {redacted(str(source))}", flush=True)
-    listing = list_source(source, format, options, reject=on_error == "reject")
-    if not quiet and listing.notes:
-        print("\n".join(listing.notes), flush=True)
-    listing, removed = filtered(listing, filters)
-    made = {"shard_mb": shard_mb, **asdict(cleaning)}
-    with partial_folder(target, _fingerprint(listing, made), overwrite=overwrite) as partial:
-        finished = _run(listing, partial, cleaning, int(shard_mb * 1e6), on_error == "reject", quiet)
-        manifest = _manifest(listing, finished, partial.folder, {**removed, **_effects(listing, finished, cleaning)})
-        if on_error == "reject":
-            _write_rejected(listing, finished, partial.folder)
-        partial.complete(manifest, overwrite)
+    packing = Packing(Cleaning(short_side, quality, max_pixels, odd_images), shard_mb, on_error == "reject", quiet)
+    listing = _listed(source, format, options, packing)
+    listing, removed = filtered(listing, Filters(min_positives, drop_unlabelled))
+    _pack(listing, removed, target, packing, overwrite)
     return Manifest.load(out)
+
+
+def _listed(source: str | Path, format: str, options: SourceOptions, packing: Packing) -> Listing:
+    """List the images of a source and say what was noticed."""
+    packing.say(f"listing {redacted(str(source))}")
+    listing = list_source(source, format, options, reject=packing.reject)
+    for note in listing.notes:
+        packing.say(note)
+    return listing
+
+
+def _pack(listing: Listing, removed: dict[str, Any], target: Path, packing: Packing, overwrite: bool) -> None:
+    """Write the listed images as shards; ``removed`` is what filters took out of the listing."""
+    made = {"shard_mb": packing.shard_mb, **asdict(packing.cleaning)}
+    with partial_folder(target, _fingerprint(listing, made), overwrite=overwrite) as partial:
+        finished = _run(listing, partial, packing)
+        effects = {**removed, **effects_of(listing, finished, packing.cleaning)}
+        manifest = manifest_of(listing, finished, partial.folder, effects)
+        if packing.reject:
+            write_rejected(listing, finished, partial.folder)
+        partial.complete(manifest, overwrite)
 
 
 def list_source(source: str | Path, format: str, options: SourceOptions, *, reject: bool) -> Listing:
@@ -149,23 +182,20 @@ def list_source(source: str | Path, format: str, options: SourceOptions, *, reje
     return listing
 
 
-def _run(
-    listing: Listing, partial: PartialFolder, cleaning: Cleaning, shard_bytes: int, reject: bool, quiet: bool
-) -> list[Finished]:
+def _run(listing: Listing, partial: PartialFolder, packing: Packing) -> list[Finished]:
     """Return all pieces in order, those of an earlier call among them."""
-    pieces = plan(listing.records, shard_bytes, cleaning.short_side)
+    pieces = plan(listing.records, int(packing.shard_mb * 1e6), packing.cleaning.short_side)
     kept = partial.finished()
     for piece in kept.values():
-        if piece.rejected and not reject:
+        if piece.rejected and not packing.reject:
             name, reason = piece.rejected[0]
             raise DataError(f"{partial.folder}: image {name!r} was rejected by an earlier call: {reason}")
-    if not quiet:
-        shards = f"{len(pieces)} shard{'s' * (len(pieces) != 1)} ({len(kept)} finished before)"
-        print(f"{len(listing.records)} images, {len(listing.labels)} labels, {shards}", flush=True)
-    progress = PieceProgress(len(listing.records), len(pieces), quiet)
+    shards = f"{len(pieces)} shard{'s' * (len(pieces) != 1)} ({len(kept)} finished before)"
+    packing.say(f"{len(listing.records)} images, {len(listing.labels)} labels, {shards}")
+    progress = PieceProgress(len(listing.records), len(pieces), packing.quiet)
     for piece in kept.values():
         progress.advance(piece)
-    job = Job(listing.roots, len(listing.labels), cleaning, reject, partial.folder.absolute())
+    job = Job(listing.roots, len(listing.labels), packing.cleaning, packing.reject, partial.folder.absolute())
     try:
         new = run_pieces([piece for piece in pieces if piece.number not in kept], job, progress.advance)
     finally:
@@ -181,52 +211,3 @@ def _fingerprint(listing: Listing, made: dict[str, Any]) -> str:
     for record in listing.records:
         digest.update(repr(tuple(record)).encode())
     return digest.hexdigest()
-
-
-def _manifest(listing: Listing, finished: Sequence[Finished], folder: Path, effects: dict[str, Any]) -> Manifest:
-    shards = tuple(piece.shard for piece in finished if piece.shard is not None)
-    if not shards:
-        raise DataError(f"{listing.description}: every image was rejected; finished pieces are in {folder}")
-    counts: Counter[int] = Counter()
-    for piece in finished:
-        counts.update(piece.label_counts)
-    sizes = {size for piece in finished for size in piece.sizes}
-    height, width = sizes.pop() if len(sizes) == 1 else (None, None)
-    mode = "RGB" if any("RGB" in piece.modes for piece in finished) else "L"
-    splits = [sum(piece.splits[code] for piece in finished) for code in range(len(SPLITS))]
-    return Manifest(
-        kind="image",
-        rows=sum(splits),
-        labels=listing.labels,
-        label_counts=tuple(counts[label] for label in range(len(listing.labels))),
-        splits=dict(zip(SPLITS, splits, strict=True)),
-        shards=shards,
-        image=ImageHint(mode, height, width),
-        source=listing.description,
-        filters=effects,
-        folder=folder,
-    )
-
-
-def _effects(listing: Listing, finished: Sequence[Finished], cleaning: Cleaning) -> dict[str, Any]:
-    """Return what cleaning did, for the manifest; empty when images are as they came."""
-    effects: dict[str, Any] = {}
-    if cleaning.short_side is not None:
-        effects |= {"short_side": cleaning.short_side, "quality": cleaning.quality}
-    converted: Counter[str] = Counter()
-    for piece in finished:
-        converted.update(piece.converted)
-    if converted:
-        effects["converted"] = dict(sorted(converted.items()))
-    rejected = len(listing.rejected) + sum(len(piece.rejected) for piece in finished)
-    return effects | ({"rejected": rejected} if rejected else {})
-
-
-def _write_rejected(listing: Listing, finished: Sequence[Finished], folder: Path) -> None:
-    """List the images that were left out: first those that could not be had, then the bad ones in row order."""
-    rejected = [*listing.rejected, *(entry for piece in finished for entry in piece.rejected)]
-    columns = {
-        "path": pa.array([entry.name for entry in rejected], pa.string()),
-        "reason": pa.array([entry.reason for entry in rejected], pa.string()),
-    }
-    pq.write_table(pa.table(columns), folder / REJECTED_FILE)

@@ -127,7 +127,7 @@ def _add(
     name = f"{part.name}/{sample.key}.{images[0] if images else wanted or 'jpg'}"
     fail = partial(_failed, part, sample.key)
     if len(images) > 1:
-        raise fail(f"has several images ({', '.join(images)}): say image_column=SUFFIX")
+        raise fail(f"has several images ({', '.join(images)}): say --image-column SUFFIX")
     try:
         if not images:
             raise fail(f"has no image; its members are {', '.join(sample.places)}")
@@ -169,7 +169,7 @@ def _label_member(sample: _Sample, options: SourceOptions, fail: Callable[[str],
         hint = "; a name ends at its first dot" if any("." in suffix for suffix in sample.places) else ""
         raise fail(f"has no label member {' or '.join(wanted)}; its members are {', '.join(sample.places)}{hint}")
     if len(found) > 1:
-        raise fail(f"its labels may be in {' or '.join(found)}: say label_column=SUFFIX")
+        raise fail(f"its labels may be in {' or '.join(found)}: say --label-column SUFFIX")
     return found[0]
 
 
@@ -181,6 +181,6 @@ def _json_labels(text: str, key: str, fail: Callable[[str], DataError]) -> Any:
     for name in key.split("."):
         if not isinstance(value, dict) or name not in value:
             known = value if isinstance(value, dict) else {}
-            raise fail(f"member json: has no key {name!r}{did_you_mean(name, known)}; say label_key=...")
+            raise fail(f"member json: has no key {name!r}{did_you_mean(name, known)}; say --label-key KEY")
         value = value[name]
     return value

@@ -14,12 +14,12 @@ from scipy.sparse import coo_array, csr_array
 
 from ...common.errors import DataError, did_you_mean
 from ..rows import Rows
+from ..truth import truth_of
 from .arff_header import Attribute, Header, read_header
 from .arff_rows import CodedRows, RowParser
 from .mulan_xml import read_label_list
 from .source import Source
 from .text import OPENERS, read_lines
-from .truth import truth_of
 
 
 def arff_source(

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...common.errors import DataError
 from ...common.storage.locations import Location
+from ..truth import TRUTH
 from .named_columns import BOOLEAN, SPLIT_WORDS, Table
 from .source import CHUNK_VALUES
 from .text import read_lines
-from .truth import TRUTH
 
 
 def csv_table(path: str | Path | Location, *, delimiter: str, encoding: str = "utf-8", decimal: str = ".") -> Table:

@@ -11,9 +11,9 @@ from scipy.sparse import csr_array
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
 from ..manifest import SPLITS
+from ..truth import TRUTH
 from .alignment import MissingLabels
 from .label_cells import CellScan, cell_words
-from .truth import TRUTH
 
 SPLIT_WORDS = {
     "": "",

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import DataError
+from ..truth import truth_of
 from .named_columns import BOOLEAN, Table
 from .source import CHUNK_VALUES
-from .truth import truth_of
 
 
 def parquet_table(path: str | Path) -> Table:

@@ -3,25 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.local_paths import local_path
 from ..filters import Filtering, Filters
-from ..manifest import SPLITS, Manifest
+from ..manifest import Manifest
 from ..shards import ShardWriter
 from ..summary import summarise
 from .alignment import MissingLabels, joined, with_labels
 from .arff import arff_source
 from .csv_table import csv_table
+from .files import Part, format_of, parts_of
 from .named_columns import ColumnOptions, IndexColumns, Table
 from .npz import npz_source
 from .parquet_table import parquet_table
 from .source import Source
 from .table_source import table_source
-from .text import OPENERS, format_suffix
 
-FORMATS = {".arff": "arff", ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".npz": "npz"}
 StoredKind = Literal["auto", "dense", "sparse"]
 _OPTIONS = {
     "arff": {"labels", "label_file", "encoding"},
@@ -30,9 +29,6 @@ _OPTIONS = {
 }
 _OPTIONS["csv"] = _OPTIONS["tsv"] = _OPTIONS["parquet"] | {"encoding", "delimiter", "decimal"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-
-Part = tuple[Path, int]
-"""A file, and the split code of its rows."""
 
 
 @dataclass(frozen=True)
@@ -100,33 +96,41 @@ def prepare(
     Raises:
         DataError: one clear message, with file and line where there is one, for anything that is wrong.
     """
-    if kind not in get_args(StoredKind):
-        raise DataError(f"unknown kind {kind!r}{did_you_mean(kind, get_args(StoredKind))}")
     for option, names in (("labels", labels), ("exclude", exclude)):
         if isinstance(names, str):
             raise DataError(f"{option} must be a list of names, got the text {names!r}")
+    _check_words(kind=(kind, StoredKind), index=(index, IndexColumns), missing_labels=(missing_labels, MissingLabels))
     target = local_path(out, "OUT", DataError)
-    for option, value, known in (("index", index, IndexColumns), ("missing_labels", missing_labels, MissingLabels)):
-        if value not in get_args(known):
-            raise DataError(f"unknown {option} {value!r}{did_you_mean(value, get_args(known))}")
-    if labels_of is not None:
-        if labels is not None:
-            raise DataError("give labels or labels_of, not both: each says which the labels are")
-        labels = Manifest.load(labels_of).labels
-    filters = Filters(min_positives, drop_unlabelled, top_features)
+    names = _label_names(labels, labels_of)
     columns = ColumnOptions(
-        labels, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels
+        names, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels
     )
     text = TextOptions(encoding, delimiter, decimal)
-    parts = _parts(Path(source), validation, test)
-    name = _format(parts, format)
+    parts = parts_of(Path(source), validation, test)
+    name = format_of(parts, format)
     _check_options(name, columns, label_file, text)
-    opened = _open(parts, name, columns, label_file, text)
-    return _write(opened, target, filters, kind, overwrite)
+    filters = Filters(min_positives, drop_unlabelled, top_features)
+    return _write(_open(parts, name, columns, label_file, text), target, filters, kind, overwrite)
+
+
+def _check_words(**words: tuple[str, Any]) -> None:
+    """Raise DataError for the value of an option that is none of its literal type's."""
+    for option, (value, known) in words.items():
+        if value not in get_args(known):
+            raise DataError(f"unknown {option} {value!r}{did_you_mean(value, get_args(known))}")
+
+
+def _label_names(labels: Sequence[str] | None, labels_of: str | Path | None) -> Sequence[str] | None:
+    """Return the names of the labels where the user gave them, or a data set that has them."""
+    if labels_of is None:
+        return labels
+    if labels is not None:
+        raise DataError("give labels or labels_of, not both: each says which the labels are")
+    return Manifest.load(labels_of).labels
 
 
 def _open(
-    parts: "Sequence[Part]", name: str, columns: ColumnOptions, label_file: str | Path | None, text: "TextOptions"
+    parts: Sequence[Part], name: str, columns: ColumnOptions, label_file: str | Path | None, text: TextOptions
 ) -> Source:
     """Return one source of all files."""
     if name == "npz":
@@ -165,50 +169,6 @@ def _write(source: Source, out: Path, filters: Filters, kind: str, overwrite: bo
         writer.record_filters(filtering.record())
     summarise(writer.manifest, source.notices)
     return writer.manifest
-
-
-def _parts(source: Path, validation: str | Path | None, test: str | Path | None) -> list[Part]:
-    """Return the files to read with the split code of each."""
-    if validation is not None or test is not None:
-        given = (("train", source), ("validation", validation), ("test", test))
-        parts = [(Path(path), SPLITS.index(split)) for split, path in given if path is not None]
-    elif source.is_file():
-        parts = [(source, 0)]
-    else:
-        parts = _parts_of_stem(source)
-    for path, _ in parts:
-        if not local_path(path, "a table", DataError).is_file():
-            folder = "is a folder, expected a file; images need a format, for example image-csv"
-            raise DataError(f"{path}: {folder if path.is_dir() else 'there is no such file'}")
-    return parts
-
-
-def _parts_of_stem(stem: Path) -> list[Part]:
-    def find(ending: str) -> Path | None:
-        names = [f"{stem.name}{ending}.arff{suffix}" for suffix in ("", *OPENERS)]
-        return next((stem.parent / name for name in names if (stem.parent / name).is_file()), None)
-
-    found = [(find(f"-{split}"), code) for code, split in enumerate(SPLITS) if split]
-    parts = [(path, code) for path, code in found if path is not None]
-    whole = find("")
-    if whole is not None and not parts:
-        return [(whole, 0)]
-    return parts or [(stem, 0)]
-
-
-def _format(parts: Sequence[Part], wanted: str) -> str:
-    known = {*FORMATS.values()}
-    if wanted != "auto":
-        if wanted not in known:
-            raise DataError(f"unknown format {wanted!r}{did_you_mean(wanted, known | {'auto'})}")
-        return wanted
-    found = {FORMATS.get(format_suffix(path), "") for path, _ in parts}
-    if "" in found:
-        endings = ", ".join(FORMATS)
-        raise DataError(f"{parts[0][0]}: unknown format; known are {endings}, or say format=...")
-    if len(found) > 1:
-        raise DataError(f"{parts[0][0]}: the files have different formats: {sorted(found)}")
-    return found.pop()
 
 
 def _check_options(name: str, columns: ColumnOptions, label_file: str | Path | None, text: TextOptions) -> None:

@@ -1,6 +1,5 @@
 """Tables with named columns as a source of rows: features are the columns that are nothing else."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from ...common.errors import DataError
 from ..rows import Rows
 from .alignment import joined, with_labels
-from .index_columns import index_columns
+from .index_columns import index_columns, require_names
 from .named_columns import ColumnOptions, LabelColumns, Table, TableChunk, collect_labels
 from .source import Source, unusable
 
@@ -47,7 +46,7 @@ class _Encoder:
         self._notices = tuple(f"{table.path.name}: {notice}" for notice in self._index.notices if dropped)
         if not self._features:
             raise DataError(f"{table.path}: no column is left for features")
-        _check_names(table, [place for place in self._features if place not in self._index.columns])
+        require_names(table, [place for place in self._features if place not in self._index.columns])
 
     def source(self) -> Source:
         names = tuple(self._table.names[index] for index in self._features)
@@ -85,12 +84,3 @@ class _Encoder:
             name = self._table.names[self._features[place]]
             raise chunk.error(row, f"column {name!r} is {values[row, place]}, expected a finite float32 number")
         return values.astype(np.float32)
-
-
-def _check_names(table: Table, columns: Sequence[int]) -> None:
-    """Refuse features without a name; programs that read a table call those ``Unnamed: 3``."""
-    for place in columns:
-        if not table.names[place] or re.fullmatch(r"Unnamed: \d+", table.names[place]):
-            hint = "name it, or leave it out with --exclude"
-            message = f"column {place + 1} of {len(table.names)} has no name ({table.names[place]!r}): {hint}"
-            raise DataError.at(table.path, 1, message)

@@ -8,7 +8,7 @@ from ...common.storage.whole_files import replacing
 from ...runs.run_folder import RunFolder
 
 
-def report(source: str | Path, out: str | Path | None = None) -> Path:
+def report(source: str | Path, out: str | Path | None = None, *, data: str | Path | None = None) -> Path:
     """Write the report of a run, a comparison or a sweep and return its path.
 
     The page needs nothing from elsewhere, and the same source gives the same bytes.
@@ -16,6 +16,7 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
     Args:
         source: a run folder, or the ``table.parquet`` of a comparison or a sweep, or the folder that holds it.
         out: the file to write; None for ``report.html`` in the source's folder.
+        data: where a run's data lies now, if it was moved.
 
     Raises:
         ConfigError: when the configuration of a run or a sweep is not one of this version.
@@ -24,18 +25,20 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
     path = local_path(source, "the source of a report")
     folder = path.parent if path.is_file() else path
     target = local_path(out, "--out") if out is not None else folder / "report.html"
-    text = _page(path, folder)
+    text = _page(path, folder, data)
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return target
 
 
-def _page(path: Path, folder: Path) -> str:
+def _page(path: Path, folder: Path, data: str | Path | None) -> str:
     if RunFolder(path).config.is_file():
         from .run_report import run_page
         from .run_source import RunSource
 
-        return run_page(RunSource.open(path))
+        return run_page(RunSource.open(path, data))
+    if data is not None:
+        raise RunError(f"--data says where a run's data lies now; {path} is no run folder")
     if (folder / "sweep.yaml").is_file():
         from .sweep_report import sweep_page
         from .sweep_source import SweepSource

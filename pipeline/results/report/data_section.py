@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...common.errors import DataError, RunError
-from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...data.summary import Summary, read_summary
 from ...data.support import Support, support_of
@@ -20,8 +19,7 @@ def data_section(source: RunSource) -> Section | None:
     if source.data is None:
         return None
     try:
-        manifest = Manifest.load(source.config.data.path)
-        source.data.require_same(manifest, source.folder.path)
+        manifest = source.manifest()
         labels = read_labels(manifest)
     except (DataError, RunError) as error:
         return Section("data", "Data", left_out("What the metrics rest on", f"{error}."))

@@ -44,7 +44,7 @@ def most_and_least_drawn(source: RunSource, count: int) -> tuple[list[DrawnRow],
     totals = draws.sum(axis=0)
     if totals.min() == totals.max():
         raise RunError(f"every row was drawn {totals[0]} times")
-    known = SelectionOfRun(source.folder.path)
+    known = SelectionOfRun(source.folder.path, source.place)
     selector = known.selector()
     selector.load_state_dict(state[1])
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from ...common.errors import DataError, RunError
 from ...data.blocks import BlockReader
-from ...data.manifest import Manifest
 from ...feeds.images.decode import Encoded, ImageError, decode
 from ...feeds.shard_rows import ShardRows
 from ...runs.trained_model import TrainedModel
+from ...runs.trained_run import TrainedRun
 from .drawn_rows import DrawnRow, most_and_least_drawn
 from .markup import Html, element, joined
 from .page import Section, left_out, prose, subheading, table
@@ -32,9 +32,7 @@ def drawn_section(source: RunSource) -> Section | None:
         return None
     try:
         most, least = most_and_least_drawn(source, _COUNT)
-        manifest = Manifest.load(source.config.data.path)
-        source.data.require_same(manifest, source.folder.path)
-        reader = ShardRows(manifest).open()
+        reader = ShardRows(source.manifest()).open()
         predicted = _predictions(source, reader, np.array([row.row for row in (*most, *least)], np.int64))
         parts = {"Drawn most": (most, predicted[: len(most)]), "Drawn least": (least, predicted[len(most) :])}
         shown = [
@@ -67,7 +65,7 @@ def _predictions(source: RunSource, reader: BlockReader, ids: np.ndarray) -> np.
     """Return the best weights' probabilities, float32 (n, L); none while the run is not finished."""
     if source.result is None:
         return np.zeros((0, 0), np.float32)
-    model = TrainedModel(source.folder.path, torch.device("cpu"))
+    model = TrainedModel(TrainedRun.open(source.folder.path), torch.device("cpu"))
     return torch.cat([predicted.probabilities for predicted in model.predict(reader, ids)]).numpy()
 
 

@@ -13,9 +13,10 @@ from ...common.errors import RunError
 from ...data.blocks import BlockReader
 from ...data.manifest import Manifest
 from ...data.shards import read_shard
-from ...runs.run_folder import RunFolder
 from ...runs.trained_model import TrainedModel
+from ...runs.trained_run import TrainedRun
 from ...training.metrics import label_average_precision
+from .run_source import RunSource
 
 MOST_ROWS = 50_000
 
@@ -33,22 +34,20 @@ class LabelPrecision:
     chance: np.ndarray
 
 
-def label_precision(folder: RunFolder) -> LabelPrecision:
+def label_precision(source: RunSource) -> LabelPrecision:
     """Predict the run's test rows, at most 50,000, on the CPU and judge each label; one forward pass.
 
     Raises:
         DataError: when the prepared data is not there any more.
         RunError: when it has changed, the run is not finished, or there are no or too many test rows.
     """
-    model = TrainedModel(folder.path, torch.device("cpu"))
-    ids = np.sort(model.data.splits.test)
+    run = TrainedRun.open(source.folder.path)
+    ids = np.sort(run.data.splits.test)
     if not len(ids):
         raise RunError("the run has no test rows")
     if len(ids) > MOST_ROWS:
         raise RunError(f"{len(ids)} test rows would take long; this is done for at most {MOST_ROWS}")
-    manifest = Manifest.load(model.config.data.path)
-    model.data.require_same(manifest, folder.path)
-    probabilities, labels = _predicted(model, manifest, ids)
+    probabilities, labels = _predicted(TrainedModel(run, torch.device("cpu")), source.manifest(), ids)
     return LabelPrecision(label_average_precision(probabilities, labels), labels.double().mean(dim=0).numpy())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ....selectors.scores.label_pairs import LabelPairs
 from ...common.errors import DataError, RunError
 from ..replay import SelectionOfRun
 from . import selection
@@ -40,7 +41,7 @@ def label_section(source: RunSource) -> Section | None:
         return None
     drawn, missing, columns = [], [], {"training rows": [str(count) for count in source.positives]}
     try:
-        found = label_precision(source.folder)
+        found = label_precision(source)
         drawn.append(_precision_figure(source, found))
         columns |= {"average precision": [*map(fixed, found.precision)], "random order": [*map(fixed, found.chance)]}
     except (DataError, RunError) as error:
@@ -71,7 +72,7 @@ def _exposures(source: RunSource) -> np.ndarray:
     draws = source.lists("draws_per_row")
     if draws is None:
         raise RunError("selection.parquet is not there")
-    return exposure(draws, SelectionOfRun(source.folder.path).labels)
+    return exposure(draws, SelectionOfRun(source.folder.path, source.place).labels)
 
 
 def _whole_run(source: RunSource, seen: np.ndarray) -> np.ndarray:
@@ -158,8 +159,9 @@ def correlation_section(source: RunSource) -> Section | None:
     epoch, state = known
     kept = np.sort(np.argsort(-source.positives, kind="stable")[:_CLUSTERED])
     names = [source.labels[j] for j in kept]
+    listed = LabelPairs(len(source.labels), state.get("correlation_cells"))
     found = [
-        (branch, cosines(state[f"correlation_{branch}"])[np.ix_(kept, kept)])
+        (branch, cosines(listed.at(listed.loaded(state[f"correlation_{branch}"]), kept[:, None], kept)))
         for branch in source.branch_names
         if f"correlation_{branch}" in state
     ]

@@ -13,7 +13,9 @@ import pandas as pd
 from ....selectors import api as selectors
 from ...common.config.config import Config
 from ...common.errors import RunError
+from ...data.manifest import Manifest
 from ...runs.checkpoints import CheckpointStore
+from ...runs.own_data import own_data
 from ...runs.run_data import RunData
 from ...runs.run_folder import RunFolder
 from ...training.metrics import METRICS
@@ -30,6 +32,7 @@ class RunSource:
         selection: a row for each epoch of ``selection.parquet``, in order; empty when there is none.
         result: ``result.json``, None while the run is not finished.
         data: labels and splits, None when they are not there.
+        place: where the run's data lies now, if it was moved.
     """
 
     folder: RunFolder
@@ -38,10 +41,15 @@ class RunSource:
     selection: pd.DataFrame
     result: dict[str, Any] | None
     data: RunData | None
+    place: str | Path | None = None
 
     @classmethod
-    def open(cls, path: Path) -> "RunSource":
+    def open(cls, path: Path, place: str | Path | None = None) -> "RunSource":
         """Read a run folder.
+
+        Args:
+            path: the folder.
+            place: where the run's data lies now, if it was moved.
 
         Raises:
             ConfigError: when its configuration is not one of this version.
@@ -57,7 +65,15 @@ class RunSource:
             raise RunError(f"{path}: the run cannot be read: {error}") from error
         if not epochs:
             raise RunError(f"{path}: expected a run with finished epochs, this one has none in metrics.jsonl")
-        return cls(folder, config, epochs, selection, result, data)
+        return cls(folder, config, epochs, selection, result, data, place)
+
+    def manifest(self) -> Manifest:
+        """Return the manifest of the run's data.
+
+        Raises:
+            DataError, RunError: when the data is gone or has changed.
+        """
+        return own_data(self.folder, self.config, self.data, self.place)
 
     def per_epoch(self, name: str) -> np.ndarray:
         """Return one value of every epoch's record, float (E,), NaN where it is not there."""

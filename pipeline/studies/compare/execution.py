@@ -28,7 +28,7 @@ from ...data.manifest import Manifest
 from ...training.checks import check, check_data, require_all_epochs
 from ..origin import package_version
 from .study import Study, StudyRun
-from .study_run import run_trial
+from .study_run import train_run
 from .table import ResultTable
 
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_TOP_PAD_": str(2**28)}
@@ -177,7 +177,7 @@ def _run(run: StudyRun, neighbours: Path) -> dict[str, Any]:
     logging.getLogger("d2ace").setLevel(logging.ERROR)
     row = _beginning(run)
     try:
-        row |= run_trial(run, neighbours) | {"error": None}
+        row |= train_run(run, neighbours) | {"error": None}
     except Exception as error:
         row |= {"error": f"{type(error).__name__}: {error}"}
     return row | {"finished": _now()}

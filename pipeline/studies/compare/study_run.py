@@ -25,7 +25,7 @@ def load_prepared(path: str, fingerprint: str) -> Prepared:
     return Prepared(ShardRows(manifest), read_labels(manifest))
 
 
-def run_trial(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, Any]:
+def train_run(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, Any]:
     """Train one run of a study; returns the columns of its row that training decides.
 
     Args:

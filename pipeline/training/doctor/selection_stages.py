@@ -12,9 +12,11 @@ import numpy as np
 from scipy import sparse
 
 from ....selectors import api as selectors
+from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.common.randomness import generator
-from ....selectors.ranges.range_state import RangeSpec
+from ....selectors.ranges.range_state import RangeSpec, pair_bytes
 from ....selectors.scores.context import local_context
+from ....selectors.scores.label_pairs import LabelPairs
 from ...common.config.config import Config
 from ...common.config.sections import SelectorSection
 from ..selection_start import cyclic_neighbours, option, sample_selector
@@ -59,9 +61,9 @@ def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost
     rates = _two_epochs(selector, config.train.epochs)
     rates["rescore"] = Rate(n, rates["rescore"].seconds / config.selector.ranges)
     scale = labels.shape[0] / n
-    saved = _nbytes(selector.state_dict()) * scale
-    held = _range_bytes(config.selector, part) * scale if type(selector).split else saved
-    return SelectionCost(rates, round(held / config.selector.ranges) + _PROCESS_BYTES, round(saved))
+    saved = round(_saved_bytes(selector.state_dict(), n, scale))
+    held = _range_bytes(config.selector, part, labels, scale) if type(selector).split else saved
+    return SelectionCost(rates, held + _PROCESS_BYTES, saved)
 
 
 def _slice_rows(config: Config, rows: int, labels: int) -> int:
@@ -93,16 +95,21 @@ def _observe(selector: selectors.Selector, batches: list[np.ndarray]) -> Rate:
     return Rate(sum(map(len, batches)), seconds)
 
 
-def _range_bytes(selector: SelectorSection, labels: sparse.csr_array) -> int:
-    """Bytes of the state of so many rows by the model of docs/scaling.md."""
-    context = local_context(labels, cyclic_neighbours(selector, labels.shape[0]))
+def _range_bytes(selector: SelectorSection, part: sparse.csr_array, labels: sparse.csr_array, scale: float) -> int:
+    """Bytes of the state of a range by the model of docs/scaling.md: rows like those of the slice, all pairs."""
+    context, pairs = local_context(part, cyclic_neighbours(selector, part.shape[0])), LabelPairs.of(labels)
     history = {"length": option(selector, "history"), "dtype": option(selector, "history_dtype")}
-    return RangeSpec(labels.shape[0], labels, context, 0.0, history).nbytes
+    spec = RangeSpec(part.shape[0], LabelMatrix.of(part), context, pairs, 0.0, history)
+    return round(spec.row_bytes * scale / selector.ranges) + pair_bytes(pairs)
 
 
-def _nbytes(state: Mapping[str, Any]) -> int:
-    return sum(
-        _nbytes(value) if isinstance(value, Mapping) else np.asarray(value).nbytes
-        for value in state.values()
-        if value is not None
-    )
+def _saved_bytes(state: Mapping[str, Any], rows: int, scale: float) -> float:
+    """Return the bytes of a state whose arrays of so many rows grow by a factor; those of labels do not."""
+    total = 0.0
+    for value in state.values():
+        if isinstance(value, Mapping):
+            total += _saved_bytes(value, rows, scale)
+        elif value is not None:
+            array = np.asarray(value)
+            total += array.nbytes * (scale if array.ndim and len(array) == rows else 1)
+    return total

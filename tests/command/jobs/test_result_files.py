@@ -25,10 +25,16 @@ def test_what_a_job_says_it_wrote():
     log = (
         "2026 INFO run folder: not at the start of the line\n"
         "run folder of uniform: /mnt/runs/u\nrun folder of d2ace: /mnt/runs/d 1\nrun folder: /mnt/runs/u\n"
-        "\ntable: /mnt/comparisons/first/table.parquet\nreport: /mnt/report.html\nbest settings: /mnt/sweep/best.yaml\n"
+        "\ntable: /mnt/comparisons/first/table.parquet\n"
+        "report: /mnt/sweep/report.html\nbest settings: /mnt/sweep/best.yaml\n"
     )
     assert results.announced(log) == ["/mnt/runs/u", "/mnt/runs/d 1", "/mnt/comparisons/first", "/mnt/sweep"]
     assert results.announced("nothing\n") == []
+
+
+def test_a_job_that_reports_on_a_run_brings_the_report_home():
+    assert results.announced("report: /mnt/runs/first/report.html\n") == ["/mnt/runs/first"]
+    assert results.announced("report: /mnt/shown.html\n") == []  # of another name, which is not fetched
 
 
 def test_small_files_come_back_as_they_were_and_big_ones_stay(tmp_path):

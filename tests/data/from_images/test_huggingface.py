@@ -92,7 +92,7 @@ def test_marks_and_class_numbers_are_told_apart(tmp_path, prepared, kind):
     rows = [[kind(mark) for mark in row] for row in ([1, 0, 0, 1], [0, 1, 0, 0], [1, 1, 1, 0])]
     write_rows(tmp_path / "in/x.parquet", {"image": images(3), "labels": rows})
     if kind is int:
-        with pytest.raises(DataError, match=r"every list of labels has 4 numbers.*say label_lists=multi-hot or"):
+        with pytest.raises(DataError, match=r"every list of labels has 4 numbers.*say --label-lists multi-hot or"):
             prepared(tmp_path / "in", format="huggingface")
         manifest, stored = prepared(tmp_path / "in", format="huggingface", label_lists="indices")
         assert [row[1] for row in stored] == [["0", "1"]] * 3
@@ -119,7 +119,7 @@ def test_marks_and_class_numbers_are_told_apart(tmp_path, prepared, kind):
 def test_lists_with_one_reading_need_no_word(tmp_path, prepared, rows, options, refused):
     write_rows(tmp_path / "in/x.parquet", {"image": images(2), "labels": rows})
     if refused:
-        with pytest.raises(DataError, match="label_lists=multi-hot or label_lists=indices"):
+        with pytest.raises(DataError, match="--label-lists multi-hot or --label-lists indices"):
             prepared(tmp_path / "in", format="huggingface", **options)
     else:
         assert prepared(tmp_path / "in", format="huggingface", **options)[0].rows == 2
@@ -161,7 +161,7 @@ def test_images_that_are_only_paths_are_bad(tmp_path, prepared, path):
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        ({"image": images(1), "tags": [[1]]}, {}, "nothing says which column holds the labels: label_column=... of"),
+        ({"image": images(1), "tags": [[1]]}, {}, "holds the labels: say --label-column, one of"),
         ({"image": images(1), "tags": [[1]]}, {"label_column": "tag"}, "'tag' is no column; did you mean 'tags'?"),
         ({"x": [1], "label": [1]}, {}, "has 0 image columns"),
         ({"image": ["a.jpg"], "label": [1]}, {}, "column 'image' has type string, expected a struct with bytes"),

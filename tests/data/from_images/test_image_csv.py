@@ -140,12 +140,22 @@ def test_a_column_that_may_be_the_split_is_no_label(folder, prepared):
     assert prepared(folder, format="image-csv", labels=["red", "Fold"], overwrite=True)[0].labels == ("red", "Fold")
 
 
+def test_two_saved_indices_are_left_out_and_another_nameless_column_is_refused(folder, prepared):
+    write(folder, "labels.csv", "Unnamed: 0.1,Unnamed: 0,file,red\n0,0,c.png,1\n1,1,a.jpg,0\n")
+    assert prepared(folder, format="image-csv", path_column="file")[0].labels == ("red",)
+    write(folder, "labels.csv", "file,red,Unnamed: 2\nc.png,1,0\na.jpg,0,1\n")
+    with pytest.raises(DataError, match=r"labels.csv:1: column 3 of 3 has no name \('Unnamed: 2'\): .*--exclude"):
+        prepared(folder, format="image-csv", overwrite=True)
+    excluded = prepared(folder, format="image-csv", exclude=["Unnamed: 2"], overwrite=True)
+    assert excluded[0].labels == ("red",)
+
+
 def test_an_index_without_a_name_is_neither_path_nor_label(folder, prepared):
     """Files called 0 and 1 are there: the index would find them."""
     for number in (0, 1):
         write(folder, f"images/{number}.jpg", jpeg(number))
     write(folder, "labels.csv", ",file,red\n0,a.jpg,1\n1,c.png,0\n")
-    with pytest.raises(DataError, match=r"labels.csv:1: the first column .* has no name: .*path_column"):
+    with pytest.raises(DataError, match=r"labels.csv:1: the first column .* has no name: .*--path-column"):
         prepared(folder, format="image-csv")
     manifest, rows = prepared(folder, format="image-csv", path_column="file")
     assert (manifest.labels, [row[0] for row in rows]) == (("red",), ["images/a.jpg", "images/c.png"])

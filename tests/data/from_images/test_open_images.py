@@ -47,7 +47,7 @@ def test_the_threshold(folder, prepared):
         ("oidv7-class-descriptions.csv", "LabelName,DisplayName\n", "describes no label: the class list is empty"),
         ("oidv7-class-descriptions.csv", "/m/1,Dog\n/m/1,Cat\n", ":2: label '/m/1' is described twice"),
         ("oidv7-class-descriptions.csv", "/m/1\n", ":1: expected a label and its name"),
-        ("other-class-descriptions.csv", "/m/1,Dog\n", "found 2 of them: say label_file=..."),
+        ("other-class-descriptions.csv", "/m/1,Dog\n", "found 2 of them: say --label-file FILE"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(folder, prepared, name, text, message):

@@ -138,7 +138,7 @@ def test_an_earlier_rejection_is_an_error_when_the_user_says_fail(damaged, tmp_p
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("d2ace.pipeline.data.from_images.prepare._manifest", killed)
+    monkeypatch.setattr("d2ace.pipeline.data.from_images.prepare.manifest_of", killed)
     with pytest.raises(KeyboardInterrupt):
         prepare_one(damaged, out, on_error="reject", shard_mb=1e-6)
     with pytest.raises(DataError, match=r"image 'images/1.jpg' was rejected by an earlier call: empty"):

@@ -97,7 +97,7 @@ def test_hidden_members_are_no_data(tars, prepared):
 
 def test_two_members_that_may_hold_the_labels(tars, prepared):
     write_tar(tars, "two.tar", [*sample(0, ["dog"], "a"), ("a.txt", "a caption")])
-    with pytest.raises(DataError, match=r"two.tar: sample 'a': its labels may be in json or txt: say label_column"):
+    with pytest.raises(DataError, match=r"two.tar: sample 'a': its labels may be in json or txt: say --label-column"):
         prepared(tars, format="webdataset", files="two.tar")
     assert prepared(tars, format="webdataset", files="two.tar", label_column="json")[1][0][1] == ["dog"]
 

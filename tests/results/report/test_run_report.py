@@ -14,14 +14,17 @@ from page_reader import Page
 from sklearn.metrics import average_precision_score
 from small_run import BEST, EPOCHS, write_run
 
+from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels
 from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.label_precision import label_precision
 from d2ace.pipeline.results.report.labels import exposure
+from d2ace.pipeline.results.report.run_source import RunSource
 from d2ace.pipeline.results.report.selection import branch_shares, draw_shares
 from d2ace.pipeline.runs.trained_model import TrainedModel
+from d2ace.pipeline.runs.trained_run import TrainedRun
 from d2ace.pipeline.training.metrics import HIGHER_IS_BETTER, METRICS
 
 
@@ -66,7 +69,7 @@ def test_cards(run, source):
 
 def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
     data = run.load_data()
-    labels = read_labels(Manifest.load(TrainedModel(run.path, torch.device("cpu")).config.data.path)).toarray()
+    labels = read_labels(Manifest.load(Config.load(run.config).data.path)).toarray()
     head, *rows = page.tables["What the metrics of each split of this run rest on"]
     assert head[:3] == ["split", "rows", "macro_auc: labels"]
     for name, *shown in rows:
@@ -79,9 +82,9 @@ def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
 
 
 def test_average_precision_of_labels_is_that_of_the_weights(run, page):
-    model = TrainedModel(run.path, torch.device("cpu"))
-    manifest, ids = Manifest.load(model.config.data.path), model.data.splits.test
-    features = model.data.scaler.transform(read_features(manifest, ids))
+    model = TrainedModel(TrainedRun.open(run.path), torch.device("cpu"))
+    manifest, ids = Manifest.load(model.run.config.data.path), model.run.data.splits.test
+    features = model.run.data.scaler.transform(read_features(manifest, ids))
     scores = model.logits(torch.from_numpy(features)).numpy()
     labels = read_labels(manifest)[ids].toarray()
     expected = {
@@ -97,12 +100,12 @@ def test_average_precision_over_labels_is_map(table, tmp_path):
     from d2ace.pipeline.training.metrics import evaluate_predictions
 
     run = write_run(tmp_path / "run", table)
-    model = TrainedModel(run.path, torch.device("cpu"))
-    manifest, ids = Manifest.load(table), model.data.splits.test
-    features = model.data.scaler.transform(read_features(manifest, ids))
+    model = TrainedModel(TrainedRun.open(run.path), torch.device("cpu"))
+    manifest, ids = Manifest.load(table), model.run.data.splits.test
+    features = model.run.data.scaler.transform(read_features(manifest, ids))
     probabilities = torch.sigmoid(model.logits(torch.from_numpy(features))).numpy()
     metrics = evaluate_predictions(probabilities, read_labels(manifest)[ids].toarray())
-    assert label_precision(run).precision.mean() == pytest.approx(metrics["map"], abs=1e-6)
+    assert label_precision(RunSource.open(run.path)).precision.mean() == pytest.approx(metrics["map"], abs=1e-6)
 
 
 @pytest.mark.parametrize("method", ["d2ace", "infobatch"])  # infobatch draws fewer rows in some epochs

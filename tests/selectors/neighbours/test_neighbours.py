@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from d2ace.selectors.common.errors import SelectionError
-from d2ace.selectors.common.labels import as_label_matrix
+from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.neighbours import search as neighbours
 from d2ace.selectors.neighbours.given import as_neighbour_ids
@@ -107,7 +107,7 @@ def test_unusable_neighbour_ids_are_refused(ids):
 
 
 def test_local_context_joins_the_labels_around_a_row():
-    labels = as_label_matrix(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 1, 0]]))
+    labels = LabelMatrix.of(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 1, 0]])).positives
     found = local_context(labels, np.array([[1], [3], [2], [0]]))  # the row itself counts though not listed
     np.testing.assert_array_equal(found.toarray(), [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]])
     assert found.has_sorted_indices

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from d2ace.selectors.common.labels import as_label_matrix
+from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.scores import context as context_module
 from d2ace.selectors.scores import correlation as correlation_module
 from d2ace.selectors.scores.context import ContextSupport, local_context
 from d2ace.selectors.scores.correlation import PairProducts, RelevantEntries, correlations, label_peaks
+from d2ace.selectors.scores.label_pairs import LabelPairs
 
 
 @pytest.fixture
@@ -26,12 +27,13 @@ def packed(entries, *branches):
 
 
 def sparse_gram(labels, masked, peaks, n_rows):
-    entries = RelevantEntries.of(as_label_matrix(labels))
-    return PairProducts(entries)(packed(entries, masked, masked[:, ::-1] * labels), peaks, n_rows)
+    entries = RelevantEntries.of(LabelMatrix.of(labels).positives)
+    products = PairProducts(entries, LabelPairs(labels.shape[1]))
+    return products(packed(entries, masked, masked[:, ::-1] * labels), peaks, n_rows)
 
 
 def peaks_of(labels, masked):
-    entries = RelevantEntries.of(as_label_matrix(labels))
+    entries = RelevantEntries.of(LabelMatrix.of(labels).positives)
     return label_peaks(packed(entries, masked, masked[:, ::-1] * labels), entries)
 
 
@@ -41,7 +43,7 @@ def test_cosines_match_the_dense_formula(case):
     peaks = peaks_of(labels, masked)
     np.testing.assert_allclose(peaks, [branch.max(axis=0) for branch in branches], rtol=1e-7)
     for found, branch in zip(sparse_gram(labels, masked, peaks, 80), branches, strict=True):
-        found = correlations(found)
+        found = correlations(found, LabelPairs(9)).reshape(9, 9)
         norm = np.linalg.norm(branch, axis=0)
         norm[4] = 1
         cosine = (branch / norm).T @ (branch / norm)
@@ -62,7 +64,8 @@ def test_parts_of_the_rows_add_up_exactly(case):
 def supported(labels, context, values, weights, matrices):
     """What correlations add to the scores of rows, float64 (2, N)."""
     entries, scores = RelevantEntries.of(labels), np.zeros((2, labels.shape[0]))
-    ContextSupport(entries, context).add_to(scores, packed(entries, *values), weights, matrices)
+    support = ContextSupport(entries, context, LabelPairs(labels.shape[1]))
+    support.add_to(scores, packed(entries, *values), weights, matrices.reshape(2, -1))
     return scores
 
 
@@ -71,7 +74,7 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
     labels, masked, rng = case
     for module in (correlation_module, context_module):
         monkeypatch.setattr(module, "_PAIRS_AT_ONCE", pairs_at_once)
-    matrix = as_label_matrix(labels)
+    matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     dense = context.toarray().astype(float)
@@ -86,7 +89,7 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
 
 def test_support_holds_where_label_weights_differ_widely(case):
     labels, _, rng = case
-    matrix = as_label_matrix(labels)
+    matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     values, matrices = rng.random((2, 80, 9)), rng.random((2, 9, 9))
     weights = 10.0 ** rng.uniform(-4, 4, (2, 9))
@@ -98,7 +101,7 @@ def test_support_holds_where_label_weights_differ_widely(case):
 
 def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
     labels, masked, rng = case
-    matrix = as_label_matrix(labels)
+    matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
     values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
     results = []
@@ -112,9 +115,10 @@ def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
 
 
 def test_no_relevant_entry_at_all():
-    matrix = as_label_matrix(np.zeros((4, 3)))
+    matrix = LabelMatrix.of(np.zeros((4, 3))).positives
     entries, none = RelevantEntries.of(matrix), np.empty((0, 2), np.float32)
     peaks = label_peaks(none, entries)
     assert not peaks.any()
-    assert not correlations(PairProducts(entries)(none, peaks, 4)[0]).any()
+    pairs = LabelPairs(3)
+    assert not correlations(PairProducts(entries, pairs)(none, peaks, 4)[0], pairs).any()
     assert not supported(matrix, matrix, np.ones((2, 4, 3)), np.ones((2, 3)), np.ones((2, 3, 3))).any()

@@ -9,7 +9,7 @@ from small_table import orders
 from d2ace.pipeline import fit
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.studies.compare.study import Study
-from d2ace.pipeline.studies.compare.study_run import all_epochs, load_prepared, run_trial
+from d2ace.pipeline.studies.compare.study_run import all_epochs, load_prepared, train_run
 from d2ace.pipeline.training.local_run import LocalRun
 from d2ace.pipeline.training.loop import Hook
 from d2ace.pipeline.training.metrics import METRICS
@@ -89,7 +89,7 @@ def test_images_and_embeddings_give_the_batches_of_a_full_run_too(tmp_path):
 
 
 def test_columns_have_an_entry_for_each_epoch_or_label(make_study):
-    columns = run_trial(first_run(make_study()))
+    columns = train_run(first_run(make_study()))
     for name in ("train_s", "selection_s", "effective_sample_size", "test/map", "validation/ranking_loss"):
         assert len(columns[name]) == 4
     assert all(0 < part < whole for part, whole in zip(columns["selection_s"], columns["train_s"], strict=True))

@@ -1,0 +1,103 @@
+"""How many suspects of each label are wrong, told from entries that were made wrong on purpose.
+
+Some entries whose label is believed are trained with the opposite label for a while: they are *planted*. How
+suspicious they look in the end is how wrong entries of the label look. Of the suspects that look at least so
+suspicious, no more can be wrong than there are: with f(t) the share of suspects and r(t) the share of planted entries
+that look suspicious from t on, the wrong ones are at most min over t of f(t) / r(t) of the suspects. This is the bound
+by which positive-unlabelled learning estimates a class prior (Blanchard, Lee and Scott 2010, "Semi-Supervised Novelty
+Detection"); to plant entries in order to get the bound for each label is [own].
+
+S suspects and Q planted entries of a label.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_LEAST_RECALL, _LEVELS = 0.2, 15
+LEAST_PLANTED = 20
+"""A label with fewer planted entries takes the ratio of all labels together."""
+
+
+def bound(suspects: np.ndarray, planted: np.ndarray) -> float:
+    """Return the largest share of suspects that can be wrong: min over t of f(t) / r(t), r(t) at least 0.2.
+
+    Args:
+        suspects: float (S,), how suspicious each suspect looks.
+        planted: float (Q,), how suspicious the planted entries look; at least one.
+    """
+    if not len(suspects):
+        return 0.0
+    levels = np.quantile(planted, 1 - np.linspace(_LEAST_RECALL, 0.95, _LEVELS))
+    beyond = len(suspects) - np.searchsorted(np.sort(suspects), levels)
+    recalled = len(planted) - np.searchsorted(np.sort(planted), levels)
+    return min(1.0, float(np.min(beyond / len(suspects) * len(planted) / recalled)))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the planted entries tell.
+
+    Attributes:
+        wrong: float64 (L,), how many suspects of each label are wrong at most.
+        recall: share of the planted entries that would be among the ``wrong`` most suspicious of their label. As many
+            of the wrong suspects would be: this is also the share of flags that would be right.
+        chance: share of the suspects that would be flagged: the recall of flags put at random.
+        ranks: of each label, how many suspects look at least as suspicious as each planted entry, int64 (Q,).
+    """
+
+    wrong: np.ndarray
+    recall: float
+    chance: float
+    ranks: list[np.ndarray]
+
+    @property
+    def skill(self) -> float:
+        """How much better than at random the flags are: 0 at random, 1 when all wrong entries are found [own].
+
+        0 also where most suspects would be flagged: then nothing tells the wrong ones from the others.
+        """
+        return max(0.0, (self.recall - self.chance) / (1 - self.chance)) if self.chance <= 0.5 else 0.0
+
+
+def estimate(suspects: Sequence[np.ndarray], planted: Sequence[np.ndarray], positives: np.ndarray) -> Estimate:
+    """Return how many suspects of each label are wrong, and how well they can be told.
+
+    A label with ``LEAST_PLANTED`` planted entries or more has a bound of its own. The others share one: so many wrong
+    suspects for each positive, from the rank of every planted entry among the suspects of its own label [own].
+
+    Args:
+        suspects: of each label, how suspicious its suspects look, float (S,).
+        planted: of each label, how suspicious its planted entries look, float (Q,).
+        positives: int (L,), of each label, at least 1: what the ratio of rare labels is counted in.
+    """
+    sizes, counts = (np.array([len(scores) for scores in group]) for group in (suspects, planted))
+    ranks = [len(mine) - np.searchsorted(np.sort(mine), marks) for mine, marks in zip(suspects, planted, strict=True)]
+    if not counts.any():
+        return Estimate(np.zeros(len(sizes)), 0.0, 0.0, ranks)
+    ratio = _common_ratio(np.sort(np.concatenate([rank / n for rank, n in zip(ranks, positives, strict=True)])))
+    wrong = np.minimum(ratio * positives, sizes)
+    for label in np.flatnonzero(counts >= LEAST_PLANTED).tolist():
+        wrong[label] = bound(suspects[label], planted[label]) * sizes[label]
+    return Estimate(wrong, _recall(ranks, wrong, counts), float(wrong.sum() / max(sizes.sum(), 1)), ranks)
+
+
+def _recall(ranks: Sequence[np.ndarray], wrong: np.ndarray, counts: np.ndarray) -> float:
+    """Return the share of planted entries of ranks up to ``wrong`` (L,), labels weighted by their flags.
+
+    Labels of few planted entries have the share of all of them together.
+    """
+    caught = np.array([(rank <= limit).sum() for rank, limit in zip(ranks, wrong, strict=True)])
+    few = counts < LEAST_PLANTED
+    share = np.divide(caught, counts, out=np.zeros(len(counts)), where=counts > 0)
+    if counts[few].any():
+        share[few] = caught[few].sum() / counts[few].sum()
+    return float((share * wrong).sum() / max(wrong.sum(), 1e-12))
+
+
+def _common_ratio(ranks: np.ndarray) -> float:
+    """Return min over r of (rank at recall r) / r, for ranks (Q,), ascending, in positives of their label."""
+    recall = np.arange(1, len(ranks) + 1) / len(ranks)
+    enough = recall >= min(_LEAST_RECALL, 1.0)
+    return float(np.min(ranks[enough] / recall[enough]))

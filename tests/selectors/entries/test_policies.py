@@ -1,0 +1,275 @@
+"""Entry policies on labels with planted faults: what every one must do, and what each does with what it flags."""
+
+import numpy as np
+import pytest
+from contract_inputs import assert_same
+
+from d2ace.selectors import api as methods
+from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.common.label_matrix import LabelMatrix
+from d2ace.selectors.entries import api
+from d2ace.selectors.with_entries import WithEntries
+
+N, L, EPOCHS, RELEASE = 400, 3, 10, 4
+FLAGGING = ("correct", "reject", "soft")
+
+
+def truth():
+    return (np.random.default_rng(0).random((N, L)) < [0.4, 0.3, 0.02]).astype(np.float32)
+
+
+def damaged(share=0.4):
+    """Labels of which some positives are missing."""
+    labels = truth()
+    labels[(np.random.default_rng(1).random(labels.shape) < share) & (labels == 1)] = 0
+    return labels
+
+
+def predicted(epoch, labels=None):
+    """What a network shows that has learnt the truth, but for noise, and given labels a little."""
+    rng = np.random.default_rng([2, epoch])
+    believed = 0.5 * truth() + 0.1 * (truth() if labels is None else labels)
+    return np.clip(0.1 + believed + 0.08 * rng.normal(size=(N, L)), 0.01, 0.99).astype(np.float32)
+
+
+def make(name, labels, **options):
+    return api.create(name, LabelMatrix.of(labels), epochs=EPOCHS, seed=3, release=RELEASE, **options)
+
+
+def run(policy, epochs, first=0, labels=None):
+    """Observe some epochs, all rows in two batches each; return what each of them was trained on."""
+    lists = []
+    for epoch in range(first, first + epochs):
+        lists.append(policy.targets())
+        for ids in np.split(np.random.default_rng(epoch).permutation(N), 2):
+            policy.observe(ids, predicted(epoch, labels)[ids])
+        policy.end_epoch(epoch)
+    return lists
+
+
+def as_set(entries):
+    return set() if entries is None else set(zip(entries.rows.tolist(), entries.labels.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", FLAGGING)
+def test_missing_positives_are_found_and_no_others(name):
+    labels = damaged()
+    policy = make(name, labels)
+    run(policy, EPOCHS)
+    hidden = set(zip(*(part.tolist() for part in np.nonzero((truth() == 1) & (labels == 0))), strict=True))
+    flagged = as_set(policy.targets())
+    assert len(flagged & hidden) > 0.9 * len(flagged) and len(flagged & hidden) > 0.8 * len(hidden)
+    summary = policy.summary()
+    assert summary["gate_open"] and summary["flagged"] == len(flagged)
+    real = np.array([len([1 for _, label in hidden if label == j]) for j in range(L)])
+    np.testing.assert_allclose(summary["wrong"], real, rtol=0.3, atol=8)
+    row, label = next(iter(flagged))
+    assert policy.explain(row)["flagged"][label] and policy.explain(row)["mean_prediction"].shape == (L,)
+
+
+def test_what_is_done_with_the_flagged():
+    labels = damaged()
+    found = {name: make(name, labels) for name in FLAGGING}
+    for policy in found.values():
+        run(policy, EPOCHS)
+    lists = {name: policy.targets() for name, policy in found.items()}
+    assert as_set(lists["correct"]) == as_set(lists["reject"]) == as_set(lists["soft"])
+    assert (lists["correct"].targets == 1).all() and (lists["correct"].weights == 1).all()
+    assert np.isnan(lists["reject"].targets).all() and (lists["reject"].weights == 0).all()
+    soft = lists["soft"]
+    mean = found["soft"].state_dict()["mean"][soft.rows, soft.labels]
+    assert np.isnan(soft.targets).all()
+    np.testing.assert_allclose(soft.weights, (1 - mean) ** 2, rtol=1e-5)
+
+
+def test_planted_entries_are_positives_trained_as_zeros_until_their_release():
+    labels = damaged()
+    policy = make("correct", labels, plant=0.1)
+    lists = run(policy, RELEASE + 1)
+    planted = as_set(lists[0])
+    assert all(as_set(entries) == planted for entries in lists[:RELEASE])
+    assert not planted & as_set(lists[RELEASE])
+    assert (lists[0].targets == 0).all() and all(labels[row, label] == 1 for row, label in planted)
+    counts = [sum(label == j for _, label in planted) for j in range(L)]
+    positives = labels.sum(axis=0)
+    assert counts == [int(np.ceil(0.1 * n)) if n >= 10 else 0 for n in positives] and counts[2] == 0
+
+
+def test_flags_grow_to_their_number_over_the_ramp():
+    policy = make("correct", damaged(), ramp=3)
+    run(policy, RELEASE - 1)
+    sizes = []
+    for epoch in range(RELEASE - 1, EPOCHS):
+        run(policy, 1, epoch)
+        sizes.append(len(policy.targets()))
+    expected = policy.summary()["wrong"]
+    assert sizes == [int(np.rint(min(1, k / 3) * expected).sum()) for k in range(1, len(sizes) + 1)]
+
+
+@pytest.mark.parametrize("name", FLAGGING)
+def test_the_gate_leaves_clean_labels_alone(name):
+    policy = make(name, truth())
+    run(policy, EPOCHS, labels=truth())
+    assert policy.targets() is None
+    summary = policy.summary()
+    assert not summary["gate_open"] and summary["flagged"] == 0 and summary["wrong_share"] < 0.1
+
+
+def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
+    """A network that knows nothing: half of the positives are missing, but nothing tells which."""
+    labels = damaged(0.5)
+    policy = make("correct", labels)
+    for epoch in range(EPOCHS):
+        policy.observe(np.arange(N), np.random.default_rng(epoch).random((N, L)))
+        policy.end_epoch(epoch)
+    summary = policy.summary()
+    assert policy.targets() is None and not summary["gate_open"]
+    assert summary["wrong_share"] > 0.1 and abs(summary["skill"]) < 0.3
+
+
+@pytest.mark.parametrize("name", FLAGGING)
+def test_without_a_gate_clean_labels_are_touched_too(name):
+    always = make(name, damaged(0.03), gate=0.0, skill=0.0)
+    run(always, EPOCHS)
+    assert always.summary()["gate_open"]
+
+
+def test_wrong_positives_are_found_by_planted_ones():
+    labels = truth()
+    added = (np.random.default_rng(1).random(labels.shape) < 0.1) & (labels == 0)
+    labels[added] = 1
+    policy = make("correct", labels, suspects="wrong", plant=0.2)
+    lists = run(policy, EPOCHS)
+    assert (lists[0].targets == 1).all() and all(labels[row, label] == 0 for row, label in as_set(lists[0]))
+    flagged = policy.targets()
+    assert (flagged.targets == 0).all()
+    right = added[flagged.rows, flagged.labels]
+    assert right.mean() > 0.9 and right.sum() > 0.7 * added[:, :2].sum()
+
+
+def test_a_mixture_leaves_out_positives_of_the_worse_component():
+    labels = truth()
+    added = (np.random.default_rng(1).random(labels.shape) < 0.1) & (labels == 0)
+    labels[added] = 1
+    policy = make("mixture", labels)
+    run(policy, EPOCHS)
+    left_out = policy.targets()
+    right = added[left_out.rows, left_out.labels]
+    assert (left_out.weights == 0).all() and right.mean() > 0.9 and right.sum() > 0.5 * added.sum()
+    clean = make("mixture", truth())
+    run(clean, EPOCHS)
+    assert clean.targets() is None
+
+
+def test_only_unknown_entries_are_suspects_where_there_are_any():
+    labels = damaged()
+    labels[:200][labels[:200] == 0] = np.nan  # below, zeros are what somebody has seen
+    policy = make("correct", labels)
+    run(policy, EPOCHS)
+    flagged = policy.targets()
+    assert len(flagged) and (flagged.rows < 200).all()
+
+
+def test_a_known_share_needs_no_planted_entries():
+    policy = make("correct", damaged(), expected=0.1)
+    lists = run(policy, EPOCHS)
+    assert lists[0] is None
+    suspects = (damaged() == 0).sum()
+    assert len(policy.targets()) == int(0.1 * suspects)
+    mean = policy.state_dict()["mean"]
+    flagged = policy.targets()
+    lowest = mean[flagged.rows, flagged.labels].min()
+    assert (mean[damaged() == 0] > lowest).sum() < len(flagged)
+
+
+@pytest.mark.parametrize("name", api.names())
+def test_a_policy_resumed_in_mid_epoch_goes_on_bit_for_bit(name):
+    labels, whole = damaged(), make(name, damaged())
+    run(whole, EPOCHS)
+    broken = make(name, labels)
+    run(broken, 5)
+    order = np.split(np.random.default_rng(5).permutation(N), 2)
+    broken.observe(order[0], predicted(5)[order[0]])
+    resumed = make(name, labels)
+    resumed.load_state_dict(broken.state_dict())
+    assert_same(resumed.state_dict(), broken.state_dict())
+    resumed.observe(order[1], predicted(5)[order[1]])
+    resumed.end_epoch(5)
+    run(resumed, EPOCHS - 6, 6)
+    assert_same(resumed.state_dict(), whole.state_dict())
+    whole.reset()
+    assert_same(whole.state_dict(), make(name, labels).state_dict())
+
+
+def test_chances_are_there_from_the_release_on_and_in_the_saved_state():
+    labels = damaged()
+    policy = make("correct", labels, plant=0.15)
+    run(policy, RELEASE - 1)
+    assert policy.is_planting and np.isnan(policy.wrong).all() and np.isnan(policy.chances(0, 5)).all()
+    run(policy, EPOCHS - RELEASE + 1, RELEASE - 1)
+    assert not policy.is_planting and len(policy.ranks) == len(policy.planted[0])
+    order = np.argsort(-policy.means.mean[:, 0])
+    order = order[labels[order, 0] == 0]
+    chances = policy.chances(0, len(order))
+    hidden = truth()[order, 0] == 1
+    assert chances[hidden].mean() > 0.8 and chances[~hidden].mean() < 0.2
+    assert chances.sum() == pytest.approx(policy.wrong[0])
+    again = make("correct", labels, plant=0.15)
+    again.load_state_dict(policy.state_dict())
+    np.testing.assert_array_equal(again.chances(0, len(order)), chances)
+    policy.reset()
+    assert len(policy.ranks) == 0
+
+
+def test_a_state_of_schema_1_has_no_ranks_and_is_taken():
+    policy = make("correct", damaged())
+    run(policy, EPOCHS)
+    state = policy.state_dict()
+    older = {name: value for name, value in state.items() if name not in ("planted_ranks", "planted_labels")}
+    with pytest.raises(SelectionError, match="lacks planted_ranks, planted_labels"):
+        make("correct", damaged()).load_state_dict(older)
+    again = make("correct", damaged())
+    again.load_state_dict({**older, "schema": 1})
+    assert np.isnan(again.chances(0, 5)).all() and as_set(again.targets()) == as_set(policy.targets())
+
+
+@pytest.mark.parametrize("name", api.names())
+def test_a_selector_with_a_policy_is_a_selector(name):
+    labels = damaged()
+    rows = methods.create("loss-rank", labels=labels, batch_size=50, epochs=EPOCHS, seed=3, warmup=1)
+    both, alone = WithEntries(rows, make(name, labels)), make(name, labels)
+    for epoch in range(EPOCHS):
+        plan = both.plan(epoch)
+        want = alone.targets()
+        assert as_set(plan.entries) == as_set(want) and (plan.entries is None) == (want is None)
+        for ids in plan.batches:
+            seen = predicted(epoch)[ids]
+            both.observe(ids, seen, -np.log(seen))
+            alone.observe(ids, seen)
+        both.end_epoch(epoch)
+        alone.end_epoch(epoch)
+    assert both.summary()["entries_flagged"] == alone.summary()["flagged"]
+    assert "entries_flagged" in both.diagnostics() and "entries_mean_prediction" in both.explain(0)
+    again = WithEntries(
+        methods.create("loss-rank", labels=labels, batch_size=50, epochs=EPOCHS, seed=3, warmup=1), make(name, labels)
+    )
+    again.load_state_dict(both.state_dict())
+    np.testing.assert_array_equal(again.plan(EPOCHS - 1).ids, both.plan(EPOCHS - 1).ids)
+    assert_same(again.state_dict()["entries"], both.state_dict()["entries"])
+    with pytest.raises(SelectionError, match="lacks rows, entries"):
+        again.load_state_dict(rows.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("corect", {}, r"no entry policy is called 'corect'.*did you mean 'correct'"),
+        ("correct", {"gat": 1}, r"has no setting 'gat'.*did you mean 'gate'"),
+        ("correct", {"plant": 1.0}, "plant must be a number"),
+        ("reject", {"suspects": "mising"}, "did you mean 'missing'"),
+        ("soft", {"ramp": 0}, "ramp must be a whole number of at least 1"),
+    ],
+)
+def test_wrong_names_and_settings_are_refused(name, options, message):
+    with pytest.raises(SelectionError, match=message):
+        make(name, damaged(), **options)
