@@ -173,6 +173,8 @@ class Progress(AbstractContextManager):
         line = f"epoch {record['epoch'] + 1:>3}/{self._epochs}  loss {record['train_loss']:.4f}"
         if self._monitor in record:
             line += f"  {self._monitor} {record[self._monitor]:.4f}"
+        if flagged := record.get("selection/entries_flagged"):
+            line += f"  {flagged:,} entries flagged"
         return (
             f"{line}  {record['seconds']:.1f} s  selection {record['selection/selection_s']:.3f} s "
             f"({record['selection/share']:.1%}), {record['selection/bytes'] / 1e6:.2f} MB"

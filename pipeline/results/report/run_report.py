@@ -8,6 +8,7 @@ from ...training.metrics import HIGHER_IS_BETTER, METRICS
 from .curves import Curve, curve_plot
 from .data_section import data_section
 from .drawn_section import drawn_section
+from .entries_section import entries_section
 from .markup import Html, joined
 from .page import (
     Card,
@@ -42,7 +43,7 @@ def run_page(source: RunSource) -> str:
         f"{len(source.epochs)} of {config.train.epochs} epochs{_why_fewer(source)}, seed {config.run.seed}. "
         "Epochs count from 1."
     )
-    chosen = (label_section, selection_section, correlation_section, drawn_section)
+    chosen = (label_section, selection_section, entries_section, correlation_section, drawn_section)
     parts = (_summary, data_section, _learning, *chosen, _cost, _configuration)
     sections = [section for section in (part(source) for part in parts) if section is not None]
     return page("Run report", source.folder.path.name, lead, sections, "Written by d2ace report.")
