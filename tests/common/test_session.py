@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -84,3 +85,21 @@ def test_a_head_is_found_where_ray_notes_it_if_it_answers(answers, found, monkey
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("10.0.0.9:6379\n")
     assert addresses.head_of_this_machine() == found
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_sigterm_is_taken_back_from_ray_by_who_had_it(own, started, monkeypatch):
+    def rays(*_):
+        """Print a stack."""
+
+    def mine(*_):
+        """End with 143."""
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ray, "init", lambda **_: signal.signal(signal.SIGTERM, rays))
+    try:
+        signal.signal(signal.SIGTERM, mine if own else signal.SIG_DFL)
+        with ray_session(RunSection()):
+            assert signal.getsignal(signal.SIGTERM) is (mine if own else rays)
+    finally:
+        signal.signal(signal.SIGTERM, before)

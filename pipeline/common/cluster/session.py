@@ -3,8 +3,10 @@
 import logging
 import math
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import MappingProxyType
 
 from ..config.sections import RunSection
@@ -45,13 +47,23 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
     joins = bool(address := os.environ.get("RAY_ADDRESS", ""))
     with _set_by_default({} if joins else _LOCAL_ENVIRONMENT):
         try:
-            if joins:
-                _join(address)
-            else:
-                _start(run, dashboard)
+            with _sigterm_taken_back():
+                if joins:
+                    _join(address)
+                else:
+                    _start(run, dashboard)
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _sigterm_taken_back() -> Iterator[None]:
+    """Put the handler of SIGTERM back after the block: Ray's prints a stack before anybody hears of the signal."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
