@@ -108,7 +108,7 @@ def results(name: str, damage: str, arm: str, seeds: int, until: float) -> Itera
     """Yield a line for every seed of one arm, with the rate that validation chose; nothing when time ran out."""
     best = None
     for seed in range(seeds):
-        path = damaged(name, "clean" if arm == "complete" else damage, seed, FULL.parent / "data")
+        path = damaged(name, "clean" if arm == "complete" else damage, seed, FULL / "data")
         minutes = max(0.0, (until - time.monotonic()) / 60)
         rates = RATES if best is None else (best,)
         table = compare(study(arm, name, path, rates, seed), FULL, minutes=minutes, commit=commit(), quiet=True)

@@ -8,6 +8,7 @@ from d2ace.selectors import api as methods
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.entries import api
+from d2ace.selectors.entries.judge import RunningMeans, Suspicion
 from d2ace.selectors.with_entries import WithEntries
 
 N, L, EPOCHS, RELEASE = 400, 3, 10, 4
@@ -273,3 +274,19 @@ def test_a_selector_with_a_policy_is_a_selector(name):
 def test_wrong_names_and_settings_are_refused(name, options, message):
     with pytest.raises(SelectionError, match=message):
         make(name, damaged(), **options)
+
+
+def test_the_most_suspicious_are_those_that_a_sort_puts_first_and_ties_go_by_row():
+    rng = np.random.default_rng(0)
+    means = RunningMeans(60, 2)
+    means.update(np.arange(60), rng.integers(0, 5, (60, 2)) / 4)
+    means.visits[:] = 2
+    means.visits[7] = 1
+    labels = LabelMatrix.of((rng.random((60, 2)) < 0.3).astype(np.float32))
+    for kind, sign in ((Suspicion.of_missing(labels), 1), (Suspicion.of_wrong(labels), -1)):
+        rows, columns = kind.most_suspicious(means, np.array([9.0, 0.4]))
+        open_ = [row for row in np.flatnonzero(kind.suspects[:, 0]) if row != 7]
+        want = sorted(open_, key=lambda row: (-sign * means.mean[row, 0], row))[:9]
+        assert sorted(rows.tolist()) == sorted(want) and not columns.any()
+        every = kind.most_suspicious(means, np.array([1000.0, 1000.0]))
+        assert len(every[0]) == kind.suspects.sum() - kind.suspects[7].sum()
