@@ -17,9 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .markup import Html, printable
-from .theme import INK, MUTED, RULE, TOKENS, SeriesStyle
+from .theme import INK, MUTED, PAPER, RULE, TOKENS, SeriesStyle
 
 WIDTH = 340
+GROUND: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
+"""Box behind a text that stands among lines, so that none crosses it."""
 _UNITS_PER_INCH = 72
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
