@@ -42,6 +42,8 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)
+    if not labels[wanted].nnz:
+        raise DataError(f"{manifest.folder}: none of these {len(wanted)} rows has a label, so nothing can be judged")
     parts = []
     for table in _scored(opened, manifest, wanted):
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
