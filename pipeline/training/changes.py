@@ -14,6 +14,7 @@ from ..runs.run_folder import RunFolder
 MAY_CHANGE = (
     "train.epochs",
     "train.patience",
+    "selector.ranges",
     "run.workers",
     "run.cpus_per_worker",
     "run.worker_labels",
