@@ -83,7 +83,7 @@ def run_train(options: argparse.Namespace) -> None:
     print(f"run folder: {result.folder}")
 
 
-def _loading() -> AbstractContextManager[None]:
+def _loading() -> AbstractContextManager[object]:
     """Give the first word before imports that take seconds."""
     return stage("loading PyTorch and Ray")
 

@@ -145,10 +145,10 @@ class WholeRun:
             training.learner.load_state_dict(state["learner"])
             for hook in training.hooks:
                 hook.load_state_dict(training, state)
-        place = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
+        epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
         if self._ranks.first:
-            self._setup.events.begun(*place, self._history.records)
-        return place
+            self._setup.events.begun(epoch, step, self._history.records)
+        return epoch, step
 
     def _finish(self) -> dict[str, Any] | None:
         """Write the best weights, and test them on all workers."""
