@@ -21,6 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_predict(subparsers)
     _add_explain(subparsers)
     _add_simulate(subparsers)
+    _add_audit(subparsers)
     _add_compare(subparsers)
     _add_tune(subparsers)
     _add_report(subparsers)
@@ -162,6 +163,19 @@ def _add_simulate(subparsers: _Subparsers) -> None:
     )
     simulate.add_argument("--data", metavar="PATH", help=_MOVED)
     simulate.set_defaults(call=verbs.run_simulate)
+
+
+def _add_audit(subparsers: _Subparsers) -> None:
+    audit = subparsers.add_parser("audit", help="list the labels that are most likely missing or wrong, with evidence")
+    audit.add_argument("run", help="run folder")
+    audit.add_argument("--out", metavar="FOLDER", help="default: audit in the run folder")
+    audit.add_argument("--top", type=int, default=200, metavar="N", help="how many of each kind to list; default 200")
+    audit.add_argument(
+        "--suspects", choices=("missing", "wrong", "both"), help="default: what the run's policy looked for, else both"
+    )
+    audit.add_argument("--label", action="append", default=[], metavar="NAME", help="only this; may be repeated")
+    audit.add_argument("--data", metavar="PATH", help=_MOVED)
+    audit.set_defaults(call=verbs.run_audit)
 
 
 def _add_compare(subparsers: _Subparsers) -> None:

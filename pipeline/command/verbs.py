@@ -129,6 +129,17 @@ def run_simulate(options: argparse.Namespace) -> None:
     print(simulate(options.run, options.method, apply_overrides({}, options.option), data=options.data))
 
 
+def run_audit(options: argparse.Namespace) -> None:
+    """List labels that may be missing or wrong."""
+    require_run(options.run)
+    with _loading():
+        from ..results.audit import audit
+
+    bounds = {"top": options.top, "suspects": options.suspects, "labels": options.label, "data": options.data}
+    found = audit(options.run, options.out, **bounds)
+    print(f"{found}\n\nsuspects: {found.out / 'suspects.csv'}\npage: {found.out / 'audit.html'}")
+
+
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
     study = read_study(options)
