@@ -21,6 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_predict(subparsers)
     _add_explain(subparsers)
     _add_simulate(subparsers)
+    _add_audit(subparsers)
     _add_compare(subparsers)
     _add_tune(subparsers)
     _add_report(subparsers)
@@ -61,6 +62,7 @@ def _add_prepare(subparsers: _Subparsers) -> None:
     add("--label-delimiter", help="what separates labels there, or list, or none; default ;")
     add("--split-column", help="the column that says train, validation or test")
     add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
+    add("--missing-labels", choices=("error", "absent"), help="what a file means that lacks a label; default error")
     add("--encoding", help="of text files; default utf-8")
     add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
     add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
@@ -75,7 +77,6 @@ def _add_table_options(group: _Group) -> None:
     add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
     add("--test", metavar="FILE", help="test rows, likewise")
     add("--labels-of", metavar="PREPARED", help="the labels are those of this prepared data set")
-    add("--missing-labels", choices=("error", "absent"), help="what a file means that lacks a label; default error")
     add("--index", choices=("auto", "keep", "drop"), help="what becomes of a saved row index; default auto")
     add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
     add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")
@@ -162,6 +163,19 @@ def _add_simulate(subparsers: _Subparsers) -> None:
     )
     simulate.add_argument("--data", metavar="PATH", help=_MOVED)
     simulate.set_defaults(call=verbs.run_simulate)
+
+
+def _add_audit(subparsers: _Subparsers) -> None:
+    audit = subparsers.add_parser("audit", help="list the labels that are most likely missing or wrong, with evidence")
+    audit.add_argument("run", help="run folder")
+    audit.add_argument("--out", metavar="FOLDER", help="default: audit in the run folder")
+    audit.add_argument("--top", type=int, default=200, metavar="N", help="how many of each kind to list; default 200")
+    audit.add_argument(
+        "--suspects", choices=("missing", "wrong", "both"), help="default: what the run's policy looked for, else both"
+    )
+    audit.add_argument("--label", action="append", default=[], metavar="NAME", help="only this; may be repeated")
+    audit.add_argument("--data", metavar="PATH", help=_MOVED)
+    audit.set_defaults(call=verbs.run_audit)
 
 
 def _add_compare(subparsers: _Subparsers) -> None:

@@ -15,7 +15,7 @@ def summary_text(manifest: Manifest, summary: Summary) -> str:
     """Return what was understood, in about ten lines of at most 120 columns (but for names)."""
     splits = ", ".join(f"{name or 'no split'} {rows:,}" for name, rows in manifest.splits.items() if rows)
     lines = [f"{manifest.rows} rows ({splits}), {manifest.n_labels} labels, {manifest.cardinality:.3f} labels a row"]
-    lines += [_line("features", _features(manifest, summary)), *_labels(summary), *_splits(summary)]
+    lines += [_line("features", features_text(manifest, summary)), *_labels(summary), *_splits(summary)]
     lines += [_line("note", notice) for notice in summary.notices]
     lines += [_line("look at", odd) for odd in summary.odd]
     lines += [_line("warning", f"{name} {why}") for name, why in summary.warnings()]
@@ -26,7 +26,8 @@ def _line(head: str, text: str) -> str:
     return f"{head:<{_WIDTH}}{text}"
 
 
-def _features(manifest: Manifest, summary: Summary) -> str:
+def features_text(manifest: Manifest, summary: Summary) -> str:
+    """Return of what kind the features of a data set are, in a few words."""
     if manifest.image is not None:
         image = manifest.image
         size = f"{image.width} x {image.height} pixels" if image.width else "sizes vary"

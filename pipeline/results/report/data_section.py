@@ -1,10 +1,13 @@
 """The data of a run: what the metrics of its splits rest on, and what ``prepare`` said about it."""
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ...common.errors import DataError, RunError
+from ...data.manifest import Manifest
 from ...data.shards import read_labels
-from ...data.summary import Summary, read_summary
+from ...data.summary import Summary, read_summary, some
+from ...data.summary_text import features_text
 from ...data.support import Support, support_of
 from .markup import Html, joined
 from .page import Section, left_out, notes, prose, table
@@ -23,16 +26,36 @@ def data_section(source: RunSource) -> Section | None:
         labels = read_labels(manifest)
     except (DataError, RunError) as error:
         return Section("data", "Data", left_out("What the metrics rest on", f"{error}."))
-    parts = {name: support_of(labels, np.asarray(getattr(source.data.splits, name))) for name in _SPLITS}
-    parts = {name: support for name, support in parts.items() if support.rows}
+    ids = {name: np.asarray(getattr(source.data.splits, name)) for name in _SPLITS}
+    parts = {name: support_of(labels, rows) for name, rows in ids.items() if len(rows)}
+    missing = {name: _without_positives(manifest, labels[ids[name]]) for name in parts}
     warnings = [f"{name} {why}." for name, support in parts.items() if name != "train" and (why := support.warning())]
     summary = read_summary(manifest)
     said = notes([*warnings, *(_said(summary) if summary else [])])
-    return Section("data", "Data", joined(_balance(summary) if summary else "", _support_table(parts), said))
+    told = joined(_kind(manifest, summary), _balance(summary)) if summary else ""
+    return Section("data", "Data", joined(told, _support_table(parts, missing), said))
 
 
-def _support_table(parts: dict[str, Support]) -> Html:
-    head = ("split", "rows", "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label")
+def _without_positives(manifest: Manifest, labels: csr_array) -> str:
+    """Return the labels that no row of a CSR (n, L) has, the first ones by name; "none" when there are none."""
+    counts = np.bincount(labels.indices, minlength=manifest.n_labels)
+    return some([manifest.labels[label] for label in np.flatnonzero(counts == 0)]) or "none"
+
+
+def _kind(manifest: Manifest, summary: Summary) -> Html:
+    features = "" if manifest.kind == "image" else "features: "
+    density = manifest.cardinality / max(manifest.n_labels, 1)
+    return prose(
+        f"{manifest.rows:,} rows, {features}{features_text(manifest, summary)}. {manifest.n_labels:,} labels, "
+        f"{manifest.cardinality:.3f} a row, density {density:.3f}."
+    )
+
+
+def _support_table(parts: dict[str, Support], missing: dict[str, str]) -> Html:
+    head = (
+        *("split", "rows", "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label"),
+        "labels without a positive",
+    )
     rows = [
         (
             name,
@@ -41,10 +64,11 @@ def _support_table(parts: dict[str, Support]) -> Html:
             f"{part.positive_labels:,}",
             f"{part.labelled_rows:,}",
             fixed(part.median_positives, 0),
+            missing[name],
         )
         for name, part in parts.items()
     ]
-    return table("What the metrics of each split of this run rest on", head, rows)
+    return table("What the metrics of each split of this run rest on", head, rows, words=(6,))
 
 
 def _balance(summary: Summary) -> Html:

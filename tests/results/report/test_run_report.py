@@ -81,6 +81,7 @@ def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
         both = ((counts > 0) & (counts < len(part))).sum()
         expected = [len(part), f"{both} of {labels.shape[1]}", (counts > 0).sum(), part.any(axis=1).sum()]
         assert shown[:4] == [str(value) for value in expected]
+        assert shown[5] == (", ".join(f"label{j}" for j in np.flatnonzero(counts == 0)) or "none")
     assert [row[0] for row in rows] == ["train", "validation", "test"]
 
 
