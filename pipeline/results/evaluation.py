@@ -46,8 +46,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
         parts.append((table["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
     ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
-    truth = labels[ids].toarray().astype(np.float32)
-    return evaluate_predictions(probabilities, truth, opened.config.train.threshold)
+    return evaluate_predictions(probabilities, labels.dense(ids), opened.config.train.threshold)
 
 
 def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:

@@ -25,6 +25,7 @@ from scipy.sparse import csr_array
 from d2ace.pipeline import fit
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 folder = sys.argv[1]
 logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
@@ -32,7 +33,7 @@ rng = np.random.default_rng(0)
 with ShardWriter(f"{folder}/data", kind="dense", labels=["a", "b"], n_features=1000, shard_rows=4096) as writer:
     for _ in range(8):
         x = rng.random((4096, 1000), dtype=np.float32)
-        writer.write(Rows(x, csr_array((x[:, :2] > 0.7).astype(int)), np.ones(4096, np.int8)))
+        writer.write(Rows(x, LabelMatrix.of((x[:, :2] > 0.7).astype(int)), np.ones(4096, np.int8)))
 ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False)
 fit(
     {
@@ -54,7 +55,7 @@ def test_rows_come_by_id_in_any_order_through_views(table, ray_session):
     ids = np.random.default_rng(0).integers(N_ROWS, size=500)
     rows = store.open().gather(ids)
     np.testing.assert_array_equal(rows.features, read_features(manifest, ids))
-    np.testing.assert_array_equal(rows.labels, read_labels(manifest)[ids].toarray())
+    np.testing.assert_array_equal(rows.labels, read_labels(manifest).dense(ids))
     np.testing.assert_array_equal(store.open().ids(), np.arange(N_ROWS))
     assert store.nbytes > rows.features.itemsize * rows.features.shape[1] * N_ROWS
 

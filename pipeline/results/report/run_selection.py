@@ -72,7 +72,7 @@ def _exposures(source: RunSource) -> np.ndarray:
     draws = source.lists("draws_per_row")
     if draws is None:
         raise RunError("selection.parquet is not there")
-    return exposure(draws, SelectionOfRun(source.folder.path, source.place).labels)
+    return exposure(draws, SelectionOfRun(source.folder.path, source.place).labels.positives)
 
 
 def _whole_run(source: RunSource, seen: np.ndarray) -> np.ndarray:
