@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, RunError
 from ...data.shards import read_labels
 from ...data.summary import Summary, read_summary
 from ...data.support import Support, support_of
 from .markup import Html, joined
-from .page import Section, left_out, notes, prose, table
+from .page import Section, details, left_out, notes, prose, table
 from .run_source import RunSource
 from .wording import fixed
 
@@ -28,15 +29,17 @@ def data_section(source: RunSource) -> Section | None:
     warnings = [f"{name} {why}." for name, support in parts.items() if name != "train" and (why := support.warning())]
     summary = read_summary(manifest)
     said = notes([*warnings, *(_said(summary) if summary else [])])
-    return Section("data", "Data", joined(_balance(summary) if summary else "", _support_table(parts), said))
+    balance = _balance(summary) if summary else ""
+    return Section("data", "Data", joined(balance, _support_table(parts), said, _known_table(manifest, labels)))
 
 
 def _support_table(parts: dict[str, Support]) -> Html:
-    head = ("split", "rows", "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label")
+    partly = any(part.known_share < 1 for part in parts.values())
     rows = [
         (
             name,
             f"{part.rows:,}",
+            *([f"{100 * part.known_share:.1f} %"] if partly else []),
             f"{part.both_classes:,} of {part.labels:,}",
             f"{part.positive_labels:,}",
             f"{part.labelled_rows:,}",
@@ -44,7 +47,38 @@ def _support_table(parts: dict[str, Support]) -> Html:
         )
         for name, part in parts.items()
     ]
+    known = ["known entries"] if partly else []
+    head = (
+        "split",
+        "rows",
+        *known,
+        "macro_auc: labels",
+        "map: labels",
+        "rankings: rows",
+        "positives of the median label",
+    )
     return table("What the metrics of each split of this run rest on", head, rows)
+
+
+def _known_table(manifest: Manifest, labels: LabelMatrix) -> Html:
+    """Return how much of each label is known, the least known first; nothing for complete 0/1 labels."""
+    if manifest.known_counts is None and not manifest.soft:
+        return Html("")
+    known, positives = labels.known_counts(), labels.positive_counts()
+    soft = np.bincount(labels.values.indices[labels.values.data < 1], minlength=manifest.n_labels)
+    rows = [
+        (
+            manifest.labels[j],
+            f"{100 * known[j] / manifest.rows:.1f} %",
+            f"{known[j]:,}",
+            f"{positives[j]:,}",
+            *([f"{soft[j]:,}"] if manifest.soft else []),
+        )
+        for j in np.argsort(known, kind="stable")
+    ]
+    head = ("label", "known share", "known rows", "positive", *(["between 0 and 1"] if manifest.soft else []))
+    about = "Unknown entries have no loss and count in no metric. "
+    return details("Known entries of every label", prose(about), table("Labels, the least known first", head, rows))
 
 
 def _balance(summary: Summary) -> Html:

@@ -40,6 +40,8 @@ def label_section(source: RunSource) -> Section | None:
     if not source.labels:
         return None
     drawn, missing, columns = [], [], {"training rows": [str(count) for count in source.positives]}
+    if source.data is not None and (known := source.data.context.known_counts) is not None:
+        columns["known in"] = [str(count) for count in known]
     try:
         found = label_precision(source)
         drawn.append(_precision_figure(source, found))
