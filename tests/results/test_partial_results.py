@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 from page_reader import Page
 from partial_table import UNTRAINED, partial_labels, write_partial
 from small_config import small_config
@@ -15,9 +16,11 @@ from d2ace.pipeline.results.evaluation import evaluate
 from d2ace.pipeline.results.explanation import explain
 from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.label_precision import label_precision
+from d2ace.pipeline.results.report.run_source import RunSource
 from d2ace.pipeline.results.simulation import simulate
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.runs.trained_model import TrainedModel
+from d2ace.pipeline.runs.trained_run import TrainedRun
 from d2ace.pipeline.training.metrics import evaluate_predictions, label_average_precision
 
 FORMS = {"unknown": {}, "negatives": {"list_negatives": True}, "filled": {"filled": True}}
@@ -44,8 +47,8 @@ def test_evaluation_counts_known_entries_and_says_how_many(runs, caplog):
     with caplog.at_level(logging.WARNING, "d2ace"):
         found = evaluate(runs["unknown"])
     ids, truth = truth_of(runs["unknown"], "test")
-    model = TrainedModel(runs["unknown"])
-    reader = ShardRows(Manifest.load(model.config.data.path)).open()
+    model = TrainedModel(TrainedRun.open(runs["unknown"]), torch.device("cpu"))
+    reader = ShardRows(Manifest.load(model.run.config.data.path)).open()
     probabilities = np.concatenate([p.probabilities.numpy() for p in model.predict(reader, ids)])
     assert found == evaluate_predictions(probabilities, truth)
     assert f"{100 * (~np.isnan(truth)).mean():.1f} % of the entries are known" in caplog.text
@@ -83,10 +86,10 @@ def test_a_simulation_does_not_depend_on_how_unknown_entries_are_said(runs):
 
 def test_labels_are_judged_in_known_rows(runs):
     ids, truth = truth_of(runs["unknown"], "test")
-    found = label_precision(RunFolder.open(runs["unknown"]))
+    found = label_precision(RunSource.open(runs["unknown"]))
     np.testing.assert_allclose(found.chance, np.nanmean(truth, axis=0))
-    model = TrainedModel(runs["unknown"])
-    reader = ShardRows(Manifest.load(model.config.data.path)).open()
+    model = TrainedModel(TrainedRun.open(runs["unknown"]), torch.device("cpu"))
+    reader = ShardRows(Manifest.load(model.run.config.data.path)).open()
     probabilities = np.concatenate([p.probabilities.numpy() for p in model.predict(reader, ids)])
     np.testing.assert_array_equal(found.precision, label_average_precision(probabilities, truth))
 

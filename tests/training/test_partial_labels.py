@@ -12,11 +12,11 @@ from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.models.api import ModelContext, prior_logits
-from d2ace.pipeline.training.checks import check, check_data
+from d2ace.pipeline.training.checks import check_data
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.metrics import evaluate_predictions
 
-COMPLETE_ONLY = ["c2ae", "clif", "dela", "mpvae", "paca"]
+COMPLETE_ONLY = ["c2ae", "dela", "mpvae", "paca"]
 
 
 def run_of(folder, tmp_path, *overrides):
@@ -88,18 +88,31 @@ def test_the_network_is_built_for_known_rows(folders, tmp_path):
 
 def test_networks_that_need_complete_labels_are_refused_before_anything_starts(folders, tmp_path):
     unknown = folders[0]
-    assert [name for name in models.names() if models.get(name).needs_complete_labels] == COMPLETE_ONLY
+    assert [name for name in models.names() if not models.get(name).entrywise] == COMPLETE_ONLY
     for name in COMPLETE_ONLY:
         config = small_config(unknown, tmp_path / "runs", "model.options={}", f"model.name={name}")
-        with pytest.raises(ConfigError, match=f"has unknown labels, but model.name={name} .* networks for it: .*mlp"):
+        with pytest.raises(
+            ConfigError, match=f"unknown labels .* network '{name}' has .*: clif, .*mlp"
+        ):
             fit(config)
     assert not list(tmp_path.iterdir())
     check_data(small_config(unknown, tmp_path), Manifest.load(unknown))
 
 
-def test_they_are_refused_with_a_policy_for_entries(folders, tmp_path):
-    filled = folders[2]
-    settings = ("model.options={}", "selector.entries={policy: reject}")
-    with pytest.raises(ConfigError, match=r"selector\.entries=reject: the policy changes labels, but model.name=dela"):
-        check(small_config(filled, tmp_path, *settings, "model.name=dela"))
-    check(small_config(filled, tmp_path, *settings, "model.name=mlp"))
+def test_the_label_graph_counts_known_rows(folders, tmp_path):
+    """CLIF's graph holds P(i | j) among the rows with label j in which i is known; checked pair by pair."""
+    unknown, _, _, soft = folders
+    run = run_of(unknown, tmp_path, "model.name=clif", "model.options={}", "train.epochs=1")
+    labels = partial_labels(soft)[1][run.data.splits.train]
+    graph = run.training.learner.model.adjacency.numpy()
+
+    def share(i, j):
+        found = [row[i] >= 0.5 for row in labels if row[j] >= 0.5 and not np.isnan(row[i])]
+        return np.mean(found) if found else 0.0
+
+    for i in range(labels.shape[1]):
+        for j in range(i):
+            assert graph[i, j] == pytest.approx((share(i, j) + share(j, i)) / 2, rel=1e-5)
+    run.epoch(0)
+    probabilities, truth = run.predict("validation")
+    assert np.isfinite(probabilities).all() and np.isfinite(list(run.metrics(probabilities, truth).values())).any()

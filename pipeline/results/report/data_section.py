@@ -4,6 +4,7 @@ import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, RunError
+from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...data.summary import Summary, read_summary
 from ...data.support import Support, support_of
@@ -47,16 +48,8 @@ def _support_table(parts: dict[str, Support]) -> Html:
         )
         for name, part in parts.items()
     ]
-    known = ["known entries"] if partly else []
-    head = (
-        "split",
-        "rows",
-        *known,
-        "macro_auc: labels",
-        "map: labels",
-        "rankings: rows",
-        "positives of the median label",
-    )
+    first = ("split", "rows", "known entries") if partly else ("split", "rows")
+    head = (*first, "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label")
     return table("What the metrics of each split of this run rest on", head, rows)
 
 
