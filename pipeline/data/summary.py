@@ -119,8 +119,13 @@ def _parts(labels: LabelMatrix, given: np.ndarray) -> dict[str, np.ndarray]:
     usual = DataSection.make({"path": ""})
     if labels.shape[0] == 1 or not np.any(given <= SPLITS.index("train")):
         return {name: np.flatnonzero(given == code) for code, name in enumerate(SPLITS) if np.any(given == code)}
-    fractions = {"validation_fraction": usual.validation_fraction, "test_fraction": usual.test_fraction}
-    splits = make_splits(labels.positives, given, **fractions, seed=0)
+    splits = make_splits(
+        labels.positives,
+        given,
+        validation_fraction=usual.validation_fraction,
+        test_fraction=usual.test_fraction,
+        seed=0,
+    )
     return {name: ids for name, ids in asdict(splits).items() if len(ids)}
 
 

@@ -242,7 +242,7 @@ def _with_workers(
     from .worker import WorkerSetup
 
     def needed_bytes() -> int:
-        return measure_selection(setup.config, labels[setup.data.splits.train]).state_bytes
+        return measure_selection(setup.config, labels.take(setup.data.splits.train)).state_bytes
 
     shared = blueprint.by_reference()
     selection_actor.build(actor, shared, needed_bytes)
