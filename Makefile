@@ -1,10 +1,12 @@
 # make train | test | lint | docs | bench | wheel | clean: a bare clone, python3 and make are all it takes.
-# ARGS reaches the command:  make train ARGS=train.epochs=5   make test ARGS="-k history"
+# ARGS reaches the command:  make train ARGS=train.epochs=5   make test ARGS="-k history"   make test PROCESSES=4
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-in
+PROCESSES ?= 2
+SHARED := --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
@@ -42,8 +44,9 @@ $(STAMP): pyproject.toml constraints.txt setup.py
 train: $(STAMP)
 	@$(BIN)/d2ace demo $(ARGS)
 
+# The whole suite in several processes, each with a Ray of its own; a part of it, with ARGS, in one.
 test: $(STAMP)
-	@$(BIN)/python -m pytest --durations=20 $(ARGS)
+	@$(BIN)/python -m pytest --durations=20 $(if $(strip $(ARGS)),$(ARGS),$(SHARED))
 
 lint: $(STAMP) types
 	@$(BIN)/python -m ruff check .

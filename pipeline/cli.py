@@ -6,20 +6,27 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from .command.arguments import make_parser
 from .command.boundary import guarded
+from .command.voice import speaking
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, one of ``boundary``, or that of a submitted job."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given or os.environ.get("D2ACE_DEBUG", "0") not in ("", "0")
+    with speaking():
+        return guarded(lambda: _call(given), again=shlex.join(["d2ace", *given]), debug=debug)
+
+
+def _call(given: Sequence[str]) -> int | None:
     options = _parsed(given)
-    debug = options.debug or os.environ.get("D2ACE_DEBUG", "0") not in ("", "0")
-    return guarded(lambda: options.call(options), again=shlex.join(["d2ace", *given]), debug=debug)
+    return options.call(options)
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
     """Parse; overrides may also stand after options, where argparse takes no more of them."""
+    from .command.arguments import make_parser
+
     parser = make_parser()
     options, left = parser.parse_known_args(given)
     if left and hasattr(options, "overrides") and all("=" in word and not word.startswith("-") for word in left):

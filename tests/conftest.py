@@ -1,4 +1,4 @@
-"""One Ray session for the whole suite, quiet and without authentication."""
+"""What holds for the whole suite: a quiet Ray without authentication, and the real data where they are."""
 
 import os
 
@@ -11,16 +11,15 @@ for _name, _value in {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process a run
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "OMP_NUM_THREADS": "1",  # small tensors are fastest on one thread, and processes share the cores
 }.items():
     os.environ.setdefault(_name, _value)  # before Ray is imported anywhere
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["run_fixtures", "slow_tests"]
+pytest_plugins = ["ray_fixtures", "run_fixtures", "shares", "slow_tests"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -31,20 +30,3 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the real data in {SHARED}, which is not here")
     return SHARED
-
-
-@pytest.fixture(scope="session")
-def ray_session() -> Iterator[str]:
-    """A local Ray with more logical CPUs than cores, so that three workers and their actor fit; gives its address."""
-    import ray
-
-    ray.init(
-        address="local",
-        num_cpus=6,
-        include_dashboard=False,
-        object_store_memory=400_000_000,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
-    yield ray.get_runtime_context().gcs_address
-    ray.shutdown()

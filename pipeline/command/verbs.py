@@ -4,45 +4,52 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import ConfigError, DataError
+from ..common.stages import stage
 from ..common.storage.addresses import redacted
 from ..runs.opening import require_run
+from .settings import read_configuration, read_study, read_sweep
 
 if TYPE_CHECKING:
-    from ..common.config.config import Config
     from ..data.manifest import Manifest
 
 
 def run_prepare(options: argparse.Namespace) -> None:
     """Prepare a data set."""
-    print(f"d2ace: reading {redacted(options.source)}", file=sys.stderr, flush=True)
-    from ..data import digit_scenes
+    with stage(f"reading {redacted(options.source)}"):
+        manifest = _prepared(options)
     from ..data.from_images.outcome import REJECTED_FILE
-    from ..data.from_images.prepare import FORMATS, prepare_images
-    from ..data.from_tables.prepare import prepare
     from ..data.summary import read_summary, summarise
     from ..data.summary_text import summary_text
 
-    plain = ("source", "out", "call", "debug")
-    chosen = {key: value for key, value in vars(options).items() if key not in plain and value is not None}
-    if options.source == "digit-scenes":
-        _refuse_surplus(chosen, {"overwrite"}, "digit-scenes is made, not read: it takes no")
-        manifest = digit_scenes.build(options.out, **chosen)
-    else:
-        images = options.format in FORMATS
-        build: Callable[..., Manifest] = prepare_images if images else prepare
-        what = f"format {options.format} takes no" if images else "only images, with their --format, take"
-        _refuse_surplus(chosen, set(inspect.signature(build).parameters), what)
-        manifest = build(options.source, options.out, **chosen)
     print(summary_text(manifest, read_summary(manifest) or summarise(manifest)))
     for name, effect in manifest.filters.items():
         print(f"filter {name}: {effect}")
     if "rejected" in manifest.filters:
         print(f"rejected images and the reasons: {manifest.folder / REJECTED_FILE}")
     print(f"prepared data set: {options.out}")
+
+
+def _prepared(options: argparse.Namespace) -> "Manifest":
+    """Prepare what the options say, of whichever kind; returns its manifest."""
+    from ..data import digit_scenes
+    from ..data.from_images.prepare import FORMATS, prepare_images
+    from ..data.from_tables.prepare import prepare
+
+    plain = ("source", "out", "call", "debug")
+    chosen = {key: value for key, value in vars(options).items() if key not in plain and value is not None}
+    if options.source == "digit-scenes":
+        _refuse_surplus(chosen, {"overwrite"}, "digit-scenes is made, not read: it takes no")
+        return digit_scenes.build(options.out, **chosen)
+    images = options.format in FORMATS
+    build: Callable[..., Manifest] = prepare_images if images else prepare
+    what = f"format {options.format} takes no" if images else "only images, with their --format, take"
+    _refuse_surplus(chosen, set(inspect.signature(build).parameters), what)
+    return build(options.source, options.out, **chosen)
 
 
 def _refuse_surplus(chosen: Mapping[str, Any], known: set[str], what: str) -> None:
@@ -57,46 +64,36 @@ def run_train(options: argparse.Namespace) -> None:
         if odd := [word for word in overrides if "=" not in word]:
             raise ConfigError(f"train --resume takes the run's own configuration, and overrides; got {odd[0]}")
         run = require_run(options.resume)
-        _say_loading()
-        from ..training.driver import resume
-
+        with _loading():
+            from ..training.driver import resume
         result = resume(run, workers=options.workers, overrides=overrides, data=options.data)
     elif options.data:
         raise ConfigError("train --data goes with --resume RUN: it says where that run's data lies now")
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:
-        config = _configuration(options)
-        _say_loading()
-        from ..training.driver import fit
-
+        config = read_configuration(options)
+        with _loading():
+            from ..training.driver import fit
         result = fit(config)
-    print(f"best epoch {result.best_epoch + 1} of {len(result.history)}, {result.seconds:.1f} s in all")
+    early = " (stopped early)" if result.stopped_early else ""
+    print(f"best epoch {result.best_epoch + 1} of {len(result.history)}{early}, {result.seconds:.1f} s in all")
     for name, value in result.test.items():
         print(f"test {name:<18} {value:.4f}")
     print(f"run folder: {result.folder}")
 
 
-def _say_loading() -> None:
-    """Give the first word: what follows is silent for seconds. On stderr, since results on stdout may be JSON."""
-    print("d2ace: loading PyTorch and Ray", file=sys.stderr, flush=True)
-
-
-def _configuration(options: argparse.Namespace) -> "Config":
-    """Return what a YAML file, or the folder of a prepared data set, and overrides say."""
-    from ..common.config.config import Config
-
-    if Path(options.config).is_dir():
-        return Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
-    return Config.load(options.config, options.overrides)
+def _loading() -> AbstractContextManager[object]:
+    """Give the first word before imports that take seconds."""
+    return stage("loading PyTorch and Ray")
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
     """Print the metrics of a run."""
     require_run(options.run)
-    _say_loading()
-    from ..common.storage.json_files import as_json
-    from ..results.evaluation import evaluate
+    with _loading():
+        from ..common.storage.json_files import as_json
+        from ..results.evaluation import evaluate
 
     print(as_json(evaluate(options.run, options.data, split=options.split), indent=2))
 
@@ -104,8 +101,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
 def run_predict(options: argparse.Namespace) -> None:
     """Write predictions."""
     require_run(options.run)
-    _say_loading()
-    from ..results.prediction import predict
+    with _loading():
+        from ..results.prediction import predict
 
     print(f"predictions: {predict(options.run, options.data, options.out)}")
 
@@ -113,8 +110,8 @@ def run_predict(options: argparse.Namespace) -> None:
 def run_explain(options: argparse.Namespace) -> None:
     """Say why a row was or was not drawn."""
     require_run(options.run)
-    _say_loading()
-    from ..results.explanation import explain
+    with _loading():
+        from ..results.explanation import explain
 
     epoch = options.epoch
     if epoch is not None and epoch < 1:
@@ -125,22 +122,19 @@ def run_explain(options: argparse.Namespace) -> None:
 def run_simulate(options: argparse.Namespace) -> None:
     """Replay a run through another method."""
     require_run(options.run)
-    _say_loading()
-    from ..common.config.overrides import apply_overrides
-    from ..results.simulation import simulate
+    with _loading():
+        from ..common.config.overrides import apply_overrides
+        from ..results.simulation import simulate
 
     print(simulate(options.run, options.method, apply_overrides({}, options.option), data=options.data))
 
 
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
-    _say_loading()
-    from ..studies.compare import Study, compare, compare_methods, summary
-    from ..training.checks import require_metric
+    study = read_study(options)
+    with _loading():
+        from ..studies.compare import compare, compare_methods, summary
 
-    for metric in options.metric or ():
-        require_metric(metric, "--metric")
-    study = Study.load(options.study)
     bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
     table = compare(study, options.out, **bounds)
     for metric in options.metric or ("macro_auc", "map"):
@@ -153,14 +147,15 @@ def run_tune(options: argparse.Namespace) -> None:
     out = options.resume or options.out
     if out is None or (options.resume and options.sweep):
         raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
-    _say_loading()
-    from ..results.report import report
-    from ..studies.tune import SweepFolder, describe, resume_sweep, tune
+    sweep = None if options.resume or options.sweep == "report" else read_sweep(options.sweep)
+    with _loading():
+        from ..results.report import report
+        from ..studies.tune import SweepFolder, describe, resume_sweep, tune
 
     if options.resume:
         resume_sweep(out, parallel=options.parallel)
-    elif options.sweep != "report":
-        tune(options.sweep, out, parallel=options.parallel)
+    elif sweep is not None:
+        tune(sweep, out, parallel=options.parallel)
     folder = SweepFolder(Path(out))
     print(describe(folder.sweep, folder.table))
     print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
@@ -168,18 +163,18 @@ def run_tune(options: argparse.Namespace) -> None:
 
 def run_report(options: argparse.Namespace) -> None:
     """Write the report of a run, a comparison or a sweep."""
-    _say_loading()
-    from ..results.report import report
+    with _loading():
+        from ..results.report import report
 
     print(f"report: {report(options.source, options.out, data=options.data)}")
 
 
 def run_doctor(options: argparse.Namespace) -> None:
     """Print what bounds a run."""
-    config = _configuration(options)
-    _say_loading()
-    from ..common.storage import json_files
-    from ..training.doctor import as_json, as_text, examine
+    config = read_configuration(options)
+    with _loading():
+        from ..common.storage import json_files
+        from ..training.doctor import as_json, as_text, examine
 
     budget = {} if options.seconds is None else {"budget_s": options.seconds}
     findings = examine(config, **budget)
@@ -188,13 +183,13 @@ def run_doctor(options: argparse.Namespace) -> None:
 
 def run_submit(options: argparse.Namespace) -> int:
     """Submit a verb as a job, or follow or cancel one; returns the exit code."""
-    from .jobs import cancel, check_command, dry_run, follow, submit
-
     job = options.cancel or options.follow
     if bool(job) == bool(options.command):
         raise ConfigError("submit takes either -- VERB ..., or --follow JOB, or --cancel JOB")
     if job and options.dry_run:
         raise ConfigError("submit --dry-run lists what -- VERB ... would send; --follow and --cancel send nothing")
+    with stage("looking at the job" if job else "checking what would be sent"):
+        from .jobs import cancel, check_command, dry_run, follow, submit
     if options.cancel:
         print(cancel(job, address=options.address))
         return 0
@@ -206,7 +201,8 @@ def run_submit(options: argparse.Namespace) -> int:
         if options.dry_run:
             print(dry_run(options.command, wheel=options.wheel))
             return 0
-        job = submit(options.command, address=options.address, wheel=options.wheel)
+        with stage("sending the job to the cluster"):
+            job = submit(options.command, address=options.address, wheel=options.wheel)
         print(job, file=sys.stdout if options.no_wait else sys.stderr)
     if options.no_wait:
         return 0
@@ -215,10 +211,10 @@ def run_submit(options: argparse.Namespace) -> int:
 
 def run_methods(_: argparse.Namespace) -> None:
     """List methods, entry policies and networks with their settings."""
-    _say_loading()
-    from ...selectors import api as selectors
-    from ...selectors.entries import api as policies
-    from .. import models
+    with _loading():
+        from ...selectors import api as selectors
+        from ...selectors.entries import api as policies
+        from .. import models
 
     for name in selectors.names():
         print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
@@ -234,8 +230,8 @@ def run_methods(_: argparse.Namespace) -> None:
 
 def run_demo(options: argparse.Namespace) -> None:
     """Train uniform and D2ACE on digit-scenes."""
-    _say_loading()
-    from .demo import comparison_table, demo
+    with _loading():
+        from .demo import comparison_table, demo
 
     results = demo(options.data, overrides=options.overrides)
     print("\n" + comparison_table(results))

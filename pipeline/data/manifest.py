@@ -125,6 +125,12 @@ class Manifest:
         """Mean number of labels a row that are known to be positive."""
         return sum(self.label_counts) / self.rows if self.rows else 0.0
 
+    @property
+    def label_density(self) -> float:
+        """Share of the known entries that are positive."""
+        known = self.rows * self.n_labels if self.known_counts is None else sum(self.known_counts)
+        return sum(self.label_counts) / known if known else 0.0
+
     def first_rows(self) -> np.ndarray:
         """Return the id of every shard's first row, and N at the end: int64 (shards + 1,)."""
         return np.cumsum([0, *(shard.rows for shard in self.shards)])

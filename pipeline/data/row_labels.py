@@ -11,7 +11,7 @@ from ...selectors.common.label_matrix import LabelMatrix, Origin, Unlisted
 
 
 class RowLabels(NamedTuple):
-    """What a ``LabelMatrix`` holds of one row, places ascending.
+    """What a ``LabelMatrix`` holds of one row, places ascending where it is stored.
 
     Attributes:
         places: of the entries above 0.
@@ -26,6 +26,11 @@ class RowLabels(NamedTuple):
     listed: Sequence[int] | np.ndarray = ()
     origins: Sequence[int] | np.ndarray | None = None
     listed_origins: Sequence[int] | np.ndarray | None = None
+
+    def renumbered(self, numbers: Sequence[int]) -> "RowLabels":
+        """Return it with other numbers for its labels; ``numbers[j]`` is that of label j."""
+        places, listed = ([numbers[place] for place in some] for some in (self.places, self.listed))
+        return self._replace(places=places, listed=listed)
 
 
 def each_row(labels: LabelMatrix) -> Iterator[RowLabels]:

@@ -15,8 +15,11 @@ import pyarrow as pa
 import ray
 from ray.exceptions import RayTaskError
 
+from ..common.cluster.room import wait_for_room
 from ..common.cluster.session import data_context
+from ..common.cluster.usage import free_and_held
 from ..common.errors import DataError
+from ..common.stages import stage
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import read_index
@@ -87,23 +90,35 @@ class StoredRows:
         return [on_block(work, table, self.manifest, row_ids, *arguments) for table in tables]
 
 
-def materialise(manifest: Manifest, node_labels: Mapping[str, str] | None = None, *, images: bool = True) -> RowStore:
+def materialise(
+    manifest: Manifest,
+    node_labels: Mapping[str, str] | None = None,
+    *,
+    images: bool = True,
+    wait_limit_s: float | None = None,
+) -> RowStore:
     """Read every shard into the object store, in order, one Arrow chunk a block.
 
     Args:
         manifest: of the prepared data.
         node_labels: read, now and later, only on nodes with these Ray labels.
         images: False leaves images in storage and reads only their index.
+        wait_limit_s: most seconds to wait for a CPU that others hold; None waits for ever.
 
     Raises:
         DataError: when a shard cannot be read, or does not hold what the manifest says.
+        RunError: when no node has a CPU for tasks that read, or none becomes free in time.
     """
     labels = node_labels or {}
+    reading = f"reading {manifest.folder}: {manifest.rows} rows, {len(manifest.labels)} labels"
     if _is_small(manifest.shards, labels):
-        table = _read_shard(manifest, 0, images)
-        blocks, size = [ray.put(table)], table.nbytes
+        with stage(reading):
+            table = _read_shard(manifest, 0, images)
+            blocks, size = [ray.put(table)], table.nbytes
     else:
-        blocks, size = _read_with_ray_data(manifest, labels, images)
+        wait_for_room({"CPU": 1.0}, 1, "a task that reads the data", labels, limit_s=wait_limit_s)
+        with stage(reading, free_and_held):
+            blocks, size = _read_with_ray_data(manifest, labels, images)
     capacity = ray.cluster_resources().get("object_store_memory", 0)
     if size > capacity:
         log.warning(

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ...selectors.common.registry import Registry, settings_of
 from ...selectors.common.settings import Checks
 from ..common.errors import ConfigError
+from .known import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -137,24 +138,7 @@ class MultiLabelModel(nn.Module, ABC):
         """
 
 
-# Modules are imported on first use. One network a file.
-REGISTRY = Registry(
-    "network",
-    {
-        "c2ae": ".c2ae:C2AE",
-        "clif": ".clif:CLIF",
-        "dela": ".dela:DELA",
-        "huggingface": ".huggingface:HuggingFace",
-        "mlp": ".mlp:MLP",
-        "mpvae": ".mpvae:MPVAE",
-        "paca": ".paca:PACA",
-        "small-cnn": ".small_cnn:SmallCNN",
-        "timm": ".timm:Timm",
-    },
-    __package__,
-    MultiLabelModel,
-    ConfigError,
-)
+REGISTRY = Registry("network", NETWORKS, __package__, base=MultiLabelModel, error=ConfigError)
 
 
 def names() -> list[str]:

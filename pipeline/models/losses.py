@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from ...selectors.common.registry import Registry, settings_of
 from ...selectors.common.settings import Checks
 from ..common.errors import ConfigError
+from .known import LOSSES
 
 _TINY = 1e-7
 """Distance that a shifted probability keeps from 0 and 1."""
@@ -49,19 +50,7 @@ def asl(
     return labels * positive + (1 - labels) * negative
 
 
-REGISTRY = Registry(
-    "loss",
-    {
-        "asl": ".losses:asl",
-        "bce": ".losses:bce",
-        "hill": ".hill:hill",
-        "ll-ct": ".large_loss:large_loss_correction",
-        "ll-r": ".large_loss:large_loss_rejection",
-        "splc": ".splc:splc",
-    },
-    __package__,
-    error=ConfigError,
-)
+REGISTRY = Registry("loss", LOSSES, __package__, error=ConfigError)
 
 
 def names() -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ..common.cluster.session import ray_session
 from ..common.errors import DataError
+from ..common.stages import stage
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
@@ -17,7 +18,7 @@ from ..data.support import support_of
 from ..runs.own_data import own_data
 from ..runs.trained_run import TrainedRun, open_to_score
 from ..training.metrics import evaluate_predictions
-from .scoring import done_here, score, score_here
+from .scoring import done_here, score, score_here, scoring
 
 _log = logging.getLogger("d2ace")
 
@@ -47,6 +48,8 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)
+    if not labels.take(wanted).positive_counts().any():
+        raise DataError(f"{manifest.folder}: none of these {len(wanted)} rows has a label, so nothing can be judged")
     if not labels.is_complete:
         _log.warning("%s: %s", manifest.folder, support_of(labels, wanted).sentence())
     parts = []
@@ -68,7 +71,8 @@ def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
 
 def _scored(run: TrainedRun, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
     if done_here(manifest):
-        yield from score_here(run, manifest, wanted)
+        with stage(f"scoring {len(wanted)} rows"):
+            yield from score_here(run, manifest, wanted)
         return
-    with ray_session(run.config.run):
+    with ray_session(run.config.run), scoring(len(wanted)):
         yield from score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow")

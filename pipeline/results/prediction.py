@@ -8,12 +8,13 @@ import pyarrow.parquet as pq
 
 from ..common.cluster.session import ray_session
 from ..common.errors import RunError
+from ..common.stages import stage
 from ..common.storage.json_files import write_json
 from ..common.storage.local_paths import local_path
 from ..common.storage.whole_files import temporary_beside
 from ..data.manifest import Manifest
 from ..runs.trained_run import TrainedRun, open_to_score
-from .scoring import done_here, score, score_here
+from .scoring import done_here, score, score_here, scoring
 
 
 def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
@@ -51,12 +52,15 @@ def predict(run: str | Path, data: str | Path, out: str | Path) -> Path:
 def _write(run: TrainedRun, manifest: Manifest, folder: Path) -> None:
     """Write the Parquet files, from this process or from the tasks of Ray Data."""
     if not done_here(manifest):
-        with ray_session(run.config.run):
+        with ray_session(run.config.run), scoring(manifest.rows):
             score(run, manifest, None).write_parquet(str(folder))
         return
     tables = score_here(run, manifest, None)
     first = next(tables)
     folder.mkdir(parents=True)
-    with pq.ParquetWriter(folder / "part-00000.parquet", first.schema) as writer:
+    with (
+        stage(f"scoring {manifest.rows} rows"),
+        pq.ParquetWriter(folder / "part-00000.parquet", first.schema) as writer,
+    ):
         for table in chain([first], tables):
             writer.write_table(table)

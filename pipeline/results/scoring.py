@@ -5,13 +5,17 @@ Data of one shard is one task anyway, so this process does it and no Ray is star
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from ..common.cluster.room import wait_for_room
 from ..common.cluster.session import data_context
+from ..common.cluster.usage import free_and_held
+from ..common.stages import stage
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import image_names
@@ -105,6 +109,17 @@ def score_here(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None) -
     """
     run.require_fit(manifest)
     yield from Scorer(run, manifest, wanted)({"id": np.arange(len(manifest.shards))})
+
+
+@contextmanager
+def scoring(rows: int) -> Iterator[None]:
+    """Wait until the cluster has room for a worker that scores, and say every 30 s that it goes on; on Ray."""
+    import ray
+
+    what = "GPU" if ray.cluster_resources().get("GPU") else "CPU"
+    wait_for_room({what: 1.0}, 1, "a worker that scores")
+    with stage(f"scoring {rows} rows", free_and_held):
+        yield
 
 
 def score(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:

@@ -1,8 +1,7 @@
 """From workers to the driver: what happens, shown as a bar on a terminal and as plain lines in a job's log."""
 
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -11,45 +10,16 @@ from typing import Any
 from tqdm import tqdm
 
 from ..common.cluster.resources import on_head_node
+from ..common.stages import log
 from .board import Board
+from .events import Events
+from .pace import Pace
 from .run_folder import RunFolder
 
-_STEP_INTERVAL_S = 0.5
+_LOOK_S = 5.0
+"""How often the driver looks whether a line is due though nothing happens."""
 _TELLING_WAIT = 0.1
 """Share of an epoch's training that is worth a word when the workers spent it waiting for rows."""
-
-
-class Events:
-    """The worker's end of a queue to the driver, in its process or another; step events are a few a second.
-
-    A queue that is lost, with its node perhaps, ends no training: the run's records are in its checkpoints, too.
-    """
-
-    def __init__(self, queue: Any) -> None:
-        self._queue, self._last = queue, 0.0
-
-    def step(self, epoch: int, done: int, total: int) -> None:
-        """Tell that ``done`` of ``total`` steps are behind us."""
-        now = time.monotonic()
-        if now - self._last >= _STEP_INTERVAL_S:
-            self._last = now
-            self._put("step", epoch, done, total)
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        """Tell the numbers of a finished, checkpointed epoch."""
-        self._put("epoch", dict(record))
-
-    def resumed(self, epoch: int, step: int, history: Sequence[Mapping[str, Any]]) -> None:
-        """Tell that the workers go on at (epoch, step), and which epochs stand."""
-        self._put("resumed", epoch, step, list(history))
-
-    def tell(self, line: str) -> None:
-        """Tell the user something."""
-        self._put("line", line)
-
-    def _put(self, kind: str, *values: Any) -> None:
-        with suppress(Exception):  # whatever Ray raises for an actor that is gone
-            self._queue.put_nowait((kind, values))
 
 
 class Progress(AbstractContextManager):
@@ -83,6 +53,7 @@ class Progress(AbstractContextManager):
         self._queue = _ray_queue() if elsewhere else SimpleQueue()
         self._history: list[dict[str, Any]] = folder.read_metrics()
         self._board = Board(folder.tensorboard)
+        self._pace = Pace(epochs)
         self._unwritten: Exception | None = None
         self._bar = _bar(quiet)
         self._thread = Thread(target=self._work, name="progress", daemon=True)
@@ -133,14 +104,17 @@ class Progress(AbstractContextManager):
 
     def _work(self) -> None:
         takers: dict[str, Callable[..., None]] = {
+            "doing": self._pace.begin,
+            "begun": self._begin,
             "step": self._show_step,
-            "resumed": self._resume,
             "epoch": self._finish_epoch,
             "line": self._say,
         }
         while True:
+            if (line := self._pace.due()) and (self._bar.disable or self._pace.still):
+                self._say(line)
             try:
-                kind, values = self._queue.get(timeout=5)
+                kind, values = self._queue.get(timeout=_LOOK_S)
             except Empty:
                 continue
             except Exception as error:  # whatever Ray raises for an actor that is gone
@@ -152,15 +126,28 @@ class Progress(AbstractContextManager):
         self._plotting(self._board.close)
 
     def _show_step(self, epoch: int, done: int, total: int) -> None:
-        self._bar.total, self._bar.n = total, done
-        self._show(lambda: self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}"))
+        before = self._pace.position
+        if before is None and not self._quiet:
+            log.info("training: the first of %d steps an epoch is done", total)
+        if before is None or before[0] != epoch or done < before[1]:
+            self._show(lambda: self._bar.reset(total))
+            self._bar.initial = self._bar.n = done
+            self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
+        self._pace.step(epoch, done, total)
+        self._show(lambda: self._bar.update(done - self._bar.n))
 
-    def _resume(self, epoch: int, step: int, history: list[dict[str, Any]]) -> None:
-        self._history = history
-        self._write()
-        for record in history:
-            self._listener(record)
-        self._say(f"resumed at epoch {epoch + 1}, step {step + 1}")
+    def _begin(self, epoch: int, step: int, history: list[dict[str, Any]]) -> None:
+        trained = self._pace.position
+        if trained is not None:
+            self._say(f"going on at epoch {epoch + 1}, step {step + 1}: {_lost(trained, (epoch, step))}")
+        elif (epoch, step) != (0, 0):
+            self._say(f"resumed at epoch {epoch + 1}, step {step + 1}")
+        if trained is not None or history:
+            self._history = history
+            self._write()
+            for record in history:
+                self._listener(record)
+        self._pace.begin("preparing the first step")
 
     def _finish_epoch(self, record: dict[str, Any]) -> None:
         self._history.append(record)
@@ -186,12 +173,15 @@ class Progress(AbstractContextManager):
         line = f"epoch {record['epoch'] + 1:>3}/{self._epochs}  loss {record['train_loss']:.4f}"
         if self._monitor in record:
             line += f"  {self._monitor} {record[self._monitor]:.4f}"
+        if flagged := record.get("selection/entries_flagged"):
+            line += f"  {flagged:,} entries flagged"
         return (
             f"{line}  {record['seconds']:.1f} s  selection {record['selection/selection_s']:.3f} s "
             f"({record['selection/share']:.1%}), {record['selection/bytes'] / 1e6:.2f} MB"
         )
 
     def _say(self, line: str) -> None:
+        self._pace.said()
         self._show(lambda: self._bar.write(line, file=sys.stdout))
         self._show(lambda: sys.stdout.flush())
 
@@ -221,6 +211,13 @@ def _bar(quiet: bool) -> tqdm:
         return tqdm(unit="step", leave=False, disable=quiet or not sys.stderr.isatty())
     except (OSError, ValueError):  # a closed pipe, a closed file
         return tqdm(disable=True)
+
+
+def _lost(trained: tuple[int, int], now: tuple[int, int]) -> str:
+    """Return what is lost of what was trained, each an epoch and the steps done in it, both from 0."""
+    if trained <= now:
+        return "nothing is lost but the last moment"  # steps are told twice a second
+    return f"what was trained from there to epoch {trained[0] + 1}, step {trained[1]} is lost and trained again"
 
 
 def _first_line(error: BaseException) -> str:

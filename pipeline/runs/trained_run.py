@@ -99,5 +99,5 @@ def _label_difference(manifest: Manifest, expected: tuple[str, ...]) -> str:
     else:
         what = f"lacks the model's labels {some(lacking)}" if lacking else "has the model's labels in another order"
     option = "--labels with all of the model's names" if manifest.kind == "image" else "--labels-of TRAINING_DATA"
-    absent = "" if manifest.kind == "image" or not lacking else ", and --missing-labels absent if labels have columns"
+    absent = ", and --missing-labels absent if labels have columns" if lacking else ""
     return f"{what}; prepare it again with {option}{absent}"

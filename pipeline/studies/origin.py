@@ -12,7 +12,6 @@ from ..common.config.config import Config
 from ..common.storage.whole_files import sha256_of
 from ..data import splits
 from ..data.manifest import Manifest
-from ..runs.run_folder import RunFolder
 
 _COMPUTING = ("d2ace", "numpy", "scipy", "torch")
 
@@ -62,6 +61,8 @@ def _content(path: Path) -> str:
 
 def _deciding_files(folder: Path) -> list[Path]:
     """Return the files of a folder that matter: of a run those that make its model, of others all."""
+    from ..runs.run_folder import RunFolder  # it brings PyTorch, which nobody needs to be told a typo
+
     run = RunFolder(folder)
     if run.config.is_file():
         return [path for path in (run.config, run.weights, folder / "data.json") if path.is_file()]

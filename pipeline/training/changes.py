@@ -13,11 +13,14 @@ from ..runs.run_folder import RunFolder
 
 MAY_CHANGE = (
     "train.epochs",
+    "train.patience",
+    "selector.ranges",
     "run.workers",
     "run.cpus_per_worker",
     "run.worker_labels",
     "run.data_labels",
     "run.wait_for_nodes_s",
+    "run.wait_limit_s",
     "run.feed",
     "run.max_failures",
     "run.checkpoint_steps",

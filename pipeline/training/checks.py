@@ -14,7 +14,7 @@ import torch
 from .. import models
 from ..common.config.config import Config
 from ..common.config.paths import NEIGHBOUR_WORDS
-from ..common.errors import ConfigError, did_you_mean
+from ..common.errors import ConfigError
 from ..data.manifest import Manifest
 from ..feeds.choice import check_feed
 from ..feeds.image_transform import ImageTransform
@@ -22,7 +22,7 @@ from ..feeds.inputs import image_hint, input_shape
 from ..models import losses
 from ..models.api import ModelContext
 from . import optim
-from .metrics import METRICS
+from .names import require_names
 from .selection_start import require_selection
 from .selector_setup import check_neighbour_features, features_from_file
 
@@ -32,11 +32,11 @@ _ROWS, _LABELS = 16, 3
 
 def check(config: Config) -> None:
     """Raise ConfigError now for what would fail in a worker minutes later, whatever the data."""
+    require_names(config)
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
     network = models.get(config.model.name)
     optim.require_layers(network, config.optimizer.backbone_lr_factor, config.optimizer.layer_decay)
-    require_metric(config.train.monitor, "train.monitor")
     require_selection(config)
     _check_reference(config)
     if config.selector.entries is not None:
@@ -115,10 +115,13 @@ def check_storage(config: Config) -> None:
         raise ConfigError(f"run.storage={storage}: {there} may not be written by this user")
 
 
-def require_metric(name: str, where: str) -> None:
-    """Raise ConfigError (with "did you mean") unless there is a metric of that name."""
-    if name not in METRICS:
-        raise ConfigError(f"{where}: no metric is called {name!r}{did_you_mean(name, METRICS)}")
+def require_all_epochs(config: Config) -> None:
+    """Raise ConfigError for early stopping where runs are compared epoch by epoch."""
+    if config.train.patience:
+        raise ConfigError(
+            f"train.patience={config.train.patience}: runs of a study or a sweep are compared epoch by epoch and train "
+            "all of them; leave it out (a sweep's scheduler asha stops what is behind)"
+        )
 
 
 def with_absolute_paths(config: Config) -> Config:
@@ -145,6 +148,10 @@ def _check_splits(config: Config, manifest: Manifest) -> None:
     if validation + test >= 1:
         raise ConfigError(
             f"data.validation_fraction and data.test_fraction must add up to less than 1, got {validation:g} + {test:g}"
+        )
+    if config.train.patience and not validation and not given.get("validation"):
+        raise ConfigError(
+            f"train.patience={config.train.patience} needs validation rows: set data.validation_fraction above 0"
         )
     if manifest.rows and manifest.rows == given.get("validation", 0) + given.get("test", 0):
         raise ConfigError(f"{manifest.folder} has no training rows; data.split=stratified splits the rows anew")

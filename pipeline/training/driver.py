@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ...selectors.common.label_matrix import LabelMatrix
 from ..common.cluster.address import require_head
 from ..common.cluster.nodes import require_room
-from ..common.cluster.resources import worker_resources
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
-from ..common.errors import RunError
+from ..common.stages import stage
 from ..common.storage.begun import begun
 from ..common.storage.folder_lock import FolderLock
 from ..data.manifest import Manifest
@@ -32,6 +31,7 @@ from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
 from ..selection import actor as selection_actor
 from ..selection.blueprint import Blueprint
+from .attempts import train_on_workers
 from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
 from .doctor.selection_stages import measure_selection
@@ -42,8 +42,6 @@ from .whole_run import RunSetup
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
-
-    from .worker import WorkerSetup
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class RunResult:
         best_epoch: epoch (from 0) whose weights were kept.
         test: metrics of those weights on the test rows; empty without test rows.
         seconds: wall-clock of the whole call.
+        stopped_early: whether ``train.patience`` ended it before its last epoch.
     """
 
     folder: Path
@@ -63,6 +62,7 @@ class RunResult:
     best_epoch: int
     test: dict[str, float]
     seconds: float
+    stopped_early: bool = False
 
 
 def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False) -> RunResult:
@@ -149,7 +149,8 @@ def _run(config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, *, 
             print(selection_line(config), flush=True)
         final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
     seconds = time.perf_counter() - started
-    return RunResult(folder.path, folder.read_metrics(), final["best_epoch"], final["test"], seconds)
+    history, stopped = folder.read_metrics(), final["stopped_early"]
+    return RunResult(folder.path, history, final["best_epoch"], final["test"], seconds, stopped)
 
 
 @contextmanager
@@ -162,7 +163,8 @@ def _rows_and_feed(config: Config, manifest: Manifest) -> Iterator[tuple[AllRows
     with ray_session(config.run):
         require_room(config.run)
         feed = choose_feed(config.run, manifest)
-        yield materialise(manifest, config.run.data_labels, images=feed.feed == "gather"), feed
+        run, images = config.run, feed.feed == "gather"
+        yield materialise(manifest, run.data_labels, images=images, wait_limit_s=run.wait_limit_s), feed
 
 
 def needs_ray(config: Config) -> bool:
@@ -201,12 +203,13 @@ def train_in(
         selection_actor.started() if workers else nullcontext() as actor,
         Progress(folder, settings.epochs, settings.monitor, quiet, listener, elsewhere=workers > 0) as progress,
     ):
-        data = _data(config, folder, labels, rows)  # while the two processes start
+        with stage("preparing splits and inputs"):
+            data = _data(config, folder, labels, rows)  # while the two processes start
+            blueprint = selection_blueprint(config, folder, labels, rows, data)
         if not quiet:
             held_out = {"validation": data.splits.validation, "test": data.splits.test}
             print("\n".join(support_lines(labels, held_out)), flush=True)
         setup = RunSetup(config, data, folder, progress.events)
-        blueprint = selection_blueprint(config, folder, labels, rows, data)
         if actor is None:
             final = train_here(setup, rows, feed, blueprint)
         else:
@@ -245,45 +248,6 @@ def _with_workers(
         return measure_selection(setup.config, labels.take(setup.data.splits.train)).state_bytes
 
     shared = blueprint.by_reference()
-    selection_actor.build(actor, shared, needed_bytes)
-    return _trained(WorkerSetup(setup, rows, feed, actor, shared))
-
-
-def _trained(setup: "WorkerSetup") -> dict[str, Any]:
-    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
-    from ray.train.torch import TorchTrainer
-
-    from .worker import train_loop
-
-    run, folder = setup.run.config.run, setup.run.folder
-    # Each attempt of a driver gets a Ray name of its own: Ray must not resume from its own bookkeeping, the
-    # run's checkpoints are the only source of truth.
-    run_config: dict[str, Any] = {
-        "name": f"attempt-{time.time_ns()}",
-        "storage_path": str(folder.ray),
-        "failure_config": FailureConfig(max_failures=run.max_failures),
-        "logging_config": LoggingConfig(log_level="ERROR"),
-    }
-    trainer = TorchTrainer(
-        cast(Any, train_loop),
-        train_loop_config={"setup": setup},
-        scaling_config=ScalingConfig(
-            num_workers=run.workers,
-            use_gpu=run.gpu,
-            resources_per_worker=worker_resources(run),
-            label_selector=run.worker_labels or None,
-        ),
-        run_config=RunConfig(**run_config),
-    )
-    try:
-        result: Any = trainer.fit()
-    except TrainingFailedError as error:
-        raise RunError(f"training failed: {_root_cause(error)}") from error
-    return result.return_value
-
-
-def _root_cause(error: BaseException) -> str:
-    """The last line of the first worker's error: what a user can act on."""
-    failures = getattr(error, "worker_failures", None) or {}
-    cause: BaseException | None = next(iter(failures.values()), None) or error.__cause__ or error
-    return str(cause).strip().splitlines()[-1] if str(cause).strip() else repr(cause)
+    with stage(f"building the selection ({setup.config.selector.name})"):
+        selection_actor.build(actor, shared, needed_bytes)
+    return train_on_workers(WorkerSetup(setup, rows, feed, actor, shared))

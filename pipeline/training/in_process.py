@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ..common.stages import log
 from ..feeds.all_rows import AllRows
 from ..feeds.choice import FeedChoice
 from ..selection.blueprint import Blueprint
@@ -27,6 +28,9 @@ def train_here(setup: RunSetup, rows: AllRows, choice: FeedChoice, blueprint: Bl
         DataError, RunError, SelectionError: what stops the run.
     """
     ranks = Ranks(device=torch.device("cuda" if setup.config.run.gpu else "cpu"))
+    building = f"building network and selection ({setup.config.selector.name})"
+    log.info(building)
+    setup.events.doing(building)
     with torch_threads(setup.config.run.threads):
         final = WholeRun.begin(setup, rows, choice, ranks, partial(LocalSelection, blueprint)).train()
     assert final is not None

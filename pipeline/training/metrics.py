@@ -33,27 +33,17 @@ import torch
 from torch import Tensor
 
 from ..common.errors import did_you_mean
+from .metric_names import HIGHER_IS_BETTER, METRICS
 from .ranking_metrics import mean, rankings
 
-HIGHER_IS_BETTER: dict[str, bool] = {
-    "macro_auc": True,
-    "micro_auc": True,
-    "map": True,
-    "macro_f1": True,
-    "micro_f1": True,
-    "cf1": True,
-    "of1": True,
-    "ranking_loss": False,
-    "hamming_loss": False,
-    "one_error": False,
-    "coverage": False,
-    "label_ranking_ap": True,
-    "subset_accuracy": True,
-    "jaccard": True,
-}
-"""Every metric, and whether larger values are better."""
-
-METRICS: tuple[str, ...] = tuple(HIGHER_IS_BETTER)
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "METRICS",
+    "MetricError",
+    "best_of",
+    "evaluate_predictions",
+    "label_average_precision",
+]
 
 
 class MetricError(ValueError):

@@ -12,11 +12,12 @@ from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
 from ..feeds.choice import FeedChoice
 from ..runs.checkpoints import CheckpointStore
-from ..runs.progress import Events
+from ..runs.events import Events
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder, save_weights
 from ..selection.conversation import Conversation, Messages
 from .hooks.checkpointing import Checkpointing
+from .hooks.early_stopping import EarlyStopping
 from .hooks.embedding import Embedding
 from .hooks.history import History
 from .hooks.progress import TellProgress
@@ -78,7 +79,8 @@ class WholeRun:
         about = {"config": config.model_dump(mode="json"), "data": data.fingerprint}
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints, about)
         self._validation, self._history = Validation(), History()
-        measured = (Embedding(), self._validation, TrainingLoss(), *hooks, self._history)
+        self._stopping = EarlyStopping(self._validation, setup.events)
+        measured = (Embedding(), self._validation, TrainingLoss(), self._stopping, *hooks, self._history)
         told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
@@ -116,10 +118,10 @@ class WholeRun:
         Returns:
             the run's final numbers and its ``history`` on the first worker, None on the others.
         """
-        first_epoch, step = self._restore()
-        for epoch in range(first_epoch, self._setup.config.train.epochs):
+        epoch, step = self._restore()
+        while epoch < self._setup.config.train.epochs and not self._stopping.over:
             run_epoch(self._training, epoch, step)
-            step = 0
+            epoch, step = epoch + 1, 0
         return self._finish()
 
     def _restore(self) -> tuple[int, int]:
@@ -138,15 +140,15 @@ class WholeRun:
             agreed = latest, training.selection.rewind(state, self._ranks.world)
         checkpoint, attempt = self._ranks.agree(agreed)
         training.selection.join(attempt)
-        if checkpoint is None:
-            return 0, 0
-        state = checkpoint.training_state()
-        training.learner.load_state_dict(state["learner"])
-        for hook in training.hooks:
-            hook.load_state_dict(training, state)
+        if checkpoint is not None:
+            state = checkpoint.training_state()
+            training.learner.load_state_dict(state["learner"])
+            for hook in training.hooks:
+                hook.load_state_dict(training, state)
+        epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
         if self._ranks.first:
-            self._setup.events.resumed(checkpoint.epoch, checkpoint.step, self._history.records)
-        return checkpoint.epoch, checkpoint.step
+            self._setup.events.begun(epoch, step, self._history.records)
+        return epoch, step
 
     def _finish(self) -> dict[str, Any] | None:
         """Write the best weights, and test them on all workers."""
@@ -157,6 +159,8 @@ class WholeRun:
         self._ranks.wait()
         training.learner.load_weights(torch.load(file, map_location=self._ranks.device, weights_only=True))
         ids, test = self._setup.data.splits.test, {}
+        if self._ranks.first:
+            self._setup.events.doing("testing the best epoch")
         if len(ids):
             predicted = training.predict(ids)
             if self._ranks.first:
@@ -170,5 +174,6 @@ class WholeRun:
             "best_value": best["value"],
             "test": test,
             "epochs": len(self._history.records),
+            "stopped_early": len(self._history.records) < self._setup.config.train.epochs,
             "history": self._history.records,
         }

@@ -43,6 +43,11 @@ class Registry(Mapping[str, str]):
         """Return the names of the table, sorted."""
         return sorted(self.places)
 
+    def require(self, name: str) -> None:
+        """Raise ``error``, with "did you mean", for what is neither name nor place; imports nothing."""
+        if name not in self.places and ":" not in name:
+            raise self.error(f"no {self.what} is called {name!r}{did_you_mean(name, self.places)}")
+
     def find(self, name: str) -> Any:
         """Return the class or function of a name, or of a place outside.
 
@@ -50,10 +55,8 @@ class Registry(Mapping[str, str]):
             Exception: ``error``, with "did you mean" for an unknown name; also when a place cannot be imported, or
                 does not hold what it should.
         """
-        place = self.places.get(name, name)
-        module, colon, attribute = place.partition(":")
-        if not colon:
-            raise self.error(f"no {self.what} is called {name!r}{did_you_mean(name, self.places)}")
+        self.require(name)
+        module, _, attribute = self.places.get(name, name).partition(":")
         try:
             found = getattr(import_module(module, self.package), attribute)
         except (ImportError, AttributeError, ValueError) as error:

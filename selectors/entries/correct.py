@@ -17,4 +17,4 @@ class Correct(FlaggingPolicy):
     name: ClassVar[str] = "correct"
 
     def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
-        return EntryTargets.at(rows, labels, target=1.0 - self._kind.faulty)
+        return EntryTargets.at(rows, labels, target=1.0 - self.kind.faulty)

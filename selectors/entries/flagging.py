@@ -19,10 +19,12 @@ from ..common.state import check_header, header, need
 from ..plans.entries import EntryTargets
 from ..plans.schedules import When, in_epochs
 from .api import EntryPolicy
+from .chances import PlantedRanks
 from .judge import Entries, RunningMeans, Suspicion
 
-_SCHEMA = 1
+_SCHEMA = 2  # 1 had no ranks of planted entries
 _ARRAYS = ("mean", "visits", "wrong", "flagged_rows", "flagged_labels")
+_RANKS = ("planted_ranks", "planted_labels")
 
 
 class FlaggingPolicy(EntryPolicy):
@@ -32,7 +34,13 @@ class FlaggingPolicy(EntryPolicy):
     tells how many suspects of each label are wrong (see ``shares.py``); then they get their label back. The number of
     flags rises to that over ``ramp`` epochs. The gate: where few entries are wrong, or flags would find the wrong ones
     hardly better than chance, none is touched, now or later.
-    State: a float32 an entry. Cost: O(B L) a batch, O(N L) an epoch.
+    State: a float32 an entry, two int64 a planted one. Cost: O(B L) a batch, O(N L) an epoch.
+
+    Attributes:
+        kind: which entries are suspected.
+        means: what was predicted for every entry so far.
+        planted: the entries that are trained with the opposite label until ``release``.
+        ranks: of these among the suspects when they were released; none before, and where none were planted.
 
     Args:
         labels: of the training rows.
@@ -66,15 +74,15 @@ class FlaggingPolicy(EntryPolicy):
     ) -> None:
         super().__init__(labels, **run)
         kind = choice("suspects", suspects, ("missing", "wrong"))
-        self._kind = Suspicion.of_missing(labels) if kind == "missing" else Suspicion.of_wrong(labels)
+        self.kind = Suspicion.of_missing(labels) if kind == "missing" else Suspicion.of_wrong(labels)
         self._release = max(in_epochs("release", release, self.epochs), 1)
         self._ramp = whole("ramp", ramp, at_least=1)
         self._gate = number("gate", gate, low=0.0, high=1.0)
         self._least_skill = number("skill", skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)
         share = number("plant", plant, low=0.0, below=1.0)
-        self._planted = self._kind.planted(0.0 if self._share is not None else share, self.seed)
-        self._means = RunningMeans(self.n_rows, self.n_labels)
+        self.planted = self.kind.planted(0.0 if self._share is not None else share, self.seed)
+        self.means = RunningMeans(self.n_rows, self.n_labels)
         self.reset()
 
     @abstractmethod
@@ -83,20 +91,20 @@ class FlaggingPolicy(EntryPolicy):
 
     def reset(self) -> None:
         """Forget all observations: nothing is flagged, and entries are planted."""
-        self._means.reset()
-        self._done = 0
+        self.means.reset()
+        self._done, self.ranks = 0, PlantedRanks.of([])
         self._wrong, self._skill = np.full(self.n_labels, np.nan), float("nan")
         self._flagged: Entries = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def targets(self) -> EntryTargets | None:
         """Return the planted entries until ``release``, then the flagged ones."""
         if self._done < self._release:
-            return EntryTargets.at(*self._planted, target=self._kind.faulty) if len(self._planted[0]) else None
+            return EntryTargets.at(*self.planted, target=self.kind.faulty) if len(self.planted[0]) else None
         return self._treated(*self._flagged) if len(self._flagged[0]) else None
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray) -> None:
         """Record what the training forward pass of one batch predicted. Cost O(B L)."""
-        self._means.update(ids, probabilities)
+        self.means.update(ids, probabilities)
 
     def end_epoch(self, epoch: int) -> None:
         """Count the wrong ones when the planted entries are released, and flag anew after each epoch from then on."""
@@ -105,21 +113,35 @@ class FlaggingPolicy(EntryPolicy):
             return
         grown = min(1.0, (self._done - self._release + 1) / self._ramp)
         if self._share is not None:
-            self._flagged = self._kind.beyond(self._means, grown * self._share)
+            self._flagged = self.kind.beyond(self.means, grown * self._share)
             return
         if np.isnan(self._wrong).any():
-            told = self._kind.estimate(self._means, self._planted)
-            self._wrong, self._skill = told.wrong, told.skill
+            told = self.kind.estimate(self.means, self.planted)
+            self._wrong, self._skill, self.ranks = told.wrong, told.skill, PlantedRanks.of(told.ranks)
         if self._opens():
-            self._flagged = self._kind.most_suspicious(self._means, np.rint(grown * self._wrong))
+            self._flagged = self.kind.most_suspicious(self.means, np.rint(grown * self._wrong))
 
     def _opens(self) -> bool:
         return self._wrong_share() >= self._gate and self._skill >= self._least_skill
 
     def _wrong_share(self) -> float:
         """Return the share of wrong entries among positives and missing ones, or among the positives."""
-        wrong, positives = float(self._wrong.sum()), float(self._kind.positives.sum())
-        return wrong / max(positives + wrong if self._kind.faulty == 0 else positives, 1.0)
+        wrong, positives = float(self._wrong.sum()), float(self.kind.positives.sum())
+        return wrong / max(positives + wrong if self.kind.faulty == 0 else positives, 1.0)
+
+    @property
+    def is_planting(self) -> bool:
+        """Whether some entries are trained with the wrong label on purpose, still."""
+        return self._done < self._release and len(self.planted[0]) > 0
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """How many suspects of each label are wrong at most, float64 (L,); NaN while nothing tells."""
+        return self._wrong.copy()
+
+    def chances(self, label: int, suspects: int) -> np.ndarray:
+        """Return how likely the k-th most suspicious of a label's ``suspects`` is wrong, float64 (S,); NaN: unknown."""
+        return self.ranks.chances(label, suspects, float(self._wrong[label]), np.maximum(self.kind.positives, 1))
 
     def summary(self) -> dict[str, Any]:
         """Return how many entries are planted and flagged, what the gate looks at, and whether it is open.
@@ -128,7 +150,7 @@ class FlaggingPolicy(EntryPolicy):
         """
         planting = self._done < self._release
         return {
-            "planted": len(self._planted[0]) if planting else 0,
+            "planted": len(self.planted[0]) if planting else 0,
             "flagged": len(self._flagged[0]),
             "wrong_share": self._wrong_share(),
             "skill": self._skill,
@@ -140,23 +162,26 @@ class FlaggingPolicy(EntryPolicy):
         """Return the running means of a row's predictions, float32 (L,), and which entries are flagged, bool (L,)."""
         flagged = np.zeros(self.n_labels, bool)
         flagged[self._flagged[1][self._flagged[0] == row]] = True
-        return {"mean_prediction": self._means.mean[row].copy(), "flagged": flagged}
+        return {"mean_prediction": self.means.mean[row].copy(), "flagged": flagged}
 
     def state_dict(self) -> dict[str, Any]:
         """Return means, counts and flags, as copies; also right in the middle of an epoch."""
-        arrays = (self._means.mean, self._means.visits, self._wrong, *self._flagged)
+        arrays = (self.means.mean, self.means.visits, self._wrong, *self._flagged)
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
             "done": self._done,
             "skill": self._skill,
             **{name: array.copy() for name, array in zip(_ARRAYS, arrays, strict=True)},
+            **dict(zip(_RANKS, (self.ranks.ranks.copy(), self.ranks.labels.copy()), strict=True)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
         check_header(state, self.name, _SCHEMA, self.n_rows, self.n_labels)
-        need(state, ["done", "skill", *_ARRAYS])
+        need(state, ["done", "skill", *_ARRAYS, *(_RANKS if int(state["schema"]) > 1 else ())])
         self._done, self._skill = int(state["done"]), float(state["skill"])
-        self._means.mean[...], self._means.visits[...] = state["mean"], state["visits"]
+        self.means.mean[...], self.means.visits[...] = state["mean"], state["visits"]
         self._wrong = np.array(state["wrong"])
         self._flagged = np.array(state["flagged_rows"]), np.array(state["flagged_labels"])
+        ranks = [np.array(state[name], np.int64) for name in _RANKS if name in state]
+        self.ranks = PlantedRanks(*ranks) if ranks else PlantedRanks.of([])

@@ -65,14 +65,14 @@ class Suspicion:
     @classmethod
     def of_missing(cls, labels: LabelMatrix) -> "Suspicion":
         """Suspect every entry that may be a positive nobody named: the unknown ones, or all zeros if none is."""
-        positives = labels.positives.toarray() > 0
-        suspects = ~positives if labels.is_complete else ~labels.known()
+        positives = np.asfortranarray(labels.positives.toarray() > 0)
+        suspects = ~positives if labels.is_complete else np.asfortranarray(~labels.known())
         return cls(suspects, positives, labels.positive_counts(), 0.0)
 
     @classmethod
     def of_wrong(cls, labels: LabelMatrix) -> "Suspicion":
         """Suspect every positive of being none."""
-        positives = labels.positives.toarray() > 0
+        positives = np.asfortranarray(labels.positives.toarray() > 0)
         return cls(positives, labels.known() & ~positives, labels.positive_counts(), 1.0)
 
     def scores(self, mean: np.ndarray, label: int) -> np.ndarray:
@@ -108,10 +108,10 @@ class Suspicion:
         """Return the ``wanted`` (L,) most suspicious suspects of each label among rows seen twice; ties go by row."""
         ready = means.visits > 1
         rows, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        mean = np.asfortranarray(means.mean)  # a column at a time is read twice as fast
         for label in np.flatnonzero(wanted >= 1).tolist():
             open_ = np.flatnonzero(self.suspects[:, label] & ready)
-            order = np.argsort(-self.scores(means.mean, label)[open_], kind="stable")
-            rows.append(open_[order[: int(wanted[label])]])
+            rows.append(open_[_largest(self.scores(mean, label)[open_], int(wanted[label]))])
             labels.append(np.full(len(rows[-1]), label, np.int64))
         return np.concatenate(rows), np.concatenate(labels)
 
@@ -123,6 +123,14 @@ class Suspicion:
         if not count:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         open_ = np.flatnonzero(ready)
-        order = np.argsort(-scores.reshape(-1)[open_], kind="stable")[:count]
-        rows, labels = np.divmod(open_[order], self.suspects.shape[1])
+        rows, labels = np.divmod(open_[_largest(scores.reshape(-1)[open_], count)], self.suspects.shape[1])
         return rows, labels
+
+
+def _largest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Return the positions of the ``count`` largest scores, the first ones among equal ones; all if there are fewer."""
+    if count >= len(scores):
+        return np.arange(len(scores))
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above, level = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    return np.concatenate([above, level[: count - len(above)]])

@@ -44,9 +44,9 @@ class Mixture(FlaggingPolicy):
         self._done = epoch + 1
         if self._done < self._release:
             return
-        loss = -np.log(np.maximum(self._means.mean, 1e-7))
-        ready = self._kind.suspects & (self._means.visits > 1)[:, None]
-        flagged, few = np.zeros_like(ready), self._kind.positives < _LEAST_POSITIVES
+        loss = -np.log(np.maximum(self.means.mean, 1e-7))
+        ready = self.kind.suspects & (self.means.visits > 1)[:, None]
+        flagged, few = np.zeros_like(ready), self.kind.positives < _LEAST_POSITIVES
         groups = [np.arange(self.n_labels) == label for label in np.flatnonzero(~few).tolist()]
         for columns in [*groups, few] if few.any() else groups:
             chosen = ready & columns

@@ -44,11 +44,13 @@ class Estimate:
         recall: share of the planted entries that would be among the ``wrong`` most suspicious of their label. As many
             of the wrong suspects would be: this is also the share of flags that would be right.
         chance: share of the suspects that would be flagged: the recall of flags put at random.
+        ranks: of each label, how many suspects look at least as suspicious as each planted entry, int64 (Q,).
     """
 
     wrong: np.ndarray
     recall: float
     chance: float
+    ranks: list[np.ndarray]
 
     @property
     def skill(self) -> float:
@@ -73,12 +75,12 @@ def estimate(suspects: Sequence[np.ndarray], planted: Sequence[np.ndarray], posi
     sizes, counts = (np.array([len(scores) for scores in group]) for group in (suspects, planted))
     ranks = [len(mine) - np.searchsorted(np.sort(mine), marks) for mine, marks in zip(suspects, planted, strict=True)]
     if not counts.any():
-        return Estimate(np.zeros(len(sizes)), 0.0, 0.0)
+        return Estimate(np.zeros(len(sizes)), 0.0, 0.0, ranks)
     ratio = _common_ratio(np.sort(np.concatenate([rank / n for rank, n in zip(ranks, positives, strict=True)])))
     wrong = np.minimum(ratio * positives, sizes)
     for label in np.flatnonzero(counts >= LEAST_PLANTED).tolist():
         wrong[label] = bound(suspects[label], planted[label]) * sizes[label]
-    return Estimate(wrong, _recall(ranks, wrong, counts), float(wrong.sum() / max(sizes.sum(), 1)))
+    return Estimate(wrong, _recall(ranks, wrong, counts), float(wrong.sum() / max(sizes.sum(), 1)), ranks)
 
 
 def _recall(ranks: Sequence[np.ndarray], wrong: np.ndarray, counts: np.ndarray) -> float:

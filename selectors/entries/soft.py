@@ -20,6 +20,6 @@ class Soft(FlaggingPolicy):
 
     def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
         listed = EntryTargets.at(rows, labels)
-        mean = self._means.mean[listed.rows, listed.labels]
-        believed = 1 - mean if self._kind.faulty == 0 else mean
+        mean = self.means.mean[listed.rows, listed.labels]
+        believed = 1 - mean if self.kind.faulty == 0 else mean
         return replace(listed, weights=np.square(believed, dtype=np.float32))

@@ -1,5 +1,7 @@
 """Room for the workers: refused at once, or waited for while an autoscaler brings nodes; all of it made up."""
 
+import logging
+
 import pytest
 import ray
 import ray.autoscaler.sdk
@@ -51,13 +53,14 @@ def run(**values):
     return RunSection.make({"workers": 2, **values})
 
 
-def test_gpu_nodes_that_come_in_time_are_waited_for(cluster, capsys):
+def test_gpu_nodes_that_come_in_time_are_waited_for(cluster, caplog):
+    caplog.set_level(logging.INFO, "d2ace")
     made = cluster({"CPU": 4.0}, {"CPU": 20.0, "GPU": 2.0})
     assert resources.worker_resources(run(gpu=True, wait_for_nodes_s=60)) == {"CPU": 1.0, "GPU": 1.0}
     assert made.requests == [[{"CPU": 1.0, "GPU": 1.0}] * 2, []]
     assert 130 <= made.clock < 140
-    said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "waiting up to 60 s" in said and "2 x 1 CPU, 1 GPU" in said
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "waiting up to 60 s" in said and "2 x 1 CPU, 1 GPU" in said
 
 
 def test_nodes_that_do_not_come_are_told_with_the_time_waited(cluster):
@@ -74,10 +77,11 @@ def test_without_the_setting_nothing_is_asked_for_and_the_error_names_it(cluster
     assert made.requests == [] and made.clock == 100.0
 
 
-def test_a_cluster_with_room_is_not_kept_waiting(cluster, capsys):
+def test_a_cluster_with_room_is_not_kept_waiting(cluster, caplog):
+    caplog.set_level(logging.INFO, "d2ace")
     made = cluster({"CPU": 2.0, "GPU": 2.0})
     assert resources.worker_resources(run(gpu=True, wait_for_nodes_s=60)) == {"CPU": 0.5, "GPU": 1.0}
-    assert made.requests == [] and capsys.readouterr().out == ""
+    assert made.requests == [] and not caplog.records
 
 
 @pytest.mark.parametrize("now", [{}, {"CPU": 3.0}])

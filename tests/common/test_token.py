@@ -57,31 +57,62 @@ def test_a_token_that_everybody_may_read_is_closed_with_a_word(file, before, aft
 
 @pytest.fixture
 def locked():
-    """The address of a gRPC server that refuses every call for want of a token, and the calls it got."""
+    """The address of a gRPC server that lets in who sends the token "right", and what each call sent."""
 
-    calls: list[str] = []
+    calls: list[str | None] = []
 
-    class Refusing(grpc.GenericRpcHandler):
+    class Guarded(grpc.GenericRpcHandler):
         def service(self, details):
-            calls.append(details.method)
+            sent = dict(details.invocation_metadata).get("authorization")
+            calls.append(sent)
+            if sent == "Bearer right":
+                return grpc.unary_unary_rpc_method_handler(lambda *_: b"")
             refuse = lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")  # noqa: E731
             return grpc.unary_unary_rpc_method_handler(refuse)
 
-    server = grpc.server(ThreadPoolExecutor(1), handlers=[Refusing()])
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Guarded()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}", calls
     server.stop(None).wait()
 
 
-def test_a_head_that_asks_for_a_token_is_told_before_ray_joins_it(file, locked, monkeypatch):
+def test_a_head_that_asks_for_a_token_is_told_before_ray_joins_it(file, locked):
     address, calls = locked
     with pytest.raises(RunError, match=f"RAY_ADDRESS={address} asks for a token and got none: set RAY_AUTH_MODE=token"):
         require_token(address)
-    assert len(calls) == 1
+    assert calls == [None]
+
+
+def test_a_wrong_token_is_told_with_the_place_it_came_from(file, locked, monkeypatch):
+    address, calls = locked
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    require_token(address)  # Ray sends one, and judges it
-    assert len(calls) == 1
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong")
+    with pytest.raises(RunError, match=rf"{address} refuses the token that was sent \(from RAY_AUTH_TOKEN\): set "):
+        require_token(address)
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    file.parent.mkdir()
+    file.write_text("stale\n")
+    with pytest.raises(RunError, match=rf"refuses the token that was sent \(from {file}\)"):
+        require_token(address)
+    assert calls == ["Bearer wrong", "Bearer stale"]
+
+
+def test_the_right_token_lets_in(file, locked, monkeypatch):
+    address, calls = locked
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    file.parent.mkdir()
+    file.write_text("right\n")
+    require_token(address)
+    assert calls == ["Bearer right"]
+
+
+def test_a_client_that_should_send_a_token_and_has_none_is_told_so(file, locked, monkeypatch):
+    address, calls = locked
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(RunError, match=f"there is no token in RAY_AUTH_TOKEN or {file}"):
+        require_token(address)
+    assert calls == []
 
 
 @pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:1", "127.0.0.1:1"])

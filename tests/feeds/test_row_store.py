@@ -2,50 +2,22 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 from small_table import N_ROWS, write_table
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.shards import read_features, read_labels
+from d2ace.pipeline.data.rows import Rows
+from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
 from d2ace.pipeline.feeds.all_rows import fit_scaler
 from d2ace.pipeline.feeds.row_store import materialise
-
-ROOT = Path(__file__).resolve().parents[2]
-
-TOO_LARGE = """
-import logging, sys
-import numpy as np, ray
-from scipy.sparse import csr_array
-from d2ace.pipeline import fit
-from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.training.driver import train_in
 from d2ace.selectors.common.label_matrix import LabelMatrix
-
-folder = sys.argv[1]
-logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-rng = np.random.default_rng(0)
-with ShardWriter(f"{folder}/data", kind="dense", labels=["a", "b"], n_features=1000, shard_rows=4096) as writer:
-    for _ in range(8):
-        x = rng.random((4096, 1000), dtype=np.float32)
-        writer.write(Rows(x, LabelMatrix.of((x[:, :2] > 0.7).astype(int)), np.ones(4096, np.int8)))
-ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False)
-fit(
-    {
-        "data": {"path": f"{folder}/data"},
-        "model": {"options": {"hidden": [8]}},
-        "selector": {"name": "uniform"},
-        "train": {"epochs": 1, "batch_size": 1024},
-        "run": {"storage": folder, "name": "run", "workers": 1},
-    },
-    quiet=True,
-)
-"""
 
 
 def test_rows_come_by_id_in_any_order_through_views(table, ray_session):
@@ -97,14 +69,23 @@ def test_shards_that_do_not_hold_what_the_manifest_says_are_refused(table, tmp_p
         materialise(Manifest.load(tmp_path / "broken"))
 
 
-@pytest.mark.slow("a Ray of its own, with a small object store, and 131 MB of rows")
-def test_larger_than_the_object_store_spills_says_so_and_finishes(tmp_path):
-    """131 MB of rows in an object store of 80 MB; a Ray of its own, because the store's size is fixed at start."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("RAY_ADDRESS", None)
-    command = [sys.executable, "-c", TOO_LARGE, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
-    assert done.returncode == 0, done.stderr
-    assert "more than the object store's 0.1 GB: blocks are spilled to disk" in done.stderr
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
+@pytest.fixture
+def too_large(tmp_path):
+    """131 MB of rows, more than the object store holds."""
+    rng = np.random.default_rng(0)
+    with ShardWriter(tmp_path / "data", kind="dense", labels=["a", "b"], n_features=1000, shard_rows=4096) as writer:
+        for _ in range(8):
+            x = rng.random((4096, 1000), dtype=np.float32)
+            writer.write(Rows(x, LabelMatrix.of((x[:, :2] > 0.7).astype(int)), np.ones(4096, np.int8)))
+    return writer.manifest
+
+
+def test_larger_than_the_object_store_spills_says_so_and_finishes(too_large, ray_session, make_config, caplog):
+    size = too_large.rows * too_large.n_features * 4
+    assert ray.cluster_resources()["object_store_memory"] < 0.8 * size
+    store = materialise(too_large)
+    assert "more than the object store's 0.1 GB: blocks are spilled to disk" in caplog.text
+    config = make_config("selector.name=uniform", "selector.options={}", "train.epochs=1", "train.batch_size=8192")
+    folder = RunFolder.create(Path(config.run.storage) / "run", config)
+    result = train_in(folder, config, read_labels(too_large), store, quiet=True)
     assert 0 < result["test"]["macro_auc"] < 1

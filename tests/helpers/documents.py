@@ -18,6 +18,9 @@ _INDENTED = re.compile(r"(?:^    [^\n]*\n)+", re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _KEY = re.compile(r"(?<![\w./-])((?:data|images|model|selector|optimizer|train|run)(?:\.[a-z]\w*)+)(?![\w/(*-])")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+_PLACE = re.compile(
+    r"(?<![\w./-])((?:pipeline|selectors|tune_spaces|tests|benchmarks|docs|deploy|examples|\.ci)/[\w./*-]*)"
+)
 _FILE_ENDINGS = ("yaml", "json", "jsonl", "npz", "npy", "csv", "pt", "parquet", "arff", "md", "py", "zip", "txt")
 
 
@@ -57,6 +60,11 @@ def keys(code: str) -> Iterator[str]:
     for key in _KEY.findall(code):
         if key.rpartition(".")[2] not in _FILE_ENDINGS:
             yield key
+
+
+def places(code: str) -> list[str]:
+    """Return the files and folders of the repository that a piece of code names; NAME stands for others."""
+    return [place for place in _PLACE.findall(code) if "NAME" not in place]
 
 
 def options(code: str) -> list[str]:

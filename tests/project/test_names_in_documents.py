@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from documents import DEPLOYMENT, DOCUMENTS, ROOT, commands, keys, options, pieces, shell_in_comments
+from documents import DEPLOYMENT, DOCUMENTS, ROOT, commands, keys, options, pieces, places, shell_in_comments
 
 from d2ace.pipeline import models
 from d2ace.pipeline.command.arguments import make_parser
@@ -117,6 +117,12 @@ def test_keys_and_options_are_there(path: Path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_files_that_are_named_are_there(path: Path):
+    named_in_code = [place for code in pieces(path.read_text()) if code.kind != "text" for place in places(code.text)]
+    assert [place for place in named_in_code if not any(ROOT.glob(place.rstrip("/.")))] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_commands_can_be_given(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(ROOT / "examples")  # where one of them takes its method from
     assert [wrong for words in complete_commands(path.read_text()) if (wrong := refused(words))] == []
@@ -139,6 +145,7 @@ def test_the_checks_see_what_is_wrong():
     text = "`run.wokers` `selector.options.warmpu` `--lable-file` `train.epochs` `--labels` `selector.plan`\n"
     assert unknown_keys(text) == ["run.wokers", "selector.options.warmpu"]
     assert unknown_options(text) == ["--lable-file"]
+    assert places("see `selectors/NAME.py`, `docs/nowhere.md` and data/docs/x") == ["docs/nowhere.md"]
     block = "```bash\nd2ace train a.yaml \\\n  train.epochs=x\nd2ace evaluate\nd2ace submit -- tarin a.yaml\n```\n"
     assert [bool(refused(words)) for words in complete_commands(block)] == [True, True, True]
     assert list(complete_commands("```bash\nd2ace train CONFIG.yaml\n```\n")) == []

@@ -10,8 +10,9 @@ from small_table import write_table
 
 from d2ace.pipeline import evaluate, predict
 from d2ace.pipeline.common.config.config import Config
-from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.errors import DataError, RunError
 from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.results.scoring import Scorer, done_here
 from d2ace.pipeline.runs.checkpoints import Checkpoint, CheckpointStore
@@ -79,6 +80,18 @@ def test_a_run_is_read_once_for_its_predictions(tmp_path, monkeypatch, finished)
     monkeypatch.setattr(Checkpoint, "training_state", lambda self: read.append("checkpoint") or state(self))
     predict(run.path, data, tmp_path / "out")
     assert read == (["run"] if finished else ["run", "checkpoint"])
+
+
+def test_rows_whose_labels_nobody_knows_yet_are_predicted_and_not_judged(tmp_path):
+    labelled = write_table(tmp_path / "table", shard_rows=1000)
+    manifest = Manifest.load(labelled)
+    run = write_run(tmp_path / "run", labelled, method="uniform")
+    names = [f"feature{j}" for j in range(manifest.n_features)]
+    (tmp_path / "new.csv").write_text(",".join(names) + "\n" + ",".join(["0.5"] * len(names)) + "\n")
+    new = prepare(tmp_path / "new.csv", tmp_path / "new", labels_of=labelled, missing_labels="absent")
+    assert pq.read_table(predict(run.path, new.folder, tmp_path / "out")).num_rows == 1
+    with pytest.raises(DataError, match="none of these 1 rows has a label, so nothing can be judged"):
+        evaluate(run.path, new.folder, split="all")
 
 
 def test_one_shard_is_scored_here_unless_a_cluster_is_named(table, tmp_path, monkeypatch):

@@ -1,11 +1,14 @@
 """Progress: what is written does not hang on who looks, nor on the way it takes."""
 
+import io
 import json
 import sys
 from queue import SimpleQueue
 
 import pytest
 
+from d2ace.pipeline.runs.events import Events
+from d2ace.pipeline.runs.pace import Pace
 from d2ace.pipeline.runs.progress import Progress
 from d2ace.pipeline.runs.run_folder import RunFolder
 
@@ -120,3 +123,73 @@ def test_the_queue_lies_on_the_head_node(folder, monkeypatch):
     monkeypatch.setattr("ray.util.queue.Queue", lambda actor_options: asked.update(actor_options) or SimpleQueue())
     Progress(folder, 1, "macro_auc", quiet=True)
     assert "node:__internal_head__" in asked["resources"] and asked["scheduling_strategy"] == "DEFAULT"
+
+
+@pytest.fixture
+def said(folder, capsys):
+    """Return a function that lets events reach a Progress and gives the lines it showed."""
+
+    def show(*events, **settings):
+        with Progress(folder, 5, "macro_auc", elsewhere=False, **settings) as progress:
+            for name, *values in events:
+                getattr(progress.events, name)(*values)
+        return capsys.readouterr().out.splitlines()
+
+    return show
+
+
+def test_a_new_run_does_not_say_that_it_goes_on(said, folder):
+    assert said(("begun", 0, 0, []), ("step", 0, 1, 10)) == []
+    assert not folder.metrics.exists()
+
+
+def test_a_resumed_run_says_where(said, folder):
+    assert said(("begun", 2, 7, records(2))) == ["resumed at epoch 3, step 8"]
+    assert lines(folder) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("trained", "at", "words"),
+    [
+        ((3, 37), (3, 30), "going on at epoch 4, step 31: what was trained from there to epoch 4, step 37 is lost"),
+        ((3, 37), (2, 0), "going on at epoch 3, step 1: what was trained from there to epoch 4, step 37 is lost"),
+        ((3, 40), (4, 0), "going on at epoch 5, step 1: nothing is lost but the last moment"),
+    ],
+)
+def test_after_a_failure_what_is_lost_is_said(said, trained, at, words):
+    (line,) = said(("begun", 0, 0, []), ("step", *trained, 40), ("begun", *at, records(at[0])))
+    assert line.startswith(words)
+
+
+def test_the_last_step_of_an_epoch_is_told_however_soon_it_comes():
+    told = SimpleQueue()
+    events = Events(told)
+    for done in range(1, 11):
+        events.step(0, done, 10)
+    assert told.get_nowait() == ("step", (0, 1, 10)) and told.get_nowait() == ("step", (0, 10, 10))
+    assert told.empty()
+
+
+def test_a_line_comes_when_nothing_was_said_for_long(folder, monkeypatch, capsys):
+    monkeypatch.setattr(Pace, "due", lambda self: "still starting 2 workers, for 31 s")
+    with Progress(folder, 5, "macro_auc", elsewhere=False) as progress:
+        progress.events.doing("starting 2 workers")
+    assert "still starting 2 workers, for 31 s" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_shows_the_rate_of_the_epoch(folder, monkeypatch):
+    """Between two epochs it starts anew, and an epoch that is resumed in its middle counts from there."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Progress(folder, 5, "macro_auc", elsewhere=False) as progress:
+        progress._show_step(0, 10, 10)
+        progress._show_step(1, 4, 10)
+        bar = progress._bar
+        assert (bar.n, bar.total, bar.initial) == (4, 10, 4)
+        progress._show_step(1, 7, 10)
+        assert (bar.n, bar.initial) == (7, 4)
+        assert bar.format_dict["prefix"] == "epoch 2/5: "

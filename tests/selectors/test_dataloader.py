@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from rank_processes import run_ranks
 from torch.utils.data import DataLoader, TensorDataset
 
 from d2ace.selectors.api import Plan
@@ -121,7 +121,7 @@ def _ddp_rank(rank, world, folder):
 
 def test_under_ddp_every_rank_keeps_the_single_process_state(tmp_path):
     """The last batch has one row, so rank 0 stands in for it with weight 0."""
-    mp.spawn(_ddp_rank, (2, tmp_path), nprocs=2)
+    run_ranks(_ddp_rank, (2, tmp_path), 2)
     alone = SelectorBatchSampler(selector(batch_size=11))
     batches = [batch for epoch in range(3) for batch in run_epoch(alone, epoch)]
     first, second = (np.load(tmp_path / f"rank{rank}.npz") for rank in range(2))

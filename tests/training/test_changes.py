@@ -12,8 +12,10 @@ CONFIG = Config.make({"data": {"path": "x"}, "train": {"epochs": 5}})
 
 
 def test_more_epochs_other_workers_and_what_is_kept_may_change():
-    wanted = changed(CONFIG, ["train.epochs=40", "run.workers=2", "run.keep_checkpoints=1"], finished_epochs=5)
+    overrides = ["train.epochs=40", "selector.ranges=2", "run.workers=2", "run.keep_checkpoints=1"]
+    wanted = changed(CONFIG, overrides, finished_epochs=5)
     assert (wanted.train.epochs, wanted.run.workers, wanted.run.keep_checkpoints) == (40, 2, 1)
+    assert wanted.selector.ranges == 2  # the plans are the same
     assert changed(CONFIG, ["optimizer.lr=1e-3"], 0) == CONFIG  # what it is already
 
 

@@ -10,6 +10,7 @@ from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.runs import checkpoint_record
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.training.changes import require_same_run
 from d2ace.pipeline.training.driver import resume
 
 
@@ -42,8 +43,9 @@ def test_what_may_change_changes(finished):
 def test_a_checkpoint_of_other_data_is_refused(finished):
     about = json.loads((finished.path / "data.json").read_text())
     (finished.path / "data.json").write_text(json.dumps({**about, "fingerprint": "another"}))
-    edit(finished, "train.epochs=4")
     with pytest.raises(RunError, match="trained on other data"):
+        require_same_run(finished, Config.load(finished.config), print)
+    with pytest.raises(RunError, match="is no longer what this run was made from"):
         resume(finished.path, quiet=True)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from rank_processes import run_ranks
 
 pytest.importorskip("transformers")
 
@@ -107,7 +107,7 @@ def test_worker_counts_change_no_bit_and_only_the_first_worker_reads_pretrained_
     model.backbone.save_pretrained(source)
     options = models.resolve("huggingface", {"source": str(source), "batch_norm": "batch"})
     options["head_options"] = {"dropout": 0.2}
-    mp.spawn(_workers, (str(tmp_path), options), nprocs=3)
+    run_ranks(_workers, (str(tmp_path), options), 3)
     results = {path.stem: torch.load(path) for path in tmp_path.glob("*.pt")}
     assert len(results) == 18
     for kind in MANY:

@@ -91,9 +91,7 @@ def test_networks_that_need_complete_labels_are_refused_before_anything_starts(f
     assert [name for name in models.names() if not models.get(name).entrywise] == COMPLETE_ONLY
     for name in COMPLETE_ONLY:
         config = small_config(unknown, tmp_path / "runs", "model.options={}", f"model.name={name}")
-        with pytest.raises(
-            ConfigError, match=f"unknown labels .* network '{name}' has .*: clif, .*mlp"
-        ):
+        with pytest.raises(ConfigError, match=f"unknown labels .* network '{name}' has .*: clif, .*mlp"):
             fit(config)
     assert not list(tmp_path.iterdir())
     check_data(small_config(unknown, tmp_path), Manifest.load(unknown))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...common.errors import RunError
+from ...common.stages import log
 from ...common.storage.local_paths import local_path
 from . import result_files as results
 from .package import listing, packed
@@ -59,6 +60,7 @@ def follow(
         RunError: when the cluster cannot be reached, or there is no such job.
     """
     target = local_path(out, "--out") if out else Path("runs") / job
+    log.info("following job %s", job)
     server = JobServer(address)
     try:
         server.follow(job)

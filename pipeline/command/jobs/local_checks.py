@@ -12,6 +12,7 @@ from ...common.config.config import Config
 from ...common.config.overrides import apply_overrides
 from ...common.config.yaml_file import read_settings
 from ...common.errors import ConfigError
+from ...training.names import require_names
 from .package import SHIPPED
 
 _PATHS = ("out", "run", "resume")
@@ -40,10 +41,10 @@ def _check_run(options: argparse.Namespace) -> None:
     if Path(options.config).suffix in SHIPPED:
         if not _is_here(options.config):
             return
-        Config.load(options.config, options.overrides)
+        require_names(Config.load(options.config, options.overrides))
         values = read_settings(options.config, "sections")
     else:
-        Config.make(apply_overrides(values, options.overrides, Config), "overrides")
+        require_names(Config.make(apply_overrides(values, options.overrides, Config), "overrides"))
     values = apply_overrides(values, options.overrides, Config)
     _require_absolute("data.path", values["data"]["path"])
     if hasattr(options, "resume"):  # train; doctor keeps nothing

@@ -2,12 +2,16 @@
 
 import os
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import RunError
 
 ANSWER_S = 10.0
 """Most seconds that a head has to answer."""
+_NEAR_S = 1.0
+_NOTED = "ray_current_cluster"
+"""Where ``ray start`` notes the address of its head, in Ray's folder for temporary files."""
 _CLIENT_PORT = 10001
 _LOOKED_UP_BY_RAY = ("", "auto", "local")
 # RFC 9113, section 3.4: how a client begins HTTP/2, with an empty SETTINGS frame; the server answers with its own.
@@ -33,6 +37,16 @@ def require_head(address: str, timeout_s: float = ANSWER_S) -> None:
             f"RAY_ADDRESS={address}: {found}; start the cluster (ray start --head prints its address), correct "
             "RAY_ADDRESS, or unset it to use a Ray of this machine"
         )
+
+
+def head_of_this_machine() -> str | None:
+    """Return the address of the head that ``ray start --head`` noted on this machine, if something answers there."""
+    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        address = (Path(temporary) / "ray" / _NOTED).read_text().strip()
+    except OSError:
+        return None
+    return address if address and _found_at(address, _NEAR_S) is None else None
 
 
 def _found_at(address: str, timeout_s: float) -> str | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from ..config.sections import RunSection
 from ..errors import RunError
+from ..stages import stage
+from .usage import cluster_in_words
 
 HEAD_NODE = "node:__internal_head__"
 """Ray's resource that the head node alone has."""
@@ -83,14 +85,15 @@ def _wait_for_nodes(run: RunSection, workers: int) -> str:
         return ""
     each = {"CPU": run.cpus_per_worker or 1.0, **({"GPU": 1.0} if run.gpu else {})}
     wanted = ", ".join(f"{amount:g} {name}" for name, amount in each.items())
-    print(f"waiting up to {run.wait_for_nodes_s:g} s for nodes with room for {workers} x {wanted}", flush=True)
-    request_resources(bundles=[each] * workers, bundle_label_selectors=[run.worker_labels] * workers)
+    waiting = f"waiting up to {run.wait_for_nodes_s:g} s for nodes with room for {workers} x {wanted}"
     started = time.monotonic()
-    try:
-        while not _has_room(run, workers) and time.monotonic() - started < run.wait_for_nodes_s:
-            time.sleep(_POLL_S)
-    finally:
-        request_resources(bundles=[])  # the workers keep the nodes busy now, or nobody does
+    with stage(waiting, cluster_in_words):
+        request_resources(bundles=[each] * workers, bundle_label_selectors=[run.worker_labels] * workers)
+        try:
+            while not _has_room(run, workers) and time.monotonic() - started < run.wait_for_nodes_s:
+                time.sleep(_POLL_S)
+        finally:
+            request_resources(bundles=[])  # the workers keep the nodes busy now, or nobody does
     return f" after waiting {time.monotonic() - started:.0f} s for nodes"
 
 

@@ -3,13 +3,17 @@
 import logging
 import math
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import MappingProxyType
 
 from ..config.sections import RunSection
-from .address import require_head
+from ..stages import log, stage
+from .address import head_of_this_machine, require_head
 from .token import require_token, write_token
+from .usage import cluster_in_words
 
 # Read by Ray when it is first imported or started, hence set before; a user's own values stay.
 _ENVIRONMENT = {
@@ -40,18 +44,26 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if joins := bool(address := os.environ.get("RAY_ADDRESS", "")):
-        require_head(address)
-        require_token(address)
+    joins = bool(address := os.environ.get("RAY_ADDRESS", ""))
     with _set_by_default({} if joins else _LOCAL_ENVIRONMENT):
-        if joins:
-            ray.init(logging_level=logging.ERROR)
-        else:
-            _start(run, dashboard)
         try:
+            with _sigterm_taken_back():
+                if joins:
+                    _join(address)
+                else:
+                    _start(run, dashboard)
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _sigterm_taken_back() -> Iterator[None]:
+    """Put the handler of SIGTERM back after the block: Ray's prints a stack before anybody hears of the signal."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -66,18 +78,34 @@ def _set_by_default(values: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
+def _join(address: str) -> None:
+    """Join the cluster at RAY_ADDRESS; what its processes print stays in their logs, as with a Ray of this machine."""
+    import ray
+
+    require_head(address)
+    require_token(address)
+    with stage(f"joining the Ray cluster at {address} (RAY_ADDRESS)"):
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    log.info("Ray: the cluster at %s: %s", ray.get_runtime_context().gcs_address, cluster_in_words())
+
+
 def _start(run: RunSection, dashboard: bool) -> None:
+    """Start a Ray of this machine, for this process alone."""
     import ray
 
     write_token()
+    if other := head_of_this_machine():
+        log.info("the Ray that runs at %s is not used: RAY_ADDRESS=%s would use it", other, other)
     needed = math.ceil(run.workers * (run.cpus_per_worker or 0.5)) + 1
-    ray.init(
-        address="local",
-        num_cpus=max(os.cpu_count() or 1, needed),
-        include_dashboard=dashboard,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
+    with stage("starting Ray on this machine (no RAY_ADDRESS is set)"):
+        ray.init(
+            address="local",
+            num_cpus=max(os.cpu_count() or 1, needed),
+            include_dashboard=dashboard,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    log.info("Ray: started here for this command alone: %s", cluster_in_words())
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def close_to_others() -> None:
 
 
 def require_token(address: str) -> None:
-    """Ask the Ray head at RAY_ADDRESS whether it lets a client without a token in, unless this one sends a token.
+    """Ask the Ray head at RAY_ADDRESS whether it lets this client in, with the token that it sends or without one.
 
     Ray itself tries for half a minute and ends with a traceback. Any other trouble is left to Ray's words.
 
@@ -61,15 +61,35 @@ def require_token(address: str) -> None:
         address: ``HOST:PORT``, or one of the words and schemes that Ray looks up by itself, which are not asked.
 
     Raises:
-        RunError: when it asks for a token.
+        RunError: when it asks for a token and got none or another, or when there is none to send.
     """
-    if sends_token() or address in _LOOKED_UP_BY_RAY or "://" in address or os.environ.get("RAY_USE_TLS") == "1":
+    if address in _LOOKED_UP_BY_RAY or "://" in address or os.environ.get("RAY_USE_TLS") == "1":
         return
+    sent = _token() if sends_token() else None
+    if sends_token() and sent is None:
+        raise RunError(f"RAY_AUTH_MODE=token, but there is no token in RAY_AUTH_TOKEN or {token_file()}: {HINT}")
     import grpc
 
+    metadata = [("authorization", f"Bearer {sent}")] if sent else []
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
-            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=_ANSWER_S)
+            channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")(b"", timeout=_ANSWER_S, metadata=metadata)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-                raise RunError(f"RAY_ADDRESS={address} {NONE_SENT}: {HINT}") from None
+                met = f"refuses the token that was sent (from {_source()})" if sent else NONE_SENT
+                raise RunError(f"RAY_ADDRESS={address} {met}: {HINT}") from None
+
+
+def _token() -> str | None:
+    """Return the token that Ray's clients send, None where there is none."""
+    if given := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return given
+    try:
+        return token_file().read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def _source() -> str:
+    """Return where ``_token`` found it."""
+    return "RAY_AUTH_TOKEN" if os.environ.get("RAY_AUTH_TOKEN", "").strip() else str(token_file())

@@ -145,6 +145,8 @@ class TrainSection(Section):
     ``reduction="ddp"`` is PyTorch's own (faster on GPUs; equal up to rounding). ``auto``: exact on CPU, ddp on GPU.
     With ``ddp`` a worker computes its share of a batch in one pass, or with ``accumulate`` micro-batch by micro-batch,
     in the memory of one. ``ema``: decay of a moving average of the weights; it is evaluated and kept as the best.
+    ``patience``: end the run when the monitored validation metric has not improved for so many epochs; null trains all.
+    Schedules follow ``epochs`` all the same.
     ``channels_last`` (memory layout) and ``compile`` (by ``torch.compile``) can make convolutions faster on GPUs.
     """
 
@@ -161,6 +163,7 @@ class TrainSection(Section):
     channels_last: bool = False
     compile: bool = False
     monitor: str = "macro_auc"
+    patience: PositiveInt | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
@@ -181,6 +184,9 @@ class RunSection(Section):
     ``worker_labels``, ``data_labels``: workers, and tasks that read data, only on nodes with these Ray labels.
     ``wait_for_nodes_s``: when the cluster lacks CPUs or GPUs for the workers, ask its autoscaler and wait so many
     seconds before the run is refused.
+    ``wait_limit_s``: give up after waiting so many seconds for CPUs or GPUs that others hold; null waits for ever, with
+    a line every 30 s.
+    ``max_failures``: how often workers that failed are started again; an error that would happen again ends the run.
     """
 
     name: str | None = None
@@ -199,3 +205,4 @@ class RunSection(Section):
     worker_labels: dict[str, str] = {}
     data_labels: dict[str, str] = {}
     wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0
+    wait_limit_s: Annotated[float, Field(gt=0)] | None = None

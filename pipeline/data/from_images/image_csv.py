@@ -17,7 +17,7 @@ from .vocabulary import Vocabulary
 
 OPTIONS = frozenset(
     {"files", "images", "labels", "label_prefix", "label_column", "label_delimiter"}
-    | {"split_column", "path_column", "exclude", "encoding"}
+    | {"split_column", "path_column", "exclude", "encoding", "missing_labels"}
 )
 _PATTERNS = ("labels.csv", "*.csv", "*.tsv")
 _TAB_SEPARATED = (".tsv", ".tab")
@@ -42,13 +42,18 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     if options.label_column is not None:
         fixed = [(table, part.split) for table, part in zip(tables, parts, strict=True)]
         vocabulary = list(options.labels) if options.labels is not None else collect_labels(fixed, columns[0])
+    absent = options.missing_labels == "absent"
     encoders = [
-        LabelColumns(table, part.split, chosen, vocabulary)
+        LabelColumns(table, part.split, chosen, vocabulary, optional=absent)
         for table, part, chosen in zip(tables, parts, columns, strict=True)
     ]
-    builder = ListingBuilder(Vocabulary(encoders[0].labels, parts[0].location), reject=reject)
+    names = list(options.labels) if absent and options.labels is not None else encoders[0].labels
+    if not names:
+        hint = "to predict rows whose labels nobody knows yet, say --labels A,B,... and --missing-labels absent"
+        raise parts[0].error(f"has no column for a label; {hint}")
+    builder = ListingBuilder(Vocabulary(names, parts[0].location), reject=reject)
     for part, table, encoder in zip(parts, tables, encoders, strict=True):
-        if encoder.labels != encoders[0].labels:
+        if encoder.labels != names and not absent:
             raise part.error(f"its labels differ from those of {parts[0].location}")
         folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, ["images", part.split_name]))
         _add_rows(builder, folder, part, table, encoder, _path_column(table, options))
@@ -102,11 +107,12 @@ def _other_columns(table: Table, options: SourceOptions) -> list[int]:
 def _add_rows(
     builder: ListingBuilder, folder: ImageFolder, part: Part, table: Table, encoder: LabelColumns, path: int
 ) -> None:
-    home = part.location.parent
+    home, numbers = part.location.parent, [builder.vocabulary.number(name, part.error) for name in encoder.labels]
     for chunk in table.chunks():
         labels, splits = list(each_row(encoder.encode(chunk))), encoder.encode_split(chunk)
         for row, file in enumerate(chunk.words(path)):
+            found = labels[row].renumbered(numbers)
             fail = partial(chunk.error, row)
             if not isinstance(file, str) or not file.strip():
                 raise fail("the image's path is empty")
-            folder.add(builder, file.strip(), labels[row], int(splits[row]), fail, home)
+            folder.add(builder, file.strip(), found, int(splits[row]), fail, home)

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
+from ..from_tables.alignment import MissingLabels
 from ..from_tables.named_columns import SPLIT_WORDS
 from ..manifest import SPLITS
 from .label_lists import ListReading
@@ -39,6 +40,7 @@ class SourceOptions:
         encoding: of CSV files.
         difficult: keep the labels of objects that VOC marks difficult, or drop them.
         confidence: the least confidence for a label to count.
+        missing_labels: what a table means that lacks a column for a label: see ``MissingLabels``.
     """
 
     files: PerSplit | None = None
@@ -57,6 +59,7 @@ class SourceOptions:
     encoding: str = "utf-8"
     difficult: Difficult = "keep"
     confidence: float = 0.5
+    missing_labels: MissingLabels = "error"
 
     def __post_init__(self) -> None:
         for name in ("labels", "exclude"):
@@ -68,6 +71,9 @@ class SourceOptions:
             raise DataError(f"difficult: {self.difficult!r}{did_you_mean(self.difficult, get_args(Difficult))}")
         if self.label_lists is not None and self.label_lists not in get_args(ListReading):
             raise DataError(f"label_lists: {self.label_lists!r}{did_you_mean(self.label_lists, get_args(ListReading))}")
+        if self.missing_labels not in get_args(MissingLabels):
+            hint = did_you_mean(self.missing_labels, get_args(MissingLabels))
+            raise DataError(f"missing_labels: {self.missing_labels!r}{hint}")
         if not 0 <= self.confidence <= 1:
             raise DataError(f"confidence must be in [0, 1], got {self.confidence}")
         if not self.label_delimiter:

@@ -13,6 +13,7 @@ from ...common.storage.addresses import redacted
 from ...common.storage.local_paths import local_path
 from ...common.storage.locations import Location
 from ..filters import Filters
+from ..from_tables.alignment import MissingLabels
 from ..manifest import Manifest
 from .cleaning import Cleaning, Odd
 from .filtering import filtered
@@ -88,6 +89,7 @@ def prepare_images(
     encoding: str = "utf-8",
     difficult: Difficult = "keep",
     confidence: float = 0.5,
+    missing_labels: MissingLabels = "error",
     short_side: int | None = None,
     quality: int = 95,
     max_pixels: int = 100_000_000,
@@ -108,7 +110,7 @@ def prepare_images(
         source: the data set's folder (or its one file), a local path or an address (``s3://``, ``gs://``, ``file://``).
         out: the folder to write, on a file system that all nodes share.
         format: a key of ``FORMATS``.
-        files: see ``SourceOptions``, as for all that follow up to ``confidence``.
+        files: see ``SourceOptions``, as for all that follow up to ``missing_labels``.
         images: the folder of the images, or one for each split.
         labels: the label names in their order.
         label_file: a file with the label names.
@@ -124,6 +126,7 @@ def prepare_images(
         encoding: of CSV files.
         difficult: of VOC objects.
         confidence: the least that counts, of Open Images.
+        missing_labels: "absent" when no row of an image table has a label that has no column there; else an error.
         short_side: see ``Cleaning``, as for the three that follow.
         quality: of JPEGs that are made.
         max_pixels: the most that is decoded.

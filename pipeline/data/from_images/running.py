@@ -43,6 +43,7 @@ def _run_here(pieces: Sequence[Piece], job: Job) -> Iterator[Finished]:
 
 
 def _run_on_ray(pieces: Sequence[Piece], job: Job) -> Iterator[Finished]:
+    from ...common.cluster.room import wait_for_room
     from ...common.cluster.session import data_context, ray_session
     from ...common.config.sections import RunSection
 
@@ -50,6 +51,7 @@ def _run_on_ray(pieces: Sequence[Piece], job: Job) -> Iterator[Finished]:
         import ray
         from ray.data import DataContext
 
+        wait_for_room({"CPU": 1.0}, 1, "a task that packs images")
         DataContext.get_current().execution_options.preserve_order = False  # an error is told at once
         items = [{"piece": pickle.dumps(piece)} for piece in pieces]
         rows = ray.data.from_items(items, override_num_blocks=len(items)).map(_task, fn_kwargs={"job": job})

@@ -1,6 +1,6 @@
 """Further files of a data set read in the columns of the first: found by name, in whatever order they stand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -75,6 +75,13 @@ def aligned(first: Source, other: Source, absent_labels: bool) -> Source:
 
     names = (*other.notices, *notices)
     return replace(other, labels=first.labels, feature_names=first.feature_names, chunks=chunks, notices=names)
+
+
+def unknown_hint(labels: Iterable[str], columns: Collection[str]) -> str:
+    """Return what helps where a file has none of the labels: nobody may know them yet; nothing where it has some."""
+    if any(name in columns for name in labels):
+        return ""
+    return "; if nobody knows the labels of these rows yet, and you want to predict them, say --missing-labels absent"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from ...common.errors import DataError, did_you_mean
 from ..label_choice import labels_from
 from ..rows import Rows
 from ..truth import truth_of
+from .alignment import unknown_hint
 from .arff_header import Attribute, Header, read_header
 from .arff_rows import CodedRows, RowParser
 from .mulan_xml import read_label_list
@@ -49,7 +50,7 @@ def arff_source(
     lines_of_labels = _label_lines(header, labels, label_file)
     if optional:
         there = {attribute.name for attribute in header.attributes}
-        lines_of_labels = {name: place for name, place in lines_of_labels.items() if name in there} or lines_of_labels
+        lines_of_labels = {name: place for name, place in lines_of_labels.items() if name in there}
     columns = _Columns(header, lines_of_labels)
 
     def chunks() -> Iterator[Rows]:
@@ -118,6 +119,7 @@ class _Columns:
         for name, (file, line) in labels.items():
             if name not in place:
                 message = f"label {name!r} is no attribute of {header.path.name}{did_you_mean(name, place)}"
+                message += unknown_hint(labels, place)
                 raise DataError.at(file or header.path, line, message)
         self.label_names = list(labels)
         self._labels = np.array([place[name] for name in labels], np.int64)

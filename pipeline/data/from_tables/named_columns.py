@@ -14,7 +14,7 @@ from ...common.storage.locations import Location
 from ..label_choice import labels_from
 from ..manifest import SPLITS
 from ..truth import TRUTH
-from .alignment import MissingLabels
+from .alignment import MissingLabels, unknown_hint
 from .label_cells import CellScan, cell_words
 
 SPLIT_WORDS = {
@@ -148,6 +148,8 @@ class LabelColumns:
         """Return the labels of a chunk, n rows; raises DataError for a cell that is no label."""
         if self._delimited is not None:
             return self._encode_delimited(chunk, self._delimited)
+        if not self._label_columns:
+            return csr_array((len(chunk), 0), dtype=np.uint8)
         values = chunk.numbers(self._label_columns, TRUTH)
         bad = np.argwhere((values != 0) & (values != 1))
         if len(bad):
@@ -186,8 +188,10 @@ class LabelColumns:
 
 def _label_columns(table: Table, options: ColumnOptions, optional: bool) -> list[int]:
     if options.labels is not None:
-        wanted = [name for name in options.labels if name in table.names] if optional else options.labels
-        return [find_column(table, name, "label") for name in wanted or options.labels]
+        if optional:
+            return [table.names.index(name) for name in options.labels if name in table.names]
+        hint = unknown_hint(options.labels, table.names)
+        return [find_column(table, name, "label", hint) for name in options.labels]
     if options.label_prefix is not None:
         names = [(index, name) for index, name in enumerate(table.names) if name not in options.exclude]
         found = [index for index, name in names if name.startswith(options.label_prefix)]
@@ -199,13 +203,13 @@ def _label_columns(table: Table, options: ColumnOptions, optional: bool) -> list
     raise DataError(f"{table.path}: nothing says which columns are labels: {hint}")
 
 
-def find_column(table: Table, name: str, what: str) -> int:
-    """Return the place of a column; raises DataError, with what it was wanted for, when there is none."""
+def find_column(table: Table, name: str, what: str, more: str = "") -> int:
+    """Return the place of a column; raises DataError, with what it was wanted for and more, when there is none."""
     if name not in table.names:
         hint = did_you_mean(name, table.names)
         if all(map(_is_number, table.names)):
             hint = "; the first line holds only numbers: does the file lack its line of column names?"
-        raise DataError(f"{table.path}: {what} {name!r} is no column{hint}")
+        raise DataError(f"{table.path}: {what} {name!r} is no column{hint}{more}")
     return table.names.index(name)
 
 

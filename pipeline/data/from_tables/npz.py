@@ -50,7 +50,7 @@ def npz_source(path: str | Path, *, split: int = 0) -> Source:
     def chunks() -> Iterator[Rows]:
         for start in range(0, features.shape[0], step):
             here = slice(start, start + step)
-            yield Rows(features[here], matrix.take(here), splits[here])
+            yield Rows(features[here].astype(np.float32, copy=False), matrix.take(here), splits[here])
 
     label_names = _names(arrays, "label_names", labels.shape[1], path)
     feature_names = _names(arrays, "feature_names", features.shape[1], path)

@@ -59,7 +59,7 @@ def selection_section(study: StudySource) -> Section | None:
     if not drawn:
         return None
     told = prose("1 when all rows are equally likely, smaller the more uneven the law of the epoch; mean over runs.")
-    body = joined(told, legend(study.looks.items()), figures(*drawn[:3]))
+    body = joined(told, legend(study.drawn_looks.items()), figures(*drawn[:3]))
     if drawn[3:]:
         body = joined(body, details(f"{len(drawn) - 3} more data sets and networks", figures(*drawn[3:])))
     return Section("evenness", "Effective sample size", body)

@@ -12,7 +12,7 @@ from ...training.metrics import HIGHER_IS_BETTER
 from .comparison_cost import cost_section, selection_section, target_section
 from .comparison_setup import configuration_section, failure_section
 from .curves import curve_plot
-from .labels import frequency_plot, medians
+from .labels import frequency_plot, has_trend, medians
 from .markup import Html, element, joined
 from .page import Card, Section, cards, details, figure, figures, left_out, legend, notes, page, prose, table
 from .rows import Difference, forest_plot, furthest, outcome_plot, rank_plot
@@ -122,13 +122,15 @@ def _verdicts(study: StudySource) -> Section | None:
     ]
     what = f"gain in {study.metric}"
     over = f"Positive is better. Mean over {comparison.unit}s with its {comparison.level:.0%} bootstrap interval."
+    over += " Triangles: significant." if any(v.verdict in ("better", "worse") for v in comparison.verdicts) else ""
     counts = [(v.method, v.wins, v.ties, v.losses) for v in comparison.verdicts]
     main = [
-        figure(forest_plot(overall, what), f"Gain over {comparison.reference}", f"{over} Triangles: significant."),
+        figure(forest_plot(overall, what), f"Gain over {comparison.reference}", over),
         figure(outcome_plot(counts, f"{comparison.unit}s"), "Won, tied, lost", f"Against {comparison.reference}."),
     ]
     if comparison.ranks is not None:
-        remark = "1 is best. A thick bar joins methods whose ranks are closer than the critical difference (Nemenyi)."
+        remark = "1 is best; CD: the critical difference (Nemenyi)."
+        remark += " A thick bar joins methods whose ranks are closer." if comparison.ranks.groups else ""
         main.append(figure(rank_plot(comparison.ranks), "Average ranks", remark))
     cells = {
         f"{data} / {network}": [_within(row, comparison.alpha) for row in rows.to_dict("records")]
@@ -187,7 +189,7 @@ def _learning(study: StudySource) -> Section | None:
     ]
     if not any(drawn):
         return None
-    key = legend(study.looks.items())
+    key = legend(study.drawn_looks.items())
     told = prose(
         "Mean over folds and seeds; the band is one standard deviation to each side. The vertical axis fits the last "
         "four fifths of the epochs."
@@ -210,18 +212,19 @@ def _folded(drawn: Sequence[Html], what: str) -> Html:
 def _labels(study: StudySource) -> Section | None:
     if study.reference is None:
         return None
-    drawn = []
+    drawn, trend = [], False
     for name in study.methods[1:]:
         gains = label_gains(study.done, name, study.reference).dropna()
         gains = gains[gains["positives"] > 0]
         if len(gains):
             drawn.append(_gain_figure(name, gains))
+            trend = trend or has_trend(len(gains))
     if not drawn:
         return None
     told = prose(
         "A point is a label of a data set with a network: average precision on test rows with the method, less that "
-        f"with {study.reference}, mean over matched runs. The line joins the medians of fifths of the labels by "
-        "frequency."
+        f"with {study.reference}, mean over matched runs."
+        + (" The line joins the medians of fifths of the labels by frequency." if trend else "")
     )
     return Section("labels", "Labels: gain against frequency", joined(told, figures(*drawn)))
 
@@ -231,7 +234,7 @@ def _gain_figure(method: str, gains: pd.DataFrame) -> Html:
     positives, gain = gains["positives"].to_numpy(), gains["gain"].to_numpy()
     picture = frequency_plot(positives, gain, names, "gain in average precision", level=0, trend=True)
     better = f"{int((gain > 0).sum())} of {len(gain)} labels gain; mean {signed(float(gain.mean()))}."
-    if len(gain) >= 20:
+    if has_trend(len(gain)):
         fifths = medians(positives, gain)[1]
         better += f" Median of the rarest fifth {signed(fifths[0])}, of the most frequent {signed(fifths[-1])}."
     return figure(picture, method, better)

@@ -6,7 +6,8 @@ from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, RunError
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
-from ...data.summary import Summary, read_summary
+from ...data.summary import Summary, read_summary, some
+from ...data.summary_text import features_text
 from ...data.support import Support, support_of
 from .markup import Html, joined
 from .page import Section, details, left_out, notes, prose, table
@@ -25,17 +26,37 @@ def data_section(source: RunSource) -> Section | None:
         labels = read_labels(manifest)
     except (DataError, RunError) as error:
         return Section("data", "Data", left_out("What the metrics rest on", f"{error}."))
-    parts = {name: support_of(labels, np.asarray(getattr(source.data.splits, name))) for name in _SPLITS}
-    parts = {name: support for name, support in parts.items() if support.rows}
+    ids = {name: np.asarray(getattr(source.data.splits, name)) for name in _SPLITS}
+    parts = {name: support_of(labels, rows) for name, rows in ids.items() if len(rows)}
+    missing = {name: _without_positives(manifest, labels.take(ids[name])) for name in parts}
     warnings = [f"{name} {why}." for name, support in parts.items() if name != "train" and (why := support.warning())]
     summary = read_summary(manifest)
     said = notes([*warnings, *(_said(summary) if summary else [])])
-    balance = _balance(summary) if summary else ""
-    return Section("data", "Data", joined(balance, _support_table(parts), said, _known_table(manifest, labels)))
+    told = joined(_kind(manifest, summary), _balance(summary)) if summary else ""
+    known = _known_table(manifest, labels)
+    return Section("data", "Data", joined(told, _support_table(parts, missing), said, known))
 
 
-def _support_table(parts: dict[str, Support]) -> Html:
+def _without_positives(manifest: Manifest, labels: LabelMatrix) -> str:
+    """Return the labels that no row is known to have, the first ones by name; "none" when there are none."""
+    return some([manifest.labels[label] for label in np.flatnonzero(labels.positive_counts() == 0)]) or "none"
+
+
+def _kind(manifest: Manifest, summary: Summary) -> Html:
+    features = "" if manifest.kind == "image" else "features: "
+    return prose(
+        f"{manifest.rows:,} rows, {features}{features_text(manifest, summary)}. {manifest.n_labels:,} labels, "
+        f"{manifest.cardinality:.3f} a row, density {manifest.label_density:.3f}."
+    )
+
+
+def _support_table(parts: dict[str, Support], missing: dict[str, str]) -> Html:
     partly = any(part.known_share < 1 for part in parts.values())
+    first = ("split", "rows", "known entries") if partly else ("split", "rows")
+    head = (
+        *(*first, "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label"),
+        "labels without a positive",
+    )
     rows = [
         (
             name,
@@ -45,12 +66,11 @@ def _support_table(parts: dict[str, Support]) -> Html:
             f"{part.positive_labels:,}",
             f"{part.labelled_rows:,}",
             fixed(part.median_positives, 0),
+            missing[name],
         )
         for name, part in parts.items()
     ]
-    first = ("split", "rows", "known entries") if partly else ("split", "rows")
-    head = (*first, "macro_auc: labels", "map: labels", "rankings: rows", "positives of the median label")
-    return table("What the metrics of each split of this run rest on", head, rows)
+    return table("What the metrics of each split of this run rest on", head, rows, words=(len(head) - 1,))
 
 
 def _known_table(manifest: Manifest, labels: LabelMatrix) -> Html:

@@ -13,11 +13,12 @@ from scipy import sparse
 
 from .curves import few_numbers
 from .markup import Html
-from .svg import canvas, inline
+from .svg import GROUND, canvas, inline
 from .theme import INK, MAIN, MUTED
 from .wording import short, shortened
 
 _NAMED = 24
+_TREND = 20
 
 
 def frequency_plot(
@@ -51,7 +52,7 @@ def frequency_plot(
         if marks is not None:
             axes.scatter(x, marks[known], 40, marker="_", color=MUTED, linewidth=1.4)
         axes.scatter(x, y, 26 if len(known) < 200 else 12, color=MAIN, alpha=0.8, linewidth=0, gid="labels")
-        if trend and len(known) >= 20:
+        if trend and has_trend(len(known)):
             axes.plot(*medians(x, y), color=INK, linewidth=1.8)
         _frequency_axis(axes, x)
         few_numbers(axes.yaxis)
@@ -63,6 +64,11 @@ def frequency_plot(
         tips = [f"{names[i]}: {short(values[i])}, {short(positives[i])} training rows" for i in known]
         spread = f"from {short(y.min())} to {short(y.max())}" if len(known) else "none known"
         return inline(figure, f"{what} of {len(known)} labels against their training rows, {spread}", {"labels": tips})
+
+
+def has_trend(labels: int) -> bool:
+    """Return whether so many labels are enough for medians of fifths."""
+    return labels >= _TREND
 
 
 def medians(x: np.ndarray, y: np.ndarray, parts: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +111,9 @@ def _name_points(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, names
         text = shortened(name, 12)
         box = (px + 5, py - 5, px + 9 + 6.5 * len(text), py + 6)
         if box[2] < axes.bbox.x1 + 8 and not any(_overlap(box, other) for other in taken):
-            axes.annotate(text, place, (5, -3.5), textcoords="offset points", fontsize=9.5, color=MUTED)
+            axes.annotate(
+                text, place, (5, -3.5), textcoords="offset points", fontsize=9.5, color=MUTED, bbox=GROUND, zorder=1.5
+            )
             taken.append(box)
 
 

@@ -93,6 +93,26 @@ def figures(*given: Html, level: bool = True) -> Html:
     return element("div", *given, class_="figures" if level else "figures uneven")
 
 
+def tall_rows(others: int) -> int:
+    """Return how many rows the high figure of ``tall`` spans beside so many others."""
+    return -(-others // 2)
+
+
+def tall(high: Html, *others: Html) -> Html:
+    """Return a figure that spans all rows of the others, two of which stand beside it where there is room.
+
+    Args:
+        high: made with ``rows=tall_rows(len(others))``.
+        others: the figures beside it.
+    """
+    return element("div", high, *others, class_="figures uneven tall")
+
+
+def beside(told: Html, picture: Html) -> Html:
+    """Return a single figure with its explanation beside it where there is room."""
+    return element("div", told, picture, class_="beside")
+
+
 def side_by_side(*given: Html) -> Html:
     """Return tables or listings beside each other where there is room."""
     return element("div", *given, class_="side-by-side")

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from ...studies.compare.ranks import Ranks
 from .curves import few_numbers
 from .markup import Html
-from .svg import canvas, inline
+from .svg import GROUND, canvas, inline
 from .theme import INK, MAIN, MUTED, PAPER, RULE, TOKENS
 from .wording import on_two_lines, short
 
@@ -184,5 +184,4 @@ def _bracket(axes: Axes, distance: float) -> None:
 
 def _write(axes: Axes, text: str, x: float, y: float) -> None:
     """Write text to the right of a point, over whatever lines are there."""
-    ground = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
-    axes.annotate(text, (x, y), (7, -3.6), textcoords="offset points", fontsize=10, bbox=ground, zorder=4)
+    axes.annotate(text, (x, y), (7, -3.6), textcoords="offset points", fontsize=10, bbox=GROUND, zorder=4)

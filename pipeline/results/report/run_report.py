@@ -8,6 +8,7 @@ from ...training.metrics import HIGHER_IS_BETTER, METRICS
 from .curves import Curve, curve_plot
 from .data_section import data_section
 from .drawn_section import drawn_section
+from .entries_section import entries_section
 from .markup import Html, joined
 from .page import (
     Card,
@@ -39,12 +40,20 @@ def run_page(source: RunSource) -> str:
     config = source.config
     lead = (
         f"Network {config.model.name}, batches of {config.train.batch_size} rows chosen by {config.selector.name}, "
-        f"{len(source.epochs)} of {config.train.epochs} epochs, seed {config.run.seed}. Epochs count from 1."
+        f"{len(source.epochs)} of {config.train.epochs} epochs{_why_fewer(source)}, seed {config.run.seed}. "
+        "Epochs count from 1."
     )
-    chosen = (label_section, selection_section, correlation_section, drawn_section)
+    chosen = (label_section, selection_section, entries_section, correlation_section, drawn_section)
     parts = (_summary, data_section, _learning, *chosen, _cost, _configuration)
     sections = [section for section in (part(source) for part in parts) if section is not None]
     return page("Run report", source.folder.path.name, lead, sections, "Written by d2ace report.")
+
+
+def _why_fewer(source: RunSource) -> str:
+    """Return why a finished run has fewer epochs than were planned, nothing for others."""
+    if not source.result or not source.result.get("stopped_early"):  # older versions did not stop early
+        return ""
+    return f" (stopped early: {source.config.train.monitor} did not improve for {source.config.train.patience} epochs)"
 
 
 def _summary(source: RunSource) -> Section:

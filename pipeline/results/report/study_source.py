@@ -75,6 +75,12 @@ class StudySource:
         looks = {name: series_style(number) for number, name in enumerate(others)}
         return looks if self.reference is None else {self.reference: REFERENCE, **looks}
 
+    @property
+    def drawn_looks(self) -> dict[str, SeriesStyle]:
+        """How the methods are drawn that have a run: one whose runs all failed has no line."""
+        done = set(self.done["method"])
+        return {name: look for name, look in self.looks.items() if name in done}
+
     def cells(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Yield each data set with each network as a title, and its successful runs."""
         for (data, network), rows in self.done.groupby(CELL, sort=False):

@@ -9,17 +9,21 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from .markup import Html, printable
-from .theme import INK, MUTED, RULE, TOKENS, SeriesStyle
+from .theme import INK, MUTED, PAPER, RULE, TOKENS, SeriesStyle
 
 WIDTH = 340
+GROUND: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
+"""Box behind a text that stands among lines, so that none crosses it."""
 _UNITS_PER_INCH = 72
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -87,7 +91,8 @@ def inline(figure: Figure, alternative: str, tips: Mapping[str, Sequence[str]] |
     with warnings.catch_warnings():
         # Only for measuring: the page's fonts have what Matplotlib's own lacks.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # Laid out and drawn once, where savefig draws twice.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     source, alternative = printable(buffer.getvalue()), printable(alternative)
     root = ElementTree.fromstring(source)
     _forget_namespaces(root)
@@ -169,6 +174,7 @@ def numbered(page: str) -> str:
     return _SVG.sub(one, page)
 
 
+@cache
 def swatch(look: SeriesStyle) -> Html:
     """Return a piece of a series' line with its marker, for a legend."""
     with canvas(height=14, width=38) as (figure, axes):

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from .curves import epoch_axis, epoch_numbers, few_numbers, fit_later
 from .markup import Html
-from .svg import canvas, inline
+from .svg import GROUND, canvas, inline
 from .sweep_scales import Scale
-from .theme import INK, MAIN, MUTED, PAPER, TOKENS
+from .theme import INK, MAIN, MUTED, TOKENS
 from .wording import on_two_lines, short
 
 _FIFTHS = (
@@ -160,5 +160,5 @@ def _draw_scale(axes: Axes, scale: Scale, row: int) -> None:
         side = "left" if share < 0.04 else "right" if share > 0.96 else "center"
         axes.annotate(
             label, (share, row), (0, -6), textcoords="offset points", ha=side, va="top", fontsize=9, color=MUTED,
-            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.85}, zorder=4,
+            bbox=GROUND, zorder=4,
         )  # fmt: skip

@@ -6,7 +6,7 @@ import pandas as pd
 from ...studies.tune.table import FINISHED, before_selection, interval, point_from, uniform_remark
 from .comparison_setup import shared_settings
 from .markup import Html, element, joined
-from .page import Card, Section, cards, figure, figures, left_out, notes, page, prose, table
+from .page import Card, Section, beside, cards, figure, left_out, notes, page, prose, table
 from .rows import Bar, bar_plot
 from .sweep_importance import Importance, importance
 from .sweep_scales import knob_range
@@ -15,7 +15,8 @@ from .sweep_source import SweepSource
 from .sweep_trials import learning_section, settings_section
 from .wording import duration, fixed, percent, setting
 
-_BEST = 5
+_BEST, _FEW_MORE = 5, 2
+"""Trials in the table of the best; so many more are shown rather than left out."""
 _SAMPLERS = {"random": "random points", "grid": "a grid of at most {points} values a knob", "optuna": "Optuna (TPE)"}
 _SCHEDULERS = {
     "asha": "ASHA, which lets about one trial in {factor} go on at each rung",
@@ -87,7 +88,7 @@ def _better(source: SweepSource) -> str:
 
 
 def _best(source: SweepSource) -> Section:
-    shown = source.ranked.head(_BEST)
+    shown = source.ranked if len(source.ranked) <= _BEST + _FEW_MORE else source.ranked.head(_BEST)
     head = ("trial", source.metric, "95 % interval", "best epoch", "epochs", "status", *source.knobs)
     count = len(source.ranked)
     chosen = f"Of {count} trials the luckiest wins; its score" if count > 1 else "It"
@@ -97,7 +98,10 @@ def _best(source: SweepSource) -> Section:
         "to trust, train the best settings with seeds that the sweep did not use and compare them with the defaults "
         "on test rows.",
     )
-    found = table("The best trials", head, [_trial_row(source, row) for _, row in shown.iterrows()], words=(5,))
+    caption = (
+        f"The best {len(shown)} of {count} trials" if len(shown) < count else "All trials with a score, the best first"
+    )
+    found = table(caption, head, [_trial_row(source, row) for _, row in shown.iterrows()], words=(5,))
     parts = (found, _uniform(source), prose(_runner_up(source)), told, _difference(source))
     return Section("best", "Best settings", joined(*parts))
 
@@ -174,4 +178,4 @@ def _importance(source: SweepSource) -> Section:
         "does not show; a small R² or a small bar can be chance."
     )
     drawn = figure(bar_plot(bars, "loss of R²"), "Permutation importance")
-    return Section("importance", "Importance of each knob", joined(told, figures(drawn, level=False)))
+    return Section("importance", "Importance of each knob", beside(told, drawn))

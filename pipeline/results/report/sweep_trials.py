@@ -1,36 +1,38 @@
 """The parts of a sweep's report with a line or a point a trial: settings against scores, scores against time."""
 
-import itertools
-
 import numpy as np
 
 from ...studies.tune.table import FINISHED
 from .markup import Html, joined
-from .page import Section, figure, figures, left_out, prose
+from .page import Section, figure, figures, left_out, prose, tall, tall_rows
 from .sweep_pictures import best_so_far_plot, parallel_plot, slice_plot, trial_curves_plot
 from .sweep_scales import knob_range, knob_scale, score_scale
 from .sweep_source import SweepSource
 from .wording import fixed
-
-_CLOSEST = 40  # SVG units between two axes of parallel coordinates
 
 
 def settings_section(source: SweepSource) -> Section:
     """Return parallel coordinates of all trials, and scores against every knob."""
     better = "higher" if source.higher else "lower"
     last = " Of a trial that changed its settings, the last ones count." if source.sweep.scheduler == "pbt" else ""
-    told = prose(
-        f"The score is the best of all epochs that a trial got; {better} is better. Filled: trained to the end; "
-        f"hollow: stopped or failed before, so that its score is of fewer epochs; circle: the best.{last}"
+    told = prose(f"The score is the best of all epochs that a trial got; {better} is better. {_points(source)}{last}")
+    return Section("settings", "Scores against settings", joined(told, tall(_parallel(source), *_slices(source))))
+
+
+def _points(source: SweepSource) -> str:
+    """Return what the points of the slices say."""
+    if (source.ranked["status"] == FINISHED).all():
+        return "Circle: the best."
+    return (
+        "Filled: trained to the end; hollow: stopped or failed before, so that its score is of fewer epochs; circle: "
+        "the best."
     )
-    drawn = [_parallel(source), *_slices(source)]
-    return Section("settings", "Scores against settings", joined(told, figures(*drawn, level=False)))
 
 
 def _parallel(source: SweepSource) -> Html:
     axis, at = score_scale(source.metric, _scores(source), source.higher)
     scales = [*(knob_scale(name, knob) for name, knob in source.knobs.items()), axis]
-    rows = next(rows for rows in itertools.count(1) if _height(rows) >= _CLOSEST * len(scales))
+    rows = tall_rows(len(source.knobs))
     picture = parallel_plot(scales, np.column_stack([source.places(source.ranked), at]), _names(source), _height(rows))
     remark = "A line is a trial. Blue: the best two fifths; orange: the worst two; fat: the best. Right is better."
     return figure(picture, "Parallel coordinates", remark, rows=rows)
@@ -66,7 +68,8 @@ def learning_section(source: SweepSource) -> Section:
     whole = (source.ranked["status"] == FINISHED).tolist()
     skipped = min(len(leading) // 5, min(map(len, curves)) - 1)
     picture = trial_curves_plot(curves, leading, whole, source.metric, skipped)
-    remark = "Blue: the best trial; fat: the best of all trials until each epoch. A dot ends a trial that was stopped."
+    remark = "Blue: the best trial; fat: the best of all trials until each epoch."
+    remark += "" if all(whole) else " A dot ends a trial that was stopped."
     drawn = [figure(picture, f"Validation {source.metric} of all trials", remark)]
     if source.progress.empty:
         missing = left_out("Best score against time", "progress.jsonl is not there.")

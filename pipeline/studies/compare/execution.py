@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,14 +17,15 @@ import ray
 from ray.exceptions import RayError
 from tqdm import tqdm
 
-from ...common.cluster.nodes import require_places
-from ...common.cluster.resources import living_nodes
+from ...common.cluster.room import wait_for_room
 from ...common.cluster.session import ray_session
+from ...common.cluster.usage import free_and_held
 from ...common.config.sections import RunSection
 from ...common.errors import ConfigError, RunError
+from ...common.stages import stage
 from ...common.storage.folder_lock import FolderLock
 from ...data.manifest import Manifest
-from ...training.checks import check, check_data
+from ...training.checks import check, check_data, require_all_epochs
 from ..origin import package_version
 from .study import Study, StudyRun
 from .study_run import train_run
@@ -87,6 +88,7 @@ def _check(runs: Sequence[StudyRun]) -> None:
     for run in {(run.data, run.network, run.method): run for run in reversed(runs)}.values():
         try:
             check(run.config)
+            require_all_epochs(run.config)
             check_data(run.config, Manifest.load(run.config.data.path))
         except ConfigError as error:
             raise ConfigError(f"{run.study.name}, {run.data} x {run.network} x {run.method}: {error}") from None
@@ -116,19 +118,24 @@ def _train(
     deadline = started + 60 * minutes if minutes is not None else float("inf")
     with ray_session(RunSection(workers=0)):
         need = {"CPU": 1.0, "GPU": todo[0].study.gpus_per_run}
-        require_places(living_nodes(), need, 1, f"gpus_per_run={need['GPU']:g}, a run", {})
+        wait_for_room(need, 1, f"gpus_per_run={need['GPU']:g}, a run")
         bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
-        for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
-            table.add({**row, "commit": commit})
-            failures += row["error"] is not None
-            bar.update()
-            if not quiet and bar.disable:
-                what = f"{row['data']} x {row['network']} x {row['method']}, fold {row['fold']}, seed {row['seed']}"
-                took = row["error"] or f"{sum(row['train_s']):.1f} s training"
-                print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {what}: {took}", flush=True)
+        with stage(f"training {len(todo)} runs", free_and_held) as said:
+            for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
+                table.add({**row, "commit": commit})
+                failures += row["error"] is not None
+                bar.update()
+                said()
+                if not quiet and bar.disable:
+                    print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {_told(row)}", flush=True)
         bar.close()
     if failures and not quiet:
         print(f"{failures} of {len(todo)} runs failed; see column error of {table.path}", flush=True)
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    took = row["error"] or f"{sum(row['train_s']):.1f} s training"
+    return f"{row['data']} x {row['network']} x {row['method']}, fold {row['fold']}, seed {row['seed']}: {took}"
 
 
 def _rows(

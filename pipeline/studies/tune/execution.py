@@ -9,11 +9,14 @@ from typing import Any
 import pandas as pd
 import ray
 
-from ...common.cluster.nodes import require_places, require_room
-from ...common.cluster.resources import living_nodes, worker_resources
+from ...common.cluster.nodes import require_room
+from ...common.cluster.resources import worker_resources
+from ...common.cluster.room import wait_for_room
 from ...common.cluster.session import ray_session
+from ...common.cluster.usage import free_and_held
 from ...common.config.sections import RunSection
 from ...common.errors import RunError
+from ...common.stages import stage
 from ...common.storage.begun import begun
 from ...common.storage.folder_lock import FolderLock
 from ...common.storage.local_paths import local_path
@@ -21,7 +24,7 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
 from ...feeds.row_store import materialise
-from ...training.checks import check, check_data, with_absolute_paths
+from ...training.checks import check, check_data, require_all_epochs, with_absolute_paths
 from .sweep import Sweep
 from .table import SweepFolder, reason
 
@@ -56,6 +59,7 @@ def tune(
     sweep.check()
     for known in sweep.known_configs():
         check(known)
+        require_all_epochs(known)
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
     check_data(sweep.make_config(sweep.first_point, sweep.repeats()[0]), Manifest.load(sweep.base.data.path))
@@ -116,7 +120,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     neighbours.mkdir(exist_ok=True)
     run, at_once = sweep.base.run, _at_once(sweep, parallel)
     feed = choose_feed(run, manifest, (at_once or 1) * len(sweep.repeats()))
-    rows = materialise(manifest, run.data_labels, images=feed.feed == "gather")
+    rows = materialise(manifest, run.data_labels, images=feed.feed == "gather", wait_limit_s=run.wait_limit_s)
     data = TrialData(rows, read_labels(manifest), neighbours, feed)
     trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
     state, told = folder.path / "tune", folder.path / "progress.jsonl"
@@ -145,7 +149,8 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
             ),
         )
-    return tuner.fit()
+    with stage(f"running {sweep.n_trials} trials", free_and_held):
+        return tuner.fit()
 
 
 def _trainable(sweep: Sweep, setup: Any) -> Any:
@@ -161,11 +166,11 @@ def _trainable(sweep: Sweep, setup: Any) -> Any:
 
 
 def _require_room(sweep: Sweep) -> None:
-    """Raise RunError when the cluster could never train a single trial."""
+    """Raise RunError when the cluster could never train a single trial; wait while others hold its place."""
     run = sweep.base.run
     require_room(run)
     if not run.workers:
-        require_places(living_nodes(), _trial_resources(run), 1, "a trial in one process", {})
+        wait_for_room(_trial_resources(run), 1, "a trial in one process", limit_s=run.wait_limit_s)
 
 
 def _trial_resources(run: RunSection) -> dict[str, float]:

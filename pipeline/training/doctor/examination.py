@@ -11,9 +11,12 @@ from ....selectors import api as selectors
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.cluster.nodes import require_room
 from ...common.cluster.resources import living_nodes, worker_resources
+from ...common.cluster.room import wait_for_room
 from ...common.cluster.session import ray_session
+from ...common.cluster.usage import free_and_held
 from ...common.config.config import Config
 from ...common.errors import ConfigError
+from ...common.stages import stage
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.inputs import decode_threads
@@ -51,11 +54,15 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
     check_data(config, manifest)
     with ray_session(config.run):
         require_room(config.run)
-        labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
+        with stage(f"reading a sample of {manifest.folder}"):
+            labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
         data = make_run_data(config, labels, StoredRows(sample.store), scaler_rows=sample.scaler_rows())
-        selection = _on_head(measure_selection, config, labels.take(data.splits.train))
+        with stage("measuring selection"):
+            selection = _on_head(measure_selection, config, labels.take(data.splits.train))
         setup = WorkerSetup(config, data, sample.store, budget_s, selection.saved_bytes)
-        rates = {"storage": sample.reading, **_as_worker(config, measure_worker, setup), **selection.rates}
+        with stage("measuring feed and training", free_and_held):
+            measured = _as_worker(config, measure_worker, setup)
+        rates = {"storage": sample.reading, **measured, **selection.rates}
         return _findings(config, data, sample, labels, selection, rates)
 
 
@@ -71,11 +78,12 @@ def _as_worker(config: Config, measure: Callable[..., Any], setup: WorkerSetup) 
     """Call a function where a training worker runs."""
     if len(living_nodes()) == 1 and not config.run.gpu:
         return measure(setup)
-    resources = worker_resources(config.run)
+    run, resources = config.run, worker_resources(config.run)
+    wait_for_room(resources, 1, "a worker to measure", run.worker_labels, limit_s=run.wait_limit_s)
     task = ray.remote(
         num_cpus=resources["CPU"],
         num_gpus=resources.get("GPU", 0.0),
-        label_selector=config.run.worker_labels,
+        label_selector=run.worker_labels,
         max_retries=0,
     )(measure)
     return ray.get(task.remote(setup))

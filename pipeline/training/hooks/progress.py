@@ -1,6 +1,6 @@
 """Progress for the driver: steps now and then, every epoch that is safe in a checkpoint."""
 
-from ...runs.progress import Events
+from ...runs.events import Events
 from ..loop import Epoch, Hook, Training
 from ..steps import Step
 

@@ -140,6 +140,21 @@ def test_a_column_that_may_be_the_split_is_no_label(folder, prepared):
     assert prepared(folder, format="image-csv", labels=["red", "Fold"], overwrite=True)[0].labels == ("red", "Fold")
 
 
+def test_images_whose_labels_nobody_knows_yet_are_packed_on_demand(folder, prepared):
+    write(folder, "labels.csv", "file\nc.png\na.jpg\n")
+    with pytest.raises(DataError, match=r"no column for a label; .*--labels A,B,... and --missing-labels absent"):
+        prepared(folder, format="image-csv")
+    with pytest.raises(DataError, match=r"label 'red' is no column; .*--missing-labels absent"):
+        prepared(folder, format="image-csv", labels=["red", "blue"])
+    manifest, rows = prepared(folder, format="image-csv", labels=["red", "blue"], missing_labels="absent")
+    assert (manifest.labels, manifest.label_counts, len(rows)) == (("red", "blue"), (0, 0), 2)
+    write(folder, "labels.csv", "file,blue\nc.png,1\na.jpg,0\n")
+    options = {"labels": ["red", "blue"], "missing_labels": "absent", "overwrite": True}
+    assert prepared(folder, format="image-csv", **options)[0].label_counts == (0, 1)
+    with pytest.raises(DataError, match="missing_labels: 'absnt'; did you mean 'absent'"):
+        prepared(folder, format="image-csv", missing_labels="absnt")
+
+
 def test_two_saved_indices_are_left_out_and_another_nameless_column_is_refused(folder, prepared):
     write(folder, "labels.csv", "Unnamed: 0.1,Unnamed: 0,file,red\n0,0,c.png,1\n1,1,a.jpg,0\n")
     assert prepared(folder, format="image-csv", path_column="file")[0].labels == ("red",)
@@ -178,7 +193,7 @@ def test_keys_in_a_table_are_kept_nowhere(folder, prepared):
         ("file,red\na.jpg,maybe\n", "labels.csv:2: label 'red' is 'maybe', expected 0 or 1"),
         ("file,red\na.jpg\n", "labels.csv:2: 1 fields, expected 2"),
         ("file,red\n ,1\n", "labels.csv:2: the image's path is empty"),
-        ("file\na.jpg\n", "labels.csv: the list of labels is empty"),
+        ("file\na.jpg\n", "labels.csv: has no column for a label"),
         ("file,red\n", "labels.csv: lists no image"),
         ("", "labels.csv: is empty"),
     ],

@@ -190,8 +190,16 @@ def test_one_file_may_lack_labels_that_are_given(tmp_path):
     source, rows = read(path, labels=["y_b", "y_a"], missing_labels="absent")
     assert source.labels == ("y_b", "y_a")
     assert rows.labels.dense().tolist() == [[0, 1], [0, 0]]
-    with pytest.raises(DataError, match="label 'z' is no column"):
-        read(path, labels=["z"], missing_labels="absent")
+
+
+def test_rows_whose_labels_nobody_knows_yet_are_read_on_demand(tmp_path):
+    path = write(tmp_path, "x1,x2\n1,1\n2,0\n")
+    with pytest.raises(DataError, match=r"label 'cat' is no column; .*nobody knows .* say --missing-labels absent"):
+        read(path, labels=["cat", "dog"])
+    source, rows = read(path, labels=["cat", "dog"], missing_labels="absent")
+    assert (source.labels, source.feature_names) == (("cat", "dog"), ("x1", "x2"))
+    assert (rows.labels.shape, rows.labels.values.nnz) == ((2, 2), 0)
+    assert source.notices == ("t.csv: lacks the labels 'cat', 'dog': absent in all its rows",)
 
 
 def test_parquet_columns(tmp_path, monkeypatch):

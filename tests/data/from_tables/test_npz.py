@@ -5,7 +5,10 @@ from scipy.sparse import csr_array
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.from_tables import npz
 from d2ace.pipeline.data.from_tables.npz import npz_source
+from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.rows import concatenate
+from d2ace.pipeline.data.shards import read_features
 
 X = np.arange(12, dtype=np.float64).reshape(4, 3) % 5
 Y = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.int64)
@@ -95,3 +98,13 @@ def test_files_that_are_no_archives(tmp_path):
         read(path)
     with pytest.raises(DataError, match=r"b\.npz: cannot be read"):
         read(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int8])
+def test_features_of_any_number_type_become_float32(tmp_path, dtype):
+    """Half precision is what pooled features of images are kept in; scipy, which counts columns, does not know it."""
+    _, rows = read(save(tmp_path, X=X.astype(dtype), Y=Y))
+    assert rows.features.dtype == np.float32
+    out = tmp_path / "prepared"
+    prepare(tmp_path / "a.npz", out, min_positives=1)
+    np.testing.assert_array_equal(read_features(Manifest.load(out), np.arange(4)), X)

@@ -239,6 +239,14 @@ def test_no_run_succeeded(tmp_path):
     assert not page.problems
 
 
+def test_nothing_is_said_of_lines_that_are_not_there(tmp_path):
+    table = synthetic_table(methods=METHODS, data=("birds",), folds=2, seeds=1)
+    text = Page(write(with_failures(table, method="balanced"), tmp_path)).text
+    assert "Triangles" not in text and "The line joins the medians" not in text
+    learning = text[text.rindex("Learning curves, validation macro_auc") :]
+    assert "d2ace" in learning[:500] and "balanced" not in learning[:500]
+
+
 def test_one_cell_and_one_run_each(tmp_path):
     table = synthetic_table(methods=METHODS, data=("birds",), folds=1, seeds=1, epochs=1, labels=1)
     page = Page(write(table, tmp_path))

@@ -27,6 +27,7 @@ from d2ace.pipeline.results.report.wording import (
 )
 from d2ace.pipeline.studies.compare.ranks import Ranks
 from d2ace.selectors.scores.correlation import correlations
+from d2ace.selectors.scores.label_pairs import LabelPairs
 
 
 def contrast(one: str, other: str) -> float:
@@ -131,7 +132,7 @@ def test_cosines_come_back_from_correlations():
     scores = rng.random((40, 6)) * (rng.random((40, 6)) < 0.4)
     scores[:, 3] = 0  # a label without positives
     products = (scores.T @ scores * 1e9).astype(np.int64)
-    found = cosines(correlations(products))
+    found = cosines(correlations(products.reshape(-1), LabelPairs(6)).reshape(6, 6))
     for i, j in itertools.product(range(6), repeat=2):
         norm = math.sqrt(products[i, i]) * math.sqrt(products[j, j])
         assert found[i, j] == pytest.approx(products[i, j] / norm if norm else 0.0)

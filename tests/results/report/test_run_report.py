@@ -14,13 +14,16 @@ from page_reader import Page
 from sklearn.metrics import average_precision_score
 from small_run import BEST, EPOCHS, write_run
 
+from d2ace.pipeline import fit
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels
 from d2ace.pipeline.results.report import report
+from d2ace.pipeline.results.report.entries_section import gate_sentence
 from d2ace.pipeline.results.report.label_precision import label_precision
 from d2ace.pipeline.results.report.labels import exposure
+from d2ace.pipeline.results.report.run_report import run_page
 from d2ace.pipeline.results.report.run_source import RunSource
 from d2ace.pipeline.results.report.selection import branch_shares, draw_shares
 from d2ace.pipeline.runs.trained_model import TrainedModel
@@ -78,6 +81,7 @@ def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
         both = ((counts > 0) & (counts < len(part))).sum()
         expected = [len(part), f"{both} of {labels.shape[1]}", (counts > 0).sum(), part.any(axis=1).sum()]
         assert shown[:4] == [str(value) for value in expected]
+        assert shown[5] == (", ".join(f"label{j}" for j in np.flatnonzero(counts == 0)) or "none")
     assert [row[0] for row in rows] == ["train", "validation", "test"]
 
 
@@ -265,3 +269,26 @@ def test_nothing_to_report_on(tmp_path):
 def test_where_it_goes(run, tmp_path, source):
     assert report(run.path) == run.path / "report.html"
     assert report(run.path, tmp_path / "here.html").read_text() == source
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        ({"flagged": 0, "gate_open": False, "wrong_share": None, "skill": None}, "have not been released yet"),
+        ({"flagged": 0, "gate_open": False, "wrong_share": 0.04, "skill": 0.3}, "of 0.30. The gate is shut"),
+        ({"flagged": 1234, "gate_open": True, "wrong_share": 0.4, "skill": 0.75}, "open: 1,234 entries are flagged"),
+        ({"flagged": 12, "gate_open": True, "wrong_share": None, "skill": None}, "The gate is open: 12 entries"),
+    ],
+)
+def test_what_the_gate_decided_is_told(record, sentence):
+    assert sentence in gate_sentence({f"selection/entries_{name}": value for name, value in record.items()})
+
+
+def test_a_run_with_a_policy_has_a_section_on_entries(make_config):
+    entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 0, "skill": 0, "plant": 0.3}}'
+    result = fit(make_config("run.name=a", "train.epochs=3", entries), quiet=True)
+    page = run_page(RunSource.open(result.folder))
+    assert "Missing and wrong labels" in page and "Policy correct." in page and "entries are flagged" in page
+    assert "How many are wrong at most, by label" in page
+    without = run_page(RunSource.open(fit(make_config("run.name=b", "train.epochs=1"), quiet=True).folder))
+    assert "Missing and wrong labels" not in without

@@ -87,8 +87,9 @@ def test_knobs(page):
 
 
 def test_best_trials(folder, page):
-    expected = sorted((t for t in rows(folder) if t["epochs"]), key=lambda t: -t["score"])[:5]
-    head, *shown = page.tables["The best trials"]
+    scored = sorted((t for t in rows(folder) if t["epochs"]), key=lambda t: -t["score"])
+    expected = scored[:5]
+    head, *shown = page.tables[f"The best 5 of {len(scored)} trials"]
     for trial, row in zip(expected, shown, strict=True):
         cells = dict(zip(head, row, strict=True))
         curve, runs = trial["curve"], trial["scores"]
@@ -177,7 +178,7 @@ def test_a_metric_that_is_better_when_lower(tmp_path):
     write_sweep(tmp_path, lambda point: 1 - by_pressure(point), monitor="ranking_loss")
     page = read(tmp_path)
     least = min(rows(tmp_path), key=lambda trial: trial["score"])
-    assert next(iter(page.column("The best trials", "ranking_loss"))) == least["trial"]
+    assert next(iter(page.column("The best 5 of 12 trials", "ranking_loss"))) == least["trial"]
     assert f"Best ranking_loss{least['score']:.4f}validation, lower is better" in page.text
     assert f"to {least['score']:.4g} after" in " ".join(spoken(page))
     source = SweepSource.open(tmp_path)
@@ -188,10 +189,16 @@ def test_a_metric_that_is_better_when_lower(tmp_path):
 def test_one_trial_of_one_run(tmp_path):
     write_sweep(tmp_path, trials=1, seeds=(0,))
     page = read(tmp_path)
-    assert page.column("The best trials", "95 % interval") == {"a1b2c_00000": "–"}
+    assert page.column("All trials with a score, the best first", "95 % interval") == {"a1b2c_00000": "–"}
     assert "a single run, which has no interval" in page.text
     assert "It is of the same validation rows that chose its epoch" in page.text
+    assert "hollow" not in page.text and "A dot ends a trial" not in page.text  # none was stopped
     assert "expected at least 8 trials that did not fail, got 1" in page.text
+
+
+def test_one_trial_more_than_the_best_is_not_left_out(tmp_path):
+    write_sweep(tmp_path, trials=6)
+    assert len(read(tmp_path).tables["All trials with a score, the best first"]) == 7
 
 
 def test_one_trial_of_several_runs_has_no_runner_up(tmp_path):
@@ -210,7 +217,7 @@ def test_all_failed_but_one(tmp_path):
     page = read(tmp_path)
     assert "9 of 10 trials failed" in page.text
     assert "expected at least 8 trials that did not fail, got 1" in page.text
-    statuses = [row[5] for row in page.tables["The best trials"][1:]]
+    statuses = [row[5] for row in page.tables["All trials with a score, the best first"][1:]]
     assert sorted(statuses) == ["failed"] * 4 + ["finished"]  # some of them had trained before
 
 

@@ -8,6 +8,7 @@ from d2ace.selectors import api as methods
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.entries import api
+from d2ace.selectors.entries.judge import RunningMeans, Suspicion
 from d2ace.selectors.with_entries import WithEntries
 
 N, L, EPOCHS, RELEASE = 400, 3, 10, 4
@@ -201,6 +202,38 @@ def test_a_policy_resumed_in_mid_epoch_goes_on_bit_for_bit(name):
     assert_same(whole.state_dict(), make(name, labels).state_dict())
 
 
+def test_chances_are_there_from_the_release_on_and_in_the_saved_state():
+    labels = damaged()
+    policy = make("correct", labels, plant=0.15)
+    run(policy, RELEASE - 1)
+    assert policy.is_planting and np.isnan(policy.wrong).all() and np.isnan(policy.chances(0, 5)).all()
+    run(policy, EPOCHS - RELEASE + 1, RELEASE - 1)
+    assert not policy.is_planting and len(policy.ranks) == len(policy.planted[0])
+    order = np.argsort(-policy.means.mean[:, 0])
+    order = order[labels[order, 0] == 0]
+    chances = policy.chances(0, len(order))
+    hidden = truth()[order, 0] == 1
+    assert chances[hidden].mean() > 0.8 and chances[~hidden].mean() < 0.2
+    assert chances.sum() == pytest.approx(policy.wrong[0])
+    again = make("correct", labels, plant=0.15)
+    again.load_state_dict(policy.state_dict())
+    np.testing.assert_array_equal(again.chances(0, len(order)), chances)
+    policy.reset()
+    assert len(policy.ranks) == 0
+
+
+def test_a_state_of_schema_1_has_no_ranks_and_is_taken():
+    policy = make("correct", damaged())
+    run(policy, EPOCHS)
+    state = policy.state_dict()
+    older = {name: value for name, value in state.items() if name not in ("planted_ranks", "planted_labels")}
+    with pytest.raises(SelectionError, match="lacks planted_ranks, planted_labels"):
+        make("correct", damaged()).load_state_dict(older)
+    again = make("correct", damaged())
+    again.load_state_dict({**older, "schema": 1})
+    assert np.isnan(again.chances(0, 5)).all() and as_set(again.targets()) == as_set(policy.targets())
+
+
 @pytest.mark.parametrize("name", api.names())
 def test_a_selector_with_a_policy_is_a_selector(name):
     labels = damaged()
@@ -241,3 +274,19 @@ def test_a_selector_with_a_policy_is_a_selector(name):
 def test_wrong_names_and_settings_are_refused(name, options, message):
     with pytest.raises(SelectionError, match=message):
         make(name, damaged(), **options)
+
+
+def test_the_most_suspicious_are_those_that_a_sort_puts_first_and_ties_go_by_row():
+    rng = np.random.default_rng(0)
+    means = RunningMeans(60, 2)
+    means.update(np.arange(60), rng.integers(0, 5, (60, 2)) / 4)
+    means.visits[:] = 2
+    means.visits[7] = 1
+    labels = LabelMatrix.of((rng.random((60, 2)) < 0.3).astype(np.float32))
+    for kind, sign in ((Suspicion.of_missing(labels), 1), (Suspicion.of_wrong(labels), -1)):
+        rows, columns = kind.most_suspicious(means, np.array([9.0, 0.4]))
+        open_ = [row for row in np.flatnonzero(kind.suspects[:, 0]) if row != 7]
+        want = sorted(open_, key=lambda row: (-sign * means.mean[row, 0], row))[:9]
+        assert sorted(rows.tolist()) == sorted(want) and not columns.any()
+        every = kind.most_suspicious(means, np.array([1000.0, 1000.0]))
+        assert len(every[0]) == kind.suspects.sum() - kind.suspects[7].sum()

@@ -1,0 +1,82 @@
+"""Data sets with damaged labels for ``entries.py``: training and validation rows are damaged alike, test rows never.
+
+N rows, L labels.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from _common import ROOT
+
+from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.data.manifest import SPLITS, Manifest
+from d2ace.pipeline.data.rows import Rows
+from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
+from d2ace.selectors.common.label_matrix import LabelMatrix
+from d2ace.selectors.common.randomness import generator
+
+DATA = ROOT.parent / "shared" / "data"
+SETS = {
+    "mirflickr14": DATA / "mirflickr14" / "efficientnet-lite0.npz",
+    "yeast": DATA / "mulan" / "yeast",
+    "bibtex": DATA / "mulan" / "bibtex",
+    "Corel5k": DATA / "mulan" / "Corel5k",
+}
+DAMAGES = ("clean", "single", "missing30", "missing50", "missing70", "missing-rare", "wrong20")
+"""``single``: one observed positive a row. ``missingP``: P % of the positives are missing. ``missing-rare``: from 30 to
+90 % of a label's, the more the rarer it is. ``wrong20``: a fifth of the positives moved to a label the row lacks."""
+
+
+def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
+    """Return a prepared data set, made if it is not there: 60 % training, 10 % validation and 30 % test rows."""
+    out = folder / f"{name}-{damage}-{seed}"
+    if out.is_dir():
+        return out
+    whole = _whole(name, folder)
+    labels = read_labels(whole).positives.toarray()
+    order = generator(seed, "benchmark split").permutation(whole.rows)
+    split = np.empty(whole.rows, np.int8)
+    bounds = (np.array([0.6, 0.7]) * whole.rows).astype(int)
+    for part, ids in zip(("train", "validation", "test"), np.split(order, bounds), strict=True):
+        split[ids] = SPLITS.index(part)
+    seen = split != SPLITS.index("test")
+    labels[seen] = spoilt(labels[seen], damage, seed)
+    facts = {"labels": whole.labels, "n_features": whole.n_features, "source": f"{name}, {damage}"}
+    with ShardWriter(out, kind="dense", **facts) as writer:
+        writer.write(Rows(read_features(whole, np.arange(whole.rows)), LabelMatrix.of(labels), split))
+    return out
+
+
+def _whole(name: str, folder: Path) -> Manifest:
+    out = folder / name
+    if not out.is_dir():
+        prepare(SETS[name], out, min_positives=20)
+    return Manifest.load(out)
+
+
+def spoilt(labels: np.ndarray, damage: str, seed: int) -> np.ndarray:
+    """Return damaged labels, uint8 (N, L)."""
+    rng, found = generator(seed, "benchmark damage"), labels.copy()
+    rows, columns = np.nonzero(labels)
+    if damage == "single":
+        rank = rng.random(len(rows))
+        first = np.lexsort((rank, rows))
+        keep = first[np.concatenate([[True], np.diff(rows[first]) > 0])]
+        found[:] = 0
+        found[rows[keep], columns[keep]] = 1
+    elif damage.startswith("missing"):
+        chance = np.full(labels.shape[1], 0.5)
+        if damage == "missing-rare":
+            rarity = np.argsort(np.argsort(-labels.sum(axis=0))) / max(labels.shape[1] - 1, 1)
+            chance = 0.3 + 0.6 * rarity
+        else:
+            chance[:] = int(damage.removeprefix("missing")) / 100
+        gone = rng.random(len(rows)) < chance[columns]
+        found[rows[gone], columns[gone]] = 0
+    elif damage.startswith("wrong"):
+        for at in np.flatnonzero(rng.random(len(rows)) < int(damage.removeprefix("wrong")) / 100).tolist():
+            row, column = rows[at], columns[at]
+            lacking = np.flatnonzero((labels[row] == 0) & (found[row] == 0))
+            if len(lacking):
+                found[row, column], found[row, rng.choice(lacking)] = 0, 1
+    return found

@@ -1,0 +1,53 @@
+"""Room in a cluster that others use, too: refused where no node could ever give it, waited for where others hold it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..stages import wait_until
+from .nodes import require_places
+from .resources import living_nodes
+from .usage import amounts_in_words, free_and_held
+
+_ASK_S = 1.0
+_ANYWHERE: Mapping[str, str] = MappingProxyType({})
+
+
+def wait_for_room(
+    each: Mapping[str, float],
+    wanted: int,
+    what: str,
+    labels: Mapping[str, str] = _ANYWHERE,
+    *,
+    limit_s: float | None = None,
+    nodes_may_come: bool = False,
+) -> None:
+    """Return as soon as the cluster has room for all of some tasks or actors at the same time.
+
+    A placement group asks for it, and is given back at once: Ray's own scheduler judges, and an autoscaler sees the
+    demand.
+
+    Args:
+        each: what one of them asks for, by resource; 0 for nothing.
+        wanted: how many.
+        what: they are, for the messages.
+        labels: of the nodes that may hold them.
+        limit_s: most seconds to wait, from ``run.wait_limit_s``; None waits for ever, with a line every 30 s.
+        nodes_may_come: wait also for what the nodes of now could not hold if nobody else used them.
+
+    Raises:
+        RunError: when the nodes could never hold it, or the limit is reached: with what is free and who holds the rest.
+    """
+    from ray.util import placement_group, remove_placement_group
+
+    asked = {name: value for name, value in each.items() if value}
+    if not asked:
+        return
+    if not nodes_may_come:
+        require_places(living_nodes(), asked, wanted, what, labels)
+    group = placement_group([asked] * wanted, bundle_label_selector=[dict(labels)] * wanted if labels else None)
+    try:
+        of_each = f"{amounts_in_words(asked)}{' each' if wanted > 1 else ''}"
+        described = f"room for {what} with {of_each}"
+        wait_until(lambda: group.wait(_ASK_S), described, free_and_held, limit_s=limit_s, poll_s=0)
+    finally:
+        remove_placement_group(group)

@@ -1,0 +1,101 @@
+"""Training on the workers of Ray Train, attempt by attempt.
+
+Ray Train would try again whatever failed, and would wait for its workers' places without a word. Each attempt is
+therefore a training of its own, which starts once, and what comes next is decided here.
+"""
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any, cast
+
+from ..common.cluster.resources import worker_resources
+from ..common.cluster.room import wait_for_room
+from ..common.cluster.usage import amounts_in_words
+from ..common.stages import log
+from ..runs.checkpoints import CheckpointStore
+from .failures import Failures, causes_of
+
+if TYPE_CHECKING:
+    from .worker import WorkerSetup
+
+
+def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
+    """Train a run from its newest checkpoint to its end, again after failures that another try may spare.
+
+    Returns:
+        its final numbers.
+
+    Raises:
+        ConfigError, DataError, SelectionError: as a worker raised them.
+        RunError: when training fails for good, or the workers' places were waited for too long.
+    """
+    from ray.train import TrainingFailedError
+
+    run, folder, events = setup.run.config.run, setup.run.folder, setup.run.events
+    failures, each = Failures(run.max_failures, CheckpointStore(folder.checkpoints)), worker_resources(run)
+    several = run.workers > 1
+    starting = f"starting {run.workers} worker{'s' * several} with {amounts_in_words(each)}{' each' * several}"
+    again = bool(run.wait_for_nodes_s)
+    while True:
+        events.doing(None)  # the wait has words of its own
+        what = f"run.workers={run.workers}"
+        wait_for_room(each, run.workers, what, run.worker_labels, limit_s=run.wait_limit_s, nodes_may_come=again)
+        log.info(starting)
+        events.doing(starting)
+        try:
+            return _attempt(setup, each)
+        except TrainingFailedError as error:
+            if _came_too_late(error):
+                log.warning("others were faster to take the places of the workers")
+            else:
+                events.tell(failures.judge(error))
+        again = True  # a node that was lost may be replaced
+
+
+def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
+    """Train with one group of workers; Ray Train tries again only where it knows that a node was to be taken away."""
+    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    from .worker import train_loop
+
+    run = setup.run.config.run
+    trainer = TorchTrainer(
+        cast(Any, train_loop),
+        train_loop_config={"setup": setup},
+        scaling_config=ScalingConfig(
+            num_workers=run.workers,
+            use_gpu=run.gpu,
+            resources_per_worker=dict(each),
+            label_selector=run.worker_labels or None,
+        ),
+        run_config=RunConfig(
+            # A name of its own: Ray must not resume from its own bookkeeping, the run's checkpoints are the truth.
+            name=f"attempt-{time.time_ns()}",
+            storage_path=str(setup.run.folder.ray),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+            logging_config=LoggingConfig(log_level="ERROR"),
+        ),
+    )
+    with _own_ctrl_c():
+        result: Any = trainer.fit()
+    return result.return_value
+
+
+@contextmanager
+def _own_ctrl_c() -> Iterator[None]:
+    """Take Ray Train's handler of Ctrl-C away after the block: it would go on asking a controller that has ended."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread() and before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _came_too_late(error: BaseException) -> bool:
+    """Return whether the workers' places, free a moment before, were not to be had."""
+    return any(type(cause).__name__ == "WorkerGroupStartupTimeoutError" for cause in causes_of(error))

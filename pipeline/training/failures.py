@@ -1,0 +1,83 @@
+"""What to do when training workers failed: try again from the newest checkpoint, or give up."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..common.errors import HAPPENS_AGAIN, RunError
+from ..runs.checkpoints import Checkpoint, CheckpointStore
+
+
+class Failures:
+    """Counts failures of a run's workers and judges each.
+
+    Args:
+        limit: how many are borne; -1 for any number.
+        store: the run's checkpoints.
+    """
+
+    def __init__(self, limit: int, store: CheckpointStore) -> None:
+        self._limit, self._store, self._count = limit, store, 0
+        self._last: tuple[str, Checkpoint | None] | None = None
+
+    def judge(self, error: BaseException) -> str:
+        """Return the line to tell when another attempt is worth while.
+
+        Args:
+            error: Ray Train's TrainingFailedError.
+
+        Raises:
+            ConfigError, DataError, DivergedError, SelectionError: as a worker raised it, since it would again.
+            RunError: when there were too many failures, or the same error came twice at the same place.
+        """
+        causes = causes_of(error)
+        for cause in causes:
+            if isinstance(cause, HAPPENS_AGAIN):
+                raise cause from error
+        place, words = self._store.latest(), f"{type(causes[0]).__name__}: {_last_line(causes[0])}"
+        if _from_outside(causes[0]):
+            words = f"a training worker has died ({_first_line(causes[0])})"
+        elif self._last == (words, place):
+            raise RunError(f"training failed twice in the same way at the same place: {words}") from error
+        self._last = words, place
+        self._count += 1
+        if 0 <= self._limit < self._count:
+            times = f" {self._count} times, the last time" if self._count > 1 else ""
+            raise RunError(f"training failed{times}: {words} (run.max_failures={self._limit})") from error
+        of = f" of at most {self._limit}" if self._limit >= 0 else ""
+        where = f"epoch {place.epoch + 1}, step {place.step + 1}" if place else "the beginning, without a checkpoint"
+        return f"{words}; failure {self._count}{of}; the workers start again and go on from {where}"
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """Return what went wrong in the workers, the ends of processes first: what they do to others comes after them."""
+    failures: dict[int, Any] = getattr(error, "worker_failures", None) or {}
+    controller = getattr(error, "controller_failure", None)
+    found = [_unwrapped(each) for each in failures.values()] or [_unwrapped(controller or error)]
+    return sorted(found, key=lambda cause: not _from_outside(cause))
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """Return the error itself out of what Ray wraps around it."""
+    for name in ("_base_exc", "health_check_failure", "cause"):
+        inner = getattr(error, name, None)
+        if isinstance(inner, BaseException):
+            return _unwrapped(inner)
+    return error
+
+
+def _from_outside(error: BaseException) -> bool:
+    """Return whether a process or a node ended, or Ray itself failed, rather than what runs in the worker."""
+    return type(error).__module__.partition(".")[0] == "ray"
+
+
+def _first_line(error: BaseException) -> str:
+    return _lines(error)[0]
+
+
+def _last_line(error: BaseException) -> str:
+    """Return the last line: of an error that holds a traceback what a user can act on."""
+    return _lines(error)[-1]
+
+
+def _lines(error: BaseException) -> Sequence[str]:
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]

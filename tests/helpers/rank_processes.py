@@ -1,0 +1,21 @@
+"""Processes that stand for the workers of a run, forked from one that has imported what they need."""
+
+import multiprocessing
+from collections.abc import Callable
+from typing import Any
+
+import torch.multiprocessing as mp
+
+PRELOADED = ["torch.distributed", "torch.nn.parallel", "pandas", "transformers", "d2ace.pipeline.training.steps"]
+
+
+def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], world: int) -> None:
+    """Call ``work(rank, *arguments)`` in ``world`` processes side by side; an error in one is raised here.
+
+    Args:
+        work: a function of a test module.
+        arguments: what travels by pickle.
+        world: number of processes.
+    """
+    multiprocessing.set_forkserver_preload(PRELOADED)  # counts before the first call: the server lives on
+    mp.start_processes(work, arguments, nprocs=world, start_method="forkserver")

@@ -1,0 +1,46 @@
+"""One Ray for all tests of a process; those that need several nodes add them for their own time."""
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
+ROLES = ("trainer", "trainer", "data")
+"""Label ``role`` of the nodes of ``more_nodes``, each with one CPU."""
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> "Iterator[Cluster]":
+    """A head with more logical CPUs than cores, so that three workers and their actor fit."""
+    from ray.cluster_utils import Cluster  # here: most tests need no Ray
+
+    head = {"num_cpus": 6, "include_dashboard": False, "object_store_memory": 100_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def ray_session(ray_cluster) -> Iterator[str]:
+    """Ray in this process; gives its address."""
+    import ray
+
+    ray.init(address=ray_cluster.address, logging_level=logging.ERROR, log_to_driver=False)
+    yield ray_cluster.address
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def more_nodes(ray_cluster, ray_session) -> Iterator[dict[str, str | None]]:
+    """Three more nodes for the tests of a module; gives the label ``role`` of every node by its id."""
+    import ray
+
+    added = [ray_cluster.add_node(num_cpus=1, labels={"role": role}) for role in ROLES]
+    ray_cluster.wait_for_nodes()
+    yield {node["NodeID"]: node["Labels"].get("role") for node in ray.nodes() if node["Alive"]}
+    for node in added:
+        ray_cluster.remove_node(node)

@@ -1,0 +1,155 @@
+"""What is tried again when workers fail, and what is not; Ray Train's errors are made by hand."""
+
+import pickle
+
+import pytest
+from ray.exceptions import ActorDiedError, RayTaskError
+from ray.train import ControllerError, WorkerGroupError
+from ray.train.v2._internal.exceptions import (
+    UserExceptionWithTraceback,
+    WorkerGroupStartupFailedError,
+    WorkerGroupStartupTimeoutError,
+    WorkerHealthCheckFailedError,
+)
+
+from d2ace.pipeline.common.errors import ConfigError, DataError, DivergedError, RunError, SelectionError
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.training import attempts
+from d2ace.pipeline.training.failures import Failures, causes_of
+
+
+def raised(*errors):
+    """Return what ``fit`` raises for errors that workers raised; it has travelled between processes."""
+    wrapped = {rank: UserExceptionWithTraceback(error, "Traceback ...") for rank, error in enumerate(errors)}
+    return pickle.loads(pickle.dumps(WorkerGroupError("...", wrapped)))
+
+
+def killed(others=()):
+    died = WorkerHealthCheckFailedError("A worker health check failed.", ActorDiedError())
+    wrapped = {rank: UserExceptionWithTraceback(error, "...") for rank, error in enumerate(others)}
+    return WorkerGroupError("...", {**wrapped, len(wrapped): died})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return CheckpointStore(tmp_path / "checkpoints", keep=99)
+
+
+def reach(store, epoch, step=0):
+    store.save(epoch, step, {}, {})
+
+
+@pytest.mark.parametrize("kind", [ConfigError, DataError, DivergedError, SelectionError])
+def test_what_would_happen_again_is_raised_as_it_was(store, kind):
+    failures = Failures(3, store)
+    with pytest.raises(kind, match=r"^rows are odd$"):
+        failures.judge(raised(RuntimeError("Connection closed by peer"), kind("rows are odd")))
+
+
+def test_what_the_selection_actor_raised_is_found_within_what_ray_made_of_it(store):
+    inner = RayTaskError("f", "Traceback ...", SelectionError("no such label")).as_instanceof_cause()
+    with pytest.raises(SelectionError, match=r"^no such label$"):
+        Failures(3, store).judge(WorkerGroupError("...", {0: UserExceptionWithTraceback(inner, "...")}))
+
+
+def test_a_death_is_tried_again_from_the_checkpoint_up_to_the_limit(store):
+    failures = Failures(2, store)
+    told = failures.judge(killed([RuntimeError("Connection closed by peer")]))
+    assert told.startswith("a training worker has died (")
+    assert told.endswith(
+        "failure 1 of at most 2; the workers start again and go on from the beginning, without a checkpoint"
+    )
+    reach(store, 3, 8)
+    assert failures.judge(killed()).endswith(
+        "failure 2 of at most 2; the workers start again and go on from epoch 4, step 9"
+    )
+    with pytest.raises(RunError, match=r"training failed 3 times, the last time: .* \(run\.max_failures=2\)"):
+        failures.judge(killed())
+
+
+def test_no_failure_is_borne_with_a_limit_of_0(store):
+    with pytest.raises(RunError, match="training failed: a training worker has died"):
+        Failures(0, store).judge(killed())
+
+
+def test_any_number_is_borne_without_a_limit(store):
+    failures = Failures(-1, store)
+    for number in range(1, 6):
+        assert f"failure {number}; " in failures.judge(killed())
+
+
+def test_the_same_error_at_the_same_place_is_not_tried_a_third_time(store):
+    failures = Failures(3, store)
+    assert "ValueError: odd shape; failure 1 of at most 3" in failures.judge(raised(ValueError("odd shape")))
+    with pytest.raises(RunError, match="twice in the same way at the same place: ValueError: odd shape"):
+        failures.judge(raised(ValueError("odd shape")))
+
+
+def test_the_same_error_further_on_is_tried_again(store):
+    failures = Failures(3, store)
+    failures.judge(raised(ValueError("odd shape")))
+    reach(store, 1)
+    assert "failure 2" in failures.judge(raised(ValueError("odd shape")))
+
+
+def test_workers_that_cannot_start_are_a_failure_too(store):
+    error = ControllerError(WorkerGroupStartupFailedError("At least one of the worker actors failed to initialize."))
+    failures = Failures(1, store)
+    assert "failed to initialize" in failures.judge(error)
+    with pytest.raises(RunError, match="failed to initialize"):
+        failures.judge(error)
+
+
+def test_the_ends_of_processes_come_before_what_they_do_to_others():
+    assert isinstance(causes_of(killed([RuntimeError("Connection closed by peer")]))[0], ActorDiedError)
+
+
+@pytest.fixture
+def made_up(make_config, tmp_path, monkeypatch):
+    """Return a function that trains with made-up attempts; gives what was waited for and told."""
+    from types import SimpleNamespace
+
+    config = make_config("run.workers=2", "run.wait_limit_s=90", "run.worker_labels.zone=a")
+    said: list = []
+    events = SimpleNamespace(doing=lambda what: said.append(("doing", what)), tell=lambda line: said.append(line))
+    folder = SimpleNamespace(checkpoints=tmp_path / "checkpoints")
+    setup = SimpleNamespace(run=SimpleNamespace(config=config, folder=folder, events=events))
+
+    def wait(each, wanted, what, labels, **settings):
+        said.append((each, wanted, labels, settings["limit_s"], settings["nodes_may_come"]))
+
+    monkeypatch.setattr(attempts, "worker_resources", lambda run: {"CPU": 0.5})
+    monkeypatch.setattr(attempts, "wait_for_room", wait)
+
+    def train(*outcomes):
+        left = list(outcomes)
+
+        def attempt(setup, each):
+            outcome = left.pop(0)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(attempts, "_attempt", attempt)
+        return attempts.train_on_workers(setup), said
+
+    return train
+
+
+def test_room_is_waited_for_before_every_attempt_and_nodes_may_come_after_a_loss(made_up):
+    result, said = made_up(killed(), {"epochs": 3})
+    assert result == {"epochs": 3}
+    starting = ("doing", "starting 2 workers with 0.5 CPUs each")
+    room = [({"CPU": 0.5}, 2, {"zone": "a"}, 90.0, may) for may in (False, True)]
+    assert said[:3] == [("doing", None), room[0], starting] and said[4:] == [("doing", None), room[1], starting]
+    assert said[3].startswith("a training worker has died")
+
+
+def test_places_that_others_took_first_are_no_failure(made_up):
+    late = [ControllerError(WorkerGroupStartupTimeoutError(2)) for _ in range(9)]
+    assert made_up(*late, {"epochs": 3})[0] == {"epochs": 3}
+
+
+def test_an_error_that_would_happen_again_ends_the_first_attempt(made_up):
+    with pytest.raises(DataError, match="rows are odd"):
+        made_up(raised(DataError("rows are odd")), {"epochs": 3})

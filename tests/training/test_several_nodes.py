@@ -1,0 +1,120 @@
+"""Over several nodes a run is that of one node, its parts are where they should be, and the doctor measures them there.
+
+Functions of this module travel by value: other processes see what a test has put in the place of the program's own.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+import ray
+import torch
+from range_case import make_case, train
+from ray import cloudpickle
+from small_table import orders
+
+from d2ace.pipeline import fit
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.feeds import row_store, stream
+from d2ace.pipeline.selection.ray_ranges import RayRanges
+from d2ace.pipeline.training import worker
+from d2ace.pipeline.training.doctor import as_json, examination
+from d2ace.pipeline.training.metrics import METRICS
+from d2ace.selectors.d2ace import D2ACE
+from d2ace.selectors.sharded import ShardedD2ACE
+
+pytestmark = pytest.mark.slow("three more nodes, and workers on two of them")
+
+
+@pytest.fixture(autouse=True)
+def by_value():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def node(*_):
+    return ray.get_runtime_context().get_node_id()
+
+
+def note(file, line):
+    with file.open("a") as notes:
+        notes.write(line + "\n")
+
+
+def noted(work, file):
+    """Return ``work`` with a line in a file, by each call, of the node that it ran on."""
+
+    def noting(*arguments, **settings):
+        note(file, node())
+        return work(*arguments, **settings)
+
+    return noting
+
+
+def lines(file):
+    return file.read_text().split()
+
+
+def note_parts(monkeypatch, folder):
+    """Note in files of a folder where rows are read and decoded, where workers are, and where their actor is."""
+    read, decode = (noted(work, folder / "data") for work in (row_store._read, stream.decode_block))
+    loop = worker.train_loop
+
+    def noted_loop(arguments):
+        note(folder / "workers", node())
+        note(folder / "actor", ray.get(arguments["setup"].actor.__ray_call__.remote(node)))
+        stream.decode_block = decode
+        return loop(arguments)
+
+    monkeypatch.setattr(row_store, "_read", read)
+    monkeypatch.setattr(worker, "train_loop", noted_loop)
+
+
+def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node(more_nodes, tmp_path, monkeypatch):
+    values = {
+        "data": {"path": str(digit_scenes.build(tmp_path / "digits", rows=200).folder)},
+        "images": {"size": 24, "random_crop_scale": [0.5, 1.0]},
+        "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
+        "selector": {"name": "infobatch", "options": {"prune": 0.5}},  # row weights
+        "train": {"epochs": 4, "batch_size": 32},
+        "run": {"storage": str(tmp_path / "runs"), "name": "one", "workers": 0},
+    }
+    one = fit(Config.make(values), quiet=True)
+    note_parts(monkeypatch, tmp_path)
+    spread = {"name": "spread", "workers": 2, "cpus_per_worker": 1, "feed": "stream"}
+    values["run"] |= spread | {"worker_labels": {"role": "trainer"}, "data_labels": {"role": "data"}}
+    other = fit(Config.make(values), quiet=True)
+    assert set(lines(tmp_path / "actor")) == {node()}
+    workers, data = lines(tmp_path / "workers"), lines(tmp_path / "data")
+    assert len(set(workers)) == 2
+    assert [more_nodes[there] for there in workers] == ["trainer"] * 2
+    assert {more_nodes[there] for there in data} == {"data"}
+    assert len(data) > 10  # not only reading
+    assert orders(other.folder) == orders(one.folder)
+    weights = [torch.load(result.folder / "model.pt", weights_only=True) for result in (one, other)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    for mine, expected in zip(other.history, one.history, strict=True):
+        assert [mine[name] for name in METRICS] == [expected[name] for name in METRICS]
+    assert np.isfinite(one.test["macro_auc"])
+
+
+def test_each_part_is_measured_where_it_runs(more_nodes, make_config, tmp_path, monkeypatch):
+    for name in ("measure_worker", "measure_selection"):
+        monkeypatch.setattr(examination, name, noted(getattr(examination, name), tmp_path / name))
+    config = make_config("run.worker_labels={role: trainer}", "run.workers=1")
+    found = as_json(examination.examine(config, budget_s=0.05))
+    assert [more_nodes[there] for there in lines(tmp_path / "measure_worker")] == ["trainer"]
+    assert lines(tmp_path / "measure_selection") == [node()]
+    assert found["setting"]["machine"] == "4 nodes"
+    assert found["memory_bytes"]["head"] > 0
+
+
+def test_ranges_spread_over_nodes(more_nodes):
+    split = ShardedD2ACE(**make_case(), ranges=4, make_ranges=RayRanges)
+    actors = split._ranges._actors
+    assert len(set(ray.get([actor.__ray_call__.remote(node) for actor in actors]))) == 4
+    for one, other in zip(train(D2ACE(**make_case()), 3), train(split, 3), strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)
+    split._ranges.close()
