@@ -149,7 +149,7 @@ class LabelColumns:
         if self._delimited is not None:
             return self._encode_delimited(chunk, self._delimited)
         if not self._label_columns:
-            return csr_array((len(chunk), 0), dtype=np.uint8)
+            return LabelMatrix(csr_array((len(chunk), 0), dtype=np.uint8))
         values = chunk.numbers(self._label_columns, TRUTH)
         bad = np.argwhere((values != 0) & (values != 1))
         if len(bad):
