@@ -195,6 +195,7 @@ def _add_tune(subparsers: _Subparsers) -> None:
     tune.add_argument("out", nargs="?", help="folder of the sweep, to be made")
     tune.add_argument("--resume", metavar="OUT", help="go on with the killed sweep in this folder")
     tune.add_argument("--parallel", type=int, metavar="N", help="trials at a time; default: all that there is room for")
+    tune.add_argument("--data", metavar="PATH", help="with --resume: where the sweep's data lies now, if it was moved")
     tune.set_defaults(call=verbs.run_tune)
 
 

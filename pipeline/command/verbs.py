@@ -158,13 +158,15 @@ def run_tune(options: argparse.Namespace) -> None:
     out = options.resume or options.out
     if out is None or (options.resume and options.sweep):
         raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
+    if options.data and not options.resume:
+        raise ConfigError("tune --data goes with --resume OUT: it says where that sweep's data lies now")
     sweep = None if options.resume or options.sweep == "report" else read_sweep(options.sweep)
     with _loading():
         from ..results.report import report
         from ..studies.tune import SweepFolder, describe, resume_sweep, tune
 
     if options.resume:
-        resume_sweep(out, parallel=options.parallel)
+        resume_sweep(out, parallel=options.parallel, data=options.data)
     elif sweep is not None:
         tune(sweep, out, parallel=options.parallel)
     folder = SweepFolder(Path(out))
