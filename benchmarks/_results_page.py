@@ -19,6 +19,12 @@ KNOWN = {("yeast", "macro_auc"): 0.7305, ("birds-labelled", "macro_auc"): 0.809,
 NEAR_CHANCE = 0.55
 """Macro-AUC below which a network has learnt next to nothing."""
 
+_SINCE = (
+    "Two things have changed since these runs: rows in which nothing is ranked, which these ranking losses leave out, "
+    "count as 0 today ([docs/metrics.md](../docs/metrics.md)); and validation rows are chosen so that they hold rare "
+    "labels ([docs/data.md](../docs/data.md#splits)). Both touch all methods of a table alike."
+)
+
 Studies = Mapping[str, tuple[Study, ...]]
 Tables = Mapping[str, pd.DataFrame]
 
@@ -30,6 +36,7 @@ def results_page(tables: Tables, studies: Studies, machine: Mapping[str, Any]) -
         "Written by `python benchmarks/nine_sets.py` from `results/nine_sets/table.parquet`; do not edit. "
         "How everything is computed: [docs/compare.md](../docs/compare.md).",
         _where(tables, machine),
+        _SINCE,
         "## In short",
         *_in_short(tables),
         *goal(tables),

@@ -3,7 +3,7 @@
 Source: *Batch Selection for Multi-Label Classification Guided by Uncertainty and Dynamic Label Correlations*, AAAI
 2025, arXiv 2412.16521; formulas as in its text [paper] and its authors' program [released] where not marked [own].
 
-N rows, L labels, T history, V = 5 bins of the uncertainty.
+N rows, L labels, J some labels, T history, V = 5 bins of the uncertainty.
 """
 
 from typing import Any, ClassVar
@@ -23,8 +23,9 @@ _BLOCK_ENTRIES = 1 << 22
 class Uncertainty(FallingPressureSelector):
     """Draws rows by the sum over labels of their uncertainty times the labels' mutual information.
 
-    State: T + 3 float32 numbers an entry. Cost: O(B L T) a batch; an epoch O(N L) and one matrix product of
-    N (4 L)^2 / 2 multiplications for the mutual information of all pairs of labels.
+    State: T + 3 float32 numbers an entry, and some numbers for each of the L^2 pairs of labels, which need not meet to
+    have a mutual information. Cost: O(B L T) a batch; an epoch O(N L) and matrix products of N (4 L)^2 multiplications
+    (half of them up to 400 labels) for the mutual information of all pairs.
 
     Args:
         labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
@@ -81,16 +82,24 @@ class Uncertainty(FallingPressureSelector):
 def mutual_information(uncertainty: np.ndarray) -> np.ndarray:
     """Return the plug-in mutual information, in nats, of every two binned columns, float64 (L, L).
 
-    The diagonal holds the columns' entropies. Bins are 5 equal parts of [0, 1]; values above 1 count as 1. Counts of
-    all pairs come from one product of one-hot bins; those of the last bin follow from the others. Source: UNC
-    [paper]; the plug-in estimate and nats are [own].
+    The diagonal holds the columns' entropies. Bins are 5 equal parts of [0, 1]; values above 1 count as 1. Counts come
+    from products of one-hot bins, some labels with all labels at a time; those of the last bin follow from the others.
+    Source: UNC [paper]; the plug-in estimate and nats are [own].
 
     Args:
         uncertainty: float (N, L), 0 or more.
     """
-    joint = _joint_counts(uncertainty) / len(uncertainty)
-    marginal = joint.sum(axis=3)[:, :, 0]
-    information = rel_entr(joint, marginal[:, :, None, None] * marginal).sum(axis=(1, 3))
+    n_rows, n_labels = uncertainty.shape
+    bins = np.minimum(uncertainty * np.float32(BINS), BINS - 1).astype(np.int8)
+    shares = _joint_counts(bins, slice(0, 1))[0].transpose(1, 2, 0) / n_rows
+    marginal = np.ascontiguousarray(shares).sum(axis=2)
+    information = np.empty((n_labels, n_labels))
+    height = max(1, _BLOCK_ENTRIES // (BINS**2 * n_labels))
+    for start in range(0, n_labels, height):
+        some = slice(start, start + height)
+        joint = _joint_counts(bins, some) / n_rows
+        independent = marginal[some, :, None, None] * marginal
+        information[some] = rel_entr(joint, independent).sum(axis=(1, 3))
     return np.maximum(information, 0.0)
 
 
@@ -101,21 +110,27 @@ def normalised_information(information: np.ndarray) -> np.ndarray:
     return correlation / correlation.max(axis=1, keepdims=True)
 
 
-def _joint_counts(uncertainty: np.ndarray) -> np.ndarray:
-    """Return in how many rows column j is in bin a and column k in bin b, float64 (L, V, L, V), by (j, a, k, b)."""
-    n_rows, n_labels = uncertainty.shape
-    kept = BINS - 1
-    product = np.zeros((kept * n_labels,) * 2)
+def _joint_counts(bins: np.ndarray, some: slice) -> np.ndarray:
+    """Return in how many rows column j is in bin a and column k in bin b, float64 (J, V, L, V), by (j, a, k, b).
+
+    Args:
+        bins: int8 (N, L).
+        some: which J labels j; k goes through all.
+    """
+    kept, (n_rows, n_labels) = BINS - 1, bins.shape
+    left = np.arange(n_labels)[some]
+    product, count = np.zeros((kept * len(left), kept * n_labels)), np.zeros(kept * n_labels)
     size = max(1, _BLOCK_ENTRIES // (kept * n_labels))  # below 2^24: float32 counts a block exactly
     for start in range(0, n_rows, size):
-        bins = np.minimum(uncertainty[start : start + size] * np.float32(BINS), BINS - 1).astype(np.int8)
-        hot = (bins[:, :, None] == np.arange(kept, dtype=np.int8)).astype(np.float32)
+        hot = (bins[start : start + size, :, None] == np.arange(kept, dtype=np.int8)).astype(np.float32)
         flat = hot.reshape(len(hot), -1)
-        product += flat.T @ flat
-    count = np.diagonal(product).reshape(n_labels, kept)
-    joint = np.zeros((n_labels, BINS, n_labels, BINS))
-    joint[:, :kept, :, :kept] = product.reshape(n_labels, kept, n_labels, kept)
-    joint[:, :kept, :, kept] = count[:, :, None] - joint[:, :kept, :, :kept].sum(axis=3)
-    joint[:, kept, :, :kept] = np.moveaxis(joint[:, :kept, :, kept], (0, 1, 2), (1, 2, 0))
-    joint[:, kept, :, kept] = n_rows - count.sum(axis=1)[:, None] - joint[:, kept, :, :kept].sum(axis=2)
+        product += flat[:, kept * left[0] : kept * (left[-1] + 1)].T @ flat
+        count += flat.sum(axis=0)
+    counts = count.reshape(n_labels, kept)
+    joint = np.zeros((len(left), BINS, n_labels, BINS))
+    joint[:, :kept, :, :kept] = product.reshape(len(left), kept, n_labels, kept)
+    joint[:, :kept, :, kept] = counts[some, :, None] - joint[:, :kept, :, :kept].sum(axis=3)
+    joint[:, kept, :, :kept] = counts - joint[:, :kept, :, :kept].sum(axis=1)
+    rest = n_rows - counts[some].sum(axis=1)
+    joint[:, kept, :, kept] = rest[:, None] - joint[:, kept, :, :kept].sum(axis=2)
     return joint

@@ -9,6 +9,8 @@ for _name, _value in {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "20",
     "RAY_worker_niceness": "0",  # not behind everything else on a busy machine
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process a run
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "OMP_NUM_THREADS": "1",  # small tensors are fastest on one thread, and processes share the cores

@@ -21,6 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_predict(subparsers)
     _add_explain(subparsers)
     _add_simulate(subparsers)
+    _add_audit(subparsers)
     _add_compare(subparsers)
     _add_tune(subparsers)
     _add_report(subparsers)
@@ -164,6 +165,19 @@ def _add_simulate(subparsers: _Subparsers) -> None:
     simulate.set_defaults(call=verbs.run_simulate)
 
 
+def _add_audit(subparsers: _Subparsers) -> None:
+    audit = subparsers.add_parser("audit", help="list the labels that are most likely missing or wrong, with evidence")
+    audit.add_argument("run", help="run folder")
+    audit.add_argument("--out", metavar="FOLDER", help="default: audit in the run folder")
+    audit.add_argument("--top", type=int, default=200, metavar="N", help="how many of each kind to list; default 200")
+    audit.add_argument(
+        "--suspects", choices=("missing", "wrong", "both"), help="default: what the run's policy looked for, else both"
+    )
+    audit.add_argument("--label", action="append", default=[], metavar="NAME", help="only this; may be repeated")
+    audit.add_argument("--data", metavar="PATH", help=_MOVED)
+    audit.set_defaults(call=verbs.run_audit)
+
+
 def _add_compare(subparsers: _Subparsers) -> None:
     compare = subparsers.add_parser("compare", help="train what a study compares, and say what may be concluded")
     compare.add_argument("study", help="a YAML file: data sets, networks, methods, folds, seeds")
@@ -181,6 +195,7 @@ def _add_tune(subparsers: _Subparsers) -> None:
     tune.add_argument("out", nargs="?", help="folder of the sweep, to be made")
     tune.add_argument("--resume", metavar="OUT", help="go on with the killed sweep in this folder")
     tune.add_argument("--parallel", type=int, metavar="N", help="trials at a time; default: all that there is room for")
+    tune.add_argument("--data", metavar="PATH", help="with --resume: where the sweep's data lies now, if it was moved")
     tune.set_defaults(call=verbs.run_tune)
 
 

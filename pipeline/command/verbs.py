@@ -129,6 +129,17 @@ def run_simulate(options: argparse.Namespace) -> None:
     print(simulate(options.run, options.method, apply_overrides({}, options.option), data=options.data))
 
 
+def run_audit(options: argparse.Namespace) -> None:
+    """List labels that may be missing or wrong."""
+    require_run(options.run)
+    with _loading():
+        from ..results.audit import audit
+
+    bounds = {"top": options.top, "suspects": options.suspects, "labels": options.label, "data": options.data}
+    found = audit(options.run, options.out, **bounds)
+    print(f"{found}\n\nsuspects: {found.out / 'suspects.csv'}\npage: {found.out / 'audit.html'}")
+
+
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
     study = read_study(options)
@@ -147,13 +158,15 @@ def run_tune(options: argparse.Namespace) -> None:
     out = options.resume or options.out
     if out is None or (options.resume and options.sweep):
         raise ConfigError("tune needs a YAML file and a folder, or --resume OUT, or report OUT")
+    if options.data and not options.resume:
+        raise ConfigError("tune --data goes with --resume OUT: it says where that sweep's data lies now")
     sweep = None if options.resume or options.sweep == "report" else read_sweep(options.sweep)
     with _loading():
         from ..results.report import report
         from ..studies.tune import SweepFolder, describe, resume_sweep, tune
 
     if options.resume:
-        resume_sweep(out, parallel=options.parallel)
+        resume_sweep(out, parallel=options.parallel, data=options.data)
     elif sweep is not None:
         tune(sweep, out, parallel=options.parallel)
     folder = SweepFolder(Path(out))

@@ -15,6 +15,7 @@ from ...selectors import api as selectors
 from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.shard_rows import ShardRows
 from ..runs.own_data import own_data
@@ -79,7 +80,7 @@ class SelectionOfRun:
 
     def tell(self, selector: selectors.Selector, epoch: int) -> None:
         """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""
-        seen = self._recording(epoch)
+        seen = self.recording(epoch)
         positions = self.rows.positions_of(seen.ids)
         for start, stop in zip(seen.offsets[:-1], seen.offsets[1:], strict=True):
             selector.observe(positions[start:stop], seen.probabilities[start:stop], seen.losses[start:stop])
@@ -93,7 +94,13 @@ class SelectionOfRun:
                 "was the run made with another version of d2ace?"
             )
 
-    def _recording(self, epoch: int) -> Recorded:
+    @property
+    def manifest(self) -> Manifest:
+        """Of the run's data, where it lies now."""
+        return self._manifest
+
+    def recording(self, epoch: int) -> Recorded:
+        """Return what the run's method was told in an epoch; raises RunError when that is not what was drawn."""
         recorded = read_recording(self.folder.selection, epoch)
         if not np.array_equal(recorded.ids, self.rows.ids_at(self.order(epoch))):
             raise RunError(

@@ -58,7 +58,8 @@ class PlantedRanks:
         if len(places) < LEAST_PLANTED:
             places = self.ranks / positives[self.labels] * positives[label]
         expected = np.minimum(np.arange(suspects + 1), wrong * _concave_shares(places, suspects))
-        return np.clip(np.diff(expected), 0.0, 1.0)
+        chances = np.clip(np.diff(expected), 0.0, 1.0)
+        return np.minimum.accumulate(chances)  # rounding may let it rise
 
 
 def _concave_shares(places: np.ndarray, suspects: int) -> np.ndarray:

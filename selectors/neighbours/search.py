@@ -44,6 +44,29 @@ def nearest_neighbours(
     return search(as_matrix(features), k, device)
 
 
+def neighbours_of(features: np.ndarray | sparse.spmatrix | sparse.sparray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Return the k nearest other rows of some rows alone, as ``nearest_neighbours`` ranks them. Cost O(n N d).
+
+    Args:
+        features: (N, d) array or scipy sparse matrix, finite.
+        rows: int (n,), 0..N-1.
+        k: neighbours of each, without the row itself.
+
+    Returns:
+        int64 (n, min(k, N - 1)).
+
+    Raises:
+        SelectionError: if features are not a finite matrix.
+    """
+    points = as_points(as_matrix(features))
+    k = min(k, len(points) - 1)
+    found = np.empty((len(rows), k), np.int64)
+    block = max(1, _AGAIN_BLOCK_ENTRIES // len(points))
+    for start in range(0, len(rows) if k else 0, block):
+        found[start : start + block] = _search_again(points, rows[start : start + block], k)
+    return found
+
+
 def search(matrix: np.ndarray | sparse.csr_array, k: int, device: str | None) -> np.ndarray:
     """Do as ``nearest_neighbours`` for a matrix that ``points.as_matrix`` returned."""
     n_rows, k = matrix.shape[0], min(k, matrix.shape[0] - 1)

@@ -16,12 +16,23 @@ ROLES = ("trainer", "trainer", "data")
 @pytest.fixture(scope="session")
 def ray_cluster() -> "Iterator[Cluster]":
     """A head with more logical CPUs than cores, so that three workers and their actor fit."""
-    from ray.cluster_utils import Cluster  # here: most tests need no Ray
-
-    head = {"num_cpus": 6, "include_dashboard": False, "object_store_memory": 100_000_000}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster = _started()
     yield cluster
     cluster.shutdown()
+
+
+def _started() -> "Cluster":
+    from ray.cluster_utils import Cluster  # here: most tests need no Ray
+
+    head = {"num_cpus": 6, "object_store_memory": 100_000_000, "include_dashboard": False}
+    head |= {"include_log_monitor": False, "no_monitor": True}  # nobody reads what they tell
+    for attempt in range(3):
+        try:
+            return Cluster(initialize_head=True, head_node_args=head)
+        except Exception:  # Ray gives a head half a minute, which is little on a busy machine
+            if attempt == 2:
+                raise
+    raise AssertionError
 
 
 @pytest.fixture(scope="session")

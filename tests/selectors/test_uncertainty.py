@@ -1,6 +1,7 @@
 """UNC against plain loops: binned mutual information, its normalisation, and the scores."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -36,6 +37,21 @@ def test_information_matches_the_loops(block, monkeypatch):
     np.testing.assert_allclose(found, slow_information(values), atol=1e-12)
     assert found[0, 1] > 4 * found[0, 2]
     assert found[0, 3] == 0
+
+
+def test_blocks_of_labels_give_the_same_bits_in_a_part_of_the_memory(monkeypatch):
+    """The joint counts of all pairs alone are 25 numbers each, 32 MB here."""
+    values = np.random.default_rng(1).random((60, 400), np.float32)
+    whole = mutual_information(values)
+    monkeypatch.setattr(uncertainty, "_BLOCK_ENTRIES", 1 << 16)
+    tracemalloc.start()
+    try:
+        found = mutual_information(values)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found, whole)
+    assert peak < 8e6
 
 
 def test_normalisation_sets_the_diagonal_to_one_then_divides_rows_by_their_maximum():

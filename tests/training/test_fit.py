@@ -1,4 +1,4 @@
-"""Whole runs: what they leave behind, and that the number of workers changes nothing."""
+"""Whole runs in this process: what they leave behind, and what they refuse."""
 
 import json
 
@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 import torch
 from small_config import small_config
-from small_table import N_LABELS, orders
+from small_table import N_LABELS
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError, RunError
 from d2ace.pipeline.data import digit_scenes
-from d2ace.pipeline.selection.files import SelectionFiles
-from d2ace.pipeline.selection.recording import read_recording
 
 
 @pytest.fixture(scope="module")
@@ -59,42 +57,6 @@ def test_best_weights_are_a_real_copy_of_the_best_epoch(make_config):
     assert last["best"]["epoch"] == result.best_epoch < 5
     changed = [not torch.equal(best[name], last["learner"]["model"][name]) for name in best]
     assert any(changed)
-
-
-def assert_same_run(result, reference):
-    """Batches, what the method was told, losses, metrics and weights agree to the last bit."""
-    assert orders(result.folder) == orders(reference.folder)
-    for epoch in range(5):
-        seen, expected = (read_recording(SelectionFiles(r.folder), epoch) for r in (result, reference))
-        for name in ("ids", "offsets", "probabilities", "losses"):
-            np.testing.assert_array_equal(getattr(seen, name), getattr(expected, name))
-    assert losses(result) == losses(reference)
-    assert result.test == reference.test
-    weights, expected = (torch.load(r.folder / "model.pt", weights_only=True) for r in (result, reference))
-    assert all(torch.equal(weights[name], expected[name]) for name in expected)
-
-
-@pytest.mark.slow("three workers")
-@pytest.mark.usefixtures("ray_session")
-def test_workers_agree_with_one_process_on_dropout_clipping_and_embeddings_too(make_config):
-    """One and two workers: ``test_resume``; row weights, images and running statistics: ``test_backbone_fit``."""
-    noisy = ("model.options.dropout=0.3", "train.grad_clip=0.5", "run.record_observations=true")
-    options = (*noisy, "selector.neighbour_features=embeddings", "selector.options.warmup=2")
-    three, one = (fit(make_config(f"run.name=w{w}", f"run.workers={w}", *options), quiet=True) for w in (3, 0))
-    assert len(set(orders(one.folder))) == 5
-    assert_same_run(three, one)
-    np.testing.assert_array_equal(*(np.load(r.folder / "neighbour_features.npy") for r in (one, three)))
-
-
-@pytest.mark.slow("three workers")
-@pytest.mark.usefixtures("ray_session")
-def test_ddp_reduction_agrees_up_to_rounding(make_config):
-    """Uneven slices (231 % 32, thirds) are weighted correctly: the curves of the two reductions agree to 1e-5."""
-    exact = fit(make_config("run.name=exact", "selector.name=uniform", "selector.options={}"), quiet=True)
-    other = ("selector.name=uniform", "selector.options={}", "train.reduction=ddp", "run.workers=3")
-    ddp = fit(make_config("run.name=ddp", *other), quiet=True)
-    assert orders(ddp.folder) == orders(exact.folder)
-    np.testing.assert_allclose(losses(ddp), losses(exact), rtol=0, atol=1e-5)
 
 
 def test_small_last_batch_and_more_parts_than_rows(make_config):

@@ -77,7 +77,7 @@ def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node
         "data": {"path": str(digit_scenes.build(tmp_path / "digits", rows=200).folder)},
         "images": {"size": 24, "random_crop_scale": [0.5, 1.0]},
         "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
-        "selector": {"name": "infobatch", "options": {"prune": 0.5}},  # row weights
+        "selector": {"neighbour_features": "embeddings", "options": {"warmup": 2, "neighbours": 3, "pressure": 20}},
         "train": {"epochs": 4, "batch_size": 32},
         "run": {"storage": str(tmp_path / "runs"), "name": "one", "workers": 0},
     }
@@ -95,6 +95,7 @@ def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node
     assert orders(other.folder) == orders(one.folder)
     weights = [torch.load(result.folder / "model.pt", weights_only=True) for result in (one, other)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    np.testing.assert_array_equal(*(np.load(result.folder / "neighbour_features.npy") for result in (one, other)))
     for mine, expected in zip(other.history, one.history, strict=True):
         assert [mine[name] for name in METRICS] == [expected[name] for name in METRICS]
     assert np.isfinite(one.test["macro_auc"])

@@ -25,7 +25,7 @@ from ...common.errors import RunError
 from ...common.storage.addresses import refuse_keys, refuse_keys_in
 
 ROOMS = ("pipeline", "selectors", "tune_spaces")
-CODE = ("*.py", "py.typed", "*.yaml", "*.css")
+CODE = ("*.py", "py.typed", "*.yaml", "*.css", "*.js")
 """The package's own files, as setup.py and pyproject.toml ship them. Whatever else lies in the rooms stays here."""
 SHIPPED = (".yaml", ".yml")
 """Endings of arguments that are sent along when they are local files."""

@@ -1,16 +1,13 @@
 """The part of a run's report that shows the rows drawn most and least: photographs, or lines of a table."""
 
-import base64
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ...common.errors import DataError, RunError
 from ...data.blocks import BlockReader
-from ...feeds.images.decode import Encoded, ImageError, decode
+from ...feeds.images.decode import Encoded
 from ...feeds.shard_rows import ShardRows
 from ...runs.trained_model import TrainedModel
 from ...runs.trained_run import TrainedRun
@@ -18,12 +15,10 @@ from .drawn_rows import DrawnRow, most_and_least_drawn
 from .markup import Html, element, joined
 from .page import Section, left_out, prose, subheading, table
 from .run_source import RunSource
+from .thumbnails import thumbnail
 from .wording import fixed, short
 
 _COUNT = 12
-_SIDE = 160
-"""Longest side of a thumbnail in pixels."""
-_QUALITY = 80
 
 
 def drawn_section(source: RunSource) -> Section | None:
@@ -84,19 +79,4 @@ def _card(row: DrawnRow, labels: str, encoded: Encoded) -> Html:
         element("span", labels),
         element("span", scores, class_="remark"),
     ]
-    return element("figure", _thumbnail(encoded, f"row {row.row}"), element("figcaption", *told))
-
-
-def _thumbnail(encoded: Encoded, name: str) -> Html:
-    """Return a small copy of an image inside the page."""
-    try:
-        picture = Image.fromarray(decode(encoded, "RGB").pixels)
-    except ImageError as error:
-        return left_out(name, f"It {error}.")
-    picture.thumbnail((_SIDE, _SIDE))
-    small = BytesIO()
-    picture.save(small, "JPEG", quality=_QUALITY)
-    content = base64.b64encode(small.getvalue()).decode()
-    return Html(
-        f'<img alt="{name}" width="{picture.width}" height="{picture.height}" src="data:image/jpeg;base64,{content}">'
-    )
+    return element("figure", thumbnail(encoded, f"row {row.row}"), element("figcaption", *told))

@@ -25,9 +25,28 @@ class Card(NamedTuple):
     remark: str = ""
 
 
-def page(kicker: str, title: str, lead: object, sections: Sequence[Section], footer: object) -> str:
-    """Return a whole page that needs nothing from elsewhere: no script, no font; its pictures lie in it."""
-    style = css_variables() + files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+def page(
+    kicker: str,
+    title: str,
+    lead: object,
+    sections: Sequence[Section],
+    footer: object,
+    *,
+    more_style: str = "",
+    script: str = "",
+) -> str:
+    """Return a whole page that needs nothing from elsewhere: no font, no script but that given; its pictures lie in it.
+
+    Args:
+        kicker: a word or two above the title.
+        title: of the page.
+        lead: below the title.
+        sections: the page's parts.
+        footer: its last line.
+        more_style: CSS of this page alone.
+        script: JavaScript that runs at its end, as it is.
+    """
+    style = css_variables() + files(__package__).joinpath("page.css").read_text(encoding="utf-8") + more_style
     head = joined(
         Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'),
         Html('<meta name="color-scheme" content="light dark">'),
@@ -42,6 +61,7 @@ def page(kicker: str, title: str, lead: object, sections: Sequence[Section], foo
         element("nav", *links, aria_label="Sections"),
         element("main", *map(_section, sections)),
         element("footer", element("p", footer)),
+        element("script", Html(script)) if script else "",
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{numbered(body)}</body></html>\n'
 

@@ -1,0 +1,105 @@
+"""``audit``: the labels of a run's training rows that are most likely missing or wrong, with the evidence.
+
+N training rows, L labels, n suspects.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ...common.errors import ConfigError, did_you_mean
+from ...common.storage.local_paths import local_path
+from ..replay import SelectionOfRun
+from .findings import Audit
+from .judged import Judged, judged
+from .suspects import KINDS, Suspects, most_suspicious, policy_kind
+from .tables import label_table, suspect_table, write_tables
+from .verdict_page import write_page
+
+
+def audit(
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    top: int = 200,
+    suspects: Literal["missing", "wrong", "both"] | None = None,
+    labels: Sequence[str] = (),
+    data: str | Path | None = None,
+) -> Audit:
+    """List the labels that are most likely missing or wrong; trains nothing.
+
+    Writes ``suspects.csv``, ``suspects.parquet``, ``labels.csv`` and ``audit.html``, a page to look through them.
+
+    Args:
+        run: the run folder, of a finished or a stopped run.
+        out: the folder to write; None for ``audit`` in the run's. Files of an earlier audit there are replaced.
+        top: how many of each kind to list.
+        suspects: what to look for; None for what the run's policy looked for, both for a run without one.
+        labels: names of the labels to look at; none for all.
+        data: where the run's data lies now, if it was moved.
+
+    Raises:
+        ConfigError: for a number below 1, an unknown kind or label.
+        RunError: when the run kept nothing about single entries, or its data has changed or is gone.
+    """
+    if top < 1:
+        raise ConfigError(f"--top must be at least 1, got {top}")
+    known = SelectionOfRun(run, data)
+    chosen = _chosen(labels, known.data.labels)
+    opinion = judged(known)
+    kinds = _kinds(suspects, policy_kind(opinion))
+    found = [most_suspicious(opinion, kind, top, chosen) for kind in kinds]
+    target = known.folder.path / "audit" if out is None else local_path(out, "--out")
+    listed, views = suspect_table(known, opinion, found)
+    counted = label_table(known.data.labels, opinion, found, chosen)
+    result = Audit(target, listed, counted, _remarks(known, opinion, found, views.no_neighbours))
+    write_tables(target, listed, counted)
+
+    write_page(target, known, result, views)
+    return result
+
+
+def _chosen(names: Sequence[str], known: Sequence[str]) -> np.ndarray:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"--label: the run has no label {name!r}{did_you_mean(name, known)}")
+    wanted = [known.index(name) for name in names] if names else range(len(known))
+    return np.unique(np.array(list(wanted), np.int64))
+
+
+def _kinds(asked: str | None, of_policy: str | None) -> tuple[str, ...]:
+    if asked is not None and asked not in (*KINDS, "both"):
+        raise ConfigError(f"--suspects must be missing, wrong or both, got {asked!r}")
+    wanted = asked or of_policy or "both"
+    return tuple(kind for kind in KINDS if wanted in (kind, "both"))
+
+
+def _remarks(
+    known: SelectionOfRun, opinion: Judged, found: Sequence[Suspects], no_neighbours: str | None
+) -> tuple[str, ...]:
+    """Return what a reader must know about this list."""
+    told = [f"Audit of {known.folder.path}, from {opinion.source}."]
+    unsure = [f"{each.kind} labels" for each in found if np.isnan(each.chances).all()]
+    if unsure and len(found):
+        told.append(f"No chances for {' and '.join(unsure)}: {_why_no_chances(opinion, found)}.")
+    if opinion.policy is not None and not opinion.policy.is_planting:
+        summary = opinion.policy.summary()
+        gate = "open" if summary["gate_open"] else "shut: the run itself believed all labels"
+        told.append(
+            f"The policy's gate is {gate} (share of wrong entries {summary['wrong_share']:.3f}, "
+            f"skill of its flags {summary['skill']:.2f})."
+        )
+    return (*told, *([f"No neighbours: {no_neighbours}."] if no_neighbours else []))
+
+
+def _why_no_chances(opinion: Judged, found: Sequence[Suspects]) -> str:
+    policy = opinion.policy
+    if policy is None:
+        return "they need a run with an entry policy (selector.entries)"
+    if not any(each.kind == policy_kind(opinion) and np.isnan(each.chances).all() for each in found):
+        return f"the run's policy looked for {policy_kind(opinion)} ones"
+    if policy.is_planting:
+        return "the run has not come to the policy's release yet"
+    return "the policy planted no entries (a share that was given, a policy of its own judge, or rare labels alone)"

@@ -1,0 +1,79 @@
+"""A run folder over data of which labels are missing, as no training made it: its network nearly knows the truth."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.data.manifest import SPLITS, Manifest
+from d2ace.pipeline.data.rows import Rows
+from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.feeds.shard_rows import ShardRows
+from d2ace.pipeline.results.replay import SelectionOfRun
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.runs.run_data import make_run_data
+from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.selection.recording import Recorder
+from d2ace.selectors.common.label_matrix import LabelMatrix
+
+EPOCHS, N_ROWS, LABELS = 6, 2800, ("cat", "<b>dog</b>", 'fox, "red"', "owl")
+POLICY = {"policy": "correct", "options": {"plant": 0.3, "release": 3, "gate": 0.05}}
+
+
+def write_damaged(folder: Path) -> tuple[Path, np.ndarray]:
+    """Write a table of which 40 % of the positives are missing; return its folder and the truth, bool (N, L)."""
+    rng = np.random.default_rng(8)
+    features = rng.normal(size=(N_ROWS, 6)).astype(np.float32)
+    truth = features[:, :4] > 0.5
+    given = truth & (rng.random(truth.shape) < 0.6)
+    split = np.where(np.arange(N_ROWS) % 7 == 0, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
+    names = [f"f{j}" for j in range(6)]
+    with ShardWriter(folder, kind="dense", labels=LABELS, n_features=6, feature_names=names, shard_rows=256) as writer:
+        writer.write(Rows(features, csr_array(given.astype(int)), split))
+    return folder, truth
+
+
+def write_digits(folder: Path) -> tuple[Path, np.ndarray]:
+    """Write digit-scenes; return its folder and its labels, bool (N, L)."""
+    manifest = digit_scenes.build(folder, rows=300)
+    return folder, LabelMatrix.of(read_labels(manifest)).positives.toarray() > 0
+
+
+def write_audited(
+    folder: Path, data: Path, truth: np.ndarray, method: str = "uniform", *, policy: bool = True, record: bool = False
+) -> RunFolder:
+    """Write a run of six epochs whose predictions follow the truth, but for noise."""
+    manifest = Manifest.load(data)
+    selector = {"name": method, "options": {}, "entries": POLICY if policy else None}
+    config = Config.make(
+        {
+            "data": {"path": str(data)},
+            "model": {"name": "small-cnn" if manifest.kind == "image" else "mlp"},
+            "selector": selector,
+            "train": {"epochs": EPOCHS, "batch_size": 100},
+            "run": {"record_observations": record},
+        }
+    )
+    run = RunFolder.create(folder, config)
+    run.save_data(make_run_data(config, read_labels(manifest), ShardRows(manifest)))
+    known = SelectionOfRun(run.path)
+    run.selection.orders.mkdir()
+    selecting, recorder = known.selector(), Recorder(run.selection)
+    rows = known.rows.row_ids
+    for epoch in range(EPOCHS):
+        plan, rng = selecting.plan(epoch), np.random.default_rng([4, epoch])
+        for batch in plan.batches:
+            seen = 0.15 + 0.6 * truth[rows[batch]] + 0.1 * rng.normal(size=(len(batch), truth.shape[1]))
+            seen = np.clip(seen, 0.01, 0.99).astype(np.float32)
+            selecting.observe(batch, seen, -np.log(seen))
+            recorder.add(seen, -np.log(seen))
+        selecting.end_epoch(epoch)
+        np.save(run.selection.order(epoch), rows[plan.ids])
+        if record:
+            recorder.write(plan, rows[plan.ids])
+    CheckpointStore(run.checkpoints).save(
+        EPOCHS, 0, {}, {"epoch": EPOCHS, "step": 0, "selector": selecting.state_dict()}
+    )
+    return run

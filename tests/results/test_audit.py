@@ -1,0 +1,163 @@
+"""``audit``: suspects of runs whose truth is known, with their evidence, in tables and on a page."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from audited_run import EPOCHS, LABELS, write_audited, write_damaged, write_digits
+from page_reader import Page
+
+from d2ace.pipeline import cli
+from d2ace.pipeline.common.errors import ConfigError, RunError
+from d2ace.pipeline.results.audit import audit
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    return write_damaged(tmp_path_factory.mktemp("data") / "table")
+
+
+@pytest.fixture(scope="module")
+def with_policy(damaged, tmp_path_factory):
+    return write_audited(tmp_path_factory.mktemp("runs") / "judged", *damaged, method="d2ace")
+
+
+@pytest.fixture(scope="module")
+def found(with_policy):
+    return audit(with_policy.path, top=1000)
+
+
+def is_hidden(table, truth):
+    """Return which suspects the row really has, bool (n,)."""
+    return truth[table["row"].to_numpy(), [LABELS.index(name) for name in table["label"]]]
+
+
+def test_the_hidden_labels_are_found_with_chances_that_fit(found, damaged, with_policy):
+    table = found.suspects
+    assert set(table["kind"]) == {"missing"} and len(table) == 1000 and found.out == with_policy.path / "audit"
+    assert table["rank"].tolist() == list(range(1, 1001)) and (np.diff(table["chance"]) <= 0).all()
+    hidden = is_hidden(table, damaged[1])
+    assert hidden[:500].mean() > 0.95
+    assert table["chance"].mean() == pytest.approx(hidden.mean(), abs=0.25)
+    train = with_policy.load_data().splits.train
+    assert set(table["row"]) <= set(train) and (table["given"] == "0").all()
+    for _, mine in table.groupby("label"):
+        assert mine["rank_in_label"].is_monotonic_increasing and mine["rank_in_label"].iloc[0] == 1
+
+
+def test_the_evidence_is_that_of_the_run(found, with_policy):
+    table = found.suspects
+    assert all(2 <= len(seen) <= 5 for seen in table["predictions"])
+    first = table.iloc[0]
+    assert first["flips"] == int((np.diff(np.array(first["predictions"]) >= 0.5) != 0).sum())
+    assert first["last_loss"] == pytest.approx(-np.log(first["predictions"][-1]), rel=1e-4)
+    assert (table["neighbours"] == 10).all() and table["neighbours_with_label"].between(0, 10).all()
+    assert found.labels["expected"].sum() > 600 and found.labels["listed"].sum() == 1000
+    assert "gate is open" in str(found) and "policy 'correct' in checkpoint epoch-00006" in str(found)
+
+
+def test_the_tables_are_written_alike(found):
+    csv = pd.read_csv(found.out / "suspects.csv", dtype={"given": str})
+    parquet = pd.read_parquet(found.out / "suspects.parquet")
+    assert csv.columns.tolist() == parquet.columns.tolist() == found.suspects.columns.tolist()
+    assert csv["row"].tolist() == parquet["row"].tolist() and csv["label"].tolist() == parquet["label"].tolist()
+    np.testing.assert_allclose(csv["chance"], parquet["chance"], rtol=1e-3)
+    assert len(csv["predictions"].iloc[0].split()) == len(parquet["predictions"].iloc[0]) > 1
+    assert pd.read_csv(found.out / "labels.csv")["label"].tolist() == list(LABELS)
+
+
+def test_the_page_shows_a_card_for_each_suspect(found):
+    source = (found.out / "audit.html").read_text(encoding="utf-8")
+    page = Page(source)
+    cards = [values for tag, values in page.elements if tag == "figure"]
+    assert page.problems == [] and len(cards) == 500
+    assert [int(card["data-row"]) for card in cards] == found.suspects["row"].tolist()[:500]
+    assert [card["data-label"] for card in cards] == found.suspects["label"].tolist()[:500]
+    assert "<b>dog" not in source and "http" not in source.replace("http://www.w3.org", "")
+    assert "f0" in page.text and page.column("Suspects of each label", "listed")["cat"].isdigit()
+
+
+def test_a_recording_gives_whole_trajectories_and_the_same_opinion(damaged, tmp_path):
+    run = write_audited(tmp_path / "recorded", *damaged, record=True)
+    told = audit(run.path, top=50).suspects
+    assert all(len(seen) == EPOCHS for seen in told["predictions"])
+    shutil.rmtree(run.checkpoints)
+    replayed = audit(run.path, tmp_path / "again", top=50)
+    assert "recorded observations of 6 epochs" in str(replayed) and (tmp_path / "again" / "audit.html").is_file()
+    pd.testing.assert_frame_equal(replayed.suspects, told)
+
+
+def test_a_run_without_a_policy_is_ranked_without_chances(damaged, tmp_path):
+    run = write_audited(tmp_path / "plain", *damaged, method="uncertainty", policy=False)
+    result = audit(run.path, top=80)
+    table = result.suspects
+    assert set(table["kind"]) == {"missing", "wrong"} and len(table) == 160 and table["chance"].isna().all()
+    assert "they need a run with an entry policy" in str(result)
+    missing = table[table["kind"] == "missing"]
+    assert is_hidden(missing, damaged[1]).mean() > 0.9 and (np.diff(missing["mean"]) <= 0).all()
+    wrong = table[table["kind"] == "wrong"]
+    assert (wrong["given"] == "1").all() and (np.diff(wrong["mean"]) >= 0).all()
+    alone = audit(run.path, top=80, suspects="missing", labels=["owl", "cat"])
+    assert set(alone.suspects["label"]) == {"owl", "cat"} and set(alone.suspects["kind"]) == {"missing"}
+    assert alone.labels["label"].tolist() == ["cat", "owl"]
+
+
+def test_images_are_shown_small_and_lack_neighbours(tmp_path):
+    data, truth = write_digits(tmp_path / "digits")
+    run = write_audited(tmp_path / "run", data, truth)
+    result = audit(run.path, top=7, suspects="both")
+    assert "No neighbours: images have none" in str(result) and result.suspects["neighbours_with_label"].isna().all()
+    assert "looked for missing ones" in str(result)
+    source = (result.out / "audit.html").read_text(encoding="utf-8")
+    assert source.count("data:image/jpeg;base64") == 14 and Page(source).problems == []
+
+
+def test_what_cannot_be_audited_is_told(damaged, with_policy, tmp_path, capsys):
+    run = write_audited(tmp_path / "nothing", *damaged, policy=False)
+    with pytest.raises(RunError, match=r"kept nothing about single entries.*selector\.entries.*record_observations"):
+        audit(run.path)
+    with pytest.raises(ConfigError, match="no label 'catt'; did you mean 'cat'"):
+        audit(with_policy.path, labels=["catt"])
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        audit(with_policy.path, top=0)
+    assert (
+        cli.main(["audit", str(with_policy.path), "--top", "5", "--out", str(tmp_path / "out"), "--label", "owl"]) == 0
+    )
+    assert "page: " in capsys.readouterr().out and len(pd.read_csv(tmp_path / "out" / "suspects.csv")) == 5
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser, chromium")
+def test_a_person_decides_by_keys_and_buttons_and_downloads_the_verdicts(found, tmp_path):
+    source = (found.out / "audit.html").read_text(encoding="utf-8")
+    acts = """
+    <script>
+    const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    let csv;
+    URL.createObjectURL = (blob) => { csv = blob; return "#"; };
+    press("ArrowRight"); press("y"); press("n"); press("u"); press("y"); press("ArrowLeft"); press("Backspace");
+    document.querySelectorAll(".suspect")[5].querySelectorAll("button")[1].click();
+    document.getElementById("download").click();
+    csv.text().then((text) => {
+      const told = document.createElement("pre");
+      told.id = "told"; told.textContent = document.getElementById("progress").textContent + "\\n" + text;
+      document.body.append(told);
+    });
+    </script>
+    """
+    page = tmp_path / "page.html"
+    page.write_text(source.replace("</body>", f"{acts}</body>"), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [CHROMIUM, *flags, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    reader = Page(dom[dom.index('<pre id="told">') :].partition("</pre>")[0] + "</pre>")
+    progress, header, *lines = reader.text.strip().splitlines()
+    assert progress == "4 of 500 looked at" and header == "row,label,verdict,data"
+    (tmp_path / "verdicts.csv").write_text("\n".join([header, *lines]))
+    verdicts = pd.read_csv(tmp_path / "verdicts.csv")
+    wanted = found.suspects.iloc[[0, 1, 2, 5]]
+    assert verdicts["row"].tolist() == wanted["row"].tolist() and verdicts["label"].tolist() == wanted["label"].tolist()
+    assert verdicts["verdict"].tolist() == ["present", "absent", "unsure", "absent"]
