@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data import digit_scenes
@@ -31,14 +30,14 @@ def write_damaged(folder: Path) -> tuple[Path, np.ndarray]:
     split = np.where(np.arange(N_ROWS) % 7 == 0, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
     names = [f"f{j}" for j in range(6)]
     with ShardWriter(folder, kind="dense", labels=LABELS, n_features=6, feature_names=names, shard_rows=256) as writer:
-        writer.write(Rows(features, csr_array(given.astype(int)), split))
+        writer.write(Rows(features, LabelMatrix.of(given.astype(int)), split))
     return folder, truth
 
 
 def write_digits(folder: Path) -> tuple[Path, np.ndarray]:
     """Write digit-scenes; return its folder and its labels, bool (N, L)."""
     manifest = digit_scenes.build(folder, rows=300)
-    return folder, LabelMatrix.of(read_labels(manifest)).positives.toarray() > 0
+    return folder, read_labels(manifest).positives.toarray() > 0
 
 
 def write_audited(
