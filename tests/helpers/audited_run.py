@@ -47,9 +47,16 @@ def write_digits(folder: Path) -> tuple[Path, np.ndarray]:
 
 
 def write_audited(
-    folder: Path, data: Path, truth: np.ndarray, method: str = "uniform", *, policy: bool = True, record: bool = False
+    folder: Path,
+    data: Path,
+    truth: np.ndarray,
+    method: str = "uniform",
+    *,
+    policy: bool = True,
+    record: bool = False,
+    epochs: int = EPOCHS,
 ) -> RunFolder:
-    """Write a run of six epochs whose predictions follow the truth, but for noise."""
+    """Write what is there of a run of six epochs after ``epochs``; its predictions follow the truth, but for noise."""
     manifest = Manifest.load(data)
     selector = {"name": method, "options": {}, "entries": POLICY if policy else None}
     config = Config.make(
@@ -67,7 +74,7 @@ def write_audited(
     run.selection.orders.mkdir()
     selecting, recorder = known.selector(), Recorder(run.selection)
     rows = known.rows.row_ids
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         plan, rng = selecting.plan(epoch), np.random.default_rng([4, epoch])
         for batch in plan.batches:
             seen = 0.15 + 0.6 * truth[rows[batch]] + 0.1 * rng.normal(size=(len(batch), truth.shape[1]))
@@ -79,6 +86,6 @@ def write_audited(
         if record:
             recorder.write(plan, rows[plan.ids])
     CheckpointStore(run.checkpoints).save(
-        EPOCHS, 0, {}, {"epoch": EPOCHS, "step": 0, "selector": selecting.state_dict()}
+        epochs, 0, {}, {"epoch": epochs, "step": 0, "selector": selecting.state_dict()}
     )
     return run

@@ -15,6 +15,7 @@ from d2ace.pipeline.data.audited import audited
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.verdicts import read_verdicts
 from d2ace.pipeline.results.audit import audit
+from d2ace.pipeline.results.replay import SelectionOfRun
 
 CHROMIUM = shutil.which("chromium")
 
@@ -120,6 +121,26 @@ def test_where_entries_are_unknown_they_alone_are_suspects_and_verdicts_make_the
     before, after = Manifest.load(data), audited(data, tmp_path / "new", file)
     assert sum(after.known_counts) == sum(before.known_counts) + 9 and after.label_counts == before.label_counts
     assert after.filters["verdicts"] == "9 of verdicts.csv: 9 unknown to negative"
+
+
+def test_before_the_release_there_are_no_chances_and_planted_entries_are_no_suspects(damaged, tmp_path):
+    run = write_audited(tmp_path / "stopped", *damaged, epochs=2)
+    result = audit(run.path, top=4000, suspects="both")
+    assert "has not come to the policy's release yet" in str(result) and result.suspects["chance"].isna().all()
+    known = SelectionOfRun(run.path)
+    rows, labels = known.selector().entries.planted
+    listed = result.suspects[result.suspects["kind"] == "wrong"]
+    planted = set(zip(known.rows.ids_at(rows), [LABELS[label] for label in labels], strict=True))
+    assert planted and not planted & set(zip(listed["row"], listed["label"], strict=True))
+    counts = known.labels.positive_counts() - np.bincount(labels, minlength=len(LABELS))
+    assert len(listed) == counts.sum() > 0
+
+
+def test_a_run_that_saw_each_row_once_has_no_suspects_and_says_so(damaged, tmp_path):
+    result = audit(write_audited(tmp_path / "short", *damaged, epochs=1).path)
+    assert "No suspects: no row was seen twice" in str(result) and result.suspects.empty
+    assert Page((result.out / "audit.html").read_text(encoding="utf-8")).problems == []
+    assert pd.read_csv(result.out / "suspects.csv").columns.tolist() == result.suspects.columns.tolist()
 
 
 def test_images_are_shown_small_and_lack_neighbours(tmp_path):
