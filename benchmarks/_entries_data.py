@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from _common import ROOT
-from scipy import sparse
 
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
+from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.common.randomness import generator
 
 DATA = ROOT.parent / "shared" / "data"
@@ -33,7 +33,7 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
     if out.is_dir():
         return out
     whole = _whole(name, folder)
-    labels = read_labels(whole).toarray()
+    labels = read_labels(whole).positives.toarray()
     order = generator(seed, "benchmark split").permutation(whole.rows)
     split = np.empty(whole.rows, np.int8)
     bounds = (np.array([0.6, 0.7]) * whole.rows).astype(int)
@@ -43,7 +43,7 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
     labels[seen] = spoilt(labels[seen], damage, seed)
     facts = {"labels": whole.labels, "n_features": whole.n_features, "source": f"{name}, {damage}"}
     with ShardWriter(out, kind="dense", **facts) as writer:
-        writer.write(Rows(read_features(whole, np.arange(whole.rows)), sparse.csr_array(labels), split))
+        writer.write(Rows(read_features(whole, np.arange(whole.rows)), LabelMatrix.of(labels), split))
     return out
 
 

@@ -29,6 +29,7 @@ from d2ace.pipeline.data.packed_index import read_index  # noqa: E402
 from d2ace.pipeline.data.packed_reader import PackedReader  # noqa: E402
 from d2ace.pipeline.data.rows import Rows  # noqa: E402
 from d2ace.pipeline.data.shards import ShardWriter  # noqa: E402
+from d2ace.selectors.common.label_matrix import LabelMatrix  # noqa: E402
 
 GROUPS, CLAIM, MEAN_BYTES, CHUNK = (16, 64, 256), 1.1, 20_000, 1024
 Fetch = Callable[[np.ndarray], tuple[int, list[bytes]]]
@@ -48,7 +49,7 @@ def packed(folder: Path, rows: int) -> Fetch:
     """Write packed shards and return what reads them."""
     with ShardWriter(folder, kind="image", labels=["label"], image=ImageHint("RGB")) as writer:
         for chunk in images(rows):
-            labels, split = csr_array((len(chunk), 1), dtype=np.uint8), np.ones(len(chunk), np.int8)
+            labels, split = LabelMatrix(csr_array((len(chunk), 1), dtype=np.uint8)), np.ones(len(chunk), np.int8)
             writer.write(Rows(chunk, labels, split))
     manifest = Manifest.load(folder)
     reader = PackedReader([read_index(manifest, number) for number in range(len(manifest.shards))], manifest)

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from _common import record, repeat, shown, spread
 from PIL import Image
-from scipy.sparse import csr_array
 from torch.utils.data import DataLoader, Dataset
 
 from d2ace.pipeline.common.config.images import ImagesSection
@@ -31,6 +30,7 @@ from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs
 from d2ace.pipeline.feeds.request import Request
 from d2ace.pipeline.feeds.shard_rows import ShardRows
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 IMAGES, BATCH, SIZE, CORES = 512, 64, 224, 2
 AUGMENTED = {"random_crop_scale": [0.25, 1.0], "flip": 0.5, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4}
@@ -54,7 +54,7 @@ def photograph(number: int) -> bytes:
 def prepared(folder: Path) -> tuple[Manifest, list[bytes]]:
     """Write the images as a prepared data set."""
     encoded = [photograph(number) for number in range(IMAGES)]
-    labels = csr_array(np.eye(20, dtype=np.uint8)[np.arange(IMAGES) % 20])
+    labels = LabelMatrix.of(np.eye(20, dtype=np.uint8)[np.arange(IMAGES) % 20])
     names = [f"l{number}" for number in range(20)]
     with ShardWriter(folder / "set", kind="image", labels=names, image=HINT) as writer:
         writer.write(Rows(encoded, labels, np.ones(IMAGES, np.int8)))

@@ -108,7 +108,7 @@ def one_run(home: Path, name: str, method: str, seed: int) -> dict[str, Any]:
     log = pd.read_parquet(result.folder / "selection.parquet").sort_values("epoch")
     draws = np.stack(log["draws_per_row"].to_list()).astype(np.int64)
     manifest = Manifest.load(home / name)
-    labels = read_labels(manifest)[np.load(result.folder / "training_rows.npy")].astype(np.int64)
+    labels = read_labels(manifest).positives[np.load(result.folder / "training_rows.npy")].astype(np.int64)
     positives = np.asarray(labels.sum(axis=0)).ravel()
     print(f"{name} seed {seed} {method}: {time.perf_counter() - started:.1f} s", flush=True)
     return {

@@ -57,7 +57,7 @@ def measure(home: Path) -> dict[str, Any]:
     )
     manifest = Manifest.load(home / "data")
     rows = np.load(run.folder / "training_rows.npy")
-    labels = read_labels(manifest)[rows].toarray() > 0
+    labels = read_labels(manifest).dense(rows) > 0
     return {"labels": list(manifest.labels), "options": OPTIONS, **drawn(run.folder, rows, labels)}
 
 

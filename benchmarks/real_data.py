@@ -94,7 +94,7 @@ def sklearn_score(run: Path, seed: int) -> float:
     assert data is not None
     settings = Config.load(run / "config.yaml")
     manifest = Manifest.load(settings.data.path)
-    labels = read_labels(manifest).toarray()
+    labels = read_labels(manifest).dense()
     train, test = (data.scaler.transform(read_features(manifest, ids)) for ids in (data.splits.train, data.splits.test))
     network = MLPClassifier(
         (HIDDEN,),

@@ -66,6 +66,7 @@ def _add_prepare(subparsers: _Subparsers) -> None:
     add("--encoding", help="of text files; default utf-8")
     add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
     add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
+    add("--verdicts", metavar="FILE", help="SOURCE is a prepared data set: put right what this CSV file decides")
     add("--overwrite", action="store_true", default=None, help="replace a prepared data set at OUT")
     _add_table_options(prepare.add_argument_group("tables"))
     _add_image_options(prepare.add_argument_group("images"))
@@ -195,6 +196,7 @@ def _add_tune(subparsers: _Subparsers) -> None:
     tune.add_argument("out", nargs="?", help="folder of the sweep, to be made")
     tune.add_argument("--resume", metavar="OUT", help="go on with the killed sweep in this folder")
     tune.add_argument("--parallel", type=int, metavar="N", help="trials at a time; default: all that there is room for")
+    tune.add_argument("--data", metavar="PATH", help="with --resume: where the sweep's data lies now, if it was moved")
     tune.set_defaults(call=verbs.run_tune)
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
+from .label_columns import LABELS, LISTED, VALUES, needed_columns
+from .lists import Lists, expanded, list_column
 from .manifest import Manifest
-
-Lists = tuple[np.ndarray, np.ndarray]
-"""A list column as offsets int32 or int64 (rows + 1,) and flat values; row r is values[offsets[r]:offsets[r+1]]."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class RowBatch:
         ids: int64 (n,).
         features: float32 (n, d), None for images.
         images: n encoded images as views into the blocks, None for tables.
-        labels: float32 (n, L) of 0 and 1.
+        labels: float32 (n, L), 0..1, NaN where unknown.
     """
 
     ids: np.ndarray
@@ -37,12 +36,15 @@ class RowBatch:
 class _Block:
     """Views into one Arrow chunk; ``dense``, ``sparse``, ``image`` or ``packed`` is there according to its columns.
 
+    ``labels``, ``values`` and ``listed``: the columns of ``label_columns``, the latter two where the manifest has them.
     ``packed``: offset and length of each image in its byte file, int64 (rows,) both.
     """
 
     first: int
     rows: int
     labels: Lists
+    values: Lists | None = None
+    listed: Lists | None = None
     dense: np.ndarray | None = None
     sparse: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     image: tuple[np.ndarray, memoryview] | None = None
@@ -92,21 +94,27 @@ class BlockReader:
                 _take_rows(block.dense, local, where, features)
             elif block.sparse is not None:
                 offsets, indices, values = block.sparse
-                rows, flat = _expand(offsets, local)
+                rows, flat = expanded(offsets, local)
                 features[rows if where is None else where[rows], indices[flat]] = values[flat]
         return RowBatch(ids, features, None, labels)
 
     def labels(self, ids: np.ndarray) -> np.ndarray:
-        """Return the labels of rows by id, float32 (n, L); raises DataError when an id is not here."""
+        """Return labels by row id, float32 (n, L), NaN where unknown; raises DataError when an id is not here."""
         ids = np.asarray(ids, np.int64)
         return self._labels(ids, self._segments(ids))
 
     def _labels(self, ids: np.ndarray, segments: "list[Segment]") -> np.ndarray:
-        result = np.zeros((len(ids), self.manifest.n_labels), np.float32)
+        unlisted, listed = (0.0, np.nan) if self.manifest.unlisted == "negative" else (np.nan, 0.0)
+        shape = (len(ids), self.manifest.n_labels)
+        result = np.full(shape, unlisted, np.float32) if unlisted else np.zeros(shape, np.float32)
         for block, local, where in segments:
-            offsets, values = block.labels
-            rows, flat = _expand(offsets, local)
-            result[rows if where is None else where[rows], values[flat]] = 1.0
+            offsets, places = block.labels
+            rows, flat = expanded(offsets, local)
+            result[rows if where is None else where[rows], places[flat]] = _values_at(block, flat)
+            if block.listed is not None:
+                offsets, places = block.listed
+                rows, flat = expanded(offsets, local)
+                result[rows if where is None else where[rows], places[flat]] = listed
         return result
 
     def _images(self, ids: np.ndarray, segments: "list[Segment]") -> list[memoryview]:
@@ -144,9 +152,12 @@ Segment = tuple[_Block, np.ndarray, np.ndarray | None]
 """A block, positions in it, and their places among the rows asked for, None for all in order."""
 
 
-def list_column(column: pa.Array) -> Lists:
-    """Return a list or binary-free list column as (offsets, values) views; offsets may start above 0."""
-    return column.offsets.to_numpy(), column.values.to_numpy()
+def _values_at(block: _Block, flat: np.ndarray) -> np.ndarray | float:
+    """Return the values of stored entries at flat positions of the column ``labels``."""
+    if block.values is None:
+        return 1.0
+    first = int(block.labels[0][0])
+    return block.values[1][flat - first + int(block.values[0][0])]
 
 
 def _take_rows(source: np.ndarray, local: np.ndarray, where: np.ndarray | None, out: np.ndarray) -> None:
@@ -156,22 +167,15 @@ def _take_rows(source: np.ndarray, local: np.ndarray, where: np.ndarray | None, 
         out[where] = source[local]
 
 
-def _expand(offsets: np.ndarray, local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every list element of rows ``local``, its row (0 .. n-1) and its flat position; int64 both."""
-    starts = offsets[local].astype(np.int64)
-    lengths = offsets[local + 1] - starts
-    rows = np.repeat(np.arange(len(local)), lengths)
-    before = np.cumsum(lengths) - lengths
-    return rows, np.arange(len(rows)) + np.repeat(starts - before, lengths)
-
-
 def _view(batch: pa.RecordBatch, manifest: Manifest) -> _Block:
     try:
         ids = batch.column("id").to_numpy()
         first, rows = int(ids[0]), len(ids)
         if int(ids[-1]) - first + 1 != rows or np.any(np.diff(ids) != 1):
             raise DataError(f"{manifest.folder}: row ids in a block must be contiguous, got {first} .. {int(ids[-1])}")
-        return _Block(first, rows, list_column(batch.column("labels")), **_VIEWS[manifest.kind](batch, manifest))
+        more = {name: list_column(batch.column(name)) for name in needed_columns(manifest)}
+        labels = (list_column(batch.column(LABELS)), more.get(VALUES), more.get(LISTED))
+        return _Block(first, rows, *labels, **_VIEWS[manifest.kind](batch, manifest))
     except KeyError as error:
         raise DataError(f"{manifest.folder}: a block has no column {error}; it has {batch.schema.names}") from None
 

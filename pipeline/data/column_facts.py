@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from .blocks import list_column
+from .lists import list_column
 from .manifest import Manifest
 from .shards import read_shard
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.sparse import csr_array
 from sklearn.datasets import load_digits
 
+from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.randomness import generator
 from ..common.errors import DataError
 from .manifest import SPLITS, ImageHint, Manifest
@@ -113,7 +113,7 @@ def _scenes(n: int, pool: np.ndarray, label_noise: float, code: int, seed: int) 
     present[row, digits[row, slot]] = True
     labels = _move_positives(present, label_noise, random)
     split = np.full(n, code, np.int8)
-    return Rows([_png(canvas) for canvas in canvases], csr_array(labels.astype(np.uint8)), split)
+    return Rows([_png(canvas) for canvas in canvases], LabelMatrix.of(labels), split)
 
 
 def _choose_digits(n: int, random: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from ..common.errors import DataError
 from .from_tables.source import Source
+from .label_choice import chosen_labels
 from .manifest import SPLITS
 from .rows import Rows
 
@@ -21,8 +22,8 @@ class Filters:
     """What to leave out. Counts and sums are over training rows where the source has a split, else over all rows.
 
     Attributes:
-        min_positives: drop labels with this many positives or fewer; None keeps all.
-        drop_unlabelled: drop rows that have no label (left).
+        min_positives: drop labels with this many known positives or fewer; None keeps all.
+        drop_unlabelled: drop rows that have no label (left) that is known to be positive.
         top_features: keep this share of the features, those with the largest sums; None keeps all.
     """
 
@@ -85,13 +86,13 @@ class Filtering:
         """Return what is left of a chunk."""
         features, labels = rows.features, rows.labels
         if len(self._labels) < len(self._source.labels):
-            labels = csr_array(labels[:, self._labels])
+            labels = chosen_labels(labels, self._labels)
         if len(self._features) < self._source.n_features:
             features = features[:, self._features]  # type: ignore[call-overload]
         left = Rows(features, labels, rows.split)
         if not self._filters.drop_unlabelled:
             return left
-        labelled = np.diff(labels.indptr) > 0
+        labelled = np.diff(labels.positives.indptr) > 0
         self._dropped_rows += np.bincount(rows.split[~labelled], minlength=len(SPLITS))
         return left.take(np.flatnonzero(labelled))
 
@@ -122,7 +123,7 @@ class _Survey:
         for rows in source.chunks():
             self._rows += len(rows)
             training = np.flatnonzero(~np.isin(rows.split, held_out))
-            self.positives += np.bincount(rows.labels[training].indices, minlength=len(self.positives))
+            self.positives += rows.labels.take(training).positive_counts()
             features = csr_array(rows.features)
             self.sums += features[training].sum(axis=0, dtype=np.float64)
             self._stored += np.bincount(features.indices, minlength=len(self.sums))

@@ -9,11 +9,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.json_text import parse_json
 from ..common.storage.local_paths import local_path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_COMPLETE = {"unlisted": "negative", "known_counts": None, "soft": False}
+"""What a manifest of schema version 2 does not say: its labels are complete, each 0 or 1."""
 MANIFEST_FILE = "manifest.json"
 SPLITS = ("", "train", "validation", "test")
 """Names of the source's splits; a split code (int8) is an index into this tuple, "" means none given."""
@@ -77,7 +80,7 @@ class Manifest:
         kind: "dense" or "sparse" features, or encoded "image".
         rows: number of rows N.
         labels: names of the L labels.
-        label_counts: positives of each label, over all rows.
+        label_counts: positives of each label, over all rows: entries of at least 0.5.
         n_features: number of features d; None for images.
         feature_names: names of the features, or None.
         image: how to decode; None for tables.
@@ -85,6 +88,9 @@ class Manifest:
         shards: the files in id order.
         source: where the data came from, in words.
         filters: which filters were applied and what they removed; empty when none were.
+        unlisted: what an entry is that the shards do not name, see ``LabelMatrix``.
+        known_counts: rows in which each label is known; None when no entry is unknown.
+        soft: whether some entry is between 0 and 1.
         folder: where the data set lies (not stored in the file).
     """
 
@@ -99,6 +105,9 @@ class Manifest:
     image: ImageHint | None = None
     source: str = ""
     filters: Mapping[str, Any] = field(default_factory=dict)
+    unlisted: Unlisted = "negative"
+    known_counts: tuple[int, ...] | None = None
+    soft: bool = False
     schema_version: int = SCHEMA_VERSION
     folder: Path = Path()
 
@@ -113,8 +122,14 @@ class Manifest:
 
     @property
     def cardinality(self) -> float:
-        """Mean number of positive labels a row."""
+        """Mean number of labels a row that are known to be positive."""
         return sum(self.label_counts) / self.rows if self.rows else 0.0
+
+    @property
+    def label_density(self) -> float:
+        """Share of the known entries that are positive."""
+        known = self.rows * self.n_labels if self.known_counts is None else sum(self.known_counts)
+        return sum(self.label_counts) / known if known else 0.0
 
     def first_rows(self) -> np.ndarray:
         """Return the id of every shard's first row, and N at the end: int64 (shards + 1,)."""
@@ -139,7 +154,8 @@ class Manifest:
     def fingerprint(self) -> str:
         """Return a SHA-256 over the shards' checksums and the labels: equal means the same data."""
         sums = [digest for shard in self.shards for _, digest in shard.checksums]
-        content = json.dumps([self.kind, self.labels, sums])
+        meaning = [] if self.known_counts is None else [self.unlisted]
+        content = json.dumps([self.kind, self.labels, sums, *meaning])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def save(self) -> None:
@@ -178,6 +194,7 @@ class Manifest:
             found.append("kind 'image' needs 'image' and no 'n_features'; other kinds the reverse")
         if len(self.labels) != len(self.label_counts):
             found.append(f"{len(self.labels)} labels but {len(self.label_counts)} label_counts")
+        found += self._label_problems()
         if len(set(self.labels)) != len(self.labels):
             found.append("duplicate label names")
         if self.feature_names is not None and len(self.feature_names) != self.n_features:
@@ -193,6 +210,15 @@ class Manifest:
             found.append(f"the shards' rows do not add up to {self.rows}")
         return found
 
+    def _label_problems(self) -> list[str]:
+        if self.unlisted not in get_args(Unlisted):
+            return [f"unlisted must be one of {get_args(Unlisted)}, got {self.unlisted!r}"]
+        if self.known_counts is None:
+            return ["unlisted 'unknown' needs known_counts"] if self.unlisted == "unknown" else []
+        if len(self.known_counts) != len(self.labels):
+            return [f"{len(self.labels)} labels but {len(self.known_counts)} known_counts"]
+        return []
+
 
 def _is_plain_name(name: Any) -> bool:
     """Return whether this names a file in the folder itself: no path, so that a manifest leads nowhere else."""
@@ -201,6 +227,8 @@ def _is_plain_name(name: Any) -> bool:
 
 def _from_plain(values: Any, path: Path) -> Manifest:
     """Build a manifest from parsed JSON; unknown, missing or ill-typed fields give one DataError."""
+    if isinstance(values, dict) and values.get("schema_version") == 2:
+        values = {**values, **_COMPLETE, "schema_version": SCHEMA_VERSION}
     if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
         version = values.get("schema_version") if isinstance(values, dict) else None
         raise DataError(f"{path}: schema version {version}, this d2ace reads {SCHEMA_VERSION}: prepare again")
@@ -211,6 +239,8 @@ def _from_plain(values: Any, path: Path) -> Manifest:
         plain = dict(values)
         plain["labels"] = tuple(plain["labels"])
         plain["label_counts"] = tuple(int(count) for count in plain["label_counts"])
+        if plain["known_counts"] is not None:
+            plain["known_counts"] = tuple(int(count) for count in plain["known_counts"])
         plain["shards"] = tuple(_shard(**shard) for shard in plain["shards"])
         plain["image"] = None if plain["image"] is None else ImageHint(**plain["image"])
         if plain["feature_names"] is not None:

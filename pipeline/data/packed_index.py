@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
+from .label_columns import LABELS, OPTIONAL, needed_alone, needed_columns
 from .manifest import Manifest, PackedFile
 from .rows import read_columns
 
 
 def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile) -> pa.Table:
-    """Return an index with its images: ``id``, ``labels``, ``split``, ``image``; the byte file is mapped, not read.
+    """Return an index with its images: ``id``, labels, ``split``, ``image``; the byte file is mapped, not read.
 
     Args:
         index: of one shard, in one chunk.
@@ -34,7 +35,8 @@ def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile
         raise DataError(f"{path}: the images are not where its index says: prepare the data set again")
     images = pa.Array.from_buffers(pa.large_binary(), len(lengths), [None, pa.py_buffer(bounds), content])
     ids = pa.array(np.arange(first, first + len(lengths)))
-    return pa.table({"id": ids, "labels": index["labels"], "split": index["split"], "image": images})
+    labels = {name: index[name] for name in (LABELS, *OPTIONAL) if name in index.column_names}
+    return pa.table({"id": ids, **labels, "split": index["split"], "image": images})
 
 
 def check_size(path: Path, size: int, packed: PackedFile) -> None:
@@ -44,13 +46,14 @@ def check_size(path: Path, size: int, packed: PackedFile) -> None:
 
 
 def read_index(manifest: Manifest, number: int) -> pa.Table:
-    """Return the index of one shard without its images: ``id``, ``labels``, ``offset``, ``length``.
+    """Return the index of one shard without its images: ``id``, labels, ``offset``, ``length``.
 
     Raises:
         DataError: when it cannot be read, or does not hold what the manifest says.
     """
-    shard = manifest.shards[number]
-    table = read_columns(manifest.folder / shard.file, ["labels", "offset", "length"], shard.rows)
+    shard, names = manifest.shards[number], [LABELS, "offset", "length"]
+    table = read_columns(manifest.folder / shard.file, names, shard.rows, needed_columns(manifest))
+    table = needed_alone(table, manifest)
     first = int(manifest.first_rows()[number])
     return table.add_column(0, "id", pa.array(np.arange(first, first + shard.rows)))
 

@@ -1,8 +1,8 @@
 """Packed image shards: encoded images back to back in one file of bytes, and a small Parquet index beside it.
 
-The index has one line an image: ``labels`` list<int32>, ``split``, ``offset`` and ``length`` int64 in the byte file,
-and ``name``, where the image came from. It has no ids: a row's id is its shard's first row plus its position. A random
-row costs one read of its own bytes; in Parquet row groups it would cost its whole group.
+The index has one line an image: the columns of ``label_columns``, ``split``, ``offset`` and ``length`` int64 in the
+byte file, and ``name``, where the image came from. It has no ids: a row's id is its shard's first row plus its
+position. A random row costs one read of its own bytes; in Parquet row groups it would cost its whole group.
 """
 
 import hashlib
@@ -17,10 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.whole_files import sha256_of
+from .label_columns import LABELS, label_columns
 from .manifest import SPLITS, PackedFile, Shard
-from .rows import list_of, split_column
+from .row_labels import LabelRows, RowLabels
+from .rows import split_column
 
 INDEX_ROWS = 1 << 20
 """Rows in a row group of an index: an index is read whole."""
@@ -35,6 +38,7 @@ class PackedWriter:
         folder: where the two files go; it must exist.
         name: without an ending.
         n_labels: number of labels L.
+        unlisted: what an entry is that rows do not name, see ``LabelMatrix``.
 
     Attributes:
         rows: images so far.
@@ -42,17 +46,21 @@ class PackedWriter:
         shard: the finished shard, for the manifest; there after the block ended. A shard of no rows is possible here,
             but not in a manifest.
         label_counts: int64 (L,), positives of each label.
+        known_counts: int64 (L,), rows in which each label is known; like the others about labels, after the end.
+        soft: whether some value is between 0 and 1.
         split_counts: int64, rows of each of ``SPLITS``.
     """
 
     shard: Shard
 
-    def __init__(self, folder: Path, name: str, n_labels: int) -> None:
+    def __init__(self, folder: Path, name: str, n_labels: int, unlisted: Unlisted = "negative") -> None:
         self._index, self._bytes = folder / f"{name}.parquet", folder / f"{name}.bin"
         self.rows = self.size = 0
-        self.label_counts = np.zeros(n_labels, np.int64)
+        self.label_counts, self.known_counts = np.zeros((2, n_labels), np.int64)
+        self.soft = False
         self.split_counts = np.zeros(len(SPLITS), np.int64)
-        self._positives, self._counts, self._splits, self._lengths = array("i"), array("q"), array("b"), array("q")
+        self._labels, self._unlisted = LabelRows(), unlisted
+        self._splits, self._lengths = array("b"), array("q")
         self._names: list[str] = []
         self._hash = hashlib.sha256()
 
@@ -75,45 +83,47 @@ class PackedWriter:
         if kind is not None:
             self._remove()
 
-    def add(self, encoded: bytes, labels: Sequence[int] | np.ndarray, split: int, name: str) -> None:
+    def add(self, encoded: bytes, labels: Sequence[int] | np.ndarray | RowLabels, split: int, name: str) -> None:
         """Append one image.
 
         Args:
             encoded: the image file's bytes.
-            labels: indices of its positive labels, in any order.
+            labels: indices of its positive labels, in any order; or all that is known of them.
             split: index into ``SPLITS``.
             name: where it came from, for messages; may be empty.
 
         Raises:
             DataError: for an image without bytes, or a label or split that does not exist.
         """
-        positives = sorted({int(label) for label in labels})
+        row = labels if isinstance(labels, RowLabels) else RowLabels(sorted({int(label) for label in labels}))
+        named = [int(place) for place in (*row.places, *row.listed)]
         if not encoded:
             raise DataError(f"{name or f'image {self.rows}'}: the image has no bytes")
-        if positives and not 0 <= positives[0] <= positives[-1] < len(self.label_counts):
-            raise DataError(f"{name}: labels are indices below {len(self.label_counts)}, got {positives}")
+        if named and not 0 <= min(named) <= max(named) < len(self.label_counts):
+            raise DataError(f"{name}: labels are indices below {len(self.label_counts)}, got {named}")
         if not 0 <= split < len(SPLITS):
             raise DataError(f"{name}: the split is an index into {SPLITS}, got {split}")
         self._file.write(encoded)
         self._hash.update(encoded)
-        self._positives.extend(positives)
-        self._counts.append(len(positives))
+        self._labels.add(row)
         self._splits.append(split)
         self._lengths.append(len(encoded))
         self._names.append(name)
-        self.label_counts[positives] += 1
         self.split_counts[split] += 1
         self.rows, self.size = self.rows + 1, self.size + len(encoded)
 
     def _finish(self) -> None:
         lengths = np.array(self._lengths, np.int64)
-        positives = np.concatenate([[0], np.cumsum(self._counts)])
+        labels = self._labels.matrix(len(self.label_counts), self._unlisted)
+        self.label_counts, self.known_counts = labels.positive_counts(), labels.known_counts()
+        self.soft, columns = not labels.is_hard, label_columns(labels)
         columns = {
-            "labels": list_of(positives, pa.array(np.array(self._positives, np.int32))),
+            LABELS: columns.pop(LABELS),
             "split": split_column(np.array(self._splits, np.int8)),
             "offset": pa.array(np.cumsum(lengths) - lengths),
             "length": pa.array(lengths),
             "name": pa.array(self._names, pa.string()),
+            **columns,
         }
         pq.write_table(
             pa.table(columns), self._index, compression="zstd", use_dictionary=["split"], row_group_size=INDEX_ROWS

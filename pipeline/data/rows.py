@@ -10,7 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
+from ...selectors.common.label_matrix import LabelMatrix, stacked
 from ..common.errors import DataError
+from .label_columns import LABELS, label_columns
+from .lists import list_of
 from .manifest import SPLITS, Kind
 
 Features: TypeAlias = np.ndarray | csr_array | Sequence[bytes]
@@ -22,12 +25,12 @@ class Rows:
 
     Attributes:
         features: float32 (n, d), or CSR of float32 (n, d), or n encoded images.
-        labels: CSR (n, L); every stored element is a positive.
+        labels: of n rows and L labels.
         split: int8 (n,) indices into ``SPLITS``.
     """
 
     features: Features
-    labels: csr_array
+    labels: LabelMatrix
     split: np.ndarray
 
     def __len__(self) -> int:
@@ -39,7 +42,7 @@ class Rows:
             features: Features = self.features[index]
         else:
             features = [self.features[i] for i in index]
-        return Rows(features, self.labels[index], self.split[index])
+        return Rows(features, self.labels.take(index), self.split[index])
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
@@ -53,8 +56,7 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
         features = vstack([part.features for part in parts], format="csr")
     else:
         features = [image for part in parts for image in part.features]
-    labels = vstack([part.labels for part in parts], format="csr")
-    return Rows(features, labels, np.concatenate([part.split for part in parts]))
+    return Rows(features, stacked([part.labels for part in parts]), np.concatenate([part.split for part in parts]))
 
 
 def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
@@ -64,11 +66,10 @@ def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
         DataError: when a feature is NaN or infinite (formats report these earlier, with their line).
     """
     n = len(rows)
-    labels = csr_array(rows.labels)
-    labels.sort_indices()
+    labels = label_columns(rows.labels)
     columns: dict[str, Any] = {
         "id": pa.array(np.arange(first_id, first_id + n, dtype=np.int64)),
-        "labels": list_of(labels.indptr, pa.array(labels.indices.astype(np.int32))),
+        LABELS: labels.pop(LABELS),
         "split": split_column(rows.split),
     }
     if kind == "sparse":
@@ -83,7 +84,7 @@ def to_arrow(rows: Rows, kind: Kind, first_id: int) -> pa.Table:
         width = int(np.shape(dense)[1])
         _check_finite(flat, lambda at: at // width + first_id)
         columns["features"] = pa.FixedSizeListArray.from_arrays(pa.array(flat), width)
-    return pa.table(columns)
+    return pa.table(columns | labels)
 
 
 def split_column(codes: np.ndarray) -> pa.DictionaryArray:
@@ -91,18 +92,18 @@ def split_column(codes: np.ndarray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(SPLITS))
 
 
-def list_of(indptr: np.ndarray, values: pa.Array) -> pa.ListArray:
-    """Return a list column: row r is ``values[indptr[r]:indptr[r + 1]]``."""
-    return pa.ListArray.from_arrays(pa.array(indptr.astype(np.int32)), values)
-
-
-def read_columns(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> pa.Table:
-    """Return columns of a shard's Parquet file, None for all, in one chunk.
+def read_columns(
+    path: Path, columns: Sequence[str] | None = None, rows: int | None = None, optional: Sequence[str] = ()
+) -> pa.Table:
+    """Return columns of a shard's Parquet file, None for all, in one chunk; of the ``optional`` those it has.
 
     Raises:
         DataError: when the file cannot be read, or does not have as many ``rows`` as the manifest says, where given.
     """
     try:
+        if columns is not None and optional:
+            there = set(pq.read_schema(path).names)
+            columns = [*columns, *(name for name in optional if name in there)]
         table = pq.read_table(path, columns=columns and list(columns)).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None

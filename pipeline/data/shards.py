@@ -10,14 +10,16 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.sparse import csr_array
 
+from ...selectors.common.label_matrix import LabelMatrix, Unlisted, stacked
 from ..common.errors import DataError
 from ..common.storage.whole_files import sha256_of
-from .blocks import BlockReader, list_column
+from .blocks import BlockReader
+from .label_columns import LABELS, OPTIONAL, joined_tables, labels_of, needed_alone
 from .manifest import SPLITS, ImageHint, Kind, Manifest, Shard
 from .packed_index import unpacked
 from .packed_writer import PackedWriter
+from .row_labels import each_row
 from .rows import Rows, read_columns, to_arrow
 from .staging import staged_folder
 
@@ -73,7 +75,9 @@ class ShardWriter:
             "filters": {},
         }
         self._rows = 0
-        self._label_counts = np.zeros(len(labels), np.int64)
+        self._label_counts, self._known_counts = np.zeros((2, len(labels)), np.int64)
+        self._unlisted: Unlisted | None = None
+        self._soft = False
         self._split_counts = np.zeros(len(SPLITS), np.int64)
         self._shards: list[Shard] = []
         self._pending: list[pa.Table] = []
@@ -99,12 +103,15 @@ class ShardWriter:
         """Append rows; their ids continue where the last chunk ended.
 
         Raises:
-            DataError: when the chunk does not have the declared labels and features, or a feature is not finite.
+            DataError: when the chunk does not have the declared labels and features, a feature is not finite, or
+                labels that are not listed mean something else than in chunks before.
         """
         self._check(rows)
         if not len(rows):
             return
-        self._label_counts += np.bincount(rows.labels.indices, minlength=len(self._label_counts))
+        self._label_counts += rows.labels.positive_counts()
+        self._known_counts += rows.labels.known_counts()
+        self._unlisted, self._soft = rows.labels.unlisted, self._soft or not rows.labels.is_hard
         self._split_counts += np.bincount(rows.split, minlength=len(SPLITS))
         (self._write_images if self._kind == "image" else self._write_table)(rows)
         self._rows += len(rows)
@@ -122,12 +129,11 @@ class ShardWriter:
             table = table.slice(room)
 
     def _write_images(self, rows: Rows) -> None:
-        starts = rows.labels.indptr
-        for number, (encoded, split) in enumerate(zip(rows.features, rows.split.tolist(), strict=True)):
+        for encoded, labels, split in zip(rows.features, each_row(rows.labels), rows.split.tolist(), strict=True):
             if self._packed is None:
-                packed = PackedWriter(self._staging, self._name(), len(self._label_counts))
+                packed = PackedWriter(self._staging, self._name(), len(self._label_counts), rows.labels.unlisted)
                 self._packed = self._stack.enter_context(packed)
-            self._packed.add(encoded, rows.labels.indices[starts[number] : starts[number + 1]], split, "")
+            self._packed.add(encoded, labels, split, "")
             if self._packed.rows >= self._limits[0] or self._packed.size >= self._limits[1]:
                 self._flush()
 
@@ -138,6 +144,8 @@ class ShardWriter:
     def _check(self, rows: Rows) -> None:
         if rows.labels.shape[1] != len(self._label_counts):
             raise DataError(f"rows have {rows.labels.shape[1]} labels, expected {len(self._label_counts)}")
+        if self._unlisted not in (None, rows.labels.unlisted):
+            raise DataError(f"labels that are not listed are {rows.labels.unlisted} here, {self._unlisted} before")
         if self._kind != "image" and np.shape(rows.features)[1] != self._n_features:
             raise DataError(f"rows have {np.shape(rows.features)[1]} features, expected {self._n_features}")
         images = len(rows.features) if isinstance(rows.features, Sequence) else np.shape(rows.features)[0]
@@ -154,7 +162,7 @@ class ShardWriter:
             self._shards.append(self._packed.shard)
             self._packed = None
         if self._pending:
-            table = pa.concat_tables(self._pending).combine_chunks()
+            table = joined_tables(self._pending)
             self._pending = []
             path = self._staging / f"{self._name()}.parquet"
             pq.write_table(table, path, compression="zstd", use_dictionary=["split"], row_group_size=SHARD_ROWS)
@@ -164,10 +172,17 @@ class ShardWriter:
         if not self._rows:
             raise DataError(f"{self._facts['source'] or self._folder}: no rows, so there is nothing to prepare")
         splits = {name: int(n) for name, n in zip(SPLITS, self._split_counts, strict=True)}
-        counts = tuple(int(count) for count in self._label_counts)
-        shards = tuple(self._shards)
+        complete = self._unlisted == "negative" and (self._known_counts == self._rows).all()
         manifest = Manifest(
-            rows=self._rows, label_counts=counts, splits=splits, shards=shards, folder=self._staging, **self._facts
+            rows=self._rows,
+            label_counts=tuple(self._label_counts.tolist()),
+            splits=splits,
+            shards=tuple(self._shards),
+            unlisted=self._unlisted or "negative",
+            known_counts=None if complete else tuple(self._known_counts.tolist()),
+            soft=self._soft,
+            folder=self._staging,
+            **self._facts,
         )
         manifest.save()
 
@@ -175,29 +190,29 @@ class ShardWriter:
 def read_shard(manifest: Manifest, number: int) -> pa.Table:
     """Return one shard of any kind, in one chunk, with the ids of its rows; images are mapped, not read.
 
-    Columns: ``id`` int64, ``labels``, ``split``, and ``features``, ``feature_indices`` with ``feature_values``, or
-    ``image`` (large_binary) according to the kind: what ``BlockReader`` takes.
+    Columns: ``id`` int64, ``labels`` and what else of ``label_columns`` the data set needs, ``split``, and
+    ``features``, ``feature_indices`` with ``feature_values``, or ``image`` (large_binary) according to the kind: what
+    ``BlockReader`` takes. Origins of labels are left out.
 
     Raises:
         DataError: when a file is missing or damaged, or does not hold what the manifest says.
     """
     shard = manifest.shards[number]
-    table = read_columns(manifest.folder / shard.file, rows=shard.rows)
+    table = needed_alone(read_columns(manifest.folder / shard.file, rows=shard.rows), manifest)
     if shard.packed is None:
         return table
     return unpacked(table, int(manifest.first_rows()[number]), manifest, shard.packed)
 
 
-def read_labels(manifest: Manifest) -> csr_array:
-    """Return all labels, CSR of uint8 (N, L), rows in id order; cost about 10 ms a million positives."""
-    indices, lengths = [], [np.zeros(1, np.int64)]
-    for table in _columns(manifest, "labels"):
-        offsets, values = list_column(table["labels"].chunk(0))
-        indices.append(values[offsets[0] : offsets[-1]])
-        lengths.append(np.diff(offsets))
-    flat = np.concatenate(indices)
-    indptr = np.cumsum(np.concatenate(lengths))
-    return csr_array((np.ones(len(flat), np.uint8), flat, indptr), shape=(manifest.rows, manifest.n_labels))
+def read_labels(manifest: Manifest) -> LabelMatrix:
+    """Return all labels (N, L) with their origins, rows in id order; cost about 10 ms a million stored entries.
+
+    Raises:
+        DataError: when a shard cannot be read.
+    """
+    tables = (read_columns(path, [LABELS], optional=OPTIONAL) for path in manifest.shard_paths())
+    parts = [labels_of(table, manifest.n_labels, manifest.unlisted) for table in tables]
+    return parts[0] if len(parts) == 1 else stacked(parts)
 
 
 def read_splits(manifest: Manifest) -> np.ndarray:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
+from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.sections import DataSection
 from ..common.storage.whole_files import replacing
 from .column_facts import ColumnFacts, column_facts, level_groups
@@ -32,8 +32,10 @@ class Summary:
 
     Attributes:
         labels: names of the L labels.
-        counts: positives of each label in all rows.
-        unlabelled_rows: rows without a label.
+        counts: known positives of each label in all rows; soft entries count from one half on.
+        known: rows in which each label is known; None when all are in all rows.
+        soft: entries of each label that are between 0 and 1; None where every known entry is 0 or 1.
+        unlabelled_rows: rows without a label that is known to be positive.
         imbalance: mean and largest; None without positives.
         density: share of the feature values that are not 0; None for images.
         splits: what metrics of each split rest on.
@@ -53,6 +55,8 @@ class Summary:
     carved: tuple[str, ...]
     odd: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    known: tuple[int, ...] | None = None
+    soft: tuple[int, ...] | None = None
 
     def warnings(self) -> list[tuple[str, str]]:
         """Return the splits whose metrics rest on little, each with the reasons."""
@@ -77,14 +81,16 @@ def summarise(manifest: Manifest, notices: Sequence[str] = ()) -> Summary:
     summary = Summary(
         labels=manifest.labels,
         counts=manifest.label_counts,
-        unlabelled_rows=int(np.count_nonzero(np.diff(labels.indptr) == 0)),
+        unlabelled_rows=int(np.count_nonzero(np.diff(labels.positives.indptr) == 0)),
         imbalance=_imbalance(counts),
         density=None if facts is None else facts.density,
         splits={name: support_of(labels, ids) for name, ids in parts.items()},
-        without_positives={name: _without_positives(manifest, labels[ids]) for name, ids in parts.items()},
+        without_positives={name: _without_positives(manifest, labels.take(ids)) for name, ids in parts.items()},
         carved=tuple(name for name in parts if not np.any(given == SPLITS.index(name))),
         odd=(*_odd_labels(manifest), *(_odd_features(manifest, facts) if facts else ())),
         notices=tuple(notices),
+        known=manifest.known_counts,
+        soft=_soft_counts(labels),
     )
     with replacing(manifest.folder / SUMMARY_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
@@ -108,19 +114,29 @@ def _from_plain(values: dict[str, Any]) -> Summary:
     return Summary(**plain)
 
 
-def _parts(labels: csr_array, given: np.ndarray) -> dict[str, np.ndarray]:
+def _parts(labels: LabelMatrix, given: np.ndarray) -> dict[str, np.ndarray]:
     """Return row ids of each split as a run with default settings has them; one row can only train."""
     usual = DataSection.make({"path": ""})
     if labels.shape[0] == 1 or not np.any(given <= SPLITS.index("train")):
         return {name: np.flatnonzero(given == code) for code, name in enumerate(SPLITS) if np.any(given == code)}
     splits = make_splits(
-        labels, given, validation_fraction=usual.validation_fraction, test_fraction=usual.test_fraction, seed=0
+        labels.positives,
+        given,
+        validation_fraction=usual.validation_fraction,
+        test_fraction=usual.test_fraction,
+        seed=0,
     )
     return {name: ids for name, ids in asdict(splits).items() if len(ids)}
 
 
-def _without_positives(manifest: Manifest, labels: csr_array) -> tuple[str, ...]:
-    counts = np.bincount(labels.indices, minlength=manifest.n_labels)
+def _soft_counts(labels: LabelMatrix) -> tuple[int, ...] | None:
+    """Return how many entries of each label are between 0 and 1; None where none is."""
+    soft = labels.values.indices[labels.values.data < 1]
+    return tuple(np.bincount(soft, minlength=labels.shape[1]).tolist()) if len(soft) else None
+
+
+def _without_positives(manifest: Manifest, labels: LabelMatrix) -> tuple[str, ...]:
+    counts = labels.positive_counts()
     return tuple(manifest.labels[label] for label in np.flatnonzero(counts == 0))
 
 
@@ -134,7 +150,9 @@ def _imbalance(counts: np.ndarray) -> tuple[float, float] | None:
 
 def _odd_labels(manifest: Manifest) -> Iterator[str]:
     counts = np.array(manifest.label_counts)
-    for what, found in (("no row", counts == 0), ("every row", counts == manifest.rows)):
+    known = np.array(manifest.known_counts or (manifest.rows,) * manifest.n_labels)
+    all_rows = "every row" if manifest.known_counts is None else "every row where they are known"
+    for what, found in (("no row", counts == 0), (all_rows, (counts == known) & (counts > 0))):
         if found.any():
             yield f"labels that {what} has: {some([manifest.labels[i] for i in np.flatnonzero(found)])}"
     lists = [name for name in manifest.labels if _LIST_LIKE.fullmatch(name)]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+
+from ...selectors.common.label_matrix import LabelMatrix
 
 FEW_ROWS = 100
 FEW_POSITIVES = 5
@@ -19,11 +20,13 @@ class Support:
 
     Attributes:
         rows: how many rows there are.
-        labelled_rows: those with a label, over which rankings are averaged.
+        labelled_rows: those with a label that is known to be positive, over which ``one_error`` is averaged.
         labels: L.
-        positive_labels: labels with a positive, over which ``map`` is averaged.
-        both_classes: labels with both classes, over which ``macro_auc`` is averaged.
-        median_positives: positives of the median label.
+        positive_labels: labels with a known positive, over which ``map`` is averaged.
+        both_classes: labels with known rows of both classes, over which ``macro_auc`` is averaged.
+        median_positives: known positives of the median label.
+        known_share: share of the entries that are known.
+        unknown_rows: rows of which no label is known: no metric counts them.
     """
 
     rows: int
@@ -32,12 +35,19 @@ class Support:
     positive_labels: int
     both_classes: int
     median_positives: float
+    known_share: float = 1.0
+    unknown_rows: int = 0
 
     def sentence(self) -> str:
         """Return what the metrics rest on, in a line."""
+        known = ""
+        if self.known_share < 1:
+            known = f"; {100 * self.known_share:.1f} % of the entries are known"
+        if self.unknown_rows:
+            known += f", in {self.unknown_rows:,} rows none is"
         return (
             f"{self.rows:,} rows: macro_auc over {self.both_classes:,} of {self.labels:,} labels, map over "
-            f"{self.positive_labels:,}, rankings over {self.labelled_rows:,} rows"
+            f"{self.positive_labels:,}, rankings over {self.labelled_rows:,} rows{known}"
         )
 
     def warning(self) -> str | None:
@@ -53,11 +63,11 @@ class Support:
         return "rests on little: " + ", ".join(reasons) if reasons else None
 
 
-def support_lines(labels: csr_array, splits: Mapping[str, np.ndarray]) -> list[str]:
+def support_lines(labels: LabelMatrix, splits: Mapping[str, np.ndarray]) -> list[str]:
     """Return, for a log, what the metrics of each split rest on, and a warning where that is little.
 
     Args:
-        labels: CSR (N, L) of all rows.
+        labels: of all rows.
         splits: row ids of each split, int64; one without rows has no line.
     """
     lines = []
@@ -68,15 +78,17 @@ def support_lines(labels: csr_array, splits: Mapping[str, np.ndarray]) -> list[s
     return lines
 
 
-def support_of(labels: csr_array, ids: np.ndarray) -> Support:
-    """Return what metrics of rows ``ids``, int64 (n,), rest on; ``labels`` is CSR (N, L) of all rows."""
-    chosen = labels[ids]
-    counts = np.bincount(chosen.indices, minlength=labels.shape[1])
+def support_of(labels: LabelMatrix, ids: np.ndarray) -> Support:
+    """Return what metrics of rows ``ids``, int64 (n,), rest on; ``labels`` are those of all rows."""
+    chosen = labels.take(ids)
+    counts, known = chosen.positive_counts(), chosen.known_counts()
     return Support(
         rows=len(ids),
-        labelled_rows=int(np.count_nonzero(np.diff(chosen.indptr))),
+        labelled_rows=int(np.count_nonzero(np.diff(chosen.positives.indptr))),
         labels=len(counts),
         positive_labels=int(np.count_nonzero(counts)),
-        both_classes=int(np.count_nonzero((counts > 0) & (counts < len(ids)))),
+        both_classes=int(np.count_nonzero((counts > 0) & (counts < known))),
         median_positives=float(np.median(counts)) if len(counts) else 0.0,
+        known_share=float(known.sum() / max(1, len(ids) * len(counts))) if len(ids) else 1.0,
+        unknown_rows=int(np.count_nonzero(chosen.known_per_row() == 0)),
     )

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from ..common.errors import DataError
 from ..common.storage.whole_files import sha256_of
-from .blocks import list_column
+from .label_columns import LABELS, labels_of, needed_columns
 from .manifest import SPLITS, Manifest, Shard
 from .packed_index import check_size
 from .rows import read_columns
@@ -18,12 +18,16 @@ def verify(manifest: Manifest) -> None:
     Raises:
         DataError: naming the first file that is missing or differs from the manifest.
     """
-    counts, splits = np.zeros(manifest.n_labels, np.int64), np.zeros(len(SPLITS), np.int64)
+    counts, known = np.zeros((2, manifest.n_labels), np.int64)
+    splits = np.zeros(len(SPLITS), np.int64)
     for shard, first in zip(manifest.shards, manifest.first_rows(), strict=False):
         table = _checked(manifest, shard, int(first))
-        counts += np.bincount(list_column(table["labels"].chunk(0))[1], minlength=manifest.n_labels)
+        labels = labels_of(table, manifest.n_labels, manifest.unlisted)
+        counts, known = counts + labels.positive_counts(), known + labels.known_counts()
         splits += np.bincount(split_codes(table), minlength=len(SPLITS))
-    if tuple(counts) != manifest.label_counts or dict(zip(SPLITS, splits, strict=True)) != manifest.splits:
+    wanted = manifest.known_counts or (manifest.rows,) * manifest.n_labels
+    found = tuple(counts), tuple(known), dict(zip(SPLITS, splits, strict=True))
+    if found != (manifest.label_counts, wanted, manifest.splits):
         raise DataError(f"{manifest.folder}: label or split counts differ from the manifest: prepare it again")
 
 
@@ -41,7 +45,8 @@ def _checked(manifest: Manifest, shard: Shard, first: int) -> pa.Table:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     path = manifest.folder / shard.file
-    table = read_columns(path, ["labels", "split"] if shard.packed else ["id", "labels", "split"], shard.rows)
+    names = [LABELS, "split"] if shard.packed else ["id", LABELS, "split"]
+    table = read_columns(path, names, shard.rows, needed_columns(manifest))
     if shard.packed is None and not np.array_equal(table["id"].to_numpy(), np.arange(first, first + shard.rows)):
         raise DataError(f"{path}: ids are not {first} .. {first + shard.rows - 1}")
     return table

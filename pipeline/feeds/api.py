@@ -23,7 +23,7 @@ class Part:
     Attributes:
         ids: int64 (b,) row ids.
         features: float32 (b, d) or (b, C, H, W), scaled.
-        labels: float32 (b, L).
+        labels: float32 (b, L), 0..1, NaN where unknown.
     """
 
     ids: np.ndarray

@@ -14,7 +14,7 @@ class TensorFeed:
 
     Args:
         features: float32 (N, d) or (N, C, H, W) of all rows, scaled.
-        labels: float32 (N, L).
+        labels: float32 (N, L), 0..1, NaN where unknown.
         device: where parts are wanted; the rows are moved there once.
     """
 

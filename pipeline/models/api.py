@@ -31,10 +31,12 @@ class ModelContext:
     Attributes:
         n_labels: L.
         input_shape: ``(d,)`` for tables, ``(C, H, W)`` for images.
-        label_counts: positives of each label among the training rows, L numbers.
+        label_counts: known positives of each label among the training rows, L numbers.
         n_rows: training rows.
         cooccurrence: float (L, L), training rows that have both labels (the diagonal: ``label_counts``), or None; CSR,
-            since most of many labels never meet, or dense.
+            since most of many labels never meet, or dense. Where labels are unknown, entry (i, j) is the share of the
+            rows with label j that have label i too, among those where i is known, times ``label_counts[j]``.
+        known_counts: training rows in which each label is known, L numbers; None when all are known in all rows.
     """
 
     n_labels: int
@@ -42,6 +44,7 @@ class ModelContext:
     label_counts: tuple[int, ...]
     n_rows: int
     cooccurrence: sparse.csr_array | np.ndarray | None = None
+    known_counts: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.n_labels < 1 or self.n_rows < 1 or not self.input_shape or min(self.input_shape) < 1:
@@ -51,6 +54,8 @@ class ModelContext:
             )
         if len(self.label_counts) != self.n_labels:
             raise ConfigError(f"got {len(self.label_counts)} label counts for {self.n_labels} labels")
+        if self.known_counts is not None and len(self.known_counts) != self.n_labels:
+            raise ConfigError(f"got {len(self.known_counts)} counts of known rows for {self.n_labels} labels")
         square = (self.n_labels, self.n_labels)
         if self.cooccurrence is not None and self.cooccurrence.shape != square:
             raise ConfigError(f"expected label co-occurrence of shape {square}, got {self.cooccurrence.shape}")
@@ -184,8 +189,10 @@ def checks_of(name: str) -> Checks:
 def prior_logits(context: ModelContext) -> Tensor:
     """Return the logit of each label's smoothed training frequency, (c + 1) / (n + 2); float32 (L,).
 
+    Of n training rows in which the label is known c have it.
     As biases of the last layer they start a network at the label frequencies, so that the first epochs are not
     spent on learning that most labels are rare. [own; Lin et al. 2017, section 3.3, for the idea]
     """
     counts = torch.tensor(context.label_counts, dtype=torch.float64)
-    return torch.log((counts + 1) / (context.n_rows - counts + 1)).float()
+    rows = torch.tensor(context.known_counts or context.n_rows, dtype=torch.float64)
+    return torch.log((counts + 1) / (rows - counts + 1)).float()

@@ -1,5 +1,6 @@
 """``evaluate``: the metrics of a run on some rows."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -13,16 +14,21 @@ from ..common.stages import stage
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
+from ..data.support import support_of
 from ..runs.own_data import own_data
 from ..runs.trained_run import TrainedRun, open_to_score
 from ..training.metrics import evaluate_predictions
 from .scoring import done_here, score, score_here, scoring
+
+_log = logging.getLogger("d2ace")
 
 Split = Literal["train", "validation", "test", "all"]
 
 
 def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
     """Return the metrics of a run's best weights; of a run that was stopped, of its best epoch until then.
+
+    Unknown labels count in no metric; the log then says what the metrics rest on.
 
     Args:
         run: the run folder.
@@ -42,15 +48,16 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)
-    if not labels[wanted].nnz:
+    if not labels.take(wanted).positive_counts().any():
         raise DataError(f"{manifest.folder}: none of these {len(wanted)} rows has a label, so nothing can be judged")
+    if not labels.is_complete:
+        _log.warning("%s: %s", manifest.folder, support_of(labels, wanted).sentence())
     parts = []
     for table in _scored(opened, manifest, wanted):
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
         parts.append((table["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
     ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
-    truth = labels[ids].toarray().astype(np.float32)
-    return evaluate_predictions(probabilities, truth, opened.config.train.threshold)
+    return evaluate_predictions(probabilities, labels.dense(ids), opened.config.train.threshold)
 
 
 def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:

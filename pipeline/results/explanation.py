@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...selectors import api as selectors
+from ...selectors.common.label_matrix import Origin
 from ..common.errors import RunError
 from ..common.text_table import aligned
+from ..data.summary import some
 from ..runs.checkpoints import Checkpoint, CheckpointStore
 from .replay import SelectionOfRun
 
@@ -30,7 +32,8 @@ class Explanation:
         epoch: from 0, as in ``order/`` and ``metrics.jsonl``.
         source: where the method's state before that epoch came from, in words.
         labels: names of all labels.
-        relevant: bool (L,), which of them the row has.
+        values: float32 (L,), what the data says of them for the row: 0..1, NaN where unknown.
+        origins: where each value comes from; None where unknown.
         probability: P of the row, the law every batch of the epoch was drawn by; None where the method has none.
         rank: 1 and the number of rows with a larger probability; None likewise.
         n_rows: training rows.
@@ -50,7 +53,8 @@ class Explanation:
     epoch: int
     source: str
     labels: tuple[str, ...]
-    relevant: np.ndarray
+    values: np.ndarray
+    origins: tuple[Origin | None, ...]
     probability: float | None
     rank: int | None
     n_rows: int
@@ -64,6 +68,16 @@ class Explanation:
     branch_names: tuple[str, ...]
 
     @property
+    def relevant(self) -> np.ndarray:
+        """Which labels the row has, bool (L,): those of a value of at least 0.5."""
+        return self.values >= 0.5
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which labels are known for the row, bool (L,)."""
+        return ~np.isnan(self.values)
+
+    @property
     def chance_of_none(self) -> float | None:
         """How likely the law was not to draw the row at all, taking the draws for independent."""
         return None if self.probability is None else float((1 - self.probability) ** self.planned_draws)
@@ -72,7 +86,8 @@ class Explanation:
         has = [name for name, yes in zip(self.labels, self.relevant, strict=True) if yes]
         lines = [
             f"row {self.row}, epoch {self.epoch + 1} of {self.run}, method {self.method}",
-            f"labels: {', '.join(has) or 'none'}",
+            f"labels: {', '.join(has) or ('none' if self.known.all() else 'none known')}",
+            *self._unknown(),
             *self._draws(),
             f"state: {self.source}",
         ]
@@ -83,6 +98,10 @@ class Explanation:
             own = {k.removesuffix(end): v for k, v in self.details.items() if k.endswith(end)}
             lines += ["", f"{branch} branch", *self._part(own)]
         return "\n".join(lines)
+
+    def _unknown(self) -> list[str]:
+        names = [self.labels[j] for j in np.flatnonzero(~self.known)]
+        return [f"unknown: {len(names)} of {len(self.labels)} labels: {some(names)}"] if names else []
 
     def _draws(self) -> list[str]:
         drawn = "not drawn in this epoch"
@@ -110,13 +129,20 @@ class Explanation:
         if not columns:
             return [plain]
         order = np.argsort(~self.relevant, kind="stable")[:_MOST_LABELS]
-        head = ["label", "has it", *(name.replace("_", " ") for name in columns)]
+        told = any(self.origins)  # all else is GIVEN
+        head = ["label", "has it", *(["origin"] if told else []), *(name.replace("_", " ") for name in columns)]
         rows = [
-            [self.labels[j], "yes" if self.relevant[j] else "", *(_short(column[j]) for column in columns.values())]
-            for j in order
+            [self.labels[j], *self._entry(j, told), *(_short(column[j]) for column in columns.values())] for j in order
         ]
         left_out = len(self.labels) - len(order)
         return [plain, "", aligned([head, *rows]), *([f"... and {left_out} labels more"] if left_out else [])]
+
+    def _entry(self, label: int, told: bool) -> list[str]:
+        """Return what is known of a label in words, and where from if that is told."""
+        value, origin = self.values[label], self.origins[label]
+        plain = {0.0: "", 1.0: "yes"}
+        has = "unknown" if np.isnan(value) else plain.get(float(value), f"{value:.2f}")
+        return [has, "" if origin is None else origin.name.lower().replace("_", " ")] if told else [has]
 
 
 def explain(run: str | Path, row: int, epoch: int | None = None, *, data: str | Path | None = None) -> Explanation:
@@ -181,7 +207,8 @@ def _explanation(
         epoch=plan.epoch,
         source=source,
         labels=known.data.labels,
-        relevant=known.labels[[position]].toarray()[0] > 0,
+        values=known.labels.dense(np.array([position]))[0],
+        origins=tuple(known.labels.origin(position, label) for label in range(len(known.data.labels))),
         probability=None if p is None else float(p[position]),
         rank=None if p is None else 1 + int((p > p[position]).sum()),
         n_rows=len(known.rows),

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ...selectors import api as selectors
+from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.config import Config
 from ..common.errors import RunError
 from ..data.manifest import Manifest
@@ -54,9 +54,9 @@ class SelectionOfRun:
         self._manifest = own_data(self.folder, self.config, known, data)
 
     @cached_property
-    def labels(self) -> sparse.csr_array:
-        """Labels of the training rows, CSR (N, L)."""
-        return self._all_labels[self.rows.row_ids]
+    def labels(self) -> LabelMatrix:
+        """Labels of the N training rows."""
+        return self._all_labels.take(self.rows.row_ids)
 
     def selector(self, method: str | None = None, options: Mapping[str, Any] | None = None) -> selectors.Selector:
         """Return a fresh selector as the run's own was at its start, or another method for the same rows and seed.
@@ -109,5 +109,5 @@ class SelectionOfRun:
         return recorded
 
     @cached_property
-    def _all_labels(self) -> sparse.csr_array:
+    def _all_labels(self) -> LabelMatrix:
         return read_labels(self._manifest)

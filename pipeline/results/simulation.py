@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from scipy.stats import rankdata
 
 from ...selectors.api import Selector
+from ...selectors.common.label_matrix import LabelMatrix
 from ..common.errors import RunError
 from ..common.text_table import aligned
 from .replay import SelectionOfRun
@@ -151,6 +151,6 @@ def _replayed(known: SelectionOfRun, selector: Selector, *, check: bool) -> Sele
     return Selected(selector.name, draws, _exposure(known.labels, draws), np.array(sizes))
 
 
-def _exposure(labels: sparse.csr_array, draws: np.ndarray) -> np.ndarray:
-    """Return how many positives of each label the draws show, int64 (L,)."""
-    return np.asarray(draws @ labels.astype(np.int64)).ravel()
+def _exposure(labels: LabelMatrix, draws: np.ndarray) -> np.ndarray:
+    """Return how many known positives of each label the draws show, int64 (L,)."""
+    return np.asarray(draws @ labels.positives.astype(np.int64)).ravel()

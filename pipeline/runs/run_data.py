@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.labels import cooccurrence
 from ...selectors.common.randomness import generator
 from ..common.config.config import Config
@@ -57,13 +58,13 @@ class RunData:
 
 
 def make_run_data(
-    config: Config, labels: sparse.csr_array, rows: AllRows, *, scaler_rows: np.ndarray | None = None
+    config: Config, labels: LabelMatrix, rows: AllRows, *, scaler_rows: np.ndarray | None = None
 ) -> RunData:
     """Split the rows and fit the scaler.
 
     Args:
         config: the run's configuration.
-        labels: CSR (N, L) of all rows.
+        labels: of all N rows.
         rows: where the scaler reads features.
         scaler_rows: int64, ascending, the rows that the scaler is fitted on; None for the training rows.
 
@@ -75,7 +76,7 @@ def make_run_data(
     shape = input_shape(config.images, manifest)
     splits = _splits(config, manifest, labels)
     scaler = _scaler(config, rows, splits.train if scaler_rows is None else scaler_rows)
-    context = _context(shape, labels[splits.train])
+    context = _context(shape, labels.take(splits.train))
     return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
 
 
@@ -94,10 +95,10 @@ def _scaler(config: Config, rows: AllRows, ids: np.ndarray) -> Scaler:
     return fixed or fit_scaler(rows, kind, ids, ImageTransform(config.images, hint, config.run.seed))
 
 
-def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Splits:
+def _splits(config: Config, manifest: Manifest, labels: LabelMatrix) -> Splits:
     data = config.data
     return make_splits(
-        labels,
+        labels.positives,
         read_splits(manifest),
         validation_fraction=data.validation_fraction,
         test_fraction=data.test_fraction,
@@ -108,12 +109,23 @@ def _splits(config: Config, manifest: Manifest, labels: sparse.csr_array) -> Spl
     )
 
 
-def _context(input_shape: tuple[int, ...], labels: sparse.csr_array) -> ModelContext:
-    counts = np.asarray(labels.sum(axis=0)).ravel().astype(int)
+def _context(input_shape: tuple[int, ...], labels: LabelMatrix) -> ModelContext:
     return ModelContext(
         n_labels=labels.shape[1],
         input_shape=input_shape,
-        label_counts=tuple(counts.tolist()),
+        label_counts=tuple(labels.positive_counts().tolist()),
         n_rows=labels.shape[0],
-        cooccurrence=cooccurrence(labels).astype(np.float32),
+        cooccurrence=_together(labels).astype(np.float32),
+        known_counts=None if labels.is_complete else tuple(labels.known_counts().tolist()),
     )
+
+
+def _together(labels: LabelMatrix) -> sparse.csr_array:
+    """Return how many rows have both labels, as ``ModelContext.cooccurrence`` has it where labels are unknown."""
+    together = cooccurrence(labels.positives)
+    if labels.is_complete:
+        return together
+    entries, having = sparse.coo_array(together), sparse.csr_array(labels.positives.T)
+    known = labels.known_with(having, entries.col, entries.row)
+    rows = entries.data * labels.positive_counts()[entries.col] / known
+    return sparse.csr_array((rows, (entries.row, entries.col)), shape=together.shape)

@@ -28,7 +28,7 @@ class Predicted:
     Attributes:
         ids: int64 (b,) row ids.
         logits: float32 (b, L).
-        labels: float32 (b, L), what the rows really have.
+        labels: float32 (b, L), what the rows really have, NaN where unknown.
     """
 
     ids: np.ndarray
@@ -83,7 +83,7 @@ class TrainedModel:
             yield Predicted(part.ids, self.logits(part.features), part.labels)
 
     def losses(self, rows: AllRows, ids: np.ndarray) -> np.ndarray:
-        """Return what the model loses on rows by id: binary cross-entropy of each entry, float32 (n, L).
+        """Return what the model loses on rows by id: cross-entropy of each entry, float32 (n, L), 0 where unknown.
 
         Raises:
             RunError: when the model was trained on other labels or inputs.

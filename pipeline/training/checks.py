@@ -84,6 +84,8 @@ def check_data(config: Config, manifest: Manifest) -> None:
     if (wanted := config.selector.neighbour_features) not in NEIGHBOUR_WORDS:
         features_from_file(Path(wanted), manifest.rows)
     network = models.get(config.model.name)
+    if manifest.known_counts is not None:
+        require_entrywise(config, f"a data set with unknown labels ({manifest.folder})")
     expected = {"table": 1, "image": 3}[network.inputs]
     if len(shape) != expected:
         fitting = [name for name in models.names() if models.get(name).inputs != network.inputs]
@@ -92,7 +94,9 @@ def check_data(config: Config, manifest: Manifest) -> None:
             f"{'images' if hint else 'a table'}; networks for it: {', '.join(fitting)}"
         )
     if hint is not None and not network.layered:
-        make_unfilled(config, ModelContext(manifest.n_labels, shape, manifest.label_counts, manifest.rows))
+        known = manifest.known_counts
+        context = ModelContext(manifest.n_labels, shape, manifest.label_counts, manifest.rows, known_counts=known)
+        make_unfilled(config, context)
 
 
 def make_unfilled(config: Config, context: ModelContext) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scipy import sparse
-
+from ...selectors.common.label_matrix import LabelMatrix
 from ..common.cluster.address import require_head
 from ..common.cluster.nodes import require_room
 from ..common.cluster.session import ray_session
@@ -176,7 +175,7 @@ def needs_ray(config: Config) -> bool:
 def train_in(
     folder: RunFolder,
     config: Config,
-    labels: sparse.csr_array,
+    labels: LabelMatrix,
     rows: AllRows,
     feed: FeedChoice = GATHER,
     *,
@@ -190,7 +189,7 @@ def train_in(
     Args:
         folder: made for this configuration.
         config: checked and with absolute paths.
-        labels: CSR of all rows.
+        labels: of all rows.
         rows: all rows; inside a Tune trial of a kind that starts no Ray tasks.
         feed: how rows reach the workers.
         quiet: print no progress.
@@ -223,7 +222,7 @@ def train_in(
     return final
 
 
-def _data(config: Config, folder: RunFolder, labels: sparse.csr_array, rows: AllRows) -> RunData:
+def _data(config: Config, folder: RunFolder, labels: LabelMatrix, rows: AllRows) -> RunData:
     """Decide what the run sees, or take what it saw before when it goes on."""
     known = folder.load_data()
     if known is None:
@@ -240,13 +239,13 @@ def _with_workers(
     feed: FeedChoice,
     blueprint: Blueprint,
     actor: "ActorHandle",
-    labels: sparse.csr_array,
+    labels: LabelMatrix,
 ) -> dict[str, Any]:
     """Train on Ray Train's workers, with selection in an actor."""
     from .worker import WorkerSetup
 
     def needed_bytes() -> int:
-        return measure_selection(setup.config, labels[setup.data.splits.train]).state_bytes
+        return measure_selection(setup.config, labels.take(setup.data.splits.train)).state_bytes
 
     shared = blueprint.by_reference()
     with stage(f"building the selection ({setup.config.selector.name})"):

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 
+from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.config import Config
 from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
@@ -39,11 +39,11 @@ class Prepared:
 
     Attributes:
         rows: where rows come from.
-        labels: CSR of all rows.
+        labels: of all rows.
     """
 
     rows: AllRows
-    labels: sparse.csr_array
+    labels: LabelMatrix
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -56,7 +56,7 @@ class Prepared:
         """Return the rows as a run sees them; a table is scaled once, images are decoded batch by batch."""
         if self.rows.manifest.kind == "image":
             return GatherFeed(self.rows.open(), make_inputs(config, self.rows.manifest, data.scaler), device)
-        return TensorFeed(data.scaler.transform(self.features), self.labels.toarray().astype(np.float32), device)
+        return TensorFeed(data.scaler.transform(self.features), self.labels.dense(), device)
 
 
 class LocalRun:

@@ -14,6 +14,9 @@ Conventions, where the literature differs:
 - ``one_error`` is the mean over rows with a relevant label: in another row no label could be right.
 - ``coverage`` is the mean depth in 1..L at which all relevant labels are found, as scikit-learn's ``coverage_error``;
   some papers subtract 1 and divide by L.
+- Unknown entries count in no metric: curves of a label are over the rows in which it is known, decisions over the known
+  entries, rankings over the known labels of a row. A label that is known in no row and a row of which no label is known
+  are left out. A soft label counts as relevant from 0.5 on.
 - What no row or label defines is NaN.
 
 ``docs/metrics.md`` has every definition, and how scikit-learn and torchmetrics differ.
@@ -23,6 +26,7 @@ that processes which compute none (the trainer's controller, most workers, the c
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -30,6 +34,7 @@ from torch import Tensor
 
 from ..common.errors import did_you_mean
 from .metric_names import HIGHER_IS_BETTER, METRICS
+from .ranking_metrics import mean, rankings
 
 __all__ = [
     "HIGHER_IS_BETTER",
@@ -39,9 +44,6 @@ __all__ = [
     "evaluate_predictions",
     "label_average_precision",
 ]
-
-_ENTRIES_AT_ONCE = 4_000_000
-"""Entries ranked at a time: bounds the temporary memory to about 250 MB."""
 
 
 class MetricError(ValueError):
@@ -70,38 +72,41 @@ def evaluate_predictions(
 
     Args:
         probabilities: float (N, L), in 0..1.
-        labels: (N, L), 0 or 1, any dtype.
+        labels: (N, L), 0..1, NaN for unknown, any dtype.
         threshold: decisions are ``probability > threshold``.
 
     Raises:
         MetricError: when the shapes differ or are empty, probabilities are not finite (it says how many) or outside
-            0..1, or labels are not 0 or 1.
+            0..1, or labels are neither in 0..1 nor NaN.
     """
-    scores, truth = _checked(probabilities, labels)
+    scores, truth, known = _checked(probabilities, labels)
+    if known is not None and not known.any():
+        return dict.fromkeys(METRICS, math.nan)
     return {
-        **_threshold_free(scores, truth),
-        **_decisions((scores > threshold).to(torch.uint8), truth),
-        **_rankings(scores, truth),
+        **_threshold_free(scores, truth, known),
+        **_decisions((scores > threshold).to(torch.uint8), truth, known),
+        **rankings(scores, truth, known),
     }
 
 
 def label_average_precision(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> np.ndarray:
-    """Return the average precision of each label, float64 (L,); NaN for a label without positives.
+    """Return the average precision of each label over its known rows, float64 (L,); NaN without known positives.
 
     Raises:
         MetricError: as ``evaluate_predictions``.
     """
     from torchmetrics.functional.classification import binary_average_precision
 
-    scores, truth = _checked(probabilities, labels)
+    scores, truth, known = _checked(probabilities, labels)
     values = np.full(truth.shape[1], np.nan)
     for label in truth.any(dim=0).nonzero().flatten().tolist():
-        values[label] = binary_average_precision(scores[:, label], truth[:, label], validate_args=False)
+        rows = slice(None) if known is None else known[:, label]
+        values[label] = binary_average_precision(scores[rows, label], truth[rows, label], validate_args=False)
     return values
 
 
-def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
-    """Return scores, float32 or float64, and labels, uint8; both (N, L)."""
+def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return scores, float32 or float64, relevant labels, uint8, and known ones, bool or None for all; (N, L) each."""
     scores, given = torch.as_tensor(probabilities).detach(), torch.as_tensor(labels).detach()
     if scores.ndim != 2 or scores.shape != given.shape or not scores.numel():
         raise MetricError(
@@ -116,32 +121,52 @@ def _checked(probabilities: np.ndarray | Tensor, labels: np.ndarray | Tensor) ->
     lowest, highest = (float(bound) for bound in scores.aminmax())
     if lowest < 0 or highest > 1:
         raise MetricError(f"expected probabilities in 0..1, got values from {lowest:g} to {highest:g} (logits?)")
-    if not ((given == 0) | (given == 1)).all():
-        raise MetricError("expected labels of 0 or 1, got other values")
-    return scores, given.to(device=scores.device, dtype=torch.uint8)
+    given, unknown = given.to(scores.device), given.isnan().to(scores.device)
+    if not ((given >= 0) & (given <= 1) | unknown).all():
+        raise MetricError("expected labels of 0 or 1 (or between, or NaN where unknown), got other values")
+    return scores, (given >= 0.5).to(torch.uint8), ~unknown if unknown.any() else None
 
 
-def _threshold_free(scores: Tensor, truth: Tensor) -> dict[str, float]:
+def _threshold_free(scores: Tensor, truth: Tensor, known: Tensor | None) -> dict[str, float]:
     """Areas under curves; labels for which a curve is not defined are left out before torchmetrics sees them."""
     from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
-    positives, rows = truth.sum(dim=0, dtype=torch.int64), len(truth)
     auc, precision = [], []
-    columns = zip(scores.t().contiguous(), truth.t().contiguous(), positives.tolist(), strict=True)
-    for score, relevant, count in columns:
+    for score, relevant in _columns(scores, truth, known):
+        count = int(relevant.sum(dtype=torch.int64))
         if count:
             precision.append(binary_average_precision(score, relevant, validate_args=False))
-            if count < rows:
+            if count < len(relevant):
                 auc.append(binary_auroc(score, relevant, validate_args=False))
-    micro = math.nan
-    if 0 < int(positives.sum()) < truth.numel():
-        micro = float(binary_auroc(scores.flatten(), truth.flatten(), validate_args=False))
-    return {"macro_auc": _mean(auc), "micro_auc": micro, "map": _mean(precision)}
+    micro, every = math.nan, slice(None) if known is None else known
+    flat, relevant = scores[every].flatten(), truth[every].flatten()
+    if 0 < int(relevant.sum(dtype=torch.int64)) < len(relevant):
+        micro = float(binary_auroc(flat, relevant, validate_args=False))
+    return {"macro_auc": mean(auc), "micro_auc": micro, "map": mean(precision)}
 
 
-def _decisions(decided: Tensor, truth: Tensor) -> dict[str, float]:
-    """Metrics of 0/1 decisions, both uint8 (N, L)."""
+def _columns(scores: Tensor, truth: Tensor, known: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield scores and relevance of each label in the rows where it is known."""
+    columns = zip(scores.t().contiguous(), truth.t().contiguous(), strict=True)
+    if known is None:
+        yield from columns
+        return
+    for (score, relevant), rows in zip(columns, known.t().contiguous(), strict=True):
+        yield score[rows], relevant[rows]
+
+
+def _decisions(decided: Tensor, truth: Tensor, known: Tensor | None) -> dict[str, float]:
+    """Metrics of 0/1 decisions, both uint8 (N, L).
+
+    An unknown entry is made one that is right and counts in no quotient: decided as irrelevant, and irrelevant.
+    """
     from torchmetrics.functional import classification
+
+    entries_per_known = 1.0
+    if known is not None:
+        rows, labels = known.any(dim=1), known.any(dim=0)
+        decided, truth = ((part * known)[rows][:, labels] for part in (decided, truth))
+        entries_per_known = truth.numel() / int(known.sum())
 
     def value(metric: object, **settings: str) -> float:
         assert callable(metric)
@@ -160,7 +185,7 @@ def _decisions(decided: Tensor, truth: Tensor) -> dict[str, float]:
         "micro_f1": value(classification.multilabel_f1_score, average="micro"),
         "cf1": _harmonic_mean(*macro),
         "of1": _harmonic_mean(*micro),
-        "hamming_loss": value(classification.multilabel_hamming_distance, average="micro"),
+        "hamming_loss": value(classification.multilabel_hamming_distance, average="micro") * entries_per_known,
         "subset_accuracy": value(classification.multilabel_exact_match),
         "jaccard": _row_jaccard(decided, truth),
     }
@@ -170,57 +195,6 @@ def _row_jaccard(decided: Tensor, truth: Tensor) -> float:
     shared = (decided & truth).sum(dim=1, dtype=torch.int64).double()
     either = (decided | truth).sum(dim=1, dtype=torch.int64).double()
     return float(torch.where(either > 0, shared / either.clamp_min(1), 1.0).mean())
-
-
-def _rankings(scores: Tensor, truth: Tensor) -> dict[str, float]:
-    """Metrics of the order of labels within each row, some rows at a time."""
-    rows = max(1, _ENTRIES_AT_ONCE // truth.shape[1])
-    parts = [_row_rankings(s, t) for s, t in zip(scores.split(rows), truth.split(rows), strict=True)]
-    loss, error, depth, precision, pairs, relevant = (torch.cat(column) for column in zip(*parts, strict=True))
-    ranked = relevant > 0
-    return {
-        "ranking_loss": _mean(loss / pairs.clamp_min(1)),
-        "one_error": _mean(error[ranked]),
-        "coverage": _mean(depth),
-        "label_ranking_ap": _mean(torch.where(ranked, precision / relevant.clamp_min(1), 1.0)),
-    }
-
-
-def _row_rankings(scores: Tensor, truth: Tensor) -> tuple[Tensor, ...]:
-    """Return per row, float64 (N,): misordered pairs, one-error, depth, summed precision, all pairs, relevant labels.
-
-    With r_j the labels of a row that score at least as high as relevant label j, and k_j the relevant ones among them,
-    the misordered pairs are the sum of r_j - k_j, the precision at j is k_j / r_j, the depth the largest r_j.
-    """
-    ordered, order = scores.sort(dim=1, descending=True)
-    hit = truth.gather(1, order)
-    last = _last_of_ties(ordered)
-    above = (last + 1).double()
-    hits_above = hit.cumsum(dim=1, dtype=torch.int64).gather(1, last).double()
-    relevant = truth.sum(dim=1, dtype=torch.int64).double()
-    top = truth.gather(1, scores.argmax(dim=1, keepdim=True)).squeeze(1)
-    return (
-        ((above - hits_above) * hit).sum(dim=1),
-        1.0 - top.double(),
-        (above * hit).amax(dim=1),
-        (hits_above / above * hit).sum(dim=1),
-        relevant * (truth.shape[1] - relevant),
-        relevant,
-    )
-
-
-def _last_of_ties(ordered: Tensor) -> Tensor:
-    """Return int64 (N, L): for sorted scores, the last position whose score equals the one here."""
-    rows, labels = ordered.shape
-    last = torch.arange(labels, device=ordered.device).repeat(rows, 1)
-    last[:, :-1].masked_fill_(ordered[:, :-1] == ordered[:, 1:], labels)
-    return last.flip(1).cummin(dim=1).values.flip(1)
-
-
-def _mean(values: Tensor | list[Tensor]) -> float:
-    if not len(values):
-        return math.nan
-    return float((torch.stack(values) if isinstance(values, list) else values).double().mean())
 
 
 def _harmonic_mean(a: float, b: float) -> float:

@@ -7,24 +7,24 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ...selectors import api as selectors
 from ...selectors.common.errors import SelectionError
+from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.settings import whole
 from ..common.config.config import Config
 from ..common.config.sections import SelectorSection
 from ..common.errors import ConfigError
 
-_LABELS = sparse.csr_array(np.tile(np.eye(2, dtype=np.uint8), (4, 1)))
+_LABELS = LabelMatrix.of(np.tile(np.eye(2, dtype=np.uint8), (4, 1)))
 
 
-def sample_selector(config: Config, labels: sparse.csr_array = _LABELS) -> selectors.Selector:
+def sample_selector(config: Config, labels: LabelMatrix = _LABELS) -> selectors.Selector:
     """Return the run's selector on some rows without their features: each has the next K rows as its neighbours.
 
     Args:
         config: the run's configuration.
-        labels: CSR (N, L); by default a few made-up rows.
+        labels: (N, L); by default a few made-up rows.
 
     Raises:
         ConfigError: for settings that the method refuses.

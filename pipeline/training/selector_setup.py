@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ...selectors import api as selectors
+from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.reference import reference_losses
 from ...selectors.plans.schedules import warm_up
 from .. import models
@@ -42,12 +42,12 @@ def check_neighbour_features(config: Config) -> None:
 
 
 def selection_blueprint(
-    config: Config, folder: RunFolder | None, labels: sparse.csr_array, rows: AllRows, data: RunData
+    config: Config, folder: RunFolder | None, labels: LabelMatrix, rows: AllRows, data: RunData
 ) -> Blueprint:
     """Return what the run's selector is made from; ``labels`` are those of all rows; no folder keeps nothing."""
     ids, entries = data.splits.train, config.selector.entries
     arguments: dict[str, Any] = {
-        "labels": labels[ids],
+        "labels": labels.take(ids),
         "batch_size": config.train.batch_size,
         "epochs": config.train.epochs,
         "seed": config.run.seed,
@@ -103,7 +103,7 @@ def features_from_file(path: Path, rows: int) -> np.ndarray:
     return features
 
 
-def _reference(source: str, rows: AllRows, labels: sparse.csr_array, ids: np.ndarray) -> np.ndarray:
+def _reference(source: str, rows: AllRows, labels: LabelMatrix, ids: np.ndarray) -> np.ndarray:
     """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
     if Path(source).is_dir():
         return TrainedModel(TrainedRun.open(source)).losses(rows, ids)

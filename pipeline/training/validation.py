@@ -17,7 +17,7 @@ def predict_split(
     """Predict ``ids`` on all ranks together and return the whole result on each.
 
     Returns:
-        probabilities float32 (n, L) and labels float32 (n, L), in the order of ``ids``.
+        probabilities and labels (NaN where unknown), float32 (n, L) each, in the order of ``ids``.
     """
 
     def compute(part: Part) -> torch.Tensor:

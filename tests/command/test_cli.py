@@ -51,6 +51,7 @@ def test_methods_lists_all_methods_and_settings(capsys):
         (["train"], "needs a YAML file"),
         (["train", "x.yaml", "--resume", "y"], "takes the run's own configuration"),
         (["train", "x.yaml", "--data", "y"], "--data goes with --resume RUN"),
+        (["tune", "x.yaml", "out", "--data", "y"], "--data goes with --resume OUT"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["prepare", "nothing.csv", "out"], "there is no such file"),
         (["prepare", "digit-scenes", "out", "--min-positives", "3"], "takes no --min-positives"),

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array, random_array
 from d2ace.pipeline.data.manifest import ImageHint, Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 
 @dataclass
@@ -61,7 +62,7 @@ def make_prepared(tmp_path: Path) -> Callable[..., Prepared]:
         with ShardWriter(folder, kind=kind, labels=names, shard_rows=shard_rows, **facts, **options) as writer:
             for start in range(0, rows, 20):
                 here = slice(start, start + 20)
-                writer.write(Rows(stored[here], csr_array(labels[here]), split[here]))
+                writer.write(Rows(stored[here], LabelMatrix.of(labels[here]), split[here]))
         return Prepared(writer.manifest, features, labels, split)
 
     return make

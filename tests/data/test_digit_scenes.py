@@ -37,7 +37,7 @@ def test_it_is_a_prepared_image_set(manifest):
 
 
 def test_label_frequencies_have_a_long_tail_and_pairs_correlate(manifest):
-    labels = read_labels(manifest).toarray().astype(float)
+    labels = read_labels(manifest).dense().astype(float)
     shares = np.sort(labels.mean(axis=0))[::-1]
     assert shares[0] > 0.6
     assert shares[-1] < 0.08
@@ -51,7 +51,7 @@ def test_label_frequencies_have_a_long_tail_and_pairs_correlate(manifest):
 
 def test_one_to_five_digits_without_noise(tmp_path):
     clean = build(tmp_path / "set", rows=500, label_noise=0.0)
-    counts = read_labels(clean).toarray().sum(axis=1)
+    counts = read_labels(clean).dense().sum(axis=1)
     assert counts.min() == 1
     assert counts.max() == 5
 
@@ -59,7 +59,7 @@ def test_one_to_five_digits_without_noise(tmp_path):
 def test_noise_moves_training_labels_only(tmp_path):
     clean, noisy = (build(tmp_path / str(noise), rows=1000, label_noise=noise) for noise in (0.0, 0.2))
     np.testing.assert_array_equal(pictures(clean), pictures(noisy))
-    before, after = read_labels(clean).toarray(), read_labels(noisy).toarray()
+    before, after = read_labels(clean).dense(), read_labels(noisy).dense()
     training = read_splits(clean) == 1
     np.testing.assert_array_equal(before[~training], after[~training])
     np.testing.assert_array_equal(before[training].sum(axis=0), after[training].sum(axis=0))

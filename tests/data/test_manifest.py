@@ -36,8 +36,8 @@ def test_broken_json_names_the_line(make_prepared):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 99}, "schema version 99, this d2ace reads 2: prepare again"),
-        ({"schema_version": 1}, "schema version 1, this d2ace reads 2: prepare again"),
+        ({"schema_version": 99}, "schema version 99, this d2ace reads 3: prepare again"),
+        ({"schema_version": 1}, "schema version 1, this d2ace reads 3: prepare again"),
         ({"rows": 3}, "add up to 3"),
         ({"kind": "text"}, "kind must be one of"),
         ({"labels": ["a", "a", "b", "c", "d"]}, "duplicate label names"),
@@ -46,6 +46,9 @@ def test_broken_json_names_the_line(make_prepared):
         ({"surprise": 1}, r"unknown \['surprise'\]"),
         ({"shards": [{"file": "x"}]}, "damaged"),
         ({"labels": None}, "damaged"),
+        ({"unlisted": "perhaps"}, "unlisted must be one of"),
+        ({"unlisted": "unknown"}, "unlisted 'unknown' needs known_counts"),
+        ({"known_counts": [1]}, "5 labels but 1 known_counts"),
     ],
 )
 def test_a_damaged_manifest_is_refused(make_prepared, changes, message):

@@ -32,7 +32,7 @@ def test_counts(shared, tmp_path, name):
     expected = {"": rows} if split is None else {"train": split[0], "test": split[1]}
     assert {key: n for key, n in manifest.splits.items() if n} == expected
     if name == "birds":
-        assert (read_labels(manifest).sum(axis=1) == 0).sum() == 294
+        assert (read_labels(manifest).values.sum(axis=1) == 0).sum() == 294
 
 
 @pytest.mark.slow("the largest table that lies beside the project")
@@ -70,7 +70,7 @@ def test_values_equal_those_of_a_naive_reader(shared, tmp_path, name):
     table = np.concatenate([train, test])
     labels = [names.index(label) for label in manifest.labels]
     others = [index for index in range(len(names)) if index not in set(labels)]
-    np.testing.assert_array_equal(read_labels(manifest).toarray(), table[:, labels])
+    np.testing.assert_array_equal(read_labels(manifest).dense(), table[:, labels])
     features = read_features(manifest, np.arange(manifest.rows))
     np.testing.assert_array_equal(features, table[:, others].astype(np.float32))
     assert read_splits(manifest).tolist() == [1] * len(train) + [3] * len(test)

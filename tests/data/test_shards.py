@@ -11,13 +11,14 @@ from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows, to_arrow
 from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels, read_shard, read_splits
 from d2ace.pipeline.data.verification import verify
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 KINDS = ["dense", "sparse", "image"]
 
 
 def rows_of(n, features=None, labels=2):
     features = np.ones((n, 3), np.float32) if features is None else features
-    return Rows(features, csr_array(np.ones((n, labels), np.uint8)), np.zeros(n, np.int8))
+    return Rows(features, LabelMatrix.of(np.ones((n, labels), np.uint8)), np.zeros(n, np.int8))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -28,8 +29,8 @@ def test_round_trip_over_many_shards(make_prepared, kind):
     assert [shard.rows for shard in manifest.shards] == [16, 16, 16, 2]
     assert manifest.label_counts == tuple(made.labels.sum(axis=0))
     labels = read_labels(manifest)
-    assert labels.dtype == np.uint8
-    np.testing.assert_array_equal(labels.toarray(), made.labels)
+    assert labels.is_complete and labels.is_hard
+    np.testing.assert_array_equal(labels.dense(), made.labels)
     np.testing.assert_array_equal(read_splits(manifest), made.split)
     assert list(manifest.splits.values()) == np.bincount(made.split, minlength=4).tolist()
     if kind != "image":
@@ -100,7 +101,7 @@ def test_verify_finds_a_changed_and_a_missing_shard(make_prepared):
 
 def test_only_sorted_positive_labels_are_stored():
     labels = csr_array((np.ones(3, np.uint8), [2, 0, 1], [0, 2, 3]), shape=(2, 3))
-    table = to_arrow(Rows(np.zeros((2, 1), np.float32), labels, np.zeros(2, np.int8)), "dense", 0)
+    table = to_arrow(Rows(np.zeros((2, 1), np.float32), LabelMatrix.of(labels), np.zeros(2, np.int8)), "dense", 0)
     assert table["labels"].to_pylist() == [[0, 2], [1]]
 
 

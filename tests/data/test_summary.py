@@ -12,6 +12,7 @@ from d2ace.pipeline.data.shards import ShardWriter
 from d2ace.pipeline.data.summary import SUMMARY_FILE, read_summary, summarise
 from d2ace.pipeline.data.summary_text import summary_text
 from d2ace.pipeline.data.support import support_lines, support_of
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 ROWS = 60
 
@@ -25,7 +26,7 @@ def make(tmp_path):
         label_names = label_names or [f"l{i}" for i in range(labels.shape[1])]
         kind = "sparse" if sparse else "dense"
         with ShardWriter(tmp_path / "set", kind=kind, labels=label_names, shard_rows=shard_rows, **facts) as writer:
-            writer.write(Rows(features.astype(np.float32), csr_array(labels.astype(np.uint8)), split))
+            writer.write(Rows(features.astype(np.float32), LabelMatrix.of(labels.astype(np.uint8)), split))
         return writer.manifest
 
     return prepared
@@ -64,19 +65,33 @@ def test_sparse_columns_are_constant_only_when_no_row_leaves_them_out(make):
 
 
 def test_support_counts_what_each_mean_is_over():
-    labels = csr_array(np.array([[1, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 0]], np.uint8))
+    labels = LabelMatrix.of(np.array([[1, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 0]], np.uint8))
     support = support_of(labels, np.array([0, 1, 2]))
     assert (support.rows, support.labelled_rows, support.labels) == (3, 3, 3)
     assert (support.positive_labels, support.both_classes, support.median_positives) == (2, 1, 1.0)
     assert support.sentence() == "3 rows: macro_auc over 1 of 3 labels, map over 2, rankings over 3 rows"
     why = "rests on little: only 3 rows, 2 of 3 labels do not count in macro_auc, the median label has 1 positives"
     assert support.warning() == why
-    many = csr_array(np.tile([[1, 0], [0, 1]], (60, 1)).astype(np.uint8))
+    many = LabelMatrix.of(np.tile([[1, 0], [0, 1]], (60, 1)).astype(np.uint8))
     assert support_of(many, np.arange(120)).warning() is None
 
 
+def test_support_counts_known_entries_alone():
+    nan = np.nan
+    labels = LabelMatrix.of(np.array([[1, 0, nan], [1, nan, 1], [nan, 1, 1], [nan, nan, nan], [0, 0, 0.4]]))
+    support = support_of(labels, np.arange(5))
+    # the third label has a known positive and a soft value below one half, which is a negative
+    assert (support.positive_labels, support.both_classes, support.labelled_rows) == (3, 3, 3)
+    assert (support.known_share, support.unknown_rows) == (pytest.approx(9 / 15), 1)
+    assert support.sentence() == (
+        "5 rows: macro_auc over 3 of 3 labels, map over 3, rankings over 3 rows; "
+        "60.0 % of the entries are known, in 1 rows none is"
+    )
+    assert support_of(labels, np.array([0, 1])).both_classes == 0  # an unknown entry is no negative
+
+
 def test_the_lines_of_a_run_say_what_its_metrics_rest_on():
-    labels = csr_array(np.tile([[1, 0], [0, 1]], (60, 1)).astype(np.uint8))
+    labels = LabelMatrix.of(np.tile([[1, 0], [0, 1]], (60, 1)).astype(np.uint8))
     splits = {"validation": np.arange(2), "test": np.arange(120), "none": np.zeros(0, np.int64)}
     assert support_lines(labels, splits) == [
         "validation: 2 rows: macro_auc over 2 of 2 labels, map over 2, rankings over 2 rows",

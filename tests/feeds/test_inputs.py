@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from pictures import file_of, smooth
-from scipy.sparse import csr_array
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError
@@ -19,13 +18,14 @@ from d2ace.pipeline.feeds.request import Request
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 N_ROWS = 60
 AUGMENTED = ["images.random_crop_scale=[0.3,1]", "images.flip=0.5", "images.brightness=0.3", "images.cutout=0.3"]
 
 
 def write(folder, encoded, mode="RGB"):
-    labels = csr_array((np.random.default_rng(0).random((len(encoded), 3)) < 0.4).astype(np.uint8))
+    labels = LabelMatrix.of((np.random.default_rng(0).random((len(encoded), 3)) < 0.4).astype(np.uint8))
     split = np.arange(len(encoded)) % 4 // 2 + 1  # half train, half validation
     split[::5] = 3
     facts = {"kind": "image", "labels": ["a", "b", "c"], "image": ImageHint(mode), "shard_rows": 16}
@@ -72,7 +72,7 @@ def test_the_feed_gives_the_same_bits_with_any_number_of_threads(photos, ahead):
         assert torch.equal(a.features, b.features) and torch.equal(a.labels, b.labels)
         np.testing.assert_array_equal(a.ids, request.ids)
         assert a.features.shape == (len(request.ids), 3, 16, 12)
-    np.testing.assert_array_equal(torch.cat([a.labels for a in one]), read_labels(photos)[draws].toarray())
+    np.testing.assert_array_equal(torch.cat([a.labels for a in one]), read_labels(photos).dense(draws))
 
 
 def test_a_broken_image_names_its_row_and_where_it_lies(tmp_path):
@@ -152,7 +152,7 @@ def test_thumbnails_do_not_know_augmentation(photos):
 
 def test_image_settings_are_refused_for_tables(tmp_path):
     with ShardWriter(tmp_path / "table", kind="dense", labels=["a"], n_features=2) as writer:
-        writer.write(Rows(np.ones((8, 2), np.float32), csr_array(np.ones((8, 1), np.uint8)), np.ones(8, np.int8)))
+        writer.write(Rows(np.ones((8, 2), np.float32), LabelMatrix.of(np.ones((8, 1), np.uint8)), np.ones(8, np.int8)))
     table = writer.manifest
     words = r"images.size, images.flip: .*table holds dense features, not images"
     with pytest.raises(ConfigError, match=words):

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
-from scipy.sparse import csr_array
 from small_table import N_ROWS, write_table
 
 from d2ace.pipeline.common.errors import DataError
@@ -18,6 +17,7 @@ from d2ace.pipeline.feeds.all_rows import fit_scaler
 from d2ace.pipeline.feeds.row_store import materialise
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import train_in
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 
 def test_rows_come_by_id_in_any_order_through_views(table, ray_session):
@@ -27,7 +27,7 @@ def test_rows_come_by_id_in_any_order_through_views(table, ray_session):
     ids = np.random.default_rng(0).integers(N_ROWS, size=500)
     rows = store.open().gather(ids)
     np.testing.assert_array_equal(rows.features, read_features(manifest, ids))
-    np.testing.assert_array_equal(rows.labels, read_labels(manifest)[ids].toarray())
+    np.testing.assert_array_equal(rows.labels, read_labels(manifest).dense(ids))
     np.testing.assert_array_equal(store.open().ids(), np.arange(N_ROWS))
     assert store.nbytes > rows.features.itemsize * rows.features.shape[1] * N_ROWS
 
@@ -76,7 +76,7 @@ def too_large(tmp_path):
     with ShardWriter(tmp_path / "data", kind="dense", labels=["a", "b"], n_features=1000, shard_rows=4096) as writer:
         for _ in range(8):
             x = rng.random((4096, 1000), dtype=np.float32)
-            writer.write(Rows(x, csr_array((x[:, :2] > 0.7).astype(int)), np.ones(4096, np.int8)))
+            writer.write(Rows(x, LabelMatrix.of((x[:, :2] > 0.7).astype(int)), np.ones(4096, np.int8)))
     return writer.manifest
 
 

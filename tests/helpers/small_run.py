@@ -48,7 +48,7 @@ def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = 
     run.save_data(known)
     ids = known.splits.train
     selector = selectors.get(method)(
-        labels[ids],
+        labels.take(ids),
         batch_size=32,
         epochs=EPOCHS,
         features=selection_features(rows, make_inputs(config, manifest, known.scaler), ids),

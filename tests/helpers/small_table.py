@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 N_ROWS, N_FEATURES, N_LABELS = 230, 7, 5
 
@@ -22,7 +22,7 @@ def write_table(folder: Path, shard_rows: int = 64, shift: float = 0.0) -> Path:
     split = np.where(np.arange(N_ROWS) % 5 == 0, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
     names = [f"label{j}" for j in range(N_LABELS)]
     with ShardWriter(folder, kind="dense", labels=names, n_features=N_FEATURES, shard_rows=shard_rows) as writer:
-        writer.write(Rows(features + shift, csr_array(labels), split))
+        writer.write(Rows(features + shift, LabelMatrix.of(labels), split))
     return folder
 
 

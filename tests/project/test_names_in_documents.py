@@ -154,10 +154,33 @@ def test_the_checks_see_what_is_wrong():
 
 
 def table(page: str, heading: str) -> dict[str, str]:
-    """Return the first two columns of the table under a heading; a line may name several keys."""
+    """Return the first two columns of the table under a heading; a line may name several keys and their defaults."""
     text = (ROOT / "docs" / page).read_text().partition(heading)[2]
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]*) \|", text.partition("\n## ")[0], re.MULTILINE)
-    return {key: default.strip() for keys_, default in rows for key in re.findall(r"\w+", keys_)}
+    found = {}
+    for keys_, default in rows:
+        of_row, defaults = re.findall(r"\w+", keys_), default.strip().split(", ")
+        each = defaults if len(defaults) == len(of_row) > 1 else [default.strip()] * len(of_row)
+        found |= dict(zip(of_row, each, strict=True))
+    return found
+
+
+def written(value: object) -> str:
+    """Return a default as the pages write it."""
+    if isinstance(value, str):
+        return f"`{value}`"
+    if value is None or value == {}:
+        return "off" if value is None else "none"
+    return str(value).lower()  # true, false, and numbers as they are
+
+
+@pytest.mark.parametrize("section", [name for name in SECTIONS if name != "images"])
+def test_the_page_on_the_configuration_has_every_key_with_its_default(section: str):
+    found = table("configuration.md", f"## {section}\n")
+    fields = Config.model_fields[section].annotation.model_fields
+    assert set(found) == set(fields)
+    wanted = {key: "required" if field.is_required() else written(field.default) for key, field in fields.items()}
+    assert found == wanted
 
 
 def test_the_page_on_images_has_every_option_with_its_default():

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from scipy.sparse import csr_array
 from small_table import N_FEATURES, N_LABELS, N_ROWS, write_table
 
 from d2ace.pipeline import evaluate, fit, predict
@@ -18,6 +17,7 @@ from d2ace.pipeline.results import prediction
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import RunResult
 from d2ace.pipeline.training.metrics import evaluate_predictions
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -36,7 +36,7 @@ def finished(table, tmp_path_factory, ray_session) -> RunResult:
 def write_empty_like(folder, labels, n_features):
     with ShardWriter(folder, kind="dense", labels=labels, n_features=n_features) as writer:
         rows = np.ones((2, n_features), np.float32)
-        writer.write(Rows(rows, csr_array(np.eye(2, len(labels), dtype=int)), np.zeros(2, np.int8)))
+        writer.write(Rows(rows, LabelMatrix.of(np.eye(2, len(labels), dtype=int)), np.zeros(2, np.int8)))
     return folder
 
 
@@ -62,7 +62,7 @@ def test_predict_writes_every_row_once(finished, table, tmp_path, monkeypatch):
     for row, found in zip(probabilities, rows["labels"], strict=True):
         assert [f"label{j}" for j in np.flatnonzero(row > about["threshold"])] == list(found)
     data = RunFolder.open(finished.folder).load_data()
-    truth = read_labels(Manifest.load(table)).toarray()
+    truth = read_labels(Manifest.load(table)).dense()
     metrics = evaluate_predictions(probabilities[data.splits.test], truth[data.splits.test].astype(np.float32))
     assert metrics["macro_auc"] == pytest.approx(finished.test["macro_auc"], abs=1e-6)
 

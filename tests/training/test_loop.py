@@ -220,6 +220,6 @@ def test_a_run_with_an_entry_policy_resumes_bit_for_bit_and_selection_judges_the
     assert records[0]["selection/entries_planted"] == 0 < records[-1]["selection/entries_flagged"]
     for epoch in range(4):
         seen = read_recording(unbroken.selection, epoch)
-        labels = prepared.labels[seen.ids].toarray()
+        labels = prepared.labels.dense(seen.ids)
         want = -np.log(np.where(labels == 1, seen.probabilities, 1 - seen.probabilities))
         np.testing.assert_allclose(seen.losses, want, rtol=1e-3, atol=1e-5)

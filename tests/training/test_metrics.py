@@ -164,7 +164,7 @@ def test_a_perfect_prediction_is_perfect_in_every_metric():
 def test_rankings_do_not_depend_on_how_rows_are_chunked(monkeypatch):
     scores, truth = draw(50, 6, seed=9, decimals=1)
     whole = evaluate_predictions(scores, truth)
-    monkeypatch.setattr("d2ace.pipeline.training.metrics._ENTRIES_AT_ONCE", 40)
+    monkeypatch.setattr("d2ace.pipeline.training.ranking_metrics._ENTRIES_AT_ONCE", 40)
     assert evaluate_predictions(scores, truth) == whole
 
 

@@ -15,7 +15,7 @@ from ...common.errors import ConfigError
 from ...training.names import require_names
 from .package import SHIPPED
 
-_PATHS = ("out", "run", "resume")
+_PATHS = ("out", "run", "resume", "data")
 """Arguments of verbs that name folders or files of the cluster."""
 
 

@@ -25,8 +25,8 @@ def filtered(listing: Listing, filters: Filters) -> tuple[Listing, dict[str, Any
         listing, dropped = _drop_labels(listing, filters.min_positives)
         record |= {"min_positives": filters.min_positives, "labels_dropped": dropped}
     if filters.drop_unlabelled:
-        kept = [entry for entry in listing.records if entry.labels]
-        rows = Counter(SPLITS[entry.split] for entry in listing.records if not entry.labels)
+        kept = [entry for entry in listing.records if _positives(entry)]
+        rows = Counter(SPLITS[entry.split] for entry in listing.records if not _positives(entry))
         if not kept:
             raise DataError(f"{listing.description}: drop_unlabelled drops every image")
         listing = replace(listing, records=kept)
@@ -35,7 +35,7 @@ def filtered(listing: Listing, filters: Filters) -> tuple[Listing, dict[str, Any
 
 
 def _drop_labels(listing: Listing, min_positives: int) -> tuple[Listing, list[str]]:
-    counts = Counter(label for r in listing.records if r.split not in _HELD_OUT for label in r.labels)
+    counts = Counter(label for r in listing.records if r.split not in _HELD_OUT for label in _positives(r))
     kept = [label for label in range(len(listing.labels)) if counts[label] > min_positives]
     if not kept:
         most = max(counts.values(), default=0)
@@ -43,10 +43,12 @@ def _drop_labels(listing: Listing, min_positives: int) -> tuple[Listing, list[st
             f"{listing.description}: min_positives={min_positives} drops every label; the largest has {most}"
         )
     place = {label: index for index, label in enumerate(kept)}
-
-    def relabelled(entry: ImageRecord) -> ImageRecord:
-        return entry._replace(labels=tuple(place[label] for label in entry.labels if label in place))
-
     names = tuple(listing.labels[label] for label in kept)
     dropped = [name for label, name in enumerate(listing.labels) if label not in place]
-    return replace(listing, labels=names, records=[relabelled(entry) for entry in listing.records]), dropped
+    return replace(listing, labels=names, records=[entry.relabelled(place) for entry in listing.records]), dropped
+
+
+def _positives(entry: ImageRecord) -> list[int]:
+    """Return the labels that count as positive: soft ones from one half on."""
+    values = entry.values or (1.0,) * len(entry.labels)
+    return [label for label, value in zip(entry.labels, values, strict=True) if value >= 0.5]

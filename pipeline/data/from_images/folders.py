@@ -8,6 +8,7 @@ from ...common.errors import DataError
 from ...common.storage.addresses import redacted
 from ...common.storage.locations import Location
 from ..image_files import IMAGE_SUFFIXES
+from ..row_labels import RowLabels
 from .file_names import FileNames
 from .records import ImageRecord, ListingBuilder
 from .vocabulary import Fail
@@ -92,7 +93,7 @@ class ImageFolder(FileFolder):
         self,
         builder: ListingBuilder,
         text: str,
-        labels: tuple[int, ...],
+        labels: tuple[int, ...] | RowLabels,
         split: int,
         fail: Fail,
         home: Location | None = None,
@@ -103,7 +104,7 @@ class ImageFolder(FileFolder):
         Args:
             builder: of the listing.
             text: what the source says of the file, see ``find``.
-            labels: numbers of the vocabulary.
+            labels: numbers of the vocabulary: of the positives, or all that is known of the row.
             split: index into ``SPLITS``.
             fail: see ``Fail``.
             home: see ``find``.
@@ -114,10 +115,11 @@ class ImageFolder(FileFolder):
         except DataError as error:
             builder.reject(f"{self._shown}{redacted(text)}", fail(f"image {error}"))
             return
-        record = ImageRecord(
-            f"{self._shown}{file}", labels, split, builder.root(self.location), file, 0, self.sizes[file]
-        )
-        builder.add(record, fail)
+        root, name = builder.root(self.location), f"{self._shown}{file}"
+        row = labels if isinstance(labels, RowLabels) else RowLabels(labels)
+        values = None if row.values is None else tuple(map(float, row.values))
+        places, listed = (tuple(map(int, some)) for some in (row.places, row.listed))
+        builder.add(ImageRecord(name, places, split, root, file, 0, self.sizes[file], "", values, listed), fail)
 
 
 def first_folder(source: Location, names: list[str]) -> str:

@@ -9,6 +9,7 @@ from ..from_tables.csv_table import csv_table
 from ..from_tables.index_columns import index_columns, require_names
 from ..from_tables.named_columns import ColumnOptions, LabelColumns, Table, collect_labels, find_column
 from ..from_tables.text import format_suffix
+from ..row_labels import each_row
 from .folders import ImageFolder, first_folder
 from .options import SourceOptions, find_parts, images_of
 from .records import Listing, ListingBuilder, Part
@@ -108,10 +109,10 @@ def _add_rows(
 ) -> None:
     home, numbers = part.location.parent, [builder.vocabulary.number(name, part.error) for name in encoder.labels]
     for chunk in table.chunks():
-        labels, splits = encoder.encode(chunk), encoder.encode_split(chunk)
+        labels, splits = list(each_row(encoder.encode(chunk))), encoder.encode_split(chunk)
         for row, file in enumerate(chunk.words(path)):
-            places = [numbers[place] for place in labels.indices[labels.indptr[row] : labels.indptr[row + 1]].tolist()]
+            found = labels[row].renumbered(numbers)
             fail = partial(chunk.error, row)
             if not isinstance(file, str) or not file.strip():
                 raise fail("the image's path is empty")
-            folder.add(builder, file.strip(), tuple(places), int(splits[row]), fail, home)
+            folder.add(builder, file.strip(), found, int(splits[row]), fail, home)

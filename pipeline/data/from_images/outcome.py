@@ -32,23 +32,28 @@ def manifest_of(listing: Listing, finished: Sequence[Finished], folder: Path, ef
     shards = tuple(piece.shard for piece in finished if piece.shard is not None)
     if not shards:
         raise DataError(f"{listing.description}: every image was rejected; finished pieces are in {folder}")
-    counts: Counter[int] = Counter()
+    counts, unknown, places = Counter[int](), Counter[int](), range(len(listing.labels))
     for piece in finished:
         counts.update(piece.label_counts)
+        unknown.update(piece.unknown_counts)
     sizes = {size for piece in finished for size in piece.sizes}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
     mode = "RGB" if any("RGB" in piece.modes for piece in finished) else "L"
     splits = [sum(piece.splits[code] for piece in finished) for code in range(len(SPLITS))]
+    complete = listing.unlisted == "negative" and not unknown
     return Manifest(
         kind="image",
         rows=sum(splits),
         labels=listing.labels,
-        label_counts=tuple(counts[label] for label in range(len(listing.labels))),
+        label_counts=tuple(counts[label] for label in places),
         splits=dict(zip(SPLITS, splits, strict=True)),
         shards=shards,
         image=ImageHint(mode, height, width),
         source=listing.description,
         filters=effects,
+        unlisted=listing.unlisted,
+        known_counts=None if complete else tuple(sum(splits) - unknown[label] for label in places),
+        soft=any(piece.soft for piece in finished),
         folder=folder,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError
 from ...common.storage.locations import Location
 from ..manifest import SPLITS, PackedFile, Shard
@@ -40,6 +41,7 @@ class Job:
         cleaning: how images are checked.
         reject: leave bad images out, and do not stop at the first.
         folder: where finished pieces go; on a file system that all nodes share.
+        unlisted: of the listing.
     """
 
     roots: tuple[Location, ...]
@@ -47,6 +49,7 @@ class Job:
     cleaning: Cleaning
     reject: bool
     folder: Path
+    unlisted: Unlisted = "negative"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Finished:
         number: of the piece.
         shard: None when every image was rejected.
         label_counts: positives of the labels that have any.
+        unknown_counts: images in which a label is unknown, of the labels that have any.
+        soft: whether some label is between 0 and 1.
         splits: rows in each of ``SPLITS``.
         modes: "L", "RGB" or both, as images come.
         sizes: (height, width) of the images, at most two different ones.
@@ -67,6 +72,8 @@ class Finished:
     number: int
     shard: Shard | None
     label_counts: Mapping[int, int]
+    unknown_counts: Mapping[int, int]
+    soft: bool
     splits: tuple[int, ...]
     modes: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
@@ -83,6 +90,8 @@ class Finished:
             values["number"],
             shard,
             {int(label): count for label, count in values["label_counts"].items()},
+            {int(label): count for label, count in values["unknown_counts"].items()},
+            values["soft"],
             tuple(values["splits"]),
             tuple(values["modes"]),
             tuple((height, width) for height, width in values["sizes"]),
@@ -137,7 +146,7 @@ def write_piece(piece: Piece, job: Job) -> Finished:
 
 def _write(piece: Piece, job: Job, work: Path) -> Finished:
     tally = _Tally()
-    with PackedWriter(work, f"shard-{piece.number:05d}", job.n_labels) as writer:
+    with PackedWriter(work, f"shard-{piece.number:05d}", job.n_labels, job.unlisted) as writer:
         for record, content in read_images(piece.records, job.roots):
             try:
                 image = clean(content, job.cleaning)
@@ -147,11 +156,13 @@ def _write(piece: Piece, job: Job, work: Path) -> Finished:
                 tally.rejected.append(Rejected(record.name, str(error)))
                 continue
             tally.count(image)
-            writer.add(image.encoded, record.labels, record.split, record.name)
+            writer.add(image.encoded, record.row_labels, record.split, record.name)
     return Finished(
         piece.number,
         writer.shard if writer.rows else None,
         {label: int(count) for label, count in enumerate(writer.label_counts) if count},
+        {label: int(count) for label, count in enumerate(writer.rows - writer.known_counts) if count},
+        writer.soft,
         tuple(int(writer.split_counts[code]) for code in range(len(SPLITS))),
         tuple(sorted(tally.modes)),
         tuple(tally.sizes),

@@ -35,7 +35,7 @@ FORMATS = {
 }
 """Names of the formats, and the module of each."""
 OnError = Literal["fail", "reject"]
-_PIECES_VERSION = 1
+_PIECES_VERSION = 2
 """Part of the fingerprint: raised when the same options and files begin to give other bytes."""
 
 
@@ -198,7 +198,14 @@ def _run(listing: Listing, partial: PartialFolder, packing: Packing) -> list[Fin
     progress = PieceProgress(len(listing.records), len(pieces), packing.quiet)
     for piece in kept.values():
         progress.advance(piece)
-    job = Job(listing.roots, len(listing.labels), packing.cleaning, packing.reject, partial.folder.absolute())
+    job = Job(
+        listing.roots,
+        len(listing.labels),
+        packing.cleaning,
+        packing.reject,
+        partial.folder.absolute(),
+        listing.unlisted,
+    )
     try:
         new = run_pieces([piece for piece in pieces if piece.number not in kept], job, progress.advance)
     finally:
@@ -210,7 +217,7 @@ def _fingerprint(listing: Listing, made: dict[str, Any]) -> str:
     """Return a SHA-256 of all that decides the shards' bytes: what to do, and what is listed."""
     digest = hashlib.sha256()
     roots = [str(root) for root in listing.roots]
-    digest.update(json.dumps([_PIECES_VERSION, made, listing.labels, roots]).encode())
+    digest.update(json.dumps([_PIECES_VERSION, made, listing.labels, roots, listing.unlisted]).encode())
     for record in listing.records:
         digest.update(repr(tuple(record)).encode())
     return digest.hexdigest()

@@ -1,13 +1,15 @@
 """What every image format gives to ``prepare_images``: label names, and one record an image in a fixed order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from unicodedata import normalize
 
+from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import SHOWN, DataError
 from ...common.storage.locations import Location
 from ..manifest import SPLITS
+from ..row_labels import RowLabels
 from .vocabulary import Fail, Vocabulary
 
 
@@ -16,13 +18,15 @@ class ImageRecord(NamedTuple):
 
     Attributes:
         name: where it comes from, relative to the source; unique.
-        labels: places of its labels in the listing's names, ascending.
+        labels: places of its labels in the listing's names, ascending: the entries above 0.
         split: index into ``SPLITS``.
         root: which of the listing's roots holds the file.
         file: the file's name below the root.
         offset: of its first byte in the file; or its row, in a Parquet file.
         length: its bytes; in a Parquet file about that many.
         column: the Parquet column, with dots for fields; "" for a file or a part of one.
+        values: of its labels, in (0, 1]; None when all are 1.
+        listed: places of the exceptions to what the listing's ``unlisted`` says, ascending.
     """
 
     name: str
@@ -33,6 +37,22 @@ class ImageRecord(NamedTuple):
     offset: int
     length: int
     column: str = ""
+    values: tuple[float, ...] | None = None
+    listed: tuple[int, ...] = ()
+
+    @property
+    def row_labels(self) -> RowLabels:
+        """All that is known of its labels."""
+        return RowLabels(self.labels, self.values, self.listed)
+
+    def relabelled(self, place: Mapping[int, int]) -> "ImageRecord":
+        """Return it with other numbers for labels; those without one are left out, and a label is not listed too."""
+        values = self.values or (1.0,) * len(self.labels)
+        kept = {place[label]: value for label, value in zip(self.labels, values, strict=True) if label in place}
+        listed = {place[label] for label in self.listed if label in place} - kept.keys()
+        labels = tuple(sorted(kept))
+        changed = None if self.values is None else tuple(kept[label] for label in labels)
+        return self._replace(labels=labels, values=changed, listed=tuple(sorted(listed)))
 
 
 class Rejected(NamedTuple):
@@ -53,6 +73,7 @@ class Listing:
         rejected: images that are named and cannot be had.
         description: where all this comes from, in words.
         notes: what the user should know of how the source was understood, a sentence each.
+        unlisted: what a label is that a record does not name, see ``LabelMatrix``.
     """
 
     labels: tuple[str, ...]
@@ -61,6 +82,7 @@ class Listing:
     rejected: Sequence[Rejected]
     description: str
     notes: tuple[str, ...] = ()
+    unlisted: Unlisted = "negative"
 
 
 class ListingBuilder:
@@ -69,9 +91,11 @@ class ListingBuilder:
     Args:
         vocabulary: the label names, known or to be collected.
         reject: collect images that cannot be had, and do not raise.
+        unlisted: what a label is that a record does not name, see ``LabelMatrix``.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, reject: bool) -> None:
+    def __init__(self, vocabulary: Vocabulary, *, reject: bool, unlisted: Unlisted = "negative") -> None:
+        self._unlisted = unlisted
         self.vocabulary, self._reject = vocabulary, reject
         self._records: list[ImageRecord] = []
         self._rejected: list[Rejected] = []
@@ -122,8 +146,10 @@ class ListingBuilder:
         if not self._records and not self._rejected:
             raise DataError(f"{description}: lists no image")
         self._notes += _lookalikes(names)
-        records = [r._replace(labels=tuple(sorted({place[index] for index in r.labels}))) for r in self._records]
-        return Listing(tuple(names), records, tuple(self._roots), self._rejected, description, tuple(self._notes))
+        numbers = dict(enumerate(place))
+        records = [record.relabelled(numbers) for record in self._records]
+        notes = tuple(self._notes)
+        return Listing(tuple(names), records, tuple(self._roots), self._rejected, description, notes, self._unlisted)
 
 
 def _lookalikes(names: Sequence[str]) -> list[str]:

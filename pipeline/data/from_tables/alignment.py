@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from ...common.errors import SHOWN, DataError, did_you_mean
+from ..label_choice import chosen_labels
 from ..rows import Rows
 from .source import Source
 
@@ -71,7 +71,7 @@ def aligned(first: Source, other: Source, absent_labels: bool) -> Source:
 
     def chunks() -> Iterator[Rows]:
         for rows in other.chunks():
-            yield Rows(rows.features[:, features], _chosen(rows.labels, labels), rows.split)  # type: ignore[call-overload]
+            yield Rows(rows.features[:, features], chosen_labels(rows.labels, labels), rows.split)  # type: ignore[call-overload]
 
     names = (*other.notices, *notices)
     return replace(other, labels=first.labels, feature_names=first.feature_names, chunks=chunks, notices=names)
@@ -116,12 +116,3 @@ def _feature_places(first: Source, other: Source) -> np.ndarray:
     raise DataError(
         f"{other.description}: its features differ from those of {first.description}: {' and '.join(parts)}{hint}"
     )
-
-
-def _chosen(labels: csr_array, places: np.ndarray) -> csr_array:
-    """Return label columns in another order, CSR of uint8; a place of -1 gives an empty column."""
-    target = np.full(labels.shape[1], -1, np.int64)
-    target[places[places >= 0]] = np.flatnonzero(places >= 0)
-    entries = labels.tocoo()
-    shape = (labels.shape[0], len(places))
-    return csr_array((entries.data.astype(np.uint8), (entries.row, target[entries.col])), shape=shape)

@@ -12,7 +12,9 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
+from ..label_choice import labels_from
 from ..rows import Rows
 from ..truth import truth_of
 from .alignment import unknown_hint
@@ -180,7 +182,7 @@ class _Columns:
         features = self._dense(values) if isinstance(values, np.ndarray) else self._sparse(values)
         return Rows(features, labels, np.full(len(coded.lines), split, np.int8))
 
-    def _encode_labels(self, coded: CodedRows) -> csr_array:
+    def _encode_labels(self, coded: CodedRows) -> LabelMatrix:
         chosen = coded.values[:, self._labels]
         labels = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
         for column, index in enumerate(self._labels.tolist()):
@@ -193,7 +195,7 @@ class _Columns:
             row, column = bad[0]
             message = f"label {self.label_names[column]!r} is {labels[row, column]:g}, expected 0 or 1"
             raise DataError.at(self._header.path, int(coded.lines[row]), message)
-        return csr_array(labels.astype(np.uint8))
+        return labels_from(labels)
 
     def _dense(self, values: np.ndarray) -> np.ndarray:
         result = np.empty((len(values), len(self.feature_names)), np.float32)

@@ -8,8 +8,10 @@ from typing import Literal, Protocol
 import numpy as np
 from scipy.sparse import csr_array
 
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
+from ..label_choice import labels_from
 from ..manifest import SPLITS
 from ..truth import TRUTH
 from .alignment import MissingLabels, unknown_hint
@@ -142,12 +144,12 @@ class LabelColumns:
         others = (place for place in (self._delimited, self._split_column) if place is not None)
         self.taken: set[int] = {*self._label_columns, *excluded, *others}
 
-    def encode(self, chunk: TableChunk) -> csr_array:
-        """Return the labels of a chunk, CSR of uint8 (n, L); raises DataError for a cell that is no label."""
+    def encode(self, chunk: TableChunk) -> LabelMatrix:
+        """Return the labels of a chunk, n rows; raises DataError for a cell that is no label."""
         if self._delimited is not None:
             return self._encode_delimited(chunk, self._delimited)
         if not self._label_columns:
-            return csr_array((len(chunk), 0), dtype=np.uint8)
+            return LabelMatrix(csr_array((len(chunk), 0), dtype=np.uint8))
         values = chunk.numbers(self._label_columns, TRUTH)
         bad = np.argwhere((values != 0) & (values != 1))
         if len(bad):
@@ -156,9 +158,9 @@ class LabelColumns:
                 "; write 1 where the row has the label and 0 where it has not" if values[row, place] in (-1, 2) else ""
             )
             raise chunk.error(row, f"label {self.labels[place]!r} is {values[row, place]:g}, expected 0 or 1{hint}")
-        return csr_array(values.astype(np.uint8))
+        return labels_from(values)
 
-    def _encode_delimited(self, chunk: TableChunk, column: int) -> csr_array:
+    def _encode_delimited(self, chunk: TableChunk, column: int) -> LabelMatrix:
         place = {name: index for index, name in enumerate(self.labels)}
         indices, indptr = [], [0]
         for row, words in enumerate(_listed_words(chunk, column, self._options.label_delimiter, place)):
@@ -168,7 +170,8 @@ class LabelColumns:
             indices += sorted({place[word] for word in words})
             indptr.append(len(indices))
         ones = np.ones(len(indices), np.uint8)
-        return csr_array((ones, np.array(indices, np.int64), indptr), shape=(len(chunk), len(place)))
+        stored = ones, np.array(indices, np.int64), indptr
+        return LabelMatrix(csr_array(stored, shape=(len(chunk), len(place))))
 
     def encode_split(self, chunk: TableChunk) -> np.ndarray:
         """Return the split codes of a chunk, int8 (n,); raises DataError for a word that is no split."""

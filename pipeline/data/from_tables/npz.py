@@ -12,7 +12,9 @@ from zlib import error as ZlibError  # noqa: N812 - it is an error class with a 
 import numpy as np
 from scipy.sparse import csr_array
 
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
+from ..label_choice import labels_from
 from ..manifest import SPLITS
 from ..rows import Rows
 from .source import CHUNK_VALUES, Source, unusable
@@ -40,7 +42,7 @@ def npz_source(path: str | Path, *, split: int = 0) -> Source:
             raise DataError(
                 f"{path}: {name} has {shape[1]:,} columns, at most {MOST_COLUMNS:,} can be read: is its shape right?"
             )
-    labels = _check_labels(labels, path)
+    matrix = _check_labels(labels, path)
     _check_finite(features, path)
     splits = _splits(arrays, features.shape[0], split, path)
     step = max(1, CHUNK_VALUES // features.shape[1])
@@ -48,7 +50,7 @@ def npz_source(path: str | Path, *, split: int = 0) -> Source:
     def chunks() -> Iterator[Rows]:
         for start in range(0, features.shape[0], step):
             here = slice(start, start + step)
-            yield Rows(features[here].astype(np.float32, copy=False), labels[here], splits[here])
+            yield Rows(features[here].astype(np.float32, copy=False), matrix.take(here), splits[here])
 
     label_names = _names(arrays, "label_names", labels.shape[1], path)
     feature_names = _names(arrays, "feature_names", features.shape[1], path)
@@ -89,13 +91,11 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarr
     return matrix
 
 
-def _check_labels(labels: np.ndarray | csr_array, path: Path) -> csr_array:
+def _check_labels(labels: np.ndarray | csr_array, path: Path) -> LabelMatrix:
     values, row_of = _stored(labels)
     for at in np.flatnonzero((values != 0) & (values != 1))[:1]:
         raise DataError(f"{path}: row {row_of(at)}: a label is {values[at]}, expected 0 or 1")
-    result = csr_array(labels).astype(np.uint8)
-    result.eliminate_zeros()
-    return result
+    return labels_from(labels)
 
 
 def _check_finite(features: np.ndarray | csr_array, path: Path) -> None:

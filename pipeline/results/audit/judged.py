@@ -43,7 +43,7 @@ def judged(known: SelectionOfRun) -> Judged:
     Raises:
         RunError: when the run kept nothing about single entries.
     """
-    labels, policy = LabelMatrix.of(known.labels), None
+    labels, policy = known.labels, None
     if known.config.selector.entries is not None:
         policy = _policy(known, labels)
     checkpoint = CheckpointStore(known.folder.checkpoints).intact()

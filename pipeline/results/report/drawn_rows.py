@@ -21,13 +21,15 @@ class DrawnRow:
     Attributes:
         row: its row id.
         draws: how often it was drawn in the whole run.
-        relevant: int64 (l,), the labels that it has.
+        relevant: int64 (l,), the labels that it is known to have.
+        unknown: how many labels are unknown.
         scores: numbers that the method gives of the row, by name.
     """
 
     row: int
     draws: int
     relevant: np.ndarray
+    unknown: int
     scores: Mapping[str, float]
 
 
@@ -49,9 +51,10 @@ def most_and_least_drawn(source: RunSource, count: int) -> tuple[list[DrawnRow],
     selector.load_state_dict(state[1])
 
     def told(position: int) -> DrawnRow:
-        relevant = np.flatnonzero(known.labels[[position]].toarray()[0])
+        values = known.labels.dense(np.array([position]))[0]
+        relevant, unknown = np.flatnonzero(values >= 0.5), int(np.isnan(values).sum())
         scores = _scores(selector.explain(position), len(totals))
-        return DrawnRow(int(known.rows.row_ids[position]), int(totals[position]), relevant, scores)
+        return DrawnRow(int(known.rows.row_ids[position]), int(totals[position]), relevant, unknown, scores)
 
     most, least = (extremes(sign * totals, count) for sign in (-1, 1))
     return [told(position) for position in most], [told(position) for position in least]

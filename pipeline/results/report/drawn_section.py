@@ -68,7 +68,8 @@ def _labels(source: RunSource, row: DrawnRow, predicted: np.ndarray | None) -> s
     names = [source.labels[j] for j in row.relevant]
     if predicted is not None:
         names = [f"{name} {fixed(predicted[j], 2)}" for name, j in zip(names, row.relevant, strict=True)]
-    return ", ".join(names) or "no label"
+    names = names or ["no label" if not row.unknown else "no label known"]
+    return ", ".join([*names, *([f"{row.unknown} unknown"] if row.unknown else [])])
 
 
 def _card(row: DrawnRow, labels: str, encoded: Encoded) -> Html:

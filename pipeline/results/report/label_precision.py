@@ -27,7 +27,8 @@ class LabelPrecision:
 
     Attributes:
         precision: float64 (L,), average precision with the best epoch's weights, NaN without positives.
-        chance: float64 (L,), the label's share of the test rows: what a random order would give.
+        chance: float64 (L,), the label's share of the test rows in which it is known: what a random order would give;
+            NaN for a label that is known in none.
     """
 
     precision: np.ndarray
@@ -48,11 +49,12 @@ def label_precision(source: RunSource) -> LabelPrecision:
     if len(ids) > MOST_ROWS:
         raise RunError(f"{len(ids)} test rows would take long; this is done for at most {MOST_ROWS}")
     probabilities, labels = _predicted(TrainedModel(run, torch.device("cpu")), source.manifest(), ids)
-    return LabelPrecision(label_average_precision(probabilities, labels), labels.double().mean(dim=0).numpy())
+    relevant = torch.where(labels.isnan(), torch.nan, (labels >= 0.5).double())
+    return LabelPrecision(label_average_precision(probabilities, labels), relevant.nanmean(dim=0).numpy())
 
 
 def _predicted(model: TrainedModel, manifest: Manifest, ids: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return probabilities and labels, float32 (n, L) each, one shard in memory at a time."""
+    """Return probabilities and labels (NaN where unknown), float32 (n, L) each, one shard in memory at a time."""
     probabilities, labels, bounds = [], [], manifest.first_rows()
     for number, (first, end) in enumerate(pairwise(bounds)):
         mine = ids[(ids >= first) & (ids < end)]

@@ -84,7 +84,7 @@ def exposure(draws: np.ndarray, labels: sparse.csr_array) -> np.ndarray:
 
     Args:
         draws: int (E, N), draws of each training row.
-        labels: CSR (N, L) of the training rows.
+        labels: CSR of ones (N, L), the known positives of the training rows.
     """
     positives = np.asarray(labels.sum(axis=0), np.float64).ravel()
     expected = np.outer(draws.mean(axis=1), positives)

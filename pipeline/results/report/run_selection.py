@@ -40,6 +40,8 @@ def label_section(source: RunSource) -> Section | None:
     if not source.labels:
         return None
     drawn, missing, columns = [], [], {"training rows": [str(count) for count in source.positives]}
+    if source.data is not None and (known := source.data.context.known_counts) is not None:
+        columns["known in"] = [str(count) for count in known]
     try:
         found = label_precision(source)
         drawn.append(_precision_figure(source, found))
@@ -72,7 +74,7 @@ def _exposures(source: RunSource) -> np.ndarray:
     draws = source.lists("draws_per_row")
     if draws is None:
         raise RunError("selection.parquet is not there")
-    return exposure(draws, SelectionOfRun(source.folder.path, source.place).labels)
+    return exposure(draws, SelectionOfRun(source.folder.path, source.place).labels.positives)
 
 
 def _whole_run(source: RunSource, seen: np.ndarray) -> np.ndarray:

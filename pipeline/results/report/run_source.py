@@ -101,7 +101,7 @@ class RunSource:
 
     @property
     def positives(self) -> np.ndarray:
-        """Training rows with each label, int64 (L,)."""
+        """Training rows that are known to have each label, int64 (L,)."""
         return np.array(self.data.context.label_counts if self.data else (), np.int64)
 
     @property

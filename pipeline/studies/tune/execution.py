@@ -77,8 +77,16 @@ def tune(
         return _run(sweep, folder, parallel, quiet)
 
 
-def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = False) -> pd.DataFrame:
+def resume_sweep(
+    out: str | Path, *, parallel: int | None = None, quiet: bool = False, data: str | Path | None = None
+) -> pd.DataFrame:
     """Go on with a killed sweep: finished trials stay, the others go on from their last epoch, failed ones are retried.
+
+    Args:
+        out: the sweep's folder.
+        parallel: trials at a time; None for all that there is room for.
+        quiet: print no progress.
+        data: where the sweep's data lies now, if it was moved; its content is compared.
 
     Raises:
         RunError: when there is no sweep, another process writes it, its data, a file that it names, a version or its
@@ -87,8 +95,9 @@ def resume_sweep(out: str | Path, *, parallel: int | None = None, quiet: bool = 
     folder = SweepFolder(local_path(out, "OUT").resolve())
     sweep = folder.sweep
     with FolderLock(folder.path, "sweep"), begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
-        folder.require_origin(sweep)
-        return _run(sweep, folder, parallel, quiet)
+        moved = sweep.with_data(local_path(data, "--data").resolve()) if data else sweep
+        folder.require_origin(sweep, moved)
+        return _run(moved, folder, parallel, quiet)
 
 
 def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> pd.DataFrame:

@@ -17,8 +17,8 @@ from typing import Any
 
 import ray
 import torch
-from scipy import sparse
 
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.config.config import Config
 from ...feeds.choice import GATHER, FeedChoice
 from ...feeds.row_store import RowStore, StoredRows
@@ -39,13 +39,13 @@ class TrialData:
 
     Attributes:
         rows: all rows.
-        labels: CSR of all rows.
+        labels: of all rows.
         neighbour_cache: folder of neighbours found earlier.
         feed: how rows reach the workers of whole fits.
     """
 
     rows: RowStore
-    labels: sparse.csr_array
+    labels: LabelMatrix
     neighbour_cache: Path
     feed: FeedChoice = GATHER
 

@@ -126,6 +126,11 @@ class Sweep(Section):
         """The configuration that all trials start from; raises ConfigError when it is not valid."""
         return Config.make(self.config, f"sweep {self.name}")
 
+    def with_data(self, place: Path) -> Self:
+        """Return the sweep with its data in another place."""
+        config = merged(self.config, {"data": {"path": str(place)}})
+        return type(self).make({**self.model_dump(mode="json"), "config": config})
+
     @cached_property
     def method_space(self) -> spaces.Space | None:
         """The method's space, or None; raises ConfigError when there is none of that name or of another method."""

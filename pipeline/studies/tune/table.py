@@ -20,6 +20,7 @@ from scipy import stats
 from ...common.errors import RunError
 from ...common.storage.json_files import read_json_lines, write_json
 from ...common.storage.whole_files import replacing
+from ...data.manifest import MANIFEST_FILE
 from ...training.metrics import HIGHER_IS_BETTER
 from ..origin import origin
 from .sweep import Point, Sweep
@@ -76,12 +77,23 @@ class SweepFolder:
         """Write down what the trials' numbers come from: settings, data, named files and versions."""
         write_json(self._origin, _origin(sweep), indent=1)
 
-    def require_origin(self, sweep: Sweep) -> None:
-        """Raise RunError when a trial would now be trained on or by something else than those before it."""
+    def require_origin(self, sweep: Sweep, moved: Sweep | None = None) -> None:
+        """Raise RunError when a trial would now be trained on or by something else than those before it.
+
+        Args:
+            sweep: as it was started.
+            moved: the same with its data in another place.
+        """
+        place = Path((moved or sweep).base.data.path)
+        if not (place / MANIFEST_FILE).is_file():
+            raise RunError(
+                f"{self.path}: the sweep's data is not in {place}; if it was moved, say where it lies now: --data PATH "
+                "(its content is compared)"
+            )
         if not self._origin.is_file():
             _log.warning("%s: an older version began this sweep; whether its data is the same is not known", self.path)
             return
-        before, now = json.loads(self._origin.read_text(encoding="utf-8")), _origin(sweep)
+        before, now = json.loads(self._origin.read_text(encoding="utf-8")), _origin(sweep, moved)
         changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if changed:
             told = ", ".join(_change(name, before.get(name), now.get(name)) for name in changed)
@@ -211,9 +223,9 @@ def uniform_remark(row: pd.Series, sweep: Sweep) -> str:
     )
 
 
-def _origin(sweep: Sweep) -> dict[str, str]:
+def _origin(sweep: Sweep, moved: Sweep | None = None) -> dict[str, str]:
     settings = json.dumps(sweep.model_dump(mode="json"), sort_keys=True)
-    return {"settings in sweep.yaml": hashlib.sha256(settings.encode()).hexdigest(), **origin(sweep.base)}
+    return {"settings in sweep.yaml": hashlib.sha256(settings.encode()).hexdigest(), **origin((moved or sweep).base)}
 
 
 def _change(name: str, before: str | None, now: str | None) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from scipy import sparse
 
 from ....selectors import api as selectors
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.cluster.nodes import require_room
 from ...common.cluster.resources import living_nodes, worker_resources
 from ...common.cluster.room import wait_for_room
@@ -58,7 +58,7 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
             labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
         data = make_run_data(config, labels, StoredRows(sample.store), scaler_rows=sample.scaler_rows())
         with stage("measuring selection"):
-            selection = _on_head(measure_selection, config, labels[data.splits.train])
+            selection = _on_head(measure_selection, config, labels.take(data.splits.train))
         setup = WorkerSetup(config, data, sample.store, budget_s, selection.saved_bytes)
         with stage("measuring feed and training", free_and_held):
             measured = _as_worker(config, measure_worker, setup)
@@ -93,7 +93,7 @@ def _findings(
     config: Config,
     data: RunData,
     sample: Sample,
-    labels: sparse.csr_array,
+    labels: LabelMatrix,
     selection: SelectionCost,
     rates: dict[str, Rate],
 ) -> Findings:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ....selectors import api as selectors
 from ....selectors.common.label_matrix import LabelMatrix
@@ -43,7 +42,7 @@ class SelectionCost:
     saved_bytes: int
 
 
-def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost:
+def measure_selection(config: Config, labels: LabelMatrix) -> SelectionCost:
     """Measure the run's selection method on the node where this is called.
 
     Neighbours are rows at random, whose labels agree less than those of real neighbours: ``d2ace`` then has more
@@ -52,11 +51,11 @@ def measure_selection(config: Config, labels: sparse.csr_array) -> SelectionCost
 
     Args:
         config: the run's configuration.
-        labels: CSR (N, L) of the rows that train.
+        labels: of the N rows that train.
     """
     n = _slice_rows(config, *labels.shape)
     some = np.sort(generator(0, "doctor rows").choice(labels.shape[0], n, replace=False))
-    part = labels[some]
+    part = labels.take(some)
     selector = sample_selector(config, part)
     rates = _two_epochs(selector, config.train.epochs)
     rates["rescore"] = Rate(n, rates["rescore"].seconds / config.selector.ranges)
@@ -95,11 +94,12 @@ def _observe(selector: selectors.Selector, batches: list[np.ndarray]) -> Rate:
     return Rate(sum(map(len, batches)), seconds)
 
 
-def _range_bytes(selector: SelectorSection, part: sparse.csr_array, labels: sparse.csr_array, scale: float) -> int:
+def _range_bytes(selector: SelectorSection, part: LabelMatrix, labels: LabelMatrix, scale: float) -> int:
     """Bytes of the state of a range by the model of docs/scaling.md: rows like those of the slice, all pairs."""
-    context, pairs = local_context(part, cyclic_neighbours(selector, part.shape[0])), LabelPairs.of(labels)
+    context = local_context(part.positives, cyclic_neighbours(selector, part.shape[0]))
+    pairs = LabelPairs.of(labels.positives)
     history = {"length": option(selector, "history"), "dtype": option(selector, "history_dtype")}
-    spec = RangeSpec(part.shape[0], LabelMatrix.of(part), context, pairs, 0.0, history)
+    spec = RangeSpec(part.shape[0], part, context, pairs, 0.0, history)
     return round(spec.row_bytes * scale / selector.ranges) + pair_bytes(pairs)
 
 

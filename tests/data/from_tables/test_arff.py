@@ -50,7 +50,7 @@ def read(path, **options):
     source = arff_source(path, **options)
     rows = concatenate(list(source.chunks()))
     features = rows.features if isinstance(rows.features, np.ndarray) else rows.features.toarray()
-    return source, features, rows.labels.toarray()
+    return source, features, rows.labels.dense()
 
 
 def test_dense_rows_with_every_kind_of_attribute(tmp_path):

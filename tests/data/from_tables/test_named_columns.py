@@ -46,24 +46,24 @@ def test_labels_by_prefix_or_list(tmp_path, options):
     source, rows = read(write(tmp_path), **options)
     assert source.labels == ("y_a", "y_b")
     assert source.feature_names == ("x1", "x2")
-    np.testing.assert_array_equal(rows.labels.toarray(), [[0, 1], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(rows.labels.dense(), [[0, 1], [1, 0], [1, 1]])
     np.testing.assert_array_equal(rows.features, np.array([[0.5, -1], [1.5, 100], [2.5, 0]], np.float32))
 
 
 def test_labels_in_one_delimited_column(tmp_path):
     source, rows = read(write(tmp_path), **BY_COLUMN)
     assert source.labels == ("blue", "red")
-    np.testing.assert_array_equal(rows.labels.toarray(), [[1, 1], [0, 0], [1, 1]])
+    np.testing.assert_array_equal(rows.labels.dense(), [[1, 1], [0, 0], [1, 1]])
     source, rows = read(write(tmp_path), labels=["red", "green", "blue"], **BY_COLUMN)
     assert source.labels == ("red", "green", "blue")
-    np.testing.assert_array_equal(rows.labels.toarray(), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
+    np.testing.assert_array_equal(rows.labels.dense(), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
 
 
 def test_the_label_names_of_two_files_are_those_of_both(tmp_path):
     other = write(tmp_path, TEXT.replace("red", "green"), "u.csv")
     source, rows = read(write(tmp_path), other, **BY_COLUMN)
     assert source.labels == ("blue", "green", "red")
-    assert rows.labels.toarray()[[0, 3]].tolist() == [[1, 0, 1], [1, 1, 0]]
+    assert rows.labels.dense()[[0, 3]].tolist() == [[1, 0, 1], [1, 1, 0]]
 
 
 def test_a_split_column(tmp_path):
@@ -162,7 +162,7 @@ def test_columns_of_a_further_file_are_found_by_name(tmp_path):
     train = write(tmp_path, "x1,x2,y_a,y_b\n1,2,1,0\n")
     source, rows = read(train, test, label_prefix="y_")
     assert rows.features.tolist() == [[1, 2], [8, 7]]
-    assert rows.labels.toarray().tolist() == [[1, 0], [0, 1]]
+    assert rows.labels.dense().tolist() == [[1, 0], [0, 1]]
     assert source.notices == ("u.csv: its columns stand in another order; read by their names",)
 
 
@@ -173,7 +173,7 @@ def test_a_label_that_a_further_file_lacks_is_named_or_absent(tmp_path, options)
         read(train, test, **options)
     source, rows = read(train, test, missing_labels="absent", **options)
     assert source.labels == ("y_c", "y_a")
-    assert rows.labels.toarray().tolist() == [[1, 0], [0, 1]]
+    assert rows.labels.dense().tolist() == [[1, 0], [0, 1]]
     assert source.notices == ("u.csv: lacks the labels 'y_c': absent in all its rows",)
 
 
@@ -189,7 +189,7 @@ def test_one_file_may_lack_labels_that_are_given(tmp_path):
         read(path, labels=["y_b", "y_a"])
     source, rows = read(path, labels=["y_b", "y_a"], missing_labels="absent")
     assert source.labels == ("y_b", "y_a")
-    assert rows.labels.toarray().tolist() == [[0, 1], [0, 0]]
+    assert rows.labels.dense().tolist() == [[0, 1], [0, 0]]
 
 
 def test_rows_whose_labels_nobody_knows_yet_are_read_on_demand(tmp_path):
@@ -198,7 +198,7 @@ def test_rows_whose_labels_nobody_knows_yet_are_read_on_demand(tmp_path):
         read(path, labels=["cat", "dog"])
     source, rows = read(path, labels=["cat", "dog"], missing_labels="absent")
     assert (source.labels, source.feature_names) == (("cat", "dog"), ("x1", "x2"))
-    assert (rows.labels.shape, rows.labels.nnz) == ((2, 2), 0)
+    assert (rows.labels.shape, rows.labels.values.nnz) == ((2, 2), 0)
     assert source.notices == ("t.csv: lacks the labels 'cat', 'dog': absent in all its rows",)
 
 
@@ -214,12 +214,12 @@ def test_parquet_columns(tmp_path, monkeypatch):
     )
     source, rows = read(path, labels=["y"], exclude=["tags"], split_column="part")
     assert source.feature_names == ("x", "z")
-    assert rows.labels.toarray().ravel().tolist() == [1, 0, 1]
+    assert rows.labels.dense().ravel().tolist() == [1, 0, 1]
     assert rows.split.tolist() == [1, 3, 0]
     np.testing.assert_array_equal(rows.features, [[1, 0.5], [2, 1.5], [3, 2.5]])
     source, rows = read(path, label_column="tags", exclude=["part"])
     assert source.labels == ("a", "b", "c")
-    assert rows.labels.toarray().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert rows.labels.dense().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_labels_may_be_spelled_as_words(tmp_path, pair, kind):
         path = write(tmp_path, f"x,y,z\n1,{yes},{no}\n2, {no} ,{yes.upper()}\n")
     else:
         path = parquet(tmp_path, x=[1, 2], y=[yes, no], z=pa.array([no, yes.upper()]).dictionary_encode())
-    assert read(path, labels=["y", "z"])[1].labels.toarray().tolist() == [[1, 0], [0, 1]]
+    assert read(path, labels=["y", "z"])[1].labels.dense().tolist() == [[1, 0], [0, 1]]
 
 
 def test_features_may_be_true_or_false_but_no_other_words(tmp_path):
@@ -382,7 +382,7 @@ def test_a_file_without_column_names_is_told(tmp_path):
 def tagged(folder, *cells, delimiter=";", **options):
     text = "x,tags\n" + "".join('1,"{}"\n'.format(cell.replace('"', '""')) for cell in cells)
     source, rows = read(write(folder, text), label_column="tags", label_delimiter=delimiter, **options)
-    return source.labels, rows.labels.toarray().tolist()
+    return source.labels, rows.labels.dense().tolist()
 
 
 @pytest.mark.parametrize("cell", ["['cat', 'dog']", '["cat"]', "[]", "{'cat'}", "('cat', 'dog')", "[1, 0]"])

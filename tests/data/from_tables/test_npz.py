@@ -41,8 +41,8 @@ def test_every_form_of_x_and_y(tmp_path, x, y, monkeypatch):
     assert len(list(source.chunks())) == 2
     features = rows.features if "X" in x else rows.features.toarray()
     np.testing.assert_array_equal(features, X)
-    np.testing.assert_array_equal(rows.labels.toarray(), Y)
-    assert rows.labels.nnz == 4
+    np.testing.assert_array_equal(rows.labels.dense(), Y)
+    assert rows.labels.values.nnz == 4
     assert rows.split.tolist() == [3, 3, 3, 3]
 
 

@@ -47,7 +47,7 @@ def test_a_stem_finds_the_pair_and_its_label_list(pair, out):
     assert manifest.source == "x-train.arff + x-test.arff.gz"
     assert manifest.filters == {}
     assert read_splits(manifest).tolist() == [1, 1, 1, 3, 3, 3]
-    np.testing.assert_array_equal(read_labels(manifest).toarray(), [[1, 0], [1, 1], [0, 0], [0, 1], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(read_labels(manifest).dense(), [[1, 0], [1, 1], [0, 0], [0, 1], [0, 1], [0, 0]])
     assert read_features(manifest, np.array([3, 0]))[:, [0, 1, 18]].tolist() == [[0, 0, 100], [5, 1, 0]]
 
 

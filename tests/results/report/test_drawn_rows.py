@@ -37,7 +37,7 @@ def draws_of(run) -> pd.Series:
 
 
 def test_the_table_holds_the_extremes_of_the_order_files(run, table, page):
-    draws, labels = draws_of(run), read_labels(Manifest.load(table)).toarray()
+    draws, labels = draws_of(run), read_labels(Manifest.load(table)).dense()
     for name, ends in (("Drawn most", draws.nlargest(12)), ("Drawn least", draws.nsmallest(12))):
         shown = page.tables[name][1:]
         rows = {int(row): (int(count), text) for row, count, text, *_ in shown}

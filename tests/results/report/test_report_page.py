@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from page_reader import Page
-from scipy.sparse import csr_array
 from small_run import write_run
 from small_study import synthetic_table, with_failures
 from small_sweep import write_sweep
@@ -24,6 +23,7 @@ from d2ace.pipeline.data.shards import ShardWriter
 from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.markup import Html, element, escaped
 from d2ace.pipeline.studies.compare.table import SCHEMA
+from d2ace.selectors.common.label_matrix import LabelMatrix
 
 ROOT = Path(__file__).resolve().parents[3]
 NASTY = (
@@ -41,7 +41,7 @@ def write_table(folder: Path) -> Path:
     labels = (features @ rng.normal(size=(4, len(NASTY))) > 0.3).astype(int)
     split = np.where(np.arange(120) % 5 == 0, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
     with ShardWriter(folder, kind="dense", labels=NASTY, n_features=4) as writer:
-        writer.write(Rows(features, csr_array(labels), split))
+        writer.write(Rows(features, LabelMatrix.of(labels), split))
     return folder
 
 

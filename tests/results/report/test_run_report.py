@@ -72,7 +72,7 @@ def test_cards(run, source):
 
 def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
     data = run.load_data()
-    labels = read_labels(Manifest.load(Config.load(run.config).data.path)).toarray()
+    labels = read_labels(Manifest.load(Config.load(run.config).data.path)).dense()
     head, *rows = page.tables["What the metrics of each split of this run rest on"]
     assert head[:3] == ["split", "rows", "macro_auc: labels"]
     for name, *shown in rows:
@@ -90,7 +90,7 @@ def test_average_precision_of_labels_is_that_of_the_weights(run, page):
     manifest, ids = Manifest.load(model.run.config.data.path), model.run.data.splits.test
     features = model.run.data.scaler.transform(read_features(manifest, ids))
     scores = model.logits(torch.from_numpy(features)).numpy()
-    labels = read_labels(manifest)[ids].toarray()
+    labels = read_labels(manifest).dense(ids)
     expected = {
         f"label{j}": f"{average_precision_score(labels[:, j], scores[:, j]):.4f}" for j in range(labels.shape[1])
     }
@@ -108,7 +108,7 @@ def test_average_precision_over_labels_is_map(table, tmp_path):
     manifest, ids = Manifest.load(table), model.run.data.splits.test
     features = model.run.data.scaler.transform(read_features(manifest, ids))
     probabilities = torch.sigmoid(model.logits(torch.from_numpy(features))).numpy()
-    metrics = evaluate_predictions(probabilities, read_labels(manifest)[ids].toarray())
+    metrics = evaluate_predictions(probabilities, read_labels(manifest).dense(ids))
     assert label_precision(RunSource.open(run.path)).precision.mean() == pytest.approx(metrics["map"], abs=1e-6)
 
 
@@ -118,7 +118,7 @@ def test_exposure_counts_draws(table, tmp_path, method):
     shown = Page(report(run.path).read_text()).column("Labels, the rarest first", "exposure")
     drawn = [np.load(path) for path in sorted((run.path / "order").iterdir())]
     assert (len({len(rows) for rows in drawn}) > 1) == (method == "infobatch")
-    labels, train = read_labels(Manifest.load(table)).toarray(), run.load_data().splits.train
+    labels, train = read_labels(Manifest.load(table)).dense(), run.load_data().splits.train
     for j, name in enumerate(run.load_data().labels):
         seen = sum(int(labels[row, j]) for rows in drawn for row in rows)
         expected = labels[train, j].sum() * sum(map(len, drawn)) / len(train)

@@ -1,0 +1,50 @@
+"""Labels made of read values, and label matrices with other columns.
+
+n rows   L labels   m labels chosen
+"""
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from ...selectors.common.label_matrix import LabelMatrix
+
+
+def labels_from(values: np.ndarray | csr_array) -> LabelMatrix:
+    """Return checked values (n, L) in 0..1, NaN for unknown, as a label matrix; n may be 0."""
+    if not values.shape[0]:
+        return LabelMatrix(csr_array(values.shape, dtype=np.uint8))
+    return LabelMatrix.of(values)
+
+
+def chosen_labels(labels: LabelMatrix, places: np.ndarray) -> LabelMatrix:
+    """Return some columns of a label matrix in the order asked for, with their origins.
+
+    Args:
+        labels: (n, L).
+        places: int64 (m,), each label at most once; -1 gives a label that no row has, for which ``labels`` must be one
+            whose unlisted entries are negative.
+    """
+    assert labels.unlisted == "negative" or (places >= 0).all()
+    target = np.full(labels.shape[1], -1, np.int64)
+    target[places[places >= 0]] = np.flatnonzero(places >= 0)
+    values, origins = _chosen(labels.values, labels.value_origins, target, len(places))
+    if labels.exceptions is None:
+        return LabelMatrix(values, None, labels.unlisted, origins)
+    exceptions, listed_origins = _chosen(labels.exceptions, labels.exception_origins, target, len(places))
+    if not exceptions.nnz:
+        return LabelMatrix(values, None, labels.unlisted, origins)
+    return LabelMatrix(values, exceptions, labels.unlisted, origins, listed_origins)
+
+
+def _chosen(
+    matrix: csr_array, origins: np.ndarray | None, target: np.ndarray, width: int
+) -> tuple[csr_array, np.ndarray | None]:
+    """Return the entries of a matrix whose label has a target column (-1: none) in that column."""
+    entries = coo_array(matrix)
+    kept = np.flatnonzero(target[entries.col] >= 0)
+    where = entries.row[kept], target[entries.col[kept]]
+    order = csr_array((kept + 1, where), shape=(matrix.shape[0], width))  # no stored zero
+    order.sort_indices()
+    at = order.data - 1
+    result = csr_array((matrix.data[at], order.indices, order.indptr), shape=order.shape)
+    return result, None if origins is None else origins[at]
