@@ -37,6 +37,7 @@ def run_prepare(options: argparse.Namespace) -> None:
 def _prepared(options: argparse.Namespace) -> "Manifest":
     """Prepare what the options say, of whichever kind; returns its manifest."""
     from ..data import digit_scenes
+    from ..data.audited import audited
     from ..data.from_images.prepare import FORMATS, prepare_images
     from ..data.from_tables.prepare import prepare
 
@@ -45,6 +46,9 @@ def _prepared(options: argparse.Namespace) -> "Manifest":
     if options.source == "digit-scenes":
         _refuse_surplus(chosen, {"overwrite"}, "digit-scenes is made, not read: it takes no")
         return digit_scenes.build(options.out, **chosen)
+    if options.verdicts:
+        _refuse_surplus(chosen, {"verdicts", "overwrite"}, "a prepared data set with --verdicts takes no")
+        return audited(options.source, options.out, **chosen)
     images = options.format in FORMATS
     build: Callable[..., Manifest] = prepare_images if images else prepare
     what = f"format {options.format} takes no" if images else "only images, with their --format, take"

@@ -21,16 +21,22 @@ EPOCHS, N_ROWS, LABELS = 6, 2800, ("cat", "<b>dog</b>", 'fox, "red"', "owl")
 POLICY = {"policy": "correct", "options": {"plant": 0.3, "release": 3, "gate": 0.05}}
 
 
-def write_damaged(folder: Path) -> tuple[Path, np.ndarray]:
-    """Write a table of which 40 % of the positives are missing; return its folder and the truth, bool (N, L)."""
+def write_damaged(folder: Path, *, unknown: bool = False) -> tuple[Path, np.ndarray]:
+    """Write a table of which 40 % of the positives are missing; return its folder and the truth, bool (N, L).
+
+    With ``unknown`` they, and half of what is none, are unknown instead of 0.
+    """
     rng = np.random.default_rng(8)
     features = rng.normal(size=(N_ROWS, 6)).astype(np.float32)
     truth = features[:, :4] > 0.5
     given = truth & (rng.random(truth.shape) < 0.6)
+    labels = given.astype(np.float32)
+    if unknown:
+        labels[~given & (truth | (rng.random(truth.shape) < 0.5))] = np.nan
     split = np.where(np.arange(N_ROWS) % 7 == 0, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
     names = [f"f{j}" for j in range(6)]
     with ShardWriter(folder, kind="dense", labels=LABELS, n_features=6, feature_names=names, shard_rows=256) as writer:
-        writer.write(Rows(features, LabelMatrix.of(given.astype(int)), split))
+        writer.write(Rows(features, LabelMatrix.of(labels), split))
     return folder, truth
 
 
@@ -41,9 +47,16 @@ def write_digits(folder: Path) -> tuple[Path, np.ndarray]:
 
 
 def write_audited(
-    folder: Path, data: Path, truth: np.ndarray, method: str = "uniform", *, policy: bool = True, record: bool = False
+    folder: Path,
+    data: Path,
+    truth: np.ndarray,
+    method: str = "uniform",
+    *,
+    policy: bool = True,
+    record: bool = False,
+    epochs: int = EPOCHS,
 ) -> RunFolder:
-    """Write a run of six epochs whose predictions follow the truth, but for noise."""
+    """Write what is there of a run of six epochs after ``epochs``; its predictions follow the truth, but for noise."""
     manifest = Manifest.load(data)
     selector = {"name": method, "options": {}, "entries": POLICY if policy else None}
     config = Config.make(
@@ -61,7 +74,7 @@ def write_audited(
     run.selection.orders.mkdir()
     selecting, recorder = known.selector(), Recorder(run.selection)
     rows = known.rows.row_ids
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         plan, rng = selecting.plan(epoch), np.random.default_rng([4, epoch])
         for batch in plan.batches:
             seen = 0.15 + 0.6 * truth[rows[batch]] + 0.1 * rng.normal(size=(len(batch), truth.shape[1]))
@@ -73,6 +86,6 @@ def write_audited(
         if record:
             recorder.write(plan, rows[plan.ids])
     CheckpointStore(run.checkpoints).save(
-        EPOCHS, 0, {}, {"epoch": EPOCHS, "step": 0, "selector": selecting.state_dict()}
+        epochs, 0, {}, {"epoch": epochs, "step": 0, "selector": selecting.state_dict()}
     )
     return run

@@ -11,7 +11,11 @@ from page_reader import Page
 
 from d2ace.pipeline import cli
 from d2ace.pipeline.common.errors import ConfigError, RunError
+from d2ace.pipeline.data.audited import audited
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.verdicts import read_verdicts
 from d2ace.pipeline.results.audit import audit
+from d2ace.pipeline.results.replay import SelectionOfRun
 
 CHROMIUM = shutil.which("chromium")
 
@@ -106,6 +110,39 @@ def test_a_run_without_a_policy_is_ranked_without_chances(damaged, tmp_path):
     assert alone.labels["label"].tolist() == ["cat", "owl"]
 
 
+def test_where_entries_are_unknown_they_alone_are_suspects_and_verdicts_make_them_known(tmp_path):
+    data, truth = write_damaged(tmp_path / "table", unknown=True)
+    run = write_audited(tmp_path / "run", data, truth)
+    table = audit(run.path, top=60).suspects
+    assert (table["given"] == "unknown").all() and is_hidden(table, truth).mean() > 0.95
+    assert "given: unknown" in (run.path / "audit" / "audit.html").read_text(encoding="utf-8")
+    file = tmp_path / "verdicts.csv"
+    table.assign(verdict="absent")[["row", "label", "verdict"]][:9].to_csv(file, index=False)
+    before, after = Manifest.load(data), audited(data, tmp_path / "new", file)
+    assert sum(after.known_counts) == sum(before.known_counts) + 9 and after.label_counts == before.label_counts
+    assert after.filters["verdicts"] == "9 of verdicts.csv: 9 unknown to negative"
+
+
+def test_before_the_release_there_are_no_chances_and_planted_entries_are_no_suspects(damaged, tmp_path):
+    run = write_audited(tmp_path / "stopped", *damaged, epochs=2)
+    result = audit(run.path, top=4000, suspects="both")
+    assert "has not come to the policy's release yet" in str(result) and result.suspects["chance"].isna().all()
+    known = SelectionOfRun(run.path)
+    rows, labels = known.selector().entries.planted
+    listed = result.suspects[result.suspects["kind"] == "wrong"]
+    planted = set(zip(known.rows.ids_at(rows), [LABELS[label] for label in labels], strict=True))
+    assert planted and not planted & set(zip(listed["row"], listed["label"], strict=True))
+    counts = known.labels.positive_counts() - np.bincount(labels, minlength=len(LABELS))
+    assert len(listed) == counts.sum() > 0
+
+
+def test_a_run_that_saw_each_row_once_has_no_suspects_and_says_so(damaged, tmp_path):
+    result = audit(write_audited(tmp_path / "short", *damaged, epochs=1).path)
+    assert "No suspects: no row was seen twice" in str(result) and result.suspects.empty
+    assert Page((result.out / "audit.html").read_text(encoding="utf-8")).problems == []
+    assert pd.read_csv(result.out / "suspects.csv").columns.tolist() == result.suspects.columns.tolist()
+
+
 def test_images_are_shown_small_and_lack_neighbours(tmp_path):
     data, truth = write_digits(tmp_path / "digits")
     run = write_audited(tmp_path / "run", data, truth)
@@ -131,7 +168,7 @@ def test_what_cannot_be_audited_is_told(damaged, with_policy, tmp_path, capsys):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a browser, chromium")
-def test_a_person_decides_by_keys_and_buttons_and_downloads_the_verdicts(found, tmp_path):
+def test_a_person_decides_by_keys_and_buttons_and_downloads_the_verdicts(found, damaged, tmp_path):
     source = (found.out / "audit.html").read_text(encoding="utf-8")
     acts = """
     <script>
@@ -161,3 +198,9 @@ def test_a_person_decides_by_keys_and_buttons_and_downloads_the_verdicts(found, 
     wanted = found.suspects.iloc[[0, 1, 2, 5]]
     assert verdicts["row"].tolist() == wanted["row"].tolist() and verdicts["label"].tolist() == wanted["label"].tolist()
     assert verdicts["verdict"].tolist() == ["present", "absent", "unsure", "absent"]
+    said = read_verdicts(tmp_path / "verdicts.csv", Manifest.load(damaged[0]))
+    assert said.rows.tolist() == wanted["row"].iloc[[0, 1, 3]].tolist() and said.present.tolist() == [
+        True,
+        False,
+        False,
+    ]

@@ -81,8 +81,10 @@ def _remarks(
 ) -> tuple[str, ...]:
     """Return what a reader must know about this list."""
     told = [f"Audit of {known.folder.path}, from {opinion.source}."]
+    if not any(map(len, found)):
+        return (*told, "No suspects: no row was seen twice, or no label looked at has entries of the kind asked for.")
     unsure = [f"{each.kind} labels" for each in found if np.isnan(each.chances).all()]
-    if unsure and len(found):
+    if unsure:
         told.append(f"No chances for {' and '.join(unsure)}: {_why_no_chances(opinion, found)}.")
     if opinion.policy is not None and not opinion.policy.is_planting:
         summary = opinion.policy.summary()

@@ -1,0 +1,145 @@
+"""Does an audit find planted label errors? Against cleanlab's multi-label scores on the same network.
+
+Training and validation labels are damaged; asked is which of the training rows' labels are missing (or wrong). Arms:
+``audit``, one run with an entry policy, no other training; ``cleanlab``, its scores per class from out-of-sample
+predictions of the same network in three folds, as its manual asks for, three runs; ``cleanlab in-sample``, the same
+scores from the mean predictions of the audited run, which costs nothing more.
+
+Given is the precision of the shortest list that holds half of the errors, and the average precision; and, of the
+audit, what its chances add up to against the errors that are there.
+
+Needs the real data beside the project, and cleanlab, which is no dependency (its licence is the AGPL): pip install it.
+
+Run: python benchmarks/audit.py [--data mirflickr14,yeast] [--damage single,missing50,wrong20] [--seeds 3]
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import left_out, one_thread, record
+
+one_thread()
+
+from _entries_data import DATA, damaged  # noqa: E402
+
+from d2ace.pipeline.data.manifest import Manifest  # noqa: E402
+from d2ace.pipeline.data.rows import Rows  # noqa: E402
+from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels  # noqa: E402
+from d2ace.pipeline.feeds.shard_rows import ShardRows  # noqa: E402
+from d2ace.pipeline.results.audit.judged import judged  # noqa: E402
+from d2ace.pipeline.results.audit.suspects import most_suspicious  # noqa: E402
+from d2ace.pipeline.results.replay import SelectionOfRun  # noqa: E402
+from d2ace.pipeline.runs.trained_model import TrainedModel  # noqa: E402
+from d2ace.pipeline.runs.trained_run import TrainedRun  # noqa: E402
+from d2ace.pipeline.training.driver import fit  # noqa: E402
+
+FOLDS, EPOCHS = 3, {"mirflickr14": 12, "yeast": 20}
+
+
+def main() -> None:
+    """Measure all data sets, damages and seeds asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="mirflickr14,yeast", help="comma-separated")
+    parser.add_argument("--damage", default="single,missing50,wrong20", help="comma-separated")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    if not DATA.is_dir():
+        left_out(f"the real data is not here: {DATA}")
+    try:
+        import cleanlab  # noqa: F401
+    except ImportError:
+        left_out("cleanlab is not installed")
+    results: dict[str, Any] = {}
+    for name in options.data.split(","):
+        for damage in options.damage.split(","):
+            with tempfile.TemporaryDirectory() as folder:
+                lines = [measure(name, damage, seed, Path(folder)) for seed in range(options.seeds)]
+            results[f"{name}, {damage}"] = lines
+            for arm in ("audit", "cleanlab", "cleanlab in-sample"):
+                at_half, mean = ([line[arm][key] for line in lines] for key in ("precision", "average_precision"))
+                print(f"{name:12} {damage:10} {arm:20} {_told(at_half)}   {_told(mean)}", flush=True)
+            record("audit", {"folds": FOLDS, "epochs": EPOCHS, "seeds": options.seeds, **results})
+
+
+def _told(values: list[float]) -> str:
+    return f"{np.mean(values):.3f} ({min(values):.3f} .. {max(values):.3f})"
+
+
+def measure(name: str, damage: str, seed: int, folder: Path) -> dict[str, Any]:
+    """Return what each arm finds with one seed."""
+    manifest = Manifest.load(damaged(name, damage, seed, folder / "data"))
+    kind = "wrong" if damage.startswith("wrong") else "missing"
+    known = SelectionOfRun(
+        fit(config(name, manifest, folder, seed, {"policy": "correct", "options": {"suspects": kind}})).folder
+    )
+    opinion, ids = judged(known), known.rows.row_ids
+    truth = read_labels(Manifest.load(folder / "data" / name)).positives.toarray()[ids] > 0
+    given = opinion.labels.positives.toarray() > 0
+    errors = (truth != given) & (given if kind == "wrong" else ~given)
+    found = most_suspicious(opinion, kind, given.size, np.arange(given.shape[1]))
+    rank = np.full(given.shape, -np.inf)
+    rank[found.positions, found.labels] = -np.arange(len(found))
+    suspects = given if kind == "wrong" else ~given
+    arms = {
+        "audit": rank,
+        "cleanlab": scores(given, out_of_sample(name, manifest, ids, folder, seed)),
+        "cleanlab in-sample": scores(given, opinion.means.mean),
+    }
+    line = {arm: quality(values[suspects], errors[suspects]) for arm, values in arms.items()}
+    expected = float(np.nansum(found.expected))
+    return {**line, "errors": int(errors.sum()), "suspects": int(suspects.sum()), "expected": round(expected, 1)}
+
+
+def config(name: str, manifest: Manifest, folder: Path, seed: int, entries: Any = None, **data: Any) -> dict[str, Any]:
+    """Return the settings of a run, the same for all arms but for the policy."""
+    return {
+        "data": {"path": str(manifest.folder), "scale": "standard", **data},
+        "model": {"name": "mlp", "options": {"hidden": [512], "dropout": 0.5}},
+        "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01, "schedule": "onecycle"},
+        "selector": {"name": "uniform", "entries": entries},
+        "train": {"epochs": EPOCHS[name], "batch_size": 128, "monitor": "map"},
+        "run": {"workers": 0, "seed": seed, "storage": str(folder / "runs")},
+    }
+
+
+def out_of_sample(name: str, manifest: Manifest, ids: np.ndarray, folder: Path, seed: int) -> np.ndarray:
+    """Return predictions for the training rows by networks that did not train on them, float32 (N, L)."""
+    alone = folder / f"alone-{seed}-{manifest.folder.name}"
+    facts = {"labels": manifest.labels, "n_features": manifest.n_features}
+    with ShardWriter(alone, kind="dense", **facts) as writer:
+        writer.write(Rows(read_features(manifest, ids), read_labels(manifest).take(ids), np.zeros(len(ids), np.int8)))
+    predicted = np.empty((len(ids), manifest.n_labels), np.float32)
+    for fold in range(FOLDS):
+        run = fit(config(name, writer.manifest, folder, seed, fold=fold, folds=FOLDS)).folder
+        opened = TrainedRun.open(run)
+        rows = opened.data.splits.test
+        for part in TrainedModel(opened).predict(ShardRows(writer.manifest).open(), rows):
+            predicted[part.ids] = part.probabilities.cpu().numpy()
+    return predicted
+
+
+def scores(given: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return how suspicious cleanlab finds every entry, float (N, L)."""
+    from cleanlab.multilabel_classification.rank import get_label_quality_scores_per_class
+
+    lists = [np.flatnonzero(row).tolist() for row in given]
+    quality = np.asarray(get_label_quality_scores_per_class(lists, predicted))
+    return 1 - (quality if quality.shape == given.shape else quality.T)
+
+
+def quality(values: np.ndarray, errors: np.ndarray) -> dict[str, float]:
+    """Return the precision of the shortest list that holds half of the errors, and the average precision."""
+    right = errors[np.argsort(-values, kind="stable")]
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    half = int(np.searchsorted(np.cumsum(right), np.ceil(errors.sum() / 2)))
+    return {
+        "precision": round(float(precision[half]), 4),
+        "average_precision": round(float(precision[right].mean()), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Label matrices in which some entries were put right.
+
+N rows, L labels, C corrected entries.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from .label_matrix import LabelMatrix, Origin
+from .labels import entry_positions
+
+
+def corrected(
+    matrix: LabelMatrix, rows: np.ndarray, labels: np.ndarray, present: np.ndarray, origin: Origin = Origin.AUDITED
+) -> LabelMatrix:
+    """Return the same labels with some entries set to 1 or 0, known from now on. Cost O(E log E) for E stored entries.
+
+    Where what is not listed is negative, a 0 is not stored, so that its origin is lost.
+
+    Args:
+        matrix: the labels; not changed.
+        rows: int64 (C,).
+        labels: int64 (C,); no entry comes twice.
+        present: bool (C,), whether the row has the label.
+        origin: where these values come from.
+    """
+    entries = rows * matrix.shape[1] + labels
+    ones, zeros = entries[present], entries[~present]
+    listed = ones[:0] if matrix.unlisted == "negative" else zeros
+    values, value_origins = _set(matrix.values, matrix.value_origins, entries, ones, origin)
+    exceptions = matrix.exceptions
+    if exceptions is None:
+        exceptions = sparse.csr_array(matrix.shape, dtype=bool)
+    exceptions, exception_origins = _set(exceptions, matrix.exception_origins, entries, listed, origin)
+    if not exceptions.nnz:
+        return LabelMatrix(values, None, matrix.unlisted, value_origins)
+    return LabelMatrix(values, exceptions, matrix.unlisted, value_origins, exception_origins)
+
+
+def _set(
+    matrix: sparse.csr_array, origins: np.ndarray | None, touched: np.ndarray, stored: np.ndarray, origin: Origin
+) -> tuple[sparse.csr_array, np.ndarray | None]:
+    """Return a sparse matrix without the ``touched`` entries but with ones at ``stored``, and all origins.
+
+    Entries are given by where they lie in a C-ordered (N, L) array. Origins are None when all are ``GIVEN``.
+    """
+    places = entry_positions(matrix)
+    keep = ~np.isin(places, touched)
+    every = np.concatenate([places[keep], stored])
+    order = np.argsort(every)
+    before = np.zeros(len(places), np.uint8) if origins is None else origins
+    data = np.concatenate([matrix.data[keep], np.ones(len(stored), matrix.dtype)])[order]
+    sources = np.concatenate([before[keep], np.full(len(stored), origin, np.uint8)])[order]
+    rows, columns = np.divmod(every[order], matrix.shape[1])
+    ends = np.searchsorted(rows, np.arange(matrix.shape[0] + 1))
+    result = sparse.csr_array(
+        (data, columns.astype(matrix.indices.dtype), ends.astype(matrix.indptr.dtype)), shape=matrix.shape
+    )
+    return result, sources if sources.any() else None
