@@ -136,8 +136,8 @@ class RowParser:
     def _value(self, text: str, attribute: Attribute, number: int) -> float:
         """Return one value or its code, or raise what is wrong with it."""
         words = self._words.get(attribute.name)
-        if words is not None and (known := words.get(text.strip().lower())) is not None:
-            return known
+        if words is not None and (meant := words.get(text.strip().lower())) is not None:
+            return meant
         if text == "?":
             hint = "fill missing values or remove such rows first"
             raise self._error(number, f"attribute {attribute.name!r} is missing ('?'): {hint}")
