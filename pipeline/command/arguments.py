@@ -83,6 +83,7 @@ def _add_table_options(group: _Group) -> None:
     add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
     add("--test", metavar="FILE", help="test rows, likewise")
     add("--labels-of", metavar="PREPARED", help="the labels are those of this prepared data set")
+    add("--label-mask", metavar="FILE", help="CSV or NPZ in the shape of the labels: 1 known, 0 unknown")
     add("--index", choices=("auto", "keep", "drop"), help="what becomes of a saved row index; default auto")
     add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
     add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")

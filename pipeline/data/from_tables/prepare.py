@@ -16,6 +16,7 @@ from .alignment import MissingLabels, joined, with_labels
 from .arff import arff_source
 from .csv_table import csv_table
 from .files import Part, format_of, parts_of
+from .label_mask import masked
 from .named_columns import ColumnOptions, IndexColumns, Table
 from .npz import npz_source
 from .parquet_table import parquet_table
@@ -60,6 +61,7 @@ def prepare(
     missing_labels: MissingLabels = "error",
     unknown: Sequence[str] = (),
     soft_labels: bool = False,
+    label_mask: str | Path | None = None,
     assume_negative: bool = False,
     delimiter: str | None = None,
     decimal: str = ".",
@@ -90,6 +92,7 @@ def prepare(
         missing_labels: "absent" when no row of a file that lacks a label has it; by default that is an error.
         unknown: texts of cells of labels that mean that nobody knows: "" for empty ones, "-1", "nan", "?".
         soft_labels: values between 0 and 1 are labels.
+        label_mask: a CSV or NPZ file in the shape of the labels, 1 where they are known and 0 where not.
         assume_negative: take every unknown label for 0.
         delimiter: what separates the fields of a CSV or TSV file; by default a comma, a tab.
         decimal: what stands before the fraction of a number there: "." or ",".
@@ -118,6 +121,7 @@ def prepare(
     _check_options(name, columns, label_file, text)
     filters = Filters(min_positives, drop_unlabelled, top_features)
     opened = _open(parts, name, columns, label_file, text)
+    opened = opened if label_mask is None else masked(opened, label_mask)
     return _write(assumed_negative(opened) if assume_negative else opened, target, filters, kind, overwrite)
 
 

@@ -143,3 +143,46 @@ def test_lists_of_labels_have_no_cells_to_be_unknown(tmp_path):
     path.write_text("x,tags\n1,a;b\n")
     with pytest.raises(DataError, match="unknown and soft_labels are of labels with columns of their own"):
         prepare(path, tmp_path / "out", label_column="tags", unknown=[""])
+
+
+@pytest.mark.parametrize("form", ["csv", "npz"])
+def test_a_mask_beside_the_data_says_what_is_known(tmp_path, form):
+    """What the table says of an unknown entry does not count, nor the order of the mask's columns in a CSV file."""
+    planted = pd.DataFrame(np.where(np.isnan(TRUTH), 1, TRUTH), columns=NAMES)
+    planted.insert(0, "x", FEATURES[:, 0])
+    planted.to_csv(tmp_path / "t.csv", index=False)
+    known = (~np.isnan(TRUTH)).astype(int)
+    if form == "csv":
+        pd.DataFrame(known, columns=NAMES)[NAMES[::-1]].to_csv(tmp_path / "mask.csv", index=False)
+    else:
+        np.savez(tmp_path / "mask.npz", known)
+    check(prepare(tmp_path / "t.csv", tmp_path / "out", labels=NAMES, label_mask=tmp_path / f"mask.{form}"))
+    options = {"labels": NAMES, "label_mask": tmp_path / f"mask.{form}", "assume_negative": True}
+    check(prepare(tmp_path / "t.csv", tmp_path / "zeros", **options), np.nan_to_num(TRUTH, nan=0.0))
+
+
+def test_a_mask_joins_cells_that_say_unknown(tmp_path):
+    mask = np.ones(TRUTH.shape, int)
+    mask[3] = 0
+    np.savez(tmp_path / "mask.npz", mask)
+    options = {"labels": NAMES, "unknown": ["-1"], "label_mask": tmp_path / "mask.npz"}
+    expected = TRUTH.copy()
+    expected[3] = NAN
+    check(prepare(table(tmp_path / "t.csv", "-1"), tmp_path / "out", **options), expected)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones((3, 3)), "has 3 rows, t.csv has more"),
+        (np.ones((5, 3)), "has 5 rows, t.csv has 4"),
+        (np.ones((4, 2)), "a column for each of 3 labels"),
+        (np.full((4, 3), 2), "expected a mask of 1"),
+    ],
+)
+def test_a_mask_that_does_not_fit(tmp_path, mask, message):
+    np.savez(tmp_path / "mask.npz", mask)
+    path = table(tmp_path / "t.csv", "-1")
+    with pytest.raises(DataError, match=message):
+        prepare(path, tmp_path / "out", labels=NAMES, unknown=["-1"], label_mask=tmp_path / "mask.npz")
+    assert not (tmp_path / "out").exists()
