@@ -69,7 +69,7 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
     listed = np.bincount(labels, minlength=len(wanted))
     places = np.arange(len(labels)) - np.repeat(np.cumsum(listed) - listed, listed) + 1
     chances, expected = np.full(len(labels), np.nan), np.full(len(wanted), np.nan)
-    if policy is not None and policy_kind(judged) == kind and len(policy.ranks):
+    if policy is not None and policy_kind(judged) == kind and policy.tells_chances:
         told = [policy.chances(j, int(counts[j])) for j in range(len(wanted))]
         chances = np.array([told[j][place - 1] for j, place in zip(labels, places, strict=True)])
         expected = np.array([mine.sum() for mine in told])
