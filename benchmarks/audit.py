@@ -1,9 +1,9 @@
 """Does an audit find planted label errors? Against cleanlab's multi-label scores on the same network.
 
 Training and validation labels are damaged; asked is which of the training rows' labels are missing (or wrong). Arms:
-``audit``, one run with an entry policy, no other training; ``cleanlab``, its scores per class from out-of-sample
-predictions of the same network in three folds, as its manual asks for, three runs; ``cleanlab in-sample``, the same
-scores from the mean predictions of the audited run, which costs nothing more.
+``audit``, the order of the audit of one run with an entry policy, no other training; ``audit by chance``, the same in
+the order of its chances; ``cleanlab``, its scores per class from out-of-sample predictions of the same network in three
+folds, as its manual asks for, three runs. (Its scores of the audited run's own means give ``audit``'s order.)
 
 Given is the precision of the shortest list that holds half of the errors, and the average precision; and, of the
 audit, what its chances add up to against the errors that are there.
@@ -58,7 +58,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 lines = [measure(name, damage, seed, Path(folder)) for seed in range(options.seeds)]
             results[f"{name}, {damage}"] = lines
-            for arm in ("audit", "cleanlab", "cleanlab in-sample"):
+            for arm in ("audit", "audit by chance", "cleanlab"):
                 at_half, mean = ([line[arm][key] for line in lines] for key in ("precision", "average_precision"))
                 print(f"{name:12} {damage:10} {arm:20} {_told(at_half)}   {_told(mean)}", flush=True)
             record("audit", {"folds": FOLDS, "epochs": EPOCHS, "seeds": options.seeds, **results})
@@ -80,13 +80,14 @@ def measure(name: str, damage: str, seed: int, folder: Path) -> dict[str, Any]:
     given = opinion.labels.positives.toarray() > 0
     errors = (truth != given) & (given if kind == "wrong" else ~given)
     found = most_suspicious(opinion, kind, given.size, np.arange(given.shape[1]))
-    rank = np.full(given.shape, -np.inf)
+    rank, chances = np.full((2, *given.shape), -np.inf)
     rank[found.positions, found.labels] = -np.arange(len(found))
+    chances[found.positions, found.labels] = np.nan_to_num(found.chances) - 1e-9 * np.arange(len(found))
     suspects = given if kind == "wrong" else ~given
     arms = {
         "audit": rank,
+        "audit by chance": chances,
         "cleanlab": scores(given, out_of_sample(name, manifest, ids, folder, seed)),
-        "cleanlab in-sample": scores(given, opinion.means.mean),
     }
     line = {arm: quality(values[suspects], errors[suspects]) for arm, values in arms.items()}
     expected = float(np.nansum(found.expected))

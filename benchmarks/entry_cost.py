@@ -47,8 +47,8 @@ def main() -> None:
     KEPT.write_text(json.dumps(result, indent=1) + "\n")
     print(f"an epoch of {N:,} rows x {L} labels: {medians['epoch']:.1f} s (median of {REPEATS})")
     for name, share in shares.items():
-        least, most = min(seconds[name]), max(seconds[name])
-        print(f"{name:8} {medians[name]:.3f} s, {share:.2%} of it ({least:.3f} to {most:.3f} s)")
+        spread = f"{min(seconds[name]):.3f} to {max(seconds[name]):.3f} s"
+        print(f"{name:8} {medians[name]:.3f} s, {share:.2%} of it ({spread})")
 
 
 def listed(rng: np.random.Generator) -> EntryTargets:

@@ -63,6 +63,11 @@ def _add_prepare(subparsers: _Subparsers) -> None:
     add("--split-column", help="the column that says train, validation or test")
     add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
     add("--missing-labels", choices=("error", "absent"), help="what a file means that lacks a label; default error")
+    add(
+        "--unknown", type=_names, metavar="TEXT,...", help="cells of labels that nobody knows: '' for empty, nan, -1, ?"
+    )
+    add("--soft-labels", action="store_true", default=None, help="values between 0 and 1 are labels")
+    add("--assume-negative", action="store_true", default=None, help="take every unknown label for 0")
     add("--encoding", help="of text files; default utf-8")
     add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
     add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
@@ -78,6 +83,7 @@ def _add_table_options(group: _Group) -> None:
     add("--validation", metavar="FILE", help="validation rows; SOURCE then holds the training rows")
     add("--test", metavar="FILE", help="test rows, likewise")
     add("--labels-of", metavar="PREPARED", help="the labels are those of this prepared data set")
+    add("--label-mask", metavar="FILE", help="CSV or NPZ in the shape of the labels: 1 known, 0 unknown")
     add("--index", choices=("auto", "keep", "drop"), help="what becomes of a saved row index; default auto")
     add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
     add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")
@@ -95,6 +101,11 @@ def _add_image_options(group: _Group) -> None:
     add("--label-key", help="key of the labels in JSON members of tar files; default labels")
     add("--difficult", choices=("keep", "drop"), help="labels of objects that VOC marks difficult; default keep")
     add("--confidence", type=float, help="the least that makes an Open Images label count; default 0.5")
+    add(
+        "--unlisted",
+        choices=("negative", "unknown"),
+        help="labels not named for an Open Images or COCO image; negative",
+    )
     add("--short-side", type=int, metavar="PIXELS", help="scale larger images down to this")
     add("--quality", type=int, help="of JPEGs that are made; default 95")
     add("--max-pixels", type=int, metavar="N", help="larger images are bad; default 100 million")

@@ -10,8 +10,8 @@ from ...selectors.common.label_matrix import LabelMatrix
 
 
 def labels_from(values: np.ndarray | csr_array) -> LabelMatrix:
-    """Return checked values (n, L) in 0..1, NaN for unknown, as a label matrix; n may be 0."""
-    if not values.shape[0]:
+    """Return checked values (n, L) in 0..1, NaN for unknown, as a label matrix; n and L may be 0."""
+    if 0 in values.shape:
         return LabelMatrix(csr_array(values.shape, dtype=np.uint8))
     return LabelMatrix.of(values)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from ..common.cluster.quiet import without_lines
 from ..common.cluster.room import wait_for_room
 from ..common.cluster.session import data_context
 from ..common.cluster.usage import free_and_held
@@ -25,6 +26,9 @@ from ..runs.trained_run import TrainedRun
 
 if TYPE_CHECKING:
     import ray
+
+_ABOUT_RESTARTS = "has constructor arguments in the object store and max_restarts > 0"
+"""An error of Ray's core about workers of Ray Data, which holds those arguments itself (Ray 2.60)."""
 
 
 class Scorer:
@@ -118,7 +122,7 @@ def scoring(rows: int) -> Iterator[None]:
 
     what = "GPU" if ray.cluster_resources().get("GPU") else "CPU"
     wait_for_room({what: 1.0}, 1, "a worker that scores")
-    with stage(f"scoring {rows} rows", free_and_held):
+    with without_lines(_ABOUT_RESTARTS), stage(f"scoring {rows} rows", free_and_held):
         yield
 
 

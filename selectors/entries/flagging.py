@@ -139,8 +139,19 @@ class FlaggingPolicy(EntryPolicy):
         """How many suspects of each label are wrong at most, float64 (L,); NaN while nothing tells."""
         return self._wrong.copy()
 
+    @property
+    def tells_chances(self) -> bool:
+        """Whether planted entries tell chances: they were told from the others, or next to nothing seems wrong.
+
+        Else ``wrong`` is a bound alone, and may be far above what is wrong [own].
+        """
+        few = self._wrong_share() < self._gate
+        return len(self.ranks) > 0 and (few or self._skill >= self._least_skill)
+
     def chances(self, label: int, suspects: int) -> np.ndarray:
         """Return how likely the k-th most suspicious of a label's ``suspects`` is wrong, float64 (S,); NaN: unknown."""
+        if not self.tells_chances:
+            return np.full(suspects, np.nan)
         return self.ranks.chances(label, suspects, float(self._wrong[label]), np.maximum(self.kind.positives, 1))
 
     def summary(self) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_process_that_has_ended_here_is_followed_at_once_with_a_word(tmp_path,
 def test_an_id_that_came_again_is_not_the_process_that_had_it(tmp_path):
     held_by(tmp_path, replace(Holder.here(), started="1", token="before"))
     with FolderLock(tmp_path, "run"):
-        pass
+        assert read_holder(tmp_path / LOCK).token != "before"
 
 
 def test_a_process_elsewhere_is_followed_when_it_is_silent_and_only_then(tmp_path, caplog):

@@ -11,10 +11,7 @@ import pytest
 import ray
 import torch
 from ray_processes import session_processes
-from runs_under_fire import Killer, equal_runs
 
-from d2ace.pipeline import fit
-from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data import digit_scenes
@@ -148,25 +145,3 @@ def test_a_killed_task_is_run_again(digits):
         time.sleep(0.001)
     os.kill(victims[0], signal.SIGKILL)
     same([first, *parts], gather.parts(requests))
-
-
-@pytest.mark.slow("two workers start, are killed and start again")
-def test_a_stream_whose_workers_are_killed_ends_with_the_weights_of_a_gathering_run(digits, tmp_path):
-    config = {
-        "data": {"path": str(digits.folder)},
-        "images": {"size": 24, "random_crop_scale": [0.5, 1.0], "flip": 0.5},
-        "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
-        "selector": {"name": "d2ace", "options": {"warmup": 1}},
-        "train": {"epochs": 5, "batch_size": 16},
-        "run": {"storage": str(tmp_path), "checkpoint_steps": 3, "workers": 0, "name": "gather"},
-    }
-    expected = fit(Config.make(config), quiet=True)
-    killer = Killer(tmp_path / "stream", {"ray::RayTrainWorker": 1})
-    killer.start()
-    changes = ["run.name=stream", "run.workers=2", "run.feed=stream"]
-    result = fit(Config.make(config).with_overrides(changes), quiet=True)
-    assert [name for name, _ in killer.killed] == ["ray::RayTrainWorker"]
-    assert all(epoch < 4 for _, epoch in killer.killed)
-    assert result.test == expected.test
-    assert equal_runs(result.folder, expected.folder)
-    assert (result.folder / "result.json").read_text().count('"feed": "stream"') == 1

@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 
 import torch
 from ray_processes import session_processes
@@ -28,19 +29,39 @@ def same_records(a: Path, b: Path) -> bool:
     return all(x[name] == y[name] for x, y in zip(*records, strict=True) for name in (*METRICS, "train_loss"))
 
 
-class Killer(Thread):
-    """Kills processes by name, each kind once, as soon as a run has a checkpoint of its epoch or later."""
+class Victim(NamedTuple):
+    """Which processes are killed, and when.
 
-    def __init__(self, folder: Path, victims: dict[str, int]) -> None:
+    Attributes:
+        actor: name of their class.
+        epoch: as soon as the run has a checkpoint of this epoch or a later one.
+        most: how many of them.
+    """
+
+    actor: str
+    epoch: int
+    most: int | None = None
+
+
+class Killer(Thread):
+    """Kills processes of the suite's Ray one victim after the other, each once, while a run goes on.
+
+    Attributes:
+        killed: the victims so far, each with the epoch of the newest checkpoint then.
+    """
+
+    def __init__(self, folder: Path, *victims: Victim) -> None:
         super().__init__(daemon=True)
-        self.folder, self.victims, self.killed = folder, victims, []
+        self.folder, self.victims = folder, victims
+        self.killed: list[tuple[Victim, int]] = []
 
     def run(self) -> None:
         store = CheckpointStore(self.folder / "checkpoints")
-        for name, epoch in self.victims.items():
-            while (latest := store.latest()) is None or latest.epoch < epoch or not session_processes(name):
+        for victim in self.victims:
+            name = f"ray::{victim.actor}"
+            while (latest := store.latest()) is None or latest.epoch < victim.epoch or not session_processes(name):
                 time.sleep(0.02)
             time.sleep(0.05)  # into the next batches
-            for process in session_processes(name):
+            for process in session_processes(name)[: victim.most]:
                 os.kill(process, signal.SIGKILL)
-            self.killed.append((name, store.latest().epoch))
+            self.killed.append((victim, store.latest().epoch))

@@ -91,7 +91,7 @@ def test_data_that_does_not_fit_the_model_is_refused(finished, tmp_path):
 
 
 def test_no_rows_and_unfinished_runs_are_told(finished, tmp_path):
-    other = write_table(tmp_path / "t")
+    other = write_table(tmp_path / "t", shift=1.0)
     with pytest.raises(DataError, match="no rows are marked 'validation'"):
         evaluate(finished.folder, other, split="validation")
     with pytest.raises(RunError, match="not a run folder"):

@@ -13,6 +13,7 @@ from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.models.api import ModelContext, prior_logits
 from d2ace.pipeline.training.checks import check_data
+from d2ace.pipeline.training.doctor.selection_stages import measure_selection
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.metrics import evaluate_predictions
 
@@ -114,3 +115,10 @@ def test_the_label_graph_counts_known_rows(folders, tmp_path):
     run.epoch(0)
     probabilities, truth = run.predict("validation")
     assert np.isfinite(probabilities).all() and np.isfinite(list(run.metrics(probabilities, truth).values())).any()
+
+
+def test_the_doctor_measures_selection_on_them(folders, tmp_path):
+    unknown = folders[0]
+    labels = read_labels(Manifest.load(unknown))
+    cost = measure_selection(small_config(unknown, tmp_path), labels)
+    assert cost.rates["observe"].rows >= labels.shape[0] / 2 and cost.state_bytes > 0

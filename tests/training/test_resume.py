@@ -8,13 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from runs_under_fire import Killer, equal_runs
+from runs_under_fire import Killer, Victim, equal_runs
 from small_config import small_config
-from small_table import write_table
+from small_table import N_ROWS, orders, write_table
 
 from d2ace.pipeline import fit
+from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.common.storage.folder_lock import FolderLock
+from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import resume
@@ -31,35 +33,52 @@ def unbroken(table, tmp_path_factory):
 
 
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.slow("two workers start, are killed and start again")
-def test_killed_processes_do_not_change_the_run(make_config, unbroken):
-    """First the workers, later the selection actor."""
-    config = make_config("run.name=a", "run.workers=2", *LONG)
-    killer = Killer(Path(config.run.storage) / "a", {"ray::RayTrainWorker": 2, "ray::SelectionActor": 6})
+@pytest.mark.slow("two workers and two ranges of rows start, are killed and start again")
+def test_killed_processes_do_not_change_a_run_of_streamed_images(tmp_path):
+    """First both workers and one range of two, then the selection actor; the other run has none of them."""
+    config = {
+        "data": {"path": str(digit_scenes.build(tmp_path / "digits", rows=300).folder)},
+        "images": {"size": 24, "random_crop_scale": [0.5, 1.0], "flip": 0.5},
+        "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
+        "selector": {"name": "d2ace", "options": {"warmup": 1}},
+        "train": {"epochs": 8, "batch_size": 16},
+        "run": {"storage": str(tmp_path), "checkpoint_steps": 3, "workers": 0, "name": "gather"},
+    }
+    expected = fit(config, quiet=True)
+    victims = Victim("RangeActor", 1, most=1), Victim("RayTrainWorker", 1), Victim("SelectionActor", 4)
+    killer = Killer(tmp_path / "stream", *victims)
     killer.start()
-    result = fit(config, quiet=True)
-    assert [name for name, _ in killer.killed] == ["ray::RayTrainWorker", "ray::SelectionActor"]
-    assert all(epoch < 12 for _, epoch in killer.killed)
-    assert [record["epoch"] for record in result.history] == list(range(12))
-    assert equal_runs(result.folder, unbroken.folder)
+    changes = ["run.name=stream", "run.workers=2", "run.feed=stream", "selector.ranges=2"]
+    result = fit(Config.make(config).with_overrides(changes), quiet=True)
+    assert [victim for victim, _ in killer.killed] == list(victims)
+    assert all(epoch < 7 for _, epoch in killer.killed)
+    assert [record["epoch"] for record in result.history] == list(range(8))
+    assert len(set(orders(result.folder))) == 8
+    assert result.test == expected.test
+    assert equal_runs(result.folder, expected.folder)
+    assert (result.folder / "result.json").read_text().count('"feed": "stream"') == 1
 
 
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.slow("a command in a process of its own with a worker, then two workers")
 def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path):
-    config = make_config("run.name=a", "run.workers=1", *LONG)
+    """The driver has a Ray of its own, as a user's."""
+    data = write_table(tmp_path / "table", shard_rows=N_ROWS)
+    config = make_config("run.name=a", "run.workers=1", f"data.path={data}", *LONG)
     config.save(tmp_path / "config.yaml")
     folder = Path(config.run.storage) / "a"
     command = [sys.executable, "-m", "d2ace.pipeline.cli", "train", str(tmp_path / "config.yaml")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     store = CheckpointStore(folder / "checkpoints")
-    deadline = time.monotonic() + 120
-    while (latest := store.latest()) is None or latest.epoch < 2:
-        assert driver.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    driver.kill()
-    driver.wait()
+    deadline = time.monotonic() + 200  # a busy machine takes minutes to start a Ray
+    try:
+        while (latest := store.latest()) is None or latest.epoch < 2:
+            assert driver.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        driver.kill()
+        driver.wait()
     stopped_at = store.latest()
     assert stopped_at is not None and stopped_at.epoch < 11
     result = resume(folder, quiet=True, workers=2)

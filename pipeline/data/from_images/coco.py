@@ -2,6 +2,9 @@
 
 The labels of an image are the categories of its annotations, crowd regions included. Roboflow's exports, a folder for
 each split with ``_annotations.coco.json`` beside the images, are read as well.
+
+Federated sets such as LVIS (Gupta et al. 2019) look for some categories in each image only: those with annotations, and
+``neg_category_ids``, which are verified to be absent. With ``unlisted="unknown"`` all others are unknown.
 """
 
 import posixpath
@@ -10,13 +13,15 @@ from typing import Any
 from ...common.errors import SHOWN
 from ...common.storage.json_text import parse_json
 from ...common.storage.locations import Location
+from ..row_labels import RowLabels
 from .coco_categories import Key, drop_groups, places, read_categories
 from .folders import ImageFolder, first_folder
 from .options import SourceOptions, find_parts, images_of
 from .records import Listing, ListingBuilder, Part
 from .vocabulary import Vocabulary
 
-OPTIONS = frozenset({"files", "images"})
+OPTIONS = frozenset({"files", "images", "unlisted"})
+_NEGATIVES = "neg_category_ids"
 _PATTERNS = ("annotations/instances_*.json", "*/_annotations.coco.json", "*.json")
 
 
@@ -35,12 +40,12 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     categories = [read_categories(part, found["categories"]) for part, found in zip(parts, contents, strict=True)]
     groups = drop_groups(categories, [_used(content) for content in contents])
     names, placed = places(parts, categories)
-    builder = ListingBuilder(Vocabulary(names, parts[0].location), reject=reject)
+    builder = ListingBuilder(Vocabulary(names, parts[0].location), reject=reject, unlisted=options.unlisted)
     if groups:
         builder.note(f"categories that only group others and have no annotation are no labels: {', '.join(groups)}")
     for part, content, place in zip(parts, contents, placed, strict=True):
         folder = ImageFolder(home, images_of(options.images, part) or _folder(home, part))
-        _add_images(builder, folder, part, content, place)
+        _add_images(builder, folder, part, content, place, options.unlisted == "unknown")
     return builder.finish(" + ".join(part.name for part in parts))
 
 
@@ -62,12 +67,30 @@ def _used(content: dict[str, Any]) -> set[Key]:
 
 
 def _add_images(
-    builder: ListingBuilder, folder: ImageFolder, part: Part, content: dict[str, Any], place: dict[Key, int]
+    builder: ListingBuilder,
+    folder: ImageFolder,
+    part: Part,
+    content: dict[str, Any],
+    place: dict[Key, int],
+    unknown: bool,
 ) -> None:
     labels = _labels(part, content, place)
+    if unknown and not any(_NEGATIVES in image for image in content["images"]):
+        raise part.error(
+            f"no image has {_NEGATIVES!r}, so no label would be known to be absent: leave unlisted negative"
+        )
     for image in content["images"]:
-        places = tuple(labels[image["id"]])
-        folder.add(builder, image["file_name"], places, part.split, part.error, part.location.parent)
+        absent = _absent(part, image, place) - labels[image["id"]] if unknown else ()
+        row = RowLabels(sorted(labels[image["id"]]), listed=sorted(absent))
+        folder.add(builder, image["file_name"], row, part.split, part.error, part.location.parent)
+
+
+def _absent(part: Part, image: dict[str, Any], place: dict[Key, int]) -> set[int]:
+    """Return the label places that are verified to be absent from an image."""
+    listed = image.get(_NEGATIVES, [])
+    if not isinstance(listed, list) or not all(_is_key(key) and key in place for key in listed):
+        raise part.error(f"image {image['id']}: {_NEGATIVES!r} is {str(listed)[:60]}, expected ids of categories")
+    return {place[key] for key in listed}
 
 
 def _labels(part: Part, content: dict[str, Any], place: dict[Key, int]) -> dict[Key, set[int]]:

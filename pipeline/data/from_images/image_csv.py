@@ -17,7 +17,7 @@ from .vocabulary import Vocabulary
 
 OPTIONS = frozenset(
     {"files", "images", "labels", "label_prefix", "label_column", "label_delimiter"}
-    | {"split_column", "path_column", "exclude", "encoding", "missing_labels"}
+    | {"split_column", "path_column", "exclude", "encoding", "missing_labels", "unknown", "soft_labels"}
 )
 _PATTERNS = ("labels.csv", "*.csv", "*.tsv")
 _TAB_SEPARATED = (".tsv", ".tab")
@@ -83,6 +83,7 @@ def _columns(table: Table, options: SourceOptions) -> ColumnOptions:
         options.label_delimiter,
         options.split_column,
         options.exclude,
+        reading=options.reading,
     )
     if options.labels is None and options.label_prefix is None and options.label_column is None:
         places = _other_columns(table, options)

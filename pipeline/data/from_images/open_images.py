@@ -1,7 +1,9 @@
 """Open Images: labels of whole images with a confidence each, in CSV files (Kuznetsova et al. 2020).
 
 ``*class-descriptions*.csv`` gives every label's name; the label files have the columns ImageID, LabelName and
-Confidence. A label counts from a confidence on; an image whose labels all fall short is kept, without labels.
+Confidence. A label counts from a confidence on; an image whose labels all fall short is kept, without labels. Of the
+others, a confidence of 0 says that a person has looked and the label is absent: with ``unlisted="unknown"`` these are
+the negatives, and all else is unknown.
 """
 
 import csv
@@ -13,12 +15,13 @@ from ...common.storage.locations import Location
 from ..from_tables.csv_table import csv_table
 from ..from_tables.named_columns import TableChunk, find_column
 from ..from_tables.text import read_lines
+from ..row_labels import RowLabels
 from .folders import ImageFolder, first_folder
 from .options import SourceOptions, find_parts, images_of
 from .records import Listing, ListingBuilder, Part
 from .vocabulary import Vocabulary
 
-OPTIONS = frozenset({"files", "images", "label_file", "confidence", "encoding"})
+OPTIONS = frozenset({"files", "images", "label_file", "confidence", "encoding", "unlisted"})
 _PATTERNS = ("*imagelabels*.csv", "*/*imagelabels*.csv", "*annotations*.csv")
 _DESCRIPTIONS = ("*class-descriptions*.csv", "*/*class-descriptions*.csv")
 _COLUMNS = ("ImageID", "LabelName", "Confidence")
@@ -39,13 +42,15 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     met = set().union(*(found.met for found in listed))
     names = [name for index, name in enumerate(described.values()) if index in met]
     place = {index: number for number, index in enumerate(sorted(met))}
-    builder = ListingBuilder(Vocabulary(names, descriptions), reject=reject)
+    builder = ListingBuilder(Vocabulary(names, descriptions), reject=reject, unlisted=options.unlisted)
     for part, found in zip(parts, listed, strict=True):
         folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, [part.split_name, "images"]))
-        for image, (labels, line) in found.images.items():
-            numbers = tuple(place[index] for index in labels)
+        for image, (labels, absent, line) in found.images.items():
+            row = RowLabels([place[index] for index in labels])
+            if options.unlisted == "unknown":
+                row = row._replace(listed=[place[index] for index in absent])
             fail = partial(DataError.at, part.location, line)
-            folder.add(builder, image, numbers, part.split, fail, usual=".jpg")
+            folder.add(builder, image, row, part.split, fail, usual=".jpg")
     return builder.finish(" + ".join(part.name for part in parts))
 
 
@@ -53,7 +58,7 @@ class _LabelFile:
     """The images of one label file in the order in which it first names them, and all labels that it names."""
 
     def __init__(self, part: Part, place: dict[str, int], descriptions: Location, options: SourceOptions) -> None:
-        self.images: dict[str, tuple[list[int], int | None]] = {}
+        self.images: dict[str, tuple[list[int], list[int], int | None]] = {}
         self.met: set[int] = set()
         self._place, self._descriptions, self._least = place, descriptions, options.confidence
         table = csv_table(part.location, delimiter=",", encoding=options.encoding)
@@ -63,7 +68,7 @@ class _LabelFile:
 
     def _read(self, chunk: TableChunk, columns: list[int]) -> None:
         images, labels = chunk.words(columns[0]), chunk.words(columns[1])
-        confident = chunk.numbers(columns[2:])[:, 0] >= self._least
+        confidence = chunk.numbers(columns[2:])[:, 0]
         for row, (image, label) in enumerate(zip(images, labels, strict=True)):
             index = self._place.get(str(label))
             if index is None:
@@ -71,9 +76,11 @@ class _LabelFile:
                 raise chunk.error(row, f"label {label!r} is not described in {self._descriptions}{hint}")
             self.met.add(index)
             if str(image) not in self.images:
-                self.images[str(image)] = ([], chunk.line(row))
-            if confident[row]:
+                self.images[str(image)] = ([], [], chunk.line(row))
+            if confidence[row] >= self._least:
                 self.images[str(image)][0].append(index)
+            elif confidence[row] == 0:
+                self.images[str(image)][1].append(index)
 
 
 def _descriptions(home: Location, label_file: str | None) -> Location:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
+from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
 from ..from_tables.alignment import MissingLabels
 from ..from_tables.named_columns import SPLIT_WORDS
+from ..label_reading import LabelReading, texts_of
 from ..manifest import SPLITS
 from .label_lists import ListReading
 from .records import Part
@@ -41,6 +43,10 @@ class SourceOptions:
         difficult: keep the labels of objects that VOC marks difficult, or drop them.
         confidence: the least confidence for a label to count.
         missing_labels: what a table means that lacks a column for a label: see ``MissingLabels``.
+        unknown: texts of cells of labels that mean that nobody knows.
+        soft_labels: values between 0 and 1 are labels.
+        unlisted: what a label is that the source does not name for an image: negative, or unknown but for those that it
+            says to be absent (Open Images: confidence 0; COCO: ``neg_category_ids`` of an image, as LVIS has them).
     """
 
     files: PerSplit | None = None
@@ -60,6 +66,9 @@ class SourceOptions:
     difficult: Difficult = "keep"
     confidence: float = 0.5
     missing_labels: MissingLabels = "error"
+    unknown: Sequence[str] = ()
+    soft_labels: bool = False
+    unlisted: Unlisted = "negative"
 
     def __post_init__(self) -> None:
         for name in ("labels", "exclude"):
@@ -74,12 +83,20 @@ class SourceOptions:
         if self.missing_labels not in get_args(MissingLabels):
             hint = did_you_mean(self.missing_labels, get_args(MissingLabels))
             raise DataError(f"missing_labels: {self.missing_labels!r}{hint}")
+        if self.unlisted not in get_args(Unlisted):
+            raise DataError(f"unlisted: {self.unlisted!r}{did_you_mean(self.unlisted, get_args(Unlisted))}")
+        _ = self.reading
         if not 0 <= self.confidence <= 1:
             raise DataError(f"confidence must be in [0, 1], got {self.confidence}")
         if not self.label_delimiter:
             raise DataError("label_delimiter must not be empty")
         for value in (self.files, self.images):
             _check_splits(value)
+
+    @property
+    def reading(self) -> LabelReading:
+        """How cells of labels are read; raises DataError for an unknown text that means 0 or 1."""
+        return LabelReading(texts_of(self.unknown), self.soft_labels)
 
     def check(self, format: str, known: frozenset[str]) -> None:
         """Refuse options that the format would ignore."""

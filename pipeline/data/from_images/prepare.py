@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.addresses import redacted
 from ...common.storage.local_paths import local_path
@@ -90,6 +91,10 @@ def prepare_images(
     difficult: Difficult = "keep",
     confidence: float = 0.5,
     missing_labels: MissingLabels = "error",
+    unknown: Sequence[str] = (),
+    soft_labels: bool = False,
+    unlisted: Unlisted = "negative",
+    assume_negative: bool = False,
     short_side: int | None = None,
     quality: int = 95,
     max_pixels: int = 100_000_000,
@@ -110,7 +115,7 @@ def prepare_images(
         source: the data set's folder (or its one file), a local path or an address (``s3://``, ``gs://``, ``file://``).
         out: the folder to write, on a file system that all nodes share.
         format: a key of ``FORMATS``.
-        files: see ``SourceOptions``, as for all that follow up to ``missing_labels``.
+        files: see ``SourceOptions``, as for all that follow up to ``unlisted``.
         images: the folder of the images, or one for each split.
         labels: the label names in their order.
         label_file: a file with the label names.
@@ -127,6 +132,10 @@ def prepare_images(
         difficult: of VOC objects.
         confidence: the least that counts, of Open Images.
         missing_labels: "absent" when no row of an image table has a label that has no column there; else an error.
+        unknown: texts of cells of labels that mean that nobody knows.
+        soft_labels: values between 0 and 1 are labels.
+        unlisted: what a label is that the source does not name for an image.
+        assume_negative: take every unknown label for 0.
         short_side: see ``Cleaning``, as for the three that follow.
         quality: of JPEGs that are made.
         max_pixels: the most that is decoded.
@@ -149,6 +158,7 @@ def prepare_images(
         raise DataError(f"on_error: {on_error!r}{did_you_mean(on_error, get_args(OnError))}")
     packing = Packing(Cleaning(short_side, quality, max_pixels, odd_images), shard_mb, on_error == "reject", quiet)
     listing = _listed(source, format, options, packing)
+    listing = listing.assumed_negative() if assume_negative else listing
     listing, removed = filtered(listing, Filters(min_positives, drop_unlabelled))
     _pack(listing, removed, target, packing, overwrite)
     return Manifest.load(out)

@@ -1,7 +1,7 @@
 """What every image format gives to ``prepare_images``: label names, and one record an image in a fixed order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -83,6 +83,10 @@ class Listing:
     description: str
     notes: tuple[str, ...] = ()
     unlisted: Unlisted = "negative"
+
+    def assumed_negative(self) -> "Listing":
+        """Return it with every unknown label taken for 0."""
+        return replace(self, records=[record._replace(listed=()) for record in self.records], unlisted="negative")
 
 
 class ListingBuilder:

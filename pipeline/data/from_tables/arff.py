@@ -15,6 +15,7 @@ from scipy.sparse import coo_array, csr_array
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
 from ..label_choice import labels_from
+from ..label_reading import MARK, PLAIN, LabelReading
 from ..rows import Rows
 from ..truth import truth_of
 from .alignment import unknown_hint
@@ -33,13 +34,15 @@ def arff_source(
     split: int = 0,
     encoding: str = "utf-8",
     optional: bool = False,
+    reading: LabelReading = PLAIN,
 ) -> Source:
     """Open an ARFF file; its labels are those given, those of the XML list, or those of MEKA's ``-C n``.
 
     Without ``labels`` and ``label_file`` an XML list of the same name beside the file is used (``x.xml`` for
     ``x.arff.gz`` and for ``x-train.arff``). Features: numbers as they are; nominal {0,1} as 0 and 1; other nominal
     attributes one-hot, those of two values as one column. In sparse rows what is left out is 0, or the first
-    declared value, as in Weka. With ``optional``, labels that are no attribute are left out instead of refused.
+    declared value, as in Weka. ``reading`` says what values of labels may mean beside 0 and 1. With ``optional``,
+    labels that are no attribute are left out instead of refused.
 
     Raises:
         DataError: with file and line, for everything that is wrong in the header, the label list or (during a pass)
@@ -51,12 +54,12 @@ def arff_source(
     if optional:
         there = {attribute.name for attribute in header.attributes}
         lines_of_labels = {name: place for name, place in lines_of_labels.items() if name in there}
-    columns = _Columns(header, lines_of_labels)
+    columns = _Columns(header, lines_of_labels, reading)
 
     def chunks() -> Iterator[Rows]:
         lines = enumerate(read_lines(path, encoding), start=1)
         read_header(path, lines)
-        for coded in RowParser(header).chunks(lines):
+        for coded in RowParser(header, columns.words).chunks(lines):
             yield columns.encode(coded, split)
 
     names, notices = tuple(columns.feature_names), columns.notices(path.name) if sparse else ()
@@ -113,8 +116,10 @@ def _label_list_beside(path: Path) -> Path | None:
 class _Columns:
     """Which attributes are labels, and which feature columns each other attribute becomes."""
 
-    def __init__(self, header: Header, labels: Mapping[str, tuple[Path | None, int | None]]) -> None:
-        self._header = header
+    def __init__(
+        self, header: Header, labels: Mapping[str, tuple[Path | None, int | None]], reading: LabelReading
+    ) -> None:
+        self._header, self._reading = header, reading
         place = {attribute.name: index for index, attribute in enumerate(header.attributes)}
         for name, (file, line) in labels.items():
             if name not in place:
@@ -125,6 +130,8 @@ class _Columns:
         self._labels = np.array([place[name] for name in labels], np.int64)
         for index in self._labels:
             self._check_label(header.attributes[index])
+        unknown = {text: number for text, number in reading.words.items() if number == MARK}
+        self.words = {int(index): unknown for index in self._labels} if unknown else {}
         others = np.ones(len(place), bool)
         others[self._labels] = False
         self._features = np.flatnonzero(others)
@@ -139,7 +146,8 @@ class _Columns:
 
     def _check_label(self, attribute: Attribute) -> None:
         """Refuse a nominal label unless each of its values says 0 or 1, and no two say the same."""
-        truths = [truth_of(value) for value in attribute.values or ()]
+        known = [value for value in attribute.values or () if self._reading.words.get(value.lower()) != MARK]
+        truths = [truth_of(value) for value in known]
         if None in truths or len(set(truths)) < len(truths):
             values = ",".join(attribute.values or ())[:60]
             message = (
@@ -188,14 +196,16 @@ class _Columns:
         for column, index in enumerate(self._labels.tolist()):
             values = self._header.attributes[index].values
             if values is not None and values != ("0", "1"):
-                truths = np.array([truth_of(value) for value in values], np.float64)
-                labels[:, column] = truths[labels[:, column].astype(int)]
-        bad = np.argwhere((labels != 0) & (labels != 1))
+                truths = np.array([MARK if (t := truth_of(value)) is None else t for value in values])
+                given = labels[:, column] != MARK
+                labels[given, column] = truths[labels[given, column].astype(int)]
+        bad = np.argwhere(self._reading.wrong(labels))
         if len(bad):
             row, column = bad[0]
-            message = f"label {self.label_names[column]!r} is {labels[row, column]:g}, expected 0 or 1"
+            value = float(labels[row, column])
+            message = f"label {self.label_names[column]!r} is {value:g}, {self._reading.expected(value)}"
             raise DataError.at(self._header.path, int(coded.lines[row]), message)
-        return labels_from(labels)
+        return labels_from(self._reading.values(labels))
 
     def _dense(self, values: np.ndarray) -> np.ndarray:
         result = np.empty((len(values), len(self.feature_names)), np.float32)

@@ -4,14 +4,16 @@ Each row takes a fast way (split, convert); only a row that fails there is read 
 quotes and words the error.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from ...common.errors import DataError, did_you_mean
+from ..label_reading import MARK
 from .arff_header import Attribute, Header, split_fields
 from .source import CHUNK_VALUES, unusable
 
@@ -39,11 +41,17 @@ class _Fallback(Exception):  # noqa: N818 - not an error: the row needs the care
 
 
 class RowParser:
-    """Turns data lines into chunks; whether the file is sparse is told by its first row."""
+    """Turns data lines into chunks; whether the file is sparse is told by its first row.
 
-    def __init__(self, header: Header) -> None:
+    Args:
+        header: of the file.
+        words: of attributes by their place, texts in lower case that stand for a number (``MARK``).
+    """
+
+    def __init__(self, header: Header, words: Mapping[int, Mapping[str, float]] = MappingProxyType({})) -> None:
         self._header = header
-        self._convert = [_converter(attribute) for attribute in header.attributes]
+        self._words = {header.attributes[place].name: texts for place, texts in words.items()}
+        self._convert = [_converter(attribute, words.get(i)) for i, attribute in enumerate(header.attributes)]
 
     def chunks(self, lines: Iterator[tuple[int, str]]) -> Iterator[CodedRows]:
         """Yield chunks of about ``CHUNK_VALUES`` values; raises DataError with file and line for a bad row."""
@@ -127,6 +135,9 @@ class RowParser:
 
     def _value(self, text: str, attribute: Attribute, number: int) -> float:
         """Return one value or its code, or raise what is wrong with it."""
+        words = self._words.get(attribute.name)
+        if words is not None and (meant := words.get(text.strip().lower())) is not None:
+            return meant
         if text == "?":
             hint = "fill missing values or remove such rows first"
             raise self._error(number, f"attribute {attribute.name!r} is missing ('?'): {hint}")
@@ -147,7 +158,7 @@ class RowParser:
         flat = np.array(values, np.float64)
         if not sparse:
             flat = flat.reshape(len(lines), width)
-            bad = np.argwhere(unusable(flat))
+            bad = np.argwhere(unusable(flat) & (flat != MARK))
             if len(bad):
                 raise self._not_finite(int(lines[bad[0, 0]]), int(bad[0, 1]), flat[tuple(bad[0])])
             return CodedRows(flat, lines)
@@ -162,7 +173,7 @@ class RowParser:
     def _check_pairs(self, lines: np.ndarray, owner: np.ndarray, columns: np.ndarray, flat: np.ndarray) -> None:
         for at in np.flatnonzero(columns < 0)[:1]:
             raise self._error(int(lines[owner[at]]), f"attribute index {columns[at]}, expected 0 or more")
-        for at in np.flatnonzero(unusable(flat))[:1]:
+        for at in np.flatnonzero(unusable(flat) & (flat != MARK))[:1]:
             raise self._not_finite(int(lines[owner[at]]), int(columns[at]), flat[at])
         keys = np.sort(owner * len(self._header.attributes) + columns)
         for at in np.flatnonzero(keys[1:] == keys[:-1])[:1]:
@@ -177,8 +188,11 @@ class RowParser:
         return DataError.at(self._header.path, number, message)
 
 
-def _converter(attribute: Attribute) -> Callable[[str], float]:
+def _converter(attribute: Attribute, words: Mapping[str, float] | None = None) -> Callable[[str], float]:
     """Return what turns a field into a number; ValueError or KeyError when it cannot."""
+    if words:
+        plain = _converter(attribute)
+        return lambda field: plain(field) if (known := words.get(field.strip().lower())) is None else known
     if attribute.values is None:
         return float
     return {value: float(code) for code, value in enumerate(attribute.values)}.__getitem__

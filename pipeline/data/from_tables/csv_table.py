@@ -10,7 +10,6 @@ import numpy as np
 
 from ...common.errors import DataError
 from ...common.storage.locations import Location
-from ..truth import TRUTH
 from .named_columns import BOOLEAN, SPLIT_WORDS, Table
 from .source import CHUNK_VALUES
 from .text import read_lines
@@ -123,8 +122,10 @@ class _CsvChunk:
             pass
         if cell.strip() in ("", "?"):
             hint = "fill missing values or remove such rows first"
+            if words is not BOOLEAN:
+                hint += f"; of a label, say --unknown={cell.strip()!r} if nobody knows it there"
             raise self.error(place, f"column {name!r} is missing ({cell!r}): {hint}")
-        if words is TRUTH:
+        if words is not BOOLEAN:
             raise self.error(place, f"label {name!r} is {cell[:40]!r}, expected 0 or 1, true or false, yes or no")
         raise self.error(
             place, f"column {name!r} is {cell[:40]!r}, expected a number: {_hint(cell, name, self._decimal)}"

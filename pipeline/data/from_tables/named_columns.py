@@ -12,6 +12,7 @@ from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
 from ..label_choice import labels_from
+from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
 from ..truth import TRUTH
 from .alignment import MissingLabels, unknown_hint
@@ -69,7 +70,8 @@ class ColumnOptions:
     """Which columns are labels: a list of names, a prefix, or one column of delimited names; and which is the split.
 
     ``labels`` together with ``label_column`` fixes the label names and their order; a name in the data that is not
-    among them is an error then. ``index`` and ``missing_labels``: see ``IndexColumns`` and ``MissingLabels``.
+    among them is an error then. ``index``, ``missing_labels`` and ``reading``: see ``IndexColumns``, ``MissingLabels``
+    and ``LabelReading``.
     """
 
     labels: Sequence[str] | None = None
@@ -80,6 +82,7 @@ class ColumnOptions:
     exclude: Sequence[str] = ()
     index: IndexColumns = "auto"
     missing_labels: MissingLabels = "error"
+    reading: LabelReading = PLAIN
 
 
 def collect_labels(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> list[str]:
@@ -150,15 +153,14 @@ class LabelColumns:
             return self._encode_delimited(chunk, self._delimited)
         if not self._label_columns:
             return LabelMatrix(csr_array((len(chunk), 0), dtype=np.uint8))
-        values = chunk.numbers(self._label_columns, TRUTH)
-        bad = np.argwhere((values != 0) & (values != 1))
+        reading = self._options.reading
+        read = chunk.numbers(self._label_columns, reading.words)
+        bad = np.argwhere(reading.wrong(read))
         if len(bad):
             row, place = (int(i) for i in bad[0])
-            hint = (
-                "; write 1 where the row has the label and 0 where it has not" if values[row, place] in (-1, 2) else ""
-            )
-            raise chunk.error(row, f"label {self.labels[place]!r} is {values[row, place]:g}, expected 0 or 1{hint}")
-        return labels_from(values)
+            value = float(read[row, place])
+            raise chunk.error(row, f"label {self.labels[place]!r} is {value:g}, {reading.expected(value)}")
+        return labels_from(reading.values(read))
 
     def _encode_delimited(self, chunk: TableChunk, column: int) -> LabelMatrix:
         place = {name: index for index, name in enumerate(self.labels)}

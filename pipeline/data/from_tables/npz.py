@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
 from ..label_choice import labels_from
+from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
 from ..rows import Rows
 from .source import CHUNK_VALUES, Source, unusable
@@ -24,7 +25,7 @@ MOST_COLUMNS = 10_000_000
 CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
-def npz_source(path: str | Path, *, split: int = 0) -> Source:
+def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAIN) -> Source:
     """Read an archive into memory.
 
     Raises:
@@ -42,7 +43,7 @@ def npz_source(path: str | Path, *, split: int = 0) -> Source:
             raise DataError(
                 f"{path}: {name} has {shape[1]:,} columns, at most {MOST_COLUMNS:,} can be read: is its shape right?"
             )
-    matrix = _check_labels(labels, path)
+    matrix = _labels(labels, reading, path)
     _check_finite(features, path)
     splits = _splits(arrays, features.shape[0], split, path)
     step = max(1, CHUNK_VALUES // features.shape[1])
@@ -91,11 +92,14 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarr
     return matrix
 
 
-def _check_labels(labels: np.ndarray | csr_array, path: Path) -> LabelMatrix:
-    values, row_of = _stored(labels)
-    for at in np.flatnonzero((values != 0) & (values != 1))[:1]:
-        raise DataError(f"{path}: row {row_of(at)}: a label is {values[at]}, expected 0 or 1")
-    return labels_from(labels)
+def _labels(labels: np.ndarray | csr_array, reading: LabelReading, path: Path) -> LabelMatrix:
+    read, row_of = _stored(labels)
+    for at in np.flatnonzero(reading.wrong(read))[:1]:
+        raise DataError(f"{path}: row {row_of(at)}: a label is {read[at]}, {reading.expected(float(read[at]))}")
+    values = reading.values(read)
+    if isinstance(labels, np.ndarray):
+        return labels_from(values.reshape(labels.shape))
+    return labels_from(csr_array((values, labels.indices, labels.indptr), shape=labels.shape))
 
 
 def _check_finite(features: np.ndarray | csr_array, path: Path) -> None:

@@ -63,14 +63,20 @@ class _ParquetChunk:
         result = np.empty((len(self), len(columns)))
         for place, column in enumerate(columns):
             array, name = self._batch.column(column), self._batch.schema.names[column]
-            if array.null_count:
+            missing = words.get("", words.get("nan"))
+            if array.null_count and missing is None:
                 row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
                 hint = "fill missing values or remove such rows first"
                 raise self.error(row, f"column {name!r} is missing: {hint}")
             if pa.types.is_boolean(array.type) or pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-                result[:, place] = array.to_numpy(zero_copy_only=False)
+                result[:, place] = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
             else:
-                result[:, place] = self._spelled_numbers(array, name, words)
+                known = array.drop_null() if array.null_count else array
+                result[array.is_valid().to_numpy(zero_copy_only=False), place] = self._spelled_numbers(
+                    known, name, words
+                )
+            if array.null_count:
+                result[array.is_null().to_numpy(zero_copy_only=False), place] = missing
         return result
 
     def _spelled_numbers(self, array: pa.Array, name: str, words: Mapping[str, float]) -> list[float]:
@@ -79,7 +85,9 @@ class _ParquetChunk:
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         numbers = []
         for cell in array.to_pylist() if text else [""]:
-            truth = truth_of(cell) if cell.strip().lower() in words or cell.strip()[:1].isdigit() else None
+            truth = words.get(cell.strip().lower())
+            if truth is None and cell.strip()[:1].isdigit():
+                truth = truth_of(cell)
             if truth is None:
                 what = f" and holds {cell[:40]!r}" if text else ""
                 hint = "exclude the column, or encode it as numbers first"

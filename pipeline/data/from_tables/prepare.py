@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.local_paths import local_path
 from ..filters import Filtering, Filters
+from ..label_reading import LabelReading, texts_of
 from ..manifest import Manifest
 from ..shards import ShardWriter
 from ..summary import summarise
@@ -15,10 +16,11 @@ from .alignment import MissingLabels, joined, with_labels
 from .arff import arff_source
 from .csv_table import csv_table
 from .files import Part, format_of, parts_of
+from .label_mask import masked
 from .named_columns import ColumnOptions, IndexColumns, Table
 from .npz import npz_source
 from .parquet_table import parquet_table
-from .source import Source
+from .source import Source, assumed_negative
 from .table_source import table_source
 
 StoredKind = Literal["auto", "dense", "sparse"]
@@ -57,6 +59,10 @@ def prepare(
     exclude: Sequence[str] = (),
     index: IndexColumns = "auto",
     missing_labels: MissingLabels = "error",
+    unknown: Sequence[str] = (),
+    soft_labels: bool = False,
+    label_mask: str | Path | None = None,
+    assume_negative: bool = False,
     delimiter: str | None = None,
     decimal: str = ".",
     encoding: str = "utf-8",
@@ -84,6 +90,10 @@ def prepare(
         exclude: columns to leave out (CSV, TSV, Parquet).
         index: "keep" a saved row index as a feature, "drop" it, or "auto": drop what is certainly one.
         missing_labels: "absent" when no row of a file that lacks a label has it; by default that is an error.
+        unknown: texts of cells of labels that mean that nobody knows: "" for empty ones, "-1", "nan", "?".
+        soft_labels: values between 0 and 1 are labels.
+        label_mask: a CSV or NPZ file in the shape of the labels, 1 where they are known and 0 where not.
+        assume_negative: take every unknown label for 0.
         delimiter: what separates the fields of a CSV or TSV file; by default a comma, a tab.
         decimal: what stands before the fraction of a number there: "." or ",".
         encoding: of text files.
@@ -101,16 +111,18 @@ def prepare(
             raise DataError(f"{option} must be a list of names, got the text {names!r}")
     _check_words(kind=(kind, StoredKind), index=(index, IndexColumns), missing_labels=(missing_labels, MissingLabels))
     target = local_path(out, "OUT", DataError)
-    names = _label_names(labels, labels_of)
+    names, reading = _label_names(labels, labels_of), LabelReading(texts_of(unknown), soft_labels)
     columns = ColumnOptions(
-        names, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels
+        names, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels, reading
     )
     text = TextOptions(encoding, delimiter, decimal)
     parts = parts_of(Path(source), validation, test)
     name = format_of(parts, format)
     _check_options(name, columns, label_file, text)
     filters = Filters(min_positives, drop_unlabelled, top_features)
-    return _write(_open(parts, name, columns, label_file, text), target, filters, kind, overwrite)
+    opened = _open(parts, name, columns, label_file, text)
+    opened = opened if label_mask is None else masked(opened, label_mask)
+    return _write(assumed_negative(opened) if assume_negative else opened, target, filters, kind, overwrite)
 
 
 def _check_words(**words: tuple[str, Any]) -> None:
@@ -134,7 +146,7 @@ def _open(
 ) -> Source:
     """Return one source of all files."""
     if name == "npz":
-        return joined([npz_source(path, split=split) for path, split in parts])
+        return joined([npz_source(path, split=split, reading=columns.reading) for path, split in parts])
     if name != "arff":
         return table_source([(_table(path, name, text), split) for path, split in parts], columns)
     optional = columns.missing_labels == "absent"
@@ -146,6 +158,7 @@ def _open(
             split=split,
             encoding=text.encoding,
             optional=optional or number > 0,
+            reading=columns.reading,
         )
         for number, (path, split) in enumerate(parts)
     ]
@@ -175,13 +188,15 @@ def _check_options(name: str, columns: ColumnOptions, label_file: str | Path | N
     """Refuse options that the format would ignore, and two ways of naming the labels."""
     given = _given(columns) | _given(text)
     given |= {"label_file"} if label_file is not None else set()
-    for option in sorted(given - _OPTIONS[name] - {"missing_labels"}):
+    for option in sorted(given - _OPTIONS[name] - {"missing_labels", "reading"}):
         raise DataError(f"{option} does not apply to {name} files{did_you_mean(option, _OPTIONS[name])}")
     ways = given & {"labels", "label_file", "label_prefix", "label_column"}
     if len(ways) > 1 and ways != {"labels", "label_column"}:
         raise DataError(f"give one of {sorted(ways)}: each says which columns are labels")
     if "label_delimiter" in given and "label_column" not in given:
         raise DataError("label_delimiter goes with label_column")
+    if {"reading", "label_column"} <= given:
+        raise DataError("unknown and soft_labels are of labels with columns of their own, not of a label_column")
     if columns.label_delimiter == "":
         raise DataError("label_delimiter must not be empty")
     if text.delimiter is not None and len(text.delimiter) != 1:

@@ -1,7 +1,7 @@
 """What every input format offers to ``prepare``: names, and chunks of rows as often as they are asked for."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -38,3 +38,13 @@ class Source:
 def unusable(values: np.ndarray) -> np.ndarray:
     """Return a mask of the values that are NaN, infinite, or too large for float32."""
     return ~(np.abs(values) <= np.finfo(np.float32).max)
+
+
+def assumed_negative(source: Source) -> Source:
+    """Return a source that takes every unknown label for 0."""
+
+    def chunks() -> Iterator[Rows]:
+        for rows in source.chunks():
+            yield replace(rows, labels=rows.labels.assumed_negative())
+
+    return replace(source, chunks=chunks)

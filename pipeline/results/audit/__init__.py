@@ -104,4 +104,6 @@ def _why_no_chances(opinion: Judged, found: Sequence[Suspects]) -> str:
         return f"the run's policy looked for {policy_kind(opinion)} ones"
     if policy.is_planting:
         return "the run has not come to the policy's release yet"
+    if len(policy.ranks):
+        return "the run could hardly tell planted entries from others; longer or better training may"
     return "the policy planted no entries (a share that was given, a policy of its own judge, or rare labels alone)"

@@ -47,7 +47,7 @@ def policy_kind(judged: Judged) -> str | None:
 
 
 def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> Suspects:
-    """Return the ``top`` most suspicious entries: by chance, and by mean prediction where chances are equal or unknown.
+    """Return the ``top`` most suspicious entries, by mean prediction: within a label chances fall with it, too.
 
     Entries that a policy still trains with the wrong label on purpose are left out. Cost O(N L log N).
 
@@ -59,7 +59,7 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
     """
     suspicion, policy = _suspicion(judged, kind), judged.policy
     wanted = np.zeros(judged.labels.shape[1])
-    wanted[chosen] = top  # chances fall with the place in the label, so no other can be among the first
+    wanted[chosen] = top  # no other of a label can be among the first of all
     rows, labels = suspicion.most_suspicious(judged.means, wanted)
     means = judged.means.mean[rows, labels]
     suspicious = means if suspicion.faulty == 0 else -means
@@ -69,11 +69,11 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
     listed = np.bincount(labels, minlength=len(wanted))
     places = np.arange(len(labels)) - np.repeat(np.cumsum(listed) - listed, listed) + 1
     chances, expected = np.full(len(labels), np.nan), np.full(len(wanted), np.nan)
-    if policy is not None and policy_kind(judged) == kind and len(policy.ranks):
+    if policy is not None and policy_kind(judged) == kind and policy.tells_chances:
         told = [policy.chances(j, int(counts[j])) for j in range(len(wanted))]
         chances = np.array([told[j][place - 1] for j, place in zip(labels, places, strict=True)])
         expected = np.array([mine.sum() for mine in told])
-    first = np.lexsort((rows, labels, -suspicious, -np.nan_to_num(chances)))[:top]
+    first = np.lexsort((rows, labels, -suspicious))[:top]  # chances are noisier: see benchmarks/audit.py
     return Suspects(kind, rows[first], labels[first], places[first], chances[first], means[first], counts, expected)
 
 

@@ -95,9 +95,10 @@ def test_attempts_in_a_row_that_bring_nothing_are_counted_and_end(capsys):
     assert [line[-7:] for line in shown.err.splitlines()] == [f"({i} of 5)"[-7:] for i in range(1, 6)]
 
 
-def test_an_attempt_that_brings_something_starts_the_count_anew():
+def test_an_attempt_that_brings_something_starts_the_count_anew(capsys):
     gone = RuntimeError("closed")
     LogPrinter(connections(*[(1, gone)] * 5, *[(2, gone)] * 5, (3, None)), never).print_all()
+    assert len(capsys.readouterr().err.splitlines()) == 10  # each loss is told
 
 
 def test_a_cluster_that_does_not_answer_in_a_silence_counts_as_lost(capsys):

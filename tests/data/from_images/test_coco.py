@@ -1,10 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 from image_files import jpeg, write
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.from_images import prepare_images
+from d2ace.pipeline.data.shards import read_labels
 
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "person"}]
 
@@ -183,3 +185,23 @@ def test_json_that_is_none(coco, prepared):
     write(coco, "annotations/instances_val2017.json", '{"images": [],\n oops')
     with pytest.raises(DataError, match=r"instances_val2017.json:2: not valid JSON"):
         prepared(coco, format="coco")
+
+
+def test_federated_sets_list_what_is_verified_to_be_absent(coco, prepared):
+    def lvis(content):
+        for image, absent in zip(content["images"], ([7], [90, 3], []), strict=False):
+            image["neg_category_ids"] = absent
+            image["not_exhaustive_category_ids"] = []
+
+    with pytest.raises(DataError, match="no image has 'neg_category_ids'"):
+        prepared(coco, format="coco", unlisted="unknown")
+    change(coco, lvis)
+    change(coco, lvis, "val2017")
+    manifest, _ = prepared(coco, format="coco", unlisted="unknown")
+    nan = np.nan  # cat, dog, person; the second image has a cat after all: its annotation counts
+    expected = [[nan, 0, nan], [1, 1, 0], [nan, nan, 1], [nan, 0, 1]]
+    np.testing.assert_array_equal(read_labels(manifest).dense(), np.float32(expected))
+    assert manifest.unlisted == "unknown"
+    change(coco, lambda content: content["images"][0].update(neg_category_ids=[8]))
+    with pytest.raises(DataError, match=r"train2017.json: image 5: 'neg_category_ids' is \[8\], expected ids"):
+        prepared(coco, format="coco", unlisted="unknown", overwrite=True)

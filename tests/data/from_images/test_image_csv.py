@@ -7,6 +7,7 @@ import pytest
 from image_files import encode, jpeg, picture, write
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.shards import read_labels
 
 
 @pytest.fixture
@@ -258,3 +259,18 @@ def test_the_photographs_of_ccp(shared, prepared):
     assert all(row[3] == (source / row[0]).read_bytes() for row in rows)
     held = np.array([[name in row[1] for name in frame.columns] for row in rows])
     np.testing.assert_array_equal(held, frame.to_numpy(bool))
+
+
+def test_cells_that_nobody_knows_and_soft_ones(folder, prepared):
+    table(folder, red=[1, -1, 0.25], blue=[0, 1, -1])
+    with pytest.raises(DataError, match=r"labels\.csv:3: label 'red' is -1, expected 0 or 1; .*say --unknown=-1 "):
+        prepared(folder, format="image-csv", soft_labels=False, unknown=[], exclude=["blue"])
+    manifest, _ = prepared(folder, format="image-csv", unknown=["-1"], soft_labels=True)
+    np.testing.assert_array_equal(read_labels(manifest).dense(), np.float32([[1, 0], [np.nan, 1], [0.25, np.nan]]))
+    assert (manifest.known_counts, manifest.soft, manifest.label_counts) == ((2, 2), True, (1, 1))
+    options = {"unknown": ["-1"], "soft_labels": True, "overwrite": True}
+    kept, _ = prepared(folder, format="image-csv", drop_unlabelled=True, **options)  # 0.25 is no positive
+    np.testing.assert_array_equal(read_labels(kept).dense(), np.float32([[1, 0], [np.nan, 1]]))
+    filled, _ = prepared(folder, format="image-csv", assume_negative=True, **options)
+    assert filled.known_counts is None
+    np.testing.assert_array_equal(read_labels(filled).dense(), np.float32([[1, 0], [0, 1], [0.25, 0]]))

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from image_files import jpeg, write
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.shards import read_labels
 
 HEAD = "ImageID,Source,LabelName,Confidence\n"
 DESCRIPTIONS = "LabelName,DisplayName\n/m/9,Zebra\n/m/1,Dog\n/m/2,Bat\n/m/3,Bat\n/m/4,Never\n"
@@ -55,3 +57,15 @@ def test_what_is_wrong_is_named_with_its_line(folder, prepared, name, text, mess
     with pytest.raises(DataError) as caught:
         prepared(folder, format="open-images")
     assert message in str(caught.value)
+
+
+def test_verified_negatives_are_listed_and_all_else_is_unknown_where_the_user_says_so(folder, prepared):
+    """Confident labels are 1, those that a person found absent 0; a machine's faint guess tells nothing."""
+    manifest, _ = prepared(folder, format="open-images", unlisted="unknown")
+    nan = np.nan
+    expected = [[nan, 1, nan, 1], [nan, nan, 0, nan], [nan, nan, 1, nan]]  # Zebra, Dog, Bat (/m/2), Bat (/m/3)
+    np.testing.assert_array_equal(read_labels(manifest).dense(), np.float32(expected))
+    assert (manifest.unlisted, manifest.known_counts) == ("unknown", (0, 1, 2, 1))
+    filled, _ = prepared(folder, format="open-images", unlisted="unknown", assume_negative=True, overwrite=True)
+    usual, _ = prepared(folder, format="open-images", overwrite=True)
+    assert (filled.fingerprint(), filled.known_counts) == (usual.fingerprint(), None)

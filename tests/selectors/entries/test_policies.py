@@ -114,6 +114,7 @@ def test_the_gate_leaves_clean_labels_alone(name):
     assert policy.targets() is None
     summary = policy.summary()
     assert not summary["gate_open"] and summary["flagged"] == 0 and summary["wrong_share"] < 0.1
+    assert policy.tells_chances and policy.chances(0, 200).sum() < 25
 
 
 def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
@@ -124,6 +125,7 @@ def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
         policy.observe(np.arange(N), np.random.default_rng(epoch).random((N, L)))
         policy.end_epoch(epoch)
     summary = policy.summary()
+    assert not policy.tells_chances and np.isnan(policy.chances(0, 5)).all()
     assert policy.targets() is None and not summary["gate_open"]
     assert summary["wrong_share"] > 0.1 and abs(summary["skill"]) < 0.3
 

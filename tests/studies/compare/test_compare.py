@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("ray_session")
 
 
 def test_every_run_becomes_a_row_with_its_complete_configuration(make_study, tmp_path):
-    table = compare(make_study(), tmp_path / "out", quiet=True)
+    table = compare(make_study(), tmp_path / "out", parallel=2, quiet=True)
     assert list(zip(table["fold"], table["method"], strict=True)) == [
         (0, "uniform"),
         (0, "d2ace"),
@@ -38,11 +38,11 @@ def test_every_run_becomes_a_row_with_its_complete_configuration(make_study, tmp
 
 
 def test_a_stopped_comparison_goes_on_and_ends_with_the_same_table(make_study, tmp_path):
-    whole = compare(make_study(), tmp_path / "whole", quiet=True)
+    whole = compare(make_study(), tmp_path / "whole", parallel=2, quiet=True)
     study = make_study()
     assert len(compare(study, tmp_path / "cut", limit=1, quiet=True)) == 1
     first = read_table(tmp_path / "cut")["finished"].iloc[0]
-    resumed = compare(study, tmp_path / "cut", quiet=True)
+    resumed = compare(study, tmp_path / "cut", parallel=2, quiet=True)
     assert resumed["finished"].iloc[0] == first or first in set(resumed["finished"])
     numbers = [name for name in SCHEMA.names if name.startswith(("validation/", "test"))]
     for name in ("key", *numbers):
@@ -51,7 +51,7 @@ def test_a_stopped_comparison_goes_on_and_ends_with_the_same_table(make_study, t
 
 
 def test_a_finished_comparison_trains_and_writes_nothing(make_study, tmp_path, monkeypatch):
-    compare(make_study(), tmp_path, quiet=True)
+    compare(make_study(), tmp_path, parallel=2, quiet=True)
     written = (tmp_path / "table.parquet").stat().st_mtime_ns
     monkeypatch.setattr(execution, "_train", lambda *_: pytest.fail("trained again"))
     assert len(compare(make_study(), tmp_path, quiet=True)) == 4
@@ -64,7 +64,7 @@ def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
     trained, train = [], execution._train
     monkeypatch.setattr(execution, "_train", lambda todo, *rest: (trained.extend(todo), train(todo, *rest)))
     study = make_study(methods={"uniform": {"name": "uniform"}, "twin": {"name": "uniform"}})
-    table = compare(study, tmp_path, quiet=True)
+    table = compare(study, tmp_path, parallel=2, quiet=True)
     assert [run.method for run in trained] == ["uniform", "uniform"] and table["key"].nunique() == 2
     assert sorted(zip(table["method"], table["fold"], strict=True)) == [
         ("twin", 0),
@@ -95,7 +95,7 @@ def test_no_run_starts_after_the_time_is_up(make_study, tmp_path):
 
 
 def test_parts_of_a_killed_comparison_count(make_study, tmp_path):
-    compare(make_study(), tmp_path / "out", quiet=True)
+    compare(make_study(), tmp_path / "out", parallel=2, quiet=True)
     rows = pq.read_table(tmp_path / "out" / "table.parquet").to_pylist()
     killed = ResultTable(tmp_path / "killed")
     killed.add(rows[0])
@@ -109,7 +109,7 @@ def test_a_failed_run_is_a_row_and_is_tried_again(make_study, tmp_path):
     bad = {"name": "learnability", "options": {"reference": str(tmp_path / "bad.parquet")}}
     methods = {"uniform": {"name": "uniform"}, "bad": bad}
     study = make_study(methods=methods)
-    table = compare(study, tmp_path, quiet=True).set_index("method")
+    table = compare(study, tmp_path, parallel=2, quiet=True).set_index("method")
     assert table.loc["uniform", "error"].isna().all()
     assert table.loc["bad", "error"].str.contains("bad.parquet").all()
     assert all(value is None for value in table.loc["bad", "test/map"])
@@ -132,7 +132,7 @@ def test_a_killed_run_is_a_row_with_its_reason_and_the_others_are_trained(make_s
     assert table.loc[("d2ace", 0), "error"].startswith("its process was killed (WorkerCrashedError")
     assert table["error"].notna().sum() == 1 and len(table) == 4
     monkeypatch.undo()
-    assert compare(make_study(), tmp_path, quiet=True)["error"].isna().all()  # it is tried again
+    assert compare(make_study(), tmp_path, parallel=2, quiet=True)["error"].isna().all()  # it is tried again
 
 
 def test_two_comparisons_do_not_write_one_folder(make_study, tmp_path, monkeypatch):

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
-from small_table import write_table
+from small_table import N_ROWS, write_table
 
 from d2ace.pipeline.studies.tune import Sweep
 
 
 @pytest.fixture(scope="session")
 def table(tmp_path_factory) -> Path:
-    return write_table(tmp_path_factory.mktemp("data") / "table")
+    """One shard, which the driver reads: Ray Data and its processes are no part of these tests."""
+    return write_table(tmp_path_factory.mktemp("data") / "table", shard_rows=N_ROWS)
 
 
 @pytest.fixture

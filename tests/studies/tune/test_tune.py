@@ -51,7 +51,7 @@ def test_asha_stops_what_is_behind_and_keeps_the_best(make_sweep, tmp_path, caps
 def test_a_failing_trial_is_a_row_with_its_reason(make_sweep, tmp_path):
     knobs = {"optimizer.lr": {"choice": [1e30, 0.03]}}
     sweep = make_sweep(space="none", knobs=knobs, sampler="grid", trials=None, scheduler="none")
-    table = tune(sweep, tmp_path / "out", quiet=True)
+    table = tune(sweep, tmp_path / "out", parallel=1, quiet=True)
     assert table["status"].tolist() == ["failed", "finished"]
     assert "lower optimizer.lr" in table["error"][0] or "not a number" in table["error"][0]
     assert json.loads(table["point"][0]) == {"optimizer.lr": 1e30}
@@ -76,7 +76,8 @@ def test_a_population_goes_on_from_better_states_with_other_schedules(make_sweep
 
 @pytest.mark.usefixtures("ray_session")
 def test_optuna_proposes_points(make_sweep, tmp_path):
-    table = tune(make_sweep(sampler="optuna", trials=3, config={"train": {"epochs": 3}}), tmp_path / "out", quiet=True)
+    sweep = make_sweep(sampler="optuna", trials=3, config={"train": {"epochs": 3}})
+    table = tune(sweep, tmp_path / "out", parallel=1, quiet=True)
     assert len(table) == 3
     assert set(table["status"]) <= {"finished", "stopped"}
     assert len(set(table["point"])) == 3

@@ -1,0 +1,85 @@
+"""A file beside the data that says which labels are known: 1 known, 0 unknown, in the shape of the labels.
+
+N rows of the source   L labels   n rows of a chunk
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from ....selectors.common.label_matrix import LabelMatrix
+from ...common.errors import DataError
+from ..rows import Rows
+from .csv_table import csv_table
+from .named_columns import find_column
+from .source import Source
+from .text import format_suffix
+
+
+def masked(source: Source, path: str | Path) -> Source:
+    """Return a source in which labels are unknown where a mask has 0, whatever the source says there.
+
+    Args:
+        source: all rows of the data set, in the order of the mask's.
+        path: a CSV file with a column for each label, or an ``.npz`` archive with one array (N, L) in their order.
+
+    Raises:
+        DataError: for a mask of another shape, or of other values than 0 and 1.
+    """
+    path = Path(path)
+    known = _from_npz(path, source.labels) if format_suffix(path) == ".npz" else _from_csv(path, source.labels)
+
+    def chunks() -> Iterator[Rows]:
+        start = 0
+        for rows in source.chunks():
+            here = known[start : start + len(rows)]
+            start += len(rows)
+            if len(here) < len(rows):
+                raise DataError(f"{path}: has {len(known)} rows, {source.description} has more")
+            yield replace(rows, labels=_unknown_where(rows.labels, ~here))
+        if start < len(known):
+            raise DataError(f"{path}: has {len(known)} rows, {source.description} has {start}")
+
+    return replace(source, chunks=chunks)
+
+
+def _unknown_where(labels: LabelMatrix, unknown: np.ndarray) -> LabelMatrix:
+    """Return labels (n, L), unlisted ones negative, that are unknown where a mask says so, bool (n, L)."""
+    assert labels.unlisted == "negative"
+    entries = coo_array(labels.values)
+    kept = ~unknown[entries.row, entries.col]
+    values = csr_array((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=labels.shape)
+    if labels.exceptions is not None:
+        unknown = unknown | labels.exceptions.toarray()
+    return LabelMatrix(values, csr_array(unknown) if unknown.any() else None)
+
+
+def _from_csv(path: Path, labels: tuple[str, ...]) -> np.ndarray:
+    """Return a mask, bool (N, L), whose columns are found by the labels' names."""
+    table = csv_table(path, delimiter="\t" if format_suffix(path) in (".tsv", ".tab") else ",")
+    columns = [find_column(table, name, "label") for name in labels]
+    parts = []
+    for chunk in table.chunks():
+        values = chunk.numbers(columns)
+        for row, place in np.argwhere((values != 0) & (values != 1))[:1]:
+            told = f"the mask of label {labels[place]!r} is {values[row, place]:g}, expected 1 (known) or 0 (unknown)"
+            raise chunk.error(int(row), told)
+        parts.append(values == 1)
+    return np.concatenate(parts) if parts else np.zeros((0, len(labels)), bool)
+
+
+def _from_npz(path: Path, labels: tuple[str, ...]) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = [archive[key] for key in archive.files]
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].shape[1] != len(labels):
+        shapes = [array.shape for array in arrays]
+        raise DataError(f"{path}: expected one array of a column for each of {len(labels)} labels, got {shapes}")
+    if not np.isin(arrays[0], (0, 1)).all():
+        raise DataError(f"{path}: expected a mask of 1 (known) and 0 (unknown), got other values")
+    return arrays[0] == 1
