@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.stages import stage
+from ..common.storage.local_paths import local_path
 
 if TYPE_CHECKING:
     from ..common.config.config import Config
@@ -27,7 +28,8 @@ def read_configuration(options: argparse.Namespace) -> "Config":
 
 
 def read_study(options: argparse.Namespace) -> "Study":
-    """Read a study whose names are there."""
+    """Read a study whose names are there, for a folder that is no address."""
+    local_path(options.out, "OUT")
     with stage(f"reading the study {options.study}"):
         from ..studies.compare.study import Study
         from ..training.names import require_metric, require_names

@@ -25,7 +25,7 @@ class Suspects:
         chances: float64 (n,), how likely the label is missing or wrong; NaN where that is not known.
         means: float32 (n,), mean prediction.
         counts: int64 (L,), suspects of each label in rows that were seen twice, listed or not.
-        expected: float64 (L,), how many of them are missing or wrong at most; NaN where that is not known.
+        expected: float64 (L,), how many of them are missing or wrong, about; NaN where that is not known.
     """
 
     kind: str

@@ -136,5 +136,5 @@ def _labels(labels: pd.DataFrame) -> Html:
         )
         for line in records(ordered)
     ]
-    head = ("label", "kind", "positives", "suspects", "missing or wrong at most", "listed")
+    head = ("label", "kind", "positives", "suspects", "missing or wrong, about", "listed")
     return table("Suspects of each label", head, rows, words=(1,))

@@ -62,4 +62,4 @@ def _by_label(source: RunSource) -> Html | str:
         (source.labels[label], f"{source.positives[label]:,}", fixed(float(wrong[-1][label]), 0))
         for label in order.tolist()
     ]
-    return table("How many are wrong at most, by label", ("label", "positives", "missing or wrong"), rows)
+    return table("About how many are wrong, by label", ("label", "positives", "missing or wrong"), rows)

@@ -35,16 +35,16 @@ def littered(tmp_path, monkeypatch) -> Path:
     """The package's rooms in a folder of their own, with things in them that are nobody's business."""
     copy_package(tmp_path / "rooms")
     root = tmp_path / "rooms" / "d2ace"
-    (tmp_path / "secret.py").write_text("KEY = 'planted'\n")
+    (tmp_path / "secret.py").write_text("KEY = 'laid by this test'\n")
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "inside.py").write_text("planted")
+    (tmp_path / "elsewhere" / "inside.py").write_text("laid by this test")
     for name in (
         *("pipeline/.env", "pipeline/.env.yaml", "selectors/id_rsa", "selectors/server.pem", "pipeline/notes.txt"),
         *("pipeline/.git/config", "pipeline/.git/hooks/x.py", "selectors/.venv/x.py", "pipeline/__pycache__/x.py"),
         *("selectors/data.d/x.py", "tune_spaces/runs/model.pt"),
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("planted")
+        (root / name).write_text("laid by this test")
     (root / "pipeline" / "linked.py").symlink_to(tmp_path / "secret.py")
     (root / "pipeline" / "linked").symlink_to(tmp_path / "elsewhere")
     monkeypatch.setattr(packing, "_folder_of", lambda room: root / room)
@@ -54,7 +54,7 @@ def littered(tmp_path, monkeypatch) -> Path:
 def test_what_lies_in_the_rooms_and_where_links_lead_is_not_sent(littered, tmp_path):
     copy_package(tmp_path / "sent")
     sent = [path for path in (tmp_path / "sent").rglob("*") if path.is_file()]
-    assert not [path for path in sent if "planted" in path.read_text()]
+    assert not [path for path in sent if "laid by this test" in path.read_text()]
     assert not [path for path in (tmp_path / "sent").rglob("*") if path.is_symlink() or path.name.startswith(".")]
     copied = {path.relative_to(tmp_path / "sent" / "d2ace") for path in sent}
     assert {Path("pipeline/cli.py"), Path("py.typed")} < copied and len(copied) > 100
@@ -83,7 +83,7 @@ def test_the_listing_is_what_is_sent(littered, tmp_path):
 
 
 def test_a_link_that_only_looks_like_yaml_is_refused(tmp_path):
-    (tmp_path / "key").write_text("planted")
+    (tmp_path / "key").write_text("laid by this test")
     (tmp_path / "x.yaml").symlink_to(tmp_path / "key")
     with (
         pytest.raises(RunError, match=r"x\.yaml: is a link to .*key, which is no YAML file"),
@@ -173,7 +173,7 @@ def test_a_wheel_is_unpacked_without_its_metadata(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.whl", "w") as wheel:
         wheel.writestr("d2ace/pipeline/cli.py", "there = 1\n")
         wheel.writestr("d2ace-1.dist-info/METADATA", "")
-        wheel.writestr("d2ace/pipeline/.env", "planted")
+        wheel.writestr("d2ace/pipeline/.env", "laid by this test")
     unpack_wheel(tmp_path / "x.whl", tmp_path / "code")
     assert [path.name for path in (tmp_path / "code").iterdir()] == ["d2ace"]
     assert (tmp_path / "code/d2ace/pipeline/cli.py").read_text() == "there = 1\n"

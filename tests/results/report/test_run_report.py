@@ -289,6 +289,6 @@ def test_a_run_with_a_policy_has_a_section_on_entries(make_config):
     result = fit(make_config("run.name=a", "train.epochs=3", entries), quiet=True)
     page = run_page(RunSource.open(result.folder))
     assert "Missing and wrong labels" in page and "Policy correct." in page and "entries are flagged" in page
-    assert "How many are wrong at most, by label" in page
+    assert "About how many are wrong, by label" in page
     without = run_page(RunSource.open(fit(make_config("run.name=b", "train.epochs=1"), quiet=True).folder))
     assert "Missing and wrong labels" not in without
