@@ -52,7 +52,7 @@ class WithEntries(Selector):
 
     def diagnostics(self) -> dict[str, Any]:
         """Return what both say; the policy's values are named ``entries_...``."""
-        return {**self.rows.diagnostics(), **self._of_entries(self.entries.summary())}
+        return {**self.rows.diagnostics(), **self.judged()}
 
     def explain(self, row: int) -> dict[str, Any]:
         """Return what both say of a row; the policy's values are named ``entries_...``."""
@@ -61,7 +61,11 @@ class WithEntries(Selector):
 
     def summary(self) -> dict[str, Any]:
         """Return what both say of an epoch; the policy's values are named ``entries_...``."""
-        return {**self.rows.summary(), **self._of_entries(self.entries.summary())}
+        return {**self.rows.summary(), **self.judged()}
+
+    def judged(self) -> dict[str, Any]:
+        """Return the policy's part of ``summary``."""
+        return self._of_entries(self.entries.summary())
 
     def reset(self) -> None:
         """Let both forget all observations."""

@@ -251,8 +251,7 @@ class SelectionService:
         """Return the numbers of the policy that judges entries, if there is one."""
         if not isinstance(self._selector, WithEntries):
             return {}
-        values = self._selector.entries.summary()
-        return {f"entries_{name}": value for name, value in values.items() if not np.ndim(value)}
+        return {name: value for name, value in self._selector.judged().items() if not np.ndim(value)}
 
     def _make_plan(self, epoch: int) -> selectors.Plan:
         started = time.perf_counter()

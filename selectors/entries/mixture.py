@@ -44,13 +44,12 @@ class Mixture(FlaggingPolicy):
         self._done = epoch + 1
         if self._done < self._release:
             return
-        loss = -np.log(np.maximum(self.means.mean, 1e-7))
         ready = self.kind.suspects & (self.means.visits > 1)[:, None]
         flagged, few = np.zeros_like(ready), self.kind.positives < _LEAST_POSITIVES
-        groups = [np.arange(self.n_labels) == label for label in np.flatnonzero(~few).tolist()]
-        for columns in [*groups, few] if few.any() else groups:
-            chosen = ready & columns
-            flagged[chosen] = wrong_ones(loss[chosen], self._separation)
+        for columns in [*np.flatnonzero(~few)[:, None], np.flatnonzero(few)]:
+            rows, labels = np.nonzero(ready[:, columns])
+            at = rows, columns[labels]
+            flagged[at] = wrong_ones(-np.log(np.maximum(self.means.mean[at], 1e-7)), self._separation)
         rows, labels = np.nonzero(flagged)
         self._flagged = rows, labels
         self._wrong, self._skill = flagged.sum(axis=0).astype(np.float64), 1.0

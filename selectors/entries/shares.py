@@ -99,5 +99,5 @@ def _recall(ranks: Sequence[np.ndarray], wrong: np.ndarray, counts: np.ndarray) 
 def _common_ratio(ranks: np.ndarray) -> float:
     """Return min over r of (rank at recall r) / r, for ranks (Q,), ascending, in positives of their label."""
     recall = np.arange(1, len(ranks) + 1) / len(ranks)
-    enough = recall >= min(_LEAST_RECALL, 1.0)
+    enough = recall >= _LEAST_RECALL
     return float(np.min(ranks[enough] / recall[enough]))
