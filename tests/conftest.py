@@ -1,6 +1,10 @@
 """What holds for the whole suite: a quiet Ray without authentication, and the real data where they are."""
 
 import os
+import signal
+
+# A suite that a script starts in the background inherits an ignored Ctrl-C, and hands it on to the processes it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for _name, _value in {
     "RAY_AUTH_MODE": "disabled",

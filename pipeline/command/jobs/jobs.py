@@ -85,11 +85,16 @@ def cancel(job: str, *, address: str | None = None) -> str:
 
 
 def _interrupted(server: JobServer, job: str, stop: bool) -> int:
-    if stop:
+    further = f"{server.command(job)} follows it again, with --cancel for --follow stops it"
+    if not stop:
+        _say(f"job {job} goes on; {further}")
+        return INTERRUPTED
+    try:
         server.stop(job)
-        _say(f"job {job} is stopped")
+    except RunError as error:
+        _say(f"job {job} may go on, for it could not be stopped: {error}; {further}")
     else:
-        _say(f"job {job} goes on; {server.command(job)} follows it again, with --cancel for --follow stops it")
+        _say(f"job {job} is stopped")
     return INTERRUPTED
 
 

@@ -13,6 +13,7 @@ from .following import LogPrinter, State
 from .package import Package
 
 POLL_S = 0.5
+STOP_PAUSES_S = (1.0, 2.0, 4.0)
 ANSWER_S = (10.0, 60.0)
 """Most seconds until the cluster takes a connection, and between two parts of an answer."""
 _TALKATIVE = ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
@@ -75,9 +76,21 @@ class JobServer:
 
     def stop(self, job: str) -> str:
         """Stop the job, wait for its end and return its status; one that has ended stays as it is."""
-        with self._in_words():
-            self._client.stop_job(job)
+        self._ask_to_stop(job)
         return str(self.wait(job).status)
+
+    def _ask_to_stop(self, job: str) -> None:
+        """Ask the node that runs the job to stop it; one that is slow to answer is asked again after each pause."""
+        pauses = iter(STOP_PAUSES_S)
+        while not self.details(job).status.is_terminal():
+            try:
+                with self._in_words():
+                    self._client.stop_job(job)
+                return
+            except RunError:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                time.sleep(pause)
 
     def delete(self, job: str) -> None:
         """Forget a job that has ended."""

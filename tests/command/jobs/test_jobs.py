@@ -116,7 +116,6 @@ def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )
     shown = ""
     try:
