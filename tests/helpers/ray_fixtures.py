@@ -5,18 +5,28 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from forked_workers import started_by, worker_server
 
 if TYPE_CHECKING:
+    from ray._private.node import Node as ClusterNode
     from ray.cluster_utils import Cluster
 
-ROLES = ("trainer", "trainer", "data")
+ROLES = ("trainer", "trainer", "trainer", "data")
 """Label ``role`` of the nodes of ``more_nodes``, each with one CPU."""
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> "Iterator[Cluster]":
+def ray_launcher() -> Iterator[str]:
+    """What starts the workers of the suite's nodes, see ``forked_workers``."""
+    with worker_server() as launcher:
+        yield launcher
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(ray_launcher) -> "Iterator[Cluster]":
     """A head with more logical CPUs than cores, so that three workers and their actor fit."""
-    cluster = _started()
+    with started_by(ray_launcher):
+        cluster = _started()
     yield cluster
     cluster.shutdown()
 
@@ -46,12 +56,20 @@ def ray_session(ray_cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def more_nodes(ray_cluster, ray_session) -> Iterator[dict[str, str | None]]:
-    """Three more nodes for the tests of a module; gives the label ``role`` of every node by its id."""
+def added_nodes(ray_cluster, ray_session, ray_launcher) -> Iterator[dict[str, "ClusterNode"]]:
+    """Four more nodes for the tests of a module, by their ids; a test may end one."""
+    with started_by(ray_launcher):
+        added = [ray_cluster.add_node(num_cpus=1, labels={"role": role}) for role in ROLES]
+    ray_cluster.wait_for_nodes()
+    yield {node.node_id: node for node in added}
+    for node in added:
+        if node in ray_cluster.worker_nodes:
+            ray_cluster.remove_node(node)
+
+
+@pytest.fixture(scope="module")
+def more_nodes(added_nodes) -> dict[str, str | None]:
+    """The label ``role`` of every node of the suite's Ray, by its id."""
     import ray
 
-    added = [ray_cluster.add_node(num_cpus=1, labels={"role": role}) for role in ROLES]
-    ray_cluster.wait_for_nodes()
-    yield {node["NodeID"]: node["Labels"].get("role") for node in ray.nodes() if node["Alive"]}
-    for node in added:
-        ray_cluster.remove_node(node)
+    return {node["NodeID"]: node["Labels"].get("role") for node in ray.nodes() if node["Alive"]}

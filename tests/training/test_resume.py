@@ -59,16 +59,15 @@ def test_killed_processes_do_not_change_a_run_of_streamed_images(tmp_path):
     assert (result.folder / "result.json").read_text().count('"feed": "stream"') == 1
 
 
-@pytest.mark.usefixtures("ray_session")
 @pytest.mark.slow("a command in a process of its own with a worker, then two workers")
-def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path):
-    """The driver has a Ray of its own, as a user's."""
+def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path, ray_session):
+    """Ray lives on, as a cluster does, and has to end what belonged to the driver."""
     data = write_table(tmp_path / "table", shard_rows=N_ROWS)
     config = make_config("run.name=a", "run.workers=1", f"data.path={data}", *LONG)
     config.save(tmp_path / "config.yaml")
     folder = Path(config.run.storage) / "a"
     command = [sys.executable, "-m", "d2ace.pipeline.cli", "train", str(tmp_path / "config.yaml")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
     driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     store = CheckpointStore(folder / "checkpoints")
     deadline = time.monotonic() + 200  # a busy machine takes minutes to start a Ray

@@ -1,9 +1,12 @@
-"""Over several nodes a run is that of one node, its parts are where they should be, and the doctor measures them there.
+"""Over several nodes, one of which is lost, a run is that of one node; its parts are where they should be.
 
-Functions of this module travel by value: other processes see what a test has put in the place of the program's own.
+The doctor measures them there. Functions of this module travel by value: other processes see what a test has put in the
+place of the program's own.
 """
 
 import sys
+import time
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from d2ace.pipeline import fit
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.feeds import row_store, stream
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.selection.ray_ranges import RayRanges
 from d2ace.pipeline.training import worker
 from d2ace.pipeline.training.doctor import as_json, examination
@@ -24,7 +28,7 @@ from d2ace.pipeline.training.metrics import METRICS
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.sharded import ShardedD2ACE
 
-pytestmark = pytest.mark.slow("three more nodes, and workers on two of them")
+pytestmark = pytest.mark.slow("four more nodes, workers on two of them, and on two again after a loss")
 
 
 @pytest.fixture(autouse=True)
@@ -72,24 +76,44 @@ def note_parts(monkeypatch, folder):
     monkeypatch.setattr(worker, "train_loop", noted_loop)
 
 
-def test_workers_on_two_nodes_and_data_tasks_on_a_third_make_the_run_of_one_node(more_nodes, tmp_path, monkeypatch):
+class NodeLoss(Thread):
+    """Ends the node of one of a run's workers as soon as the run has a checkpoint, without a word to it."""
+
+    def __init__(self, run, cluster, nodes, workers):
+        super().__init__(daemon=True)
+        self.run_folder, self.cluster, self.nodes, self.workers, self.lost = run, cluster, nodes, workers, None
+
+    def run(self):
+        store = CheckpointStore(self.run_folder / "checkpoints")
+        while (latest := store.latest()) is None or latest.epoch < 2:
+            time.sleep(0.02)
+        self.lost = lines(self.workers)[0]
+        self.cluster.remove_node(self.nodes[self.lost], allow_graceful=False)
+
+
+def test_workers_on_two_nodes_of_which_one_is_lost_and_data_tasks_on_another_make_the_run_of_one_node(
+    ray_cluster, added_nodes, more_nodes, tmp_path, monkeypatch
+):
     values = {
         "data": {"path": str(digit_scenes.build(tmp_path / "digits", rows=200).folder)},
         "images": {"size": 24, "random_crop_scale": [0.5, 1.0]},
         "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
         "selector": {"neighbour_features": "embeddings", "options": {"warmup": 2, "neighbours": 3, "pressure": 20}},
-        "train": {"epochs": 4, "batch_size": 32},
+        "train": {"epochs": 8, "batch_size": 32},
         "run": {"storage": str(tmp_path / "runs"), "name": "one", "workers": 0},
     }
     one = fit(Config.make(values), quiet=True)
     note_parts(monkeypatch, tmp_path)
     spread = {"name": "spread", "workers": 2, "cpus_per_worker": 1, "feed": "stream"}
     values["run"] |= spread | {"worker_labels": {"role": "trainer"}, "data_labels": {"role": "data"}}
+    loss = NodeLoss(tmp_path / "runs" / "spread", ray_cluster, added_nodes, tmp_path / "workers")
+    loss.start()
     other = fit(Config.make(values), quiet=True)
     assert set(lines(tmp_path / "actor")) == {node()}
     workers, data = lines(tmp_path / "workers"), lines(tmp_path / "data")
-    assert len(set(workers)) == 2
-    assert [more_nodes[there] for there in workers] == ["trainer"] * 2
+    assert loss.lost in workers[:2] and loss.lost not in workers[2:]
+    assert len(set(workers[:2])) == len(set(workers[2:])) == 2
+    assert {more_nodes[there] for there in workers} == {"trainer"}
     assert {more_nodes[there] for there in data} == {"data"}
     assert len(data) > 10  # not only reading
     assert orders(other.folder) == orders(one.folder)
@@ -108,7 +132,7 @@ def test_each_part_is_measured_where_it_runs(more_nodes, make_config, tmp_path, 
     found = as_json(examination.examine(config, budget_s=0.05))
     assert [more_nodes[there] for there in lines(tmp_path / "measure_worker")] == ["trainer"]
     assert lines(tmp_path / "measure_selection") == [node()]
-    assert found["setting"]["machine"] == "4 nodes"
+    assert found["setting"]["machine"] == f"{sum(each['Alive'] for each in ray.nodes())} nodes"
     assert found["memory_bytes"]["head"] > 0
 
 

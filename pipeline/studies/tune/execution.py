@@ -109,7 +109,11 @@ def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
         _require_room(sweep)
         results = _fit(sweep, folder, parallel, quiet)
         trials = [
-            {"trial": Path(result.path).name, "point": point_of(sweep, result.config), "error": reason(result.error)}
+            {
+                "trial": _id_of(Path(result.path).name),
+                "point": point_of(sweep, result.config),
+                "error": reason(result.error),
+            }
             for result in results
         ]
     return folder.write(trials, sweep)
@@ -147,7 +151,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
                 max_concurrent_trials=at_once,
                 reuse_actors=not sweep.base.run.workers,
-                trial_dirname_creator=_trial_id,
+                trial_dirname_creator=_folder_name,
             ),
             run_config=RunConfig(
                 name="tune",
@@ -207,5 +211,14 @@ def _at_once(sweep: Sweep, parallel: int | None) -> int | None:
     return min([*room, parallel] if parallel else room)
 
 
-def _trial_id(trial: Any) -> str:
-    return trial.trial_id
+def _folder_name(trial: Any) -> str:
+    """Return the name of Tune's own folder of a trial.
+
+    In a resumed sweep Tune adds letters to it where a trial began after the last snapshot and its folder is there.
+    """
+    return f"{trial.trial_id}.trial"
+
+
+def _id_of(folder: str) -> str:
+    """Return the id of the trial whose folder at Tune has this name, with or without letters added."""
+    return folder.partition(".")[0]

@@ -106,15 +106,14 @@ def test_the_command_line_says_what_it_needs(capsys):
 
 
 def run_command(*arguments: str, **changes: str) -> subprocess.Popen:
-    """Start d2ace in a process of its own, with a Ray of its own."""
+    """Start d2ace in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **changes}
     command = [sys.executable, "-m", "d2ace.pipeline.cli", *arguments]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow("three sweeps, one of them in a process of its own")
-@pytest.mark.usefixtures("ray_session")
-def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep, tmp_path):
+def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep, tmp_path, ray_session):
     """ASHA keeps only the first of these; resumed without knowing it, it would keep the next one, too."""
     knobs = {"optimizer.lr": {"choice": [0.03, *(number * 1e-9 for number in range(1, 8))]}}
     kinds = {"space": "none", "knobs": knobs, "sampler": "grid", "grid_points": 8, "trials": None, "grace_epochs": 2}
@@ -122,7 +121,7 @@ def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep,
     unbroken = tune(sweep, tmp_path / "unbroken", parallel=1, quiet=True)
     sweep.save(tmp_path / "sweep.yaml")
     out = tmp_path / "killed"
-    driver = run_command("tune", str(tmp_path / "sweep.yaml"), str(out), "--parallel", "1")
+    driver = run_command("tune", str(tmp_path / "sweep.yaml"), str(out), "--parallel", "1", RAY_ADDRESS=ray_session)
     deadline = time.monotonic() + 200
     while len(SweepFolder(out).progress) < 12 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -145,6 +144,7 @@ from ray.util.state import list_actors
 from ray.util import placement_group_table
 from d2ace.pipeline.common.storage.folder_lock import FolderLock
 from d2ace.pipeline.studies.tune import Sweep, tune
+sys.executable = sys.argv[3]  # what starts the workers
 ray.init(address="local", num_cpus=3, include_dashboard=True, log_to_driver=False)
 table = tune(Sweep.load(sys.argv[1]), sys.argv[2], parallel=1)
 deadline = time.monotonic() + 90
@@ -164,13 +164,13 @@ print("left", set(groups), alive, free)
 
 @pytest.mark.slow("a Ray of its own with a dashboard, and two runs with two workers each")
 @pytest.mark.timeout(600)
-def test_trials_of_whole_fits_leave_nothing_behind_when_they_are_stopped(make_sweep, tmp_path):
+def test_trials_of_whole_fits_leave_nothing_behind_when_they_are_stopped(make_sweep, tmp_path, ray_launcher):
     """ASHA stops the second trial, whose workers and selection actor then have to go."""
     knobs = {"optimizer.lr": {"choice": [0.03, 1e-9]}}
     config = {"run": {"workers": 2, "cpus_per_worker": 0.5}, "train": {"epochs": 40}}
     sweep = make_sweep(space="none", knobs=knobs, sampler="grid", trials=None, grace_epochs=1, config=config)
     sweep.save(tmp_path / "sweep.yaml")
-    command = [sys.executable, "-c", LEFT_BEHIND, str(tmp_path / "sweep.yaml"), str(tmp_path / "out")]
+    command = [sys.executable, "-c", LEFT_BEHIND, str(tmp_path / "sweep.yaml"), str(tmp_path / "out"), ray_launcher]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "table ['finished', 'stopped'] [40, " in done.stdout, done.stderr[-2000:]

@@ -1,0 +1,189 @@
+"""Ray workers that are forked from a process that has imported what they need.
+
+A raylet starts each worker as a new Python, and a worker of a run imports torch and Ray Train before it does anything:
+six seconds of a core and more, some hundred times in the suite. Here the raylet starts ``LAUNCHER``, which hands its
+arguments, environment and output over to a server and ends; the server forks the worker. The worker itself is Ray's
+program, unchanged.
+
+Ray's library reads the job and the node from the environment when it is loaded. So the first server, which has torch,
+forks one more for each job on each node; that one loads Ray, and forks the workers.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+FIRST = (
+    "torch._dynamo",
+    "torch.distributed",
+    "pandas",
+    "pyarrow.parquet",
+    "transformers",
+    "scipy.sparse",
+    "d2ace.selectors.api",
+)
+THEN = ("ray.train.torch", "ray.data", "d2ace.pipeline.training.whole_run")
+LARGEST = 1 << 17
+"""Bytes of a request: the arguments and the environment of one worker."""
+LAUNCHER = """#!{python} -ISE
+import json, os, socket, sys
+if not sys.argv[1].endswith(("setup_worker.py", "default_worker.py")):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+    server.connect({address!r})
+    socket.send_fds(server, [json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()], [1, 2])
+    server.recv(1)
+"""
+
+
+@contextlib.contextmanager
+def worker_server() -> Iterator[str]:
+    """Start the server; gives the path of the program that Ray has to take for Python when it starts a node."""
+    with tempfile.TemporaryDirectory(
+        prefix="d2ace-", dir="/tmp"
+    ) as folder:  # a socket's path is at most 107 characters
+        address, launcher = f"{folder}/socket", Path(folder, "python")
+        launcher.write_text(LAUNCHER.format(python=sys.executable, address=address))
+        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+            listening.bind(address)
+            listening.listen(128)
+            number = listening.fileno()
+            with subprocess.Popen(
+                [sys.executable, __file__, str(number)],
+                stdin=subprocess.PIPE,
+                pass_fds=[number],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            ) as server:
+                yield str(launcher)
+                server.stdin.close()  # its sign to end; if this process is killed, the system closes it
+
+
+@contextlib.contextmanager
+def started_by(launcher: str) -> Iterator[None]:
+    """Let Ray put this program in Python's place on the nodes that are started meanwhile."""
+    python, sys.executable = sys.executable, launcher
+    try:
+        yield
+    finally:
+        sys.executable = python
+
+
+def serve(listening: socket.socket) -> None:
+    """Let a server for its job and node fork each worker that a launcher asks for, until standard input ends."""
+    _load(FIRST)
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    servers: dict[tuple[str | None, str | None], socket.socket] = {}
+    while True:
+        connection, _ = listening.accept()
+        request, outputs, _, _ = socket.recv_fds(connection, LARGEST, 2)
+        environment = json.loads(request)[1]
+        key = environment.get("RAY_JOB_ID"), environment.get("RAY_RAYLET_PID")
+        if key not in servers:
+            servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            _forked(_serve_one, others, list(servers.values()), environment)
+            others.close()
+        socket.send_fds(servers[key], [request], outputs)
+        for number in (*outputs, connection.detach()):
+            os.close(number)
+
+
+def _serve_one(requests: socket.socket, inherited: list[socket.socket], environment: dict[str, str]) -> None:
+    """Fork the workers of one job on one node until the first server has ended."""
+    for other in inherited:  # the first server's ends, which only that one may hold open
+        other.close()
+    _set_environment(environment)
+    with _no_draw_of_ray():
+        _load(THEN)
+    while True:
+        request, outputs, _, _ = socket.recv_fds(requests, LARGEST, 2)
+        if not request:
+            return
+        _forked(_become_worker, outputs, *json.loads(request))
+        for number in outputs:
+            os.close(number)
+
+
+@contextlib.contextmanager
+def _no_draw_of_ray() -> Iterator[None]:
+    """Give classes of actors their ids without Ray's generator: drawn from once, all forks would make the same ids."""
+    import ray.actor
+
+    drawn = ray.actor.ActorClassID
+    ray.actor.ActorClassID = SimpleNamespace(from_random=lambda: drawn(os.urandom(drawn.size())))
+    try:
+        yield
+    finally:
+        ray.actor.ActorClassID = drawn
+
+
+def _load(modules: tuple[str, ...]) -> None:
+    for name in modules:
+        importlib.import_module(name)
+    gc.freeze()  # the collector does not touch, and so not copy, what all workers share
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no worker stays behind as a zombie
+
+
+def _forked(work: Callable[..., None], *arguments: Any) -> None:
+    """Call a function in a process of its own, which ends with it."""
+    if os.fork():
+        return
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        work(*arguments)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(code)
+
+
+def _set_environment(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _become_worker(outputs: list[int], arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    """Go on as the program that the raylet wanted to start."""
+    os.chdir(folder)
+    _set_environment(environment)
+    for number, output in enumerate([os.open(os.devnull, os.O_RDONLY), *outputs]):
+        os.dup2(output, number)
+    os.execvp = _run_here  # with a runtime environment there are two programs, of which the first starts the second
+    _run(arguments)
+
+
+def _run_here(file: str, args: list[str]) -> None:
+    """Run what ``bash -c "exec python default_worker.py ..."`` would, in this process."""
+    words = shlex.split(args[2])
+    if words[:2] != ["exec", sys.executable]:
+        os.execv(f"/bin/{file}", args)
+    _run(words[2:])
+
+
+def _run(arguments: list[str]) -> None:
+    sys.argv = arguments
+    sys.path.insert(0, str(Path(arguments[0]).parent))
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
