@@ -1,0 +1,1 @@
+"""Class-incremental learning: labels that arrive task after task."""
