@@ -23,6 +23,7 @@ from ..models import losses
 from ..models.api import ModelContext
 from . import optim
 from .names import require_names
+from .past_runs import require_first_labels, require_past_runs, with_teacher_digest
 from .selection_start import require_selection
 from .selector_setup import check_neighbour_features, features_from_file
 
@@ -42,6 +43,7 @@ def check(config: Config) -> None:
     if config.selector.entries is not None:
         require_entrywise(config, "selector.entries")
     check_neighbour_features(config)
+    require_past_runs(config)
     if not network.layered:  # a backbone takes seconds to make, and asks for its source
         shape, together = {"table": (4,), "image": (3, 64, 64)}[network.inputs], np.eye(_LABELS, dtype=np.float32)
         make_unfilled(config, ModelContext(_LABELS, shape, (1,) * _LABELS, _ROWS, together))
@@ -86,6 +88,7 @@ def check_data(config: Config, manifest: Manifest) -> None:
     network = models.get(config.model.name)
     if manifest.known_counts is not None:
         require_entrywise(config, f"a data set with unknown labels ({manifest.folder})")
+    require_first_labels(config, manifest)
     expected = {"table": 1, "image": 3}[network.inputs]
     if len(shape) != expected:
         fitting = [name for name in models.names() if models.get(name).inputs != network.inputs]
@@ -127,11 +130,11 @@ def require_all_epochs(config: Config) -> None:
 def with_absolute_paths(config: Config) -> Config:
     """Return it with absolute paths: workers run in other folders, and a run may be resumed from another.
 
-    What a pretrained network is, is read from its source and written down, too.
+    What a pretrained network is, is read from its source and written down, too, and so is which weights teach.
     """
     config = config.with_absolute_paths()
     model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
-    return config.model_copy(update={"model": model})
+    return with_teacher_digest(config.model_copy(update={"model": model}))
 
 
 def _check_splits(config: Config, manifest: Manifest) -> None:

@@ -36,6 +36,7 @@ from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
 from .doctor.selection_stages import measure_selection
 from .in_process import train_here
+from .initial_weights import initial_scaler
 from .selection_start import selection_line
 from .selector_setup import selection_blueprint
 from .whole_run import RunSetup
@@ -226,7 +227,7 @@ def _data(config: Config, folder: RunFolder, labels: LabelMatrix, rows: AllRows)
     """Decide what the run sees, or take what it saw before when it goes on."""
     known = folder.load_data()
     if known is None:
-        data = make_run_data(config, labels, rows)
+        data = make_run_data(config, labels, rows, scaler=initial_scaler(config))
         folder.save_data(data)
         return data
     known.require_same(rows.manifest, folder.path)
