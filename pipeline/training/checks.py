@@ -8,7 +8,6 @@ N rows, L labels.
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from .. import models
@@ -22,12 +21,13 @@ from ..feeds.inputs import image_hint, input_shape
 from ..models import losses
 from ..models.api import ModelContext
 from . import optim
+from .initial_weights import context_of_any, unfilled_model
 from .names import require_names
 from .past_runs import require_first_labels, require_past_runs, with_teacher_digest
 from .selection_start import require_selection
 from .selector_setup import check_neighbour_features, features_from_file
 
-_ROWS, _LABELS = 16, 3
+_LABELS = 3
 """Of the made-up data that a network is tried on."""
 
 
@@ -45,8 +45,7 @@ def check(config: Config) -> None:
     check_neighbour_features(config)
     require_past_runs(config)
     if not network.layered:  # a backbone takes seconds to make, and asks for its source
-        shape, together = {"table": (4,), "image": (3, 64, 64)}[network.inputs], np.eye(_LABELS, dtype=np.float32)
-        make_unfilled(config, ModelContext(_LABELS, shape, (1,) * _LABELS, _ROWS, together))
+        unfilled_model(config, context_of_any(_LABELS, {"table": (4,), "image": (3, 64, 64)}[network.inputs]))
     if config.run.gpu and not config.run.workers and not torch.cuda.is_available():
         raise ConfigError("run.gpu=true with run.workers=0 trains in this process, which sees no GPU")
 
@@ -99,13 +98,7 @@ def check_data(config: Config, manifest: Manifest) -> None:
     if hint is not None and not network.layered:
         known = manifest.known_counts
         context = ModelContext(manifest.n_labels, shape, manifest.label_counts, manifest.rows, known_counts=known)
-        make_unfilled(config, context)
-
-
-def make_unfilled(config: Config, context: ModelContext) -> None:
-    """Make the run's network without memory for its weights; raises ConfigError for settings it refuses."""
-    with torch.device("meta"):
-        models.create(config.model.name, context, **config.model.options)
+        unfilled_model(config, context)
 
 
 def check_storage(config: Config) -> None:

@@ -209,7 +209,8 @@ def train_in(
             blueprint = selection_blueprint(config, folder, labels, rows, data)
         if not quiet:
             held_out = {"validation": data.splits.validation, "test": data.splits.test}
-            print("\n".join(support_lines(labels, held_out)), flush=True)
+            for line in support_lines(labels, held_out):
+                print(line, flush=True)
         setup = RunSetup(config, data, folder, progress.events)
         if actor is None:
             final = train_here(setup, rows, feed, blueprint)

@@ -1,5 +1,8 @@
 """The network at the start of a run: seeded weights, pretrained ones that are read once, or those of an earlier run."""
 
+from contextlib import nullcontext
+
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -52,3 +55,17 @@ def initial_scaler(config: Config) -> Scaler | None:
         RunError: when the run to start from is not finished.
     """
     return None if config.model.initial is None else TrainedRun.open(config.model.initial).data.scaler
+
+
+def unfilled_model(config: Config, context: ModelContext) -> MultiLabelModel:
+    """Return the run's network without memory for its weights; raises ConfigError for settings it refuses.
+
+    A backbone's takes seconds and has memory: its libraries look at values while they build it.
+    """
+    with nullcontext() if models.get(config.model.name).layered else torch.device("meta"):
+        return models.create(config.model.name, context, **config.model.options)
+
+
+def context_of_any(labels: int, shape: tuple[int, ...]) -> ModelContext:
+    """Return what a network is built for where only the numbers of labels and inputs matter."""
+    return ModelContext(labels, shape, (1,) * labels, 2 * labels, np.eye(labels, dtype=np.float32))

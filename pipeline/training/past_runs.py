@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from itertools import zip_longest
 
-import numpy as np
-import torch
-
 from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError, RunError
 from ..data.manifest import Manifest
 from ..feeds.inputs import input_shape
-from ..models.api import ModelContext
 from ..models.growing_head import require_growth
 from ..runs.trained_run import TrainedRun
 from .distillation import teacher_digest
+from .initial_weights import context_of_any, unfilled_model
 
 
 def _named(config: Config) -> Iterator[tuple[str, TrainedRun]]:
@@ -61,10 +58,7 @@ def require_first_labels(config: Config, manifest: Manifest) -> None:
 
 def _require_growth(config: Config, manifest: Manifest, shape: tuple[int, ...], run: TrainedRun) -> None:
     """Raise ConfigError unless the run's network can take the weights of an earlier run over."""
-    labels = manifest.n_labels
-    context = ModelContext(labels, shape, (1,) * labels, 2 * labels, np.eye(labels, dtype=np.float32))
-    with torch.device("meta"):
-        made = models.create(config.model.name, context, **config.model.options)
+    made = unfilled_model(config, context_of_any(manifest.n_labels, shape))
     require_growth(config.model.name, run.weights(), made.state_dict())
 
 
