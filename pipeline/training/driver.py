@@ -118,12 +118,17 @@ def resume(
     config = Config.load(run.config)
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
-    check(config)
+    check(_without_start(config))
     manifest = own_data(run, config, run.load_data(), data)
     config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(manifest.folder)})})
-    check_data(config, manifest)
+    check_data(_without_start(config), manifest)
     require_same_run(run, config, lambda line: None if quiet else print(line, flush=True))
     return _run(config, run, manifest, quiet, new=False)
+
+
+def _without_start(config: Config) -> Config:
+    """Return what a run that goes on needs: the run that it started from has given all it had."""
+    return config.model_copy(update={"model": config.model.model_copy(update={"initial": None})})
 
 
 def _new_folder(config: Config) -> RunFolder:

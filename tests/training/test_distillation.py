@@ -1,5 +1,7 @@
 """A run with a teacher: it starts from an earlier run, keeps what that run says, and never changes it."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -139,6 +141,13 @@ def test_a_teacher_that_changed_is_refused_when_the_run_goes_on(world, tmp_path)
         resume(run, quiet=True, overrides=["train.epochs=3"])
     with pytest.raises(ConfigError, match=r"train\.distillation\.sha256=0+: the weights of"):
         fit(config.with_overrides([f"train.distillation.sha256={'0' * 64}", "run.name=new"]), quiet=True)
+
+
+def test_a_run_goes_on_without_the_one_that_it_started_from(world, tmp_path):
+    start = fit(config_of(world[0], tmp_path, "run.name=start"), quiet=True).folder
+    run = fit(config_of(world[1], tmp_path, f"model.initial={start}", "run.name=next"), quiet=True).folder
+    shutil.rmtree(start)
+    assert len(resume(run, quiet=True, overrides=["train.epochs=3"]).history) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """``incremental``: the tasks of a sequence one after the other, each a run of its own; a killed sequence goes on."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ class Learning:
             return
         names = [self.rows.manifest.labels[column] for column in self.tasks.columns(number)]
         memory = self._memory(number - 1)
-        exemplars = "" if memory is None else f", {len(memory.rows)} exemplars"
+        exemplars = "" if memory is None else f", {len(memory.known.rows)} exemplars"
         rows = len(self.tasks.rows[number - 1])
         print(f"\ntask {number} of {len(self.tasks)}: {', '.join(names)}; {rows} rows{exemplars}", flush=True)
 
@@ -185,7 +185,11 @@ class Learning:
         if self.sequence.made.sees_all:
             view = view_of_everything(self.labels, self.tasks, number)
         else:
-            view = view_of(self.labels, self.tasks, number, self._memory(number - 1))
+            held = self._memory(number - 1)
+            view = view_of(self.labels, self.tasks, number, None if held is None else held.known)
+        if self.sequence.made.labels_rows and number > 1:
+            past = TaskModel(self.folder.task(number - 1).run, self.rows.open())
+            view = self._relabeller(number - 1).fill_old(view, number, past)
         write_task(view, self.rows, self.tasks, number, self.folder.task(number).data)
 
     def _train(self, number: int) -> None:
@@ -202,16 +206,21 @@ class Learning:
         """Keep exemplars and test, at the end of a task; returns its numbers."""
         folder, reader = self.folder.task(number), self.rows.open()
         model = TaskModel(folder.run, reader)
-        record: dict[str, Any] = {"thresholds": class_thresholds(self.labels, self.tasks, number, model).tolist()}
+        thresholds = class_thresholds(self.labels, self.tasks, number, model)
         memory = self._updated(number, model)
         if memory is not None and self.sequence.made.relabels and number > 1:
-            thresholds = np.concatenate([*self._thresholds(number), record["thresholds"]])
-            relabeller = Relabeller(self.sequence.relabelling, self.tasks, self.labels, thresholds)
-            memory = relabeller.fill(memory, number, TaskModel(self.folder.task(number - 1).run, reader), model)
+            relabeller = self._relabeller(number - 1, thresholds)
+            past = TaskModel(self.folder.task(number - 1).run, reader)
+            lower = relabeller.fill_old(memory.known, number, past)
+            memory = replace(memory, known=relabeller.fill_new(lower, number, model))
         if memory is not None:
             memory.save(folder.memory)
-        seconds = sum(epoch["seconds"] for epoch in RunFolder(folder.run).read_metrics())
-        return record | measured(self.truth, self.tasks, number, model, memory) | {"seconds": seconds}
+        known = None if memory is None else memory.known
+        return {
+            **measured(self.truth, self.tasks, number, model, known),
+            "thresholds": thresholds.tolist(),
+            "seconds": sum(epoch["seconds"] for epoch in RunFolder(folder.run).read_metrics()),
+        }
 
     def _updated(self, number: int, model: TaskModel) -> Memory | None:
         """Return what is kept after a task, before anything is relabelled; None for a sequence without a memory."""
@@ -229,10 +238,11 @@ class Learning:
         path = self.folder.task(number).memory
         return Memory.load(path) if path.is_file() else None
 
-    def _thresholds(self, number: int) -> list[np.ndarray]:
-        """Return the thresholds of each task before one."""
-        records = [self.folder.task(earlier).read_record() for earlier in range(1, number)]
-        return [np.array(record["thresholds"]) for record in records if record is not None]
+    def _relabeller(self, done: int, *more: np.ndarray) -> Relabeller:
+        """Return what fills labels, with the thresholds of the tasks that are done, and more."""
+        records = [self.folder.task(number).read_record() for number in range(1, done + 1)]
+        thresholds = np.concatenate([*(record["thresholds"] for record in records if record is not None), *more])
+        return Relabeller(self.sequence.relabelling, self.tasks, self.labels, thresholds)
 
     def _outcome(self, records: list[dict[str, Any]]) -> Outcome:
         order, sequence = self.sequence.class_order, self.sequence

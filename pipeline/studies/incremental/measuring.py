@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
-from .memory import Memory
+from .labelled_rows import LabelledRows
 from .metrics import best_thresholds, relabelling_quality, seen_rows, task_metrics
 from .task_model import TaskModel
 from .tasks import Tasks
 
 
-def measured(truth: LabelMatrix, tasks: Tasks, number: int, model: TaskModel, memory: Memory | None) -> dict[str, Any]:
+def measured(
+    truth: LabelMatrix, tasks: Tasks, number: int, model: TaskModel, known: LabelledRows | None
+) -> dict[str, Any]:
     """Return the metrics of a task on the test rows with a class seen, and the quality of what was filled in.
 
     Args:
@@ -22,20 +24,19 @@ def measured(truth: LabelMatrix, tasks: Tasks, number: int, model: TaskModel, me
         tasks: all tasks.
         number: of the task, from 1.
         model: of the task.
-        memory: after the task, or None.
+        known: the exemplars after the task, or None.
     """
     columns = tasks.order[: tasks.seen(number)]
-    rows, known = _seen(truth, tasks.test, columns)
+    rows, right = _seen(truth, tasks.test, columns)
     metrics = task_metrics(
         model.probabilities(rows),
-        known,
+        right,
         tasks.blocks[:number],
         label_thresholds=_thresholds(truth, tasks.validation, columns, model),
     )
-    filled = memory is not None and bool(memory.origins.any())
     quality = {}
-    if memory is not None and filled:
-        quality = relabelling_quality(memory.values, memory.origins, truth.dense(memory.rows)[:, columns])
+    if known is not None and known.origins.any():
+        quality = relabelling_quality(known.values, known.origins, truth.dense(known.rows)[:, columns])
     return {"metrics": metrics, "relabelling": quality}
 
 

@@ -1,4 +1,4 @@
-"""Online relabelling: after a task, models fill what is unknown in the labels of the memory.
+"""Relabelling: models fill what is unknown in the labels of rows; online relabelling does so to the memory.
 
 Source: RebLL (AAAI 2025) [paper] for which model fills which entries: the past model the old labels of the task's own
 exemplars (lower triangle of the matrix tasks x classes), the model of the task the new labels of older exemplars (upper
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix, Origin
-from .memory import Memory
+from .labelled_rows import LabelledRows
 from .metrics import best_thresholds
 from .relabelling import Rule, filled
 from .task_model import TaskModel
@@ -21,13 +21,13 @@ from .tasks import Tasks
 
 @dataclass(frozen=True)
 class Relabeller:
-    """Fills the memory of a sequence.
+    """Fills what is unknown, for one sequence.
 
     Attributes:
         rule: how predictions become labels.
         tasks: all tasks.
         labels: of the prepared set; only its validation rows are read.
-        thresholds: float64 (C,), of all classes seen, for ``per_class``.
+        thresholds: float64, of each class whose labels may be filled, for ``per_class``.
     """
 
     rule: Rule
@@ -35,38 +35,52 @@ class Relabeller:
     labels: LabelMatrix
     thresholds: np.ndarray
 
-    def fill(self, memory: Memory, number: int, past: TaskModel, current: TaskModel) -> Memory:
-        """Return the memory after a task with both triangles filled.
+    def fill_old(self, known: LabelledRows, number: int, past: TaskModel) -> LabelledRows:
+        """Return rows with the old labels of the task's own rows filled: the lower triangle.
 
         Args:
-            memory: what is kept after the task.
+            known: rows of the task and others.
             number: of the task, from 2.
             past: the model of the task before.
+        """
+        own = np.isin(known.rows, self.tasks.rows[number - 1])
+        return self._block(known, np.flatnonzero(own), self._old(number), self._new(number), past, Origin.PAST_MODEL)
+
+    def fill_new(self, known: LabelledRows, number: int, current: TaskModel) -> LabelledRows:
+        """Return rows with the new labels of all rows that are not the task's filled: the upper triangle.
+
+        Args:
+            known: rows of the task and others.
+            number: of the task, from 2.
             current: the model of the task.
         """
-        old, seen = np.arange(self.tasks.old(number)), np.arange(self.tasks.old(number), self.tasks.seen(number))
-        own = np.isin(memory.rows, self.tasks.rows[number - 1])
-        new, older = np.flatnonzero(own), np.flatnonzero(~own)
-        memory = self._block(memory, new, old, seen, past, Origin.PAST_MODEL)
-        return self._block(memory, older, seen, old, current, Origin.CURRENT_MODEL)
+        other = ~np.isin(known.rows, self.tasks.rows[number - 1])
+        places, old, new = np.flatnonzero(other), self._old(number), self._new(number)
+        return self._block(known, places, new, old, current, Origin.CURRENT_MODEL)
+
+    def _old(self, number: int) -> np.ndarray:
+        return np.arange(self.tasks.old(number))
+
+    def _new(self, number: int) -> np.ndarray:
+        return np.arange(self.tasks.old(number), self.tasks.seen(number))
 
     def _block(
         self,
-        memory: Memory,
-        rows: np.ndarray,
+        known: LabelledRows,
+        places: np.ndarray,
         columns: np.ndarray,
         shown: np.ndarray,
         model: TaskModel,
         origin: Origin,
-    ) -> Memory:
-        """Fill the ``columns`` of some exemplars, which were shown the columns ``shown``."""
-        rows = rows[np.isnan(memory.values[np.ix_(rows, columns)]).any(axis=1)]
-        if not len(rows):
-            return memory
-        probabilities = model.probabilities(memory.rows[rows])[:, columns]
+    ) -> LabelledRows:
+        """Fill the ``columns`` of some rows, which were shown the columns ``shown``."""
+        places = places[np.isnan(known.values[np.ix_(places, columns)]).any(axis=1)]
+        if not len(places):
+            return known
+        probabilities = model.probabilities(known.rows[places])[:, columns]
         cardinality = self._cardinality(columns, shown) if self.rule.threshold == "calibrated" else None
         values = filled(probabilities, self.rule, thresholds=self.thresholds[columns], cardinality=cardinality)
-        return memory.filled(rows, columns, values, origin)
+        return known.filled(places, columns, values, origin)
 
     def _cardinality(self, columns: np.ndarray, shown: np.ndarray) -> float:
         """Return the mean number of positives in ``columns`` of validation rows with a positive in ``shown``. [own]."""

@@ -61,7 +61,7 @@ def _check_memory(sequence: TaskSequence, config: Config, classes: int) -> None:
 
 def _check_relabelling(sequence: TaskSequence, manifest: Manifest, tasks: Tasks) -> None:
     rule = sequence.relabelling
-    needs = sequence.made.relabels and rule.labels == "hard" and rule.threshold != "fixed"
+    needs = sequence.made.predicts_labels and rule.labels == "hard" and rule.threshold != "fixed"
     if needs and not len(tasks.validation):
         raise ConfigError(
             f"relabelling.threshold={rule.threshold!r} needs validation rows, {manifest.folder} has none: set "

@@ -63,7 +63,7 @@ class TaskSequence(Section):
     ``protocol``: ``Bi-Cj``, i classes in the first task (0: j of them, too), then j in each.
     ``class_order``: ``alphabetical``, ``seeded`` (by ``seed``), or a list of all names.
     ``method``: what learns (docs/incremental.md). ``memory``: the exemplars, without one nothing is kept.
-    ``relabelling``: how methods that relabel the memory make labels of predictions.
+    ``relabelling``: how predictions become labels, in methods in which they do.
     ``config``: of the run of every task; ``first`` comes over it in the first task, ``later`` in all others.
     """
 
@@ -97,8 +97,8 @@ class TaskSequence(Section):
             )
         if method.replay == "never" and self.memory is not None:
             raise ValueError(f"method {self.method.name!r} keeps no exemplars: leave out memory")
-        if not method.relabels and self.relabelling != Rule():
-            raise ValueError(f"method {self.method.name!r} relabels nothing: leave out relabelling")
+        if not method.predicts_labels and self.relabelling != Rule():
+            raise ValueError(f"method {self.method.name!r} makes no labels of predictions: leave out relabelling")
         for part, values in {"config": self.config, "first": self.first, "later": self.later}.items():
             for decided in (*_DECIDED, *_leaves(method.settings("past"))):
                 if _has(values, decided):

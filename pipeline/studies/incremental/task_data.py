@@ -3,38 +3,23 @@
 n rows   c classes of the task   K classes of earlier tasks   C classes seen, K + c
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ....selectors.common.label_matrix import LabelMatrix, Origin
+from ....selectors.common.label_matrix import LabelMatrix
 from ...data.manifest import SPLITS, Manifest
 from ...data.rows import Rows
 from ...data.shards import ShardWriter
 from ...feeds.all_rows import AllRows
 from ...feeds.request import chunks
-from .memory import Memory
+from .labelled_rows import LabelledRows
 from .relabelling import of_dense
 from .tasks import Tasks
 
 _VALUES_AT_ONCE = 1 << 22
+"""Of labels, or of features of a table."""
 _IMAGES_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class View:
-    """Rows and what may be known of their labels.
-
-    Attributes:
-        rows: int64 (n,), row ids of the prepared set, ascending.
-        values: float32 (n, C), columns in order of arrival, NaN where unknown.
-        origins: uint8 (n, C), an ``Origin`` of each known entry.
-    """
-
-    rows: np.ndarray
-    values: np.ndarray
-    origins: np.ndarray
 
 
 def shown(labels: LabelMatrix, tasks: Tasks, number: int) -> np.ndarray:
@@ -54,7 +39,7 @@ def shown(labels: LabelMatrix, tasks: Tasks, number: int) -> np.ndarray:
     return found
 
 
-def view_of(labels: LabelMatrix, tasks: Tasks, number: int, memory: Memory | None) -> View:
+def view_of(labels: LabelMatrix, tasks: Tasks, number: int, held: LabelledRows | None) -> LabelledRows:
     """Return what a task sees: its rows with the labels of its classes, and the exemplars with what is known of them.
 
     A row that is both is there once, with both. Everything else is unknown.
@@ -63,29 +48,27 @@ def view_of(labels: LabelMatrix, tasks: Tasks, number: int, memory: Memory | Non
         labels: of all rows of the prepared set.
         tasks: all tasks.
         number: of the task, from 1.
-        memory: after the task before, or None.
+        held: the exemplars after the task before, or None.
     """
-    own, old, seen = tasks.rows[number - 1], tasks.old(number), tasks.seen(number)
-    rows = own if memory is None else np.union1d(own, memory.rows)
-    values, origins = np.full((len(rows), seen), np.nan, np.float32), np.zeros((len(rows), seen), np.uint8)
-    if memory is not None:
-        at = np.searchsorted(rows, memory.rows)
-        values[at, :old], origins[at, :old] = memory.values, memory.origins
-    at = np.searchsorted(rows, own)
-    values[at, old:], origins[at, old:] = shown(labels, tasks, number), Origin.GIVEN
-    return View(rows, values, origins)
+    own, old = tasks.rows[number - 1], tasks.old(number)
+    view = LabelledRows.unknown(own if held is None else np.union1d(own, held.rows), tasks.seen(number))
+    if held is not None:
+        at = np.searchsorted(view.rows, held.rows)
+        view.values[at, :old], view.origins[at, :old] = held.values, held.origins
+    view.values[np.searchsorted(view.rows, own), old:] = shown(labels, tasks, number)
+    return view
 
 
-def view_of_everything(labels: LabelMatrix, tasks: Tasks, number: int) -> View:
+def view_of_everything(labels: LabelMatrix, tasks: Tasks, number: int) -> LabelledRows:
     """Return all rows of all tasks so far with all labels of the classes seen: joint training, which is no rival."""
     rows = np.unique(np.concatenate(tasks.rows[:number]))
     columns = tasks.order[: tasks.seen(number)]
     pieces = chunks(len(rows), max(1, _VALUES_AT_ONCE // labels.shape[1]))
     values = np.concatenate([labels.dense(rows[piece])[:, columns] for piece in pieces])
-    return View(rows, values, np.zeros(values.shape, np.uint8))
+    return LabelledRows(rows, values, np.zeros(values.shape, np.uint8))
 
 
-def write_task(view: View, source: AllRows, tasks: Tasks, number: int, folder: Path) -> Manifest:
+def write_task(view: LabelledRows, source: AllRows, tasks: Tasks, number: int, folder: Path) -> Manifest:
     """Write a task as a prepared set of its own, training rows only; its labels are the classes seen, old ones first.
 
     Args:

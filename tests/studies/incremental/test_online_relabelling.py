@@ -1,5 +1,7 @@
 """Online relabelling: each triangle is filled by the model that it belongs to, once, and nothing else is touched."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_sequence import tasks_of, write_classes
@@ -38,6 +40,10 @@ def kept(tasks, labels, number, held=None):
     return after_task("random", Budget(per_class=4), held, block, values, generator(0, "exemplars", number))
 
 
+def filled_by(relabeller, memory, number, past, current):
+    return replace(memory, known=relabeller.fill_new(relabeller.fill_old(memory.known, number, past), number, current))
+
+
 def relabeller(world, rule, thresholds=5):
     tasks, labels = world
     return Relabeller(Rule.make(rule), tasks, LabelMatrix.of(labels), np.linspace(0.1, 0.5, thresholds))
@@ -49,49 +55,49 @@ def test_the_past_model_fills_old_labels_of_new_exemplars_the_current_one_new_la
     memory, models = kept(tasks, labels, 1), [Says(0.1, 2), Says(0.3, 4), Says(0.5, 5)]
     for number in (2, 3):
         before = kept(tasks, labels, number, memory)
-        memory = soft.fill(before, number, models[number - 2], models[number - 1])
+        memory = filled_by(soft, before, number, models[number - 2], models[number - 1])
         old, seen = tasks.old(number), tasks.seen(number)
-        own = np.isin(memory.rows, tasks.rows[number - 1])
+        own = np.isin(memory.known.rows, tasks.rows[number - 1])
         assert own.any() and not own.all()
-        known = ~np.isnan(before.values)
-        np.testing.assert_array_equal(memory.values[known], before.values[known])
-        np.testing.assert_array_equal(memory.origins[known], before.origins[known])
+        known = ~np.isnan(before.known.values)
+        np.testing.assert_array_equal(memory.known.values[known], before.known.values[known])
+        np.testing.assert_array_equal(memory.known.origins[known], before.known.origins[known])
         lower, upper = ~known & own[:, None], ~known & ~own[:, None]
         np.testing.assert_array_equal(np.flatnonzero(lower.any(axis=0)), np.arange(old))
         np.testing.assert_array_equal(np.flatnonzero(upper.any(axis=0)), np.arange(old, seen))
-        assert (memory.origins[lower] == Origin.PAST_MODEL).all() and (
-            memory.origins[upper] == Origin.CURRENT_MODEL
+        assert (memory.known.origins[lower] == Origin.PAST_MODEL).all() and (
+            memory.known.origins[upper] == Origin.CURRENT_MODEL
         ).all()
         past, current = (np.tile(model.words, (len(own), 1)) for model in models[number - 2 : number])
-        np.testing.assert_array_equal(memory.values[lower], past[lower[:, :old]])
-        np.testing.assert_array_equal(memory.values[upper], current[upper])
-        assert not np.isnan(memory.values).any()
-    again = soft.fill(memory, 3, Says(0.9, 4), Says(0.9, 5))
-    np.testing.assert_array_equal(again.values, memory.values)
+        np.testing.assert_array_equal(memory.known.values[lower], past[lower[:, :old]])
+        np.testing.assert_array_equal(memory.known.values[upper], current[upper])
+        assert not np.isnan(memory.known.values).any()
+    again = filled_by(soft, memory, 3, Says(0.9, 4), Says(0.9, 5))
+    np.testing.assert_array_equal(again.known.values, memory.known.values)
 
 
 def test_hard_labels_come_from_a_fixed_threshold_or_from_one_of_each_class(world):
     tasks, labels = world
     before = kept(tasks, labels, 2, kept(tasks, labels, 1))
-    unknown = np.isnan(before.values)
+    unknown = np.isnan(before.known.values)
     for rule, expected in (
         ({"value": 0.305}, np.array([0, 1, 1, 1])),  # the models say 0.3, 0.31, ... of every class
         ({"threshold": "per_class"}, 0.3 + np.arange(4) / 100 > np.linspace(0.1, 0.5, 5)[:4]),
     ):
-        after = relabeller(world, rule).fill(before, 2, Says(0.3, 2), Says(0.3, 4))
-        np.testing.assert_array_equal(after.values[unknown], np.tile(expected, (len(unknown), 1))[unknown])
+        after = filled_by(relabeller(world, rule), before, 2, Says(0.3, 2), Says(0.3, 4))
+        np.testing.assert_array_equal(after.known.values[unknown], np.tile(expected, (len(unknown), 1))[unknown])
 
 
 def test_calibrated_labels_are_as_many_as_validation_rows_of_the_same_kind_have(world):
     tasks, labels = world
     before = kept(tasks, labels, 2, kept(tasks, labels, 1))
-    after = relabeller(world, {"threshold": "calibrated"}).fill(before, 2, Says(0.3, 2), Says(0.3, 4))
-    unknown = np.isnan(before.values[:, :2]).all(axis=1)
+    after = filled_by(relabeller(world, {"threshold": "calibrated"}), before, 2, Says(0.3, 2), Says(0.3, 4))
+    unknown = np.isnan(before.known.values[:, :2]).all(axis=1)
     known = labels[tasks.validation]
     alike = known[(known[:, 2:4] == 1).any(axis=1)]
     wanted = round(alike[:, :2].sum(axis=1).mean() * unknown.sum())
     assert 0 < wanted < unknown.sum()
-    assert after.values[unknown, :2].sum() == wanted
+    assert after.known.values[unknown, :2].sum() == wanted
 
 
 def test_thresholds_come_from_the_validation_rows_and_labels_of_the_task_alone(world):
@@ -110,7 +116,7 @@ def test_a_memory_reloads_equal(world, tmp_path):
     memory = kept(tasks, labels, 2, kept(tasks, labels, 1))
     memory.save(tmp_path / "memory.npz")
     again = Memory.load(tmp_path / "memory.npz")
-    np.testing.assert_array_equal(again.values, memory.values)
-    np.testing.assert_array_equal(again.origins, memory.origins)
+    np.testing.assert_array_equal(again.known.values, memory.known.values)
+    np.testing.assert_array_equal(again.known.origins, memory.known.origins)
     np.testing.assert_array_equal(again.exemplars.ranks, memory.exemplars.ranks)
     assert again.exemplars.offered == memory.exemplars.offered

@@ -48,7 +48,7 @@ WRONG = [
     ({"method": {"name": "er"}, "memory": {}}, "a memory needs either 'per_class' or 'total'"),
     ({"method": {"name": "er"}, "memory": {"kind": "hearding", "total": 9}}, "did you mean 'herding'"),
     ({"method": {"name": "er"}, "memory": {"kind": "reservoir", "per_class": 2}}, "reservoir.*total"),
-    ({"relabelling": {"labels": "soft"}}, "method 'fine-tune' relabels nothing: leave out relabelling"),
+    ({"relabelling": {"labels": "soft"}}, "method 'fine-tune' makes no labels of predictions: leave out relabelling"),
     ({"config": {"run": {"seed": 1}}}, "config.run.seed is decided by the sequence"),
     ({"later": {"data": {"path": "y"}}}, "later.data is decided by the sequence"),
     (

@@ -8,6 +8,7 @@ from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
+from d2ace.pipeline.studies.incremental.labelled_rows import LabelledRows
 from d2ace.pipeline.studies.incremental.memories.api import Budget, Candidates
 from d2ace.pipeline.studies.incremental.memory import Memory, after_task
 from d2ace.pipeline.studies.incremental.relabelling import origin_codes
@@ -26,12 +27,12 @@ def world(tmp_path_factory):
 
 def memories_after(tasks, labels, number):
     """The memories of four exemplars a class after each task; nothing in them is relabelled."""
-    held = [None]
+    held: list[Memory | None] = [None]
     for task in range(1, number + 1):
         values = shown(labels, tasks, task)
         block = Candidates(tasks.rows[task - 1], values >= 0.5)
         held.append(after_task("random", Budget(per_class=4), held[-1], block, values, generator(0, "exemplars", task)))
-    return held
+    return [None if memory is None else memory.known for memory in held]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -77,9 +78,9 @@ def test_a_task_becomes_a_prepared_set_with_labels_in_order_of_arrival_and_their
     manifest, tasks, truth = world
     labels = LabelMatrix.of(truth)
     memory = memories_after(tasks, labels, 1)[-1]
-    everywhere = np.arange(len(memory.rows)), np.arange(2)
-    memory = Memory(memory.exemplars, np.full_like(memory.values, np.nan), memory.origins)
-    memory = memory.filled(*everywhere, np.resize([0.0, 0.7, 1.0], memory.values.shape), Origin.PAST_MODEL)
+    empty = LabelledRows.unknown(memory.rows, 2)
+    values = np.resize([0.0, 0.7, 1.0], empty.values.shape)
+    memory = empty.filled(np.arange(len(memory.rows)), np.arange(2), values, Origin.PAST_MODEL)
     view = view_of(labels, tasks, 2, memory)
     written = write_task(view, ShardRows(manifest), tasks, 2, tmp_path / "task")
     found = read_labels(written)

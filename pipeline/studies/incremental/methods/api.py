@@ -24,6 +24,7 @@ class Method(ABC):
             memory, or always, so that it needs one.
         continues: whether a task starts from the weights of the task before.
         sees_all: whether a task sees all rows and labels of all tasks so far, which no incremental method may.
+        labels_rows: whether the model of the task before fills the old labels of a task's rows before it trains.
         relabels: whether models fill what is unknown in the labels of the memory after each task.
     """
 
@@ -31,7 +32,13 @@ class Method(ABC):
     replay: ClassVar[Replay] = "never"
     continues: ClassVar[bool] = True
     sees_all: ClassVar[bool] = False
+    labels_rows: ClassVar[bool] = False
     relabels: ClassVar[bool] = False
+
+    @property
+    def predicts_labels(self) -> bool:
+        """Whether predictions become labels, so that it matters how."""
+        return self.labels_rows or self.relabels
 
     @abstractmethod
     def settings(self, past: str | None) -> dict[str, Any]:
@@ -51,6 +58,7 @@ REGISTRY = Registry(
         "joint": ".joint:Joint",
         "kd": ".kd:KD",
         "lwf": ".lwf:LwF",
+        "pseudo-labels": ".pseudo_labels:PseudoLabels",
         "rebll": ".rebll:RebLL",
     },
     __package__,
