@@ -24,11 +24,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_audit(subparsers)
     _add_compare(subparsers)
     _add_tune(subparsers)
+    _add_incremental(subparsers)
     _add_report(subparsers)
     _add_doctor(subparsers)
     _add_submit(subparsers)
     methods = subparsers.add_parser(
-        "methods", help="list selection methods, entry policies and networks with their settings"
+        "methods", help="list selection methods, entry policies, incremental methods and networks with their settings"
     )
     methods.set_defaults(call=verbs.run_methods)
     demo = subparsers.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
@@ -209,6 +210,15 @@ def _add_tune(subparsers: _Subparsers) -> None:
     tune.add_argument("--parallel", type=int, metavar="N", help="trials at a time; default: all that there is room for")
     tune.add_argument("--data", metavar="PATH", help="with --resume: where the sweep's data lies now, if it was moved")
     tune.set_defaults(call=verbs.run_tune)
+
+
+def _add_incremental(subparsers: _Subparsers) -> None:
+    learn = subparsers.add_parser("incremental", help="learn classes that arrive in tasks, one task after the other")
+    learn.add_argument("sequence", help="a YAML file: data, protocol, method, memory")
+    learn.add_argument("out", help="folder of the sequence, to be made")
+    go_on = "go on with the killed sequence in that folder"
+    learn.add_argument("--resume", dest="go_on", action="store_true", help=go_on)
+    learn.set_defaults(call=verbs.run_incremental)
 
 
 def _add_report(subparsers: _Subparsers) -> None:

@@ -10,6 +10,7 @@ from ..common.storage.local_paths import local_path
 if TYPE_CHECKING:
     from ..common.config.config import Config
     from ..studies.compare.study import Study
+    from ..studies.incremental.sequence import TaskSequence
     from ..studies.tune.sweep import Sweep
 
 
@@ -53,3 +54,16 @@ def read_sweep(file: str) -> "Sweep":
         for config in sweep.known_configs():
             require_names(config)
         return sweep
+
+
+def read_sequence(options: argparse.Namespace) -> "TaskSequence":
+    """Read a sequence of tasks whose names are there, for a folder that is no address."""
+    local_path(options.out, "OUT")
+    with stage(f"reading the sequence {options.sequence}"):
+        from ..studies.incremental.sequence import TaskSequence
+        from ..training.names import require_names
+
+        sequence = TaskSequence.load(options.sequence)
+        for number in (1, 2):
+            require_names(sequence.run_config(number, Path(options.out), None))
+        return sequence

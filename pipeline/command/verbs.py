@@ -12,7 +12,7 @@ from ..common.errors import ConfigError, DataError
 from ..common.stages import stage
 from ..common.storage.addresses import redacted
 from ..runs.opening import require_run
-from .settings import read_configuration, read_study, read_sweep
+from .settings import read_configuration, read_sequence, read_study, read_sweep
 
 if TYPE_CHECKING:
     from ..data.manifest import Manifest
@@ -178,6 +178,16 @@ def run_tune(options: argparse.Namespace) -> None:
     print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
 
 
+def run_incremental(options: argparse.Namespace) -> None:
+    """Learn the tasks of a sequence and print what they came to."""
+    sequence = read_sequence(options)
+    with _loading():
+        from ..studies.incremental import describe, incremental
+
+    outcome = incremental(sequence, options.out, go_on=options.go_on)
+    print(f"\n{describe(outcome)}\n\noutcome: {Path(options.out) / 'outcome.json'}")
+
+
 def run_report(options: argparse.Namespace) -> None:
     """Write the report of a run, a comparison or a sweep."""
     with _loading():
@@ -227,11 +237,12 @@ def run_submit(options: argparse.Namespace) -> int:
 
 
 def run_methods(_: argparse.Namespace) -> None:
-    """List methods, entry policies and networks with their settings."""
+    """List selection methods, entry policies and incremental methods with their settings, and networks."""
     with _loading():
         from ...selectors import api as selectors
         from ...selectors.entries import api as policies
         from .. import models
+        from ..studies.incremental.methods import api as incremental
 
     for name in selectors.names():
         print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
@@ -241,6 +252,10 @@ def run_methods(_: argparse.Namespace) -> None:
         print(f"{name}: {(inspect.getdoc(policies.REGISTRY.find(name)) or '').splitlines()[0]}")
         for key, parameter in policies.options(name).items():
             print(f"    selector.entries.options.{key} = {parameter.default!r}")
+    for name in incremental.names():
+        print(f"{name}: {(inspect.getdoc(incremental.REGISTRY.find(name)) or '').splitlines()[0]}")
+        for key, parameter in incremental.options(name).items():
+            print(f"    method.options.{key} = {parameter.default!r}")
     for name in models.names():
         print(f"{name}: {(inspect.getdoc(models.get(name)) or '').splitlines()[0]}")
 

@@ -21,5 +21,7 @@ LOSSES: dict[str, str] = {
     "hill": ".hill:hill",
     "ll-ct": ".large_loss:large_loss_correction",
     "ll-r": ".large_loss:large_loss_rejection",
+    "negative-weight": ".negative_weight:negative_weight",
+    "positive-focus": ".positive_focus:positive_focus",
     "splc": ".splc:splc",
 }

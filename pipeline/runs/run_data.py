@@ -58,7 +58,12 @@ class RunData:
 
 
 def make_run_data(
-    config: Config, labels: LabelMatrix, rows: AllRows, *, scaler_rows: np.ndarray | None = None
+    config: Config,
+    labels: LabelMatrix,
+    rows: AllRows,
+    *,
+    scaler: Scaler | None = None,
+    scaler_rows: np.ndarray | None = None,
 ) -> RunData:
     """Split the rows and fit the scaler.
 
@@ -66,6 +71,7 @@ def make_run_data(
         config: the run's configuration.
         labels: of all N rows.
         rows: where the scaler reads features.
+        scaler: one that is fitted already; None to fit one.
         scaler_rows: int64, ascending, the rows that the scaler is fitted on; None for the training rows.
 
     Raises:
@@ -75,7 +81,8 @@ def make_run_data(
     manifest = rows.manifest
     shape = input_shape(config.images, manifest)
     splits = _splits(config, manifest, labels)
-    scaler = _scaler(config, rows, splits.train if scaler_rows is None else scaler_rows)
+    if scaler is None:
+        scaler = _scaler(config, rows, splits.train if scaler_rows is None else scaler_rows)
     context = _context(shape, labels.take(splits.train))
     return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
 

@@ -12,6 +12,7 @@ import torch
 from .. import models
 from ..data.blocks import BlockReader
 from ..feeds.all_rows import AllRows
+from ..feeds.api import Part
 from ..feeds.gather import GatherFeed
 from ..feeds.inputs import make_inputs
 from ..feeds.request import Request, chunks
@@ -76,11 +77,25 @@ class TrainedModel:
         Raises:
             DataError: when an id is not in the reader, or an image cannot be read.
         """
+        for part in self._parts(reader, ids, chunk_rows):
+            yield Predicted(part.ids, self.logits(part.features), part.labels)
+
+    @torch.no_grad()
+    def embeddings(self, reader: BlockReader, ids: np.ndarray, chunk_rows: int = CHUNK_ROWS) -> np.ndarray:
+        """Return the network's inner features of rows by id, float32 (n, e).
+
+        Raises:
+            ConfigError: when the network has none to offer.
+            DataError: as ``predict``.
+        """
+        found = [self._network.embed(part.features).float().cpu() for part in self._parts(reader, ids, chunk_rows)]
+        return torch.cat(found).numpy()
+
+    def _parts(self, reader: BlockReader, ids: np.ndarray, chunk_rows: int) -> Iterator[Part]:
+        """Yield rows by id as the network takes them, without augmentation, chunk by chunk."""
         inputs = make_inputs(self.run.config, reader.manifest, self.run.data.scaler, self._threads)
         feed = GatherFeed(reader, inputs, self.device)
-        for piece in chunks(len(ids), chunk_rows):
-            part = feed.part(Request(ids[piece]))
-            yield Predicted(part.ids, self.logits(part.features), part.labels)
+        return (feed.part(Request(ids[piece])) for piece in chunks(len(ids), chunk_rows))
 
     def losses(self, rows: AllRows, ids: np.ndarray) -> np.ndarray:
         """Return what the model loses on rows by id: cross-entropy of each entry, float32 (n, L), 0 where unknown.

@@ -28,10 +28,13 @@ def origin(config: Config) -> dict[str, str]:
 
 def named_contents(config: Config) -> dict[str, str]:
     """Return the SHA-256 of what the configuration names by its path, by the key that names it."""
+    distillation = config.train.distillation
     named = {
         "selector.neighbour_features": config.selector.neighbour_features,
         "selector.options.reference": config.selector.options.get("reference"),
         "model.options.source": config.model.options.get("source"),
+        "model.initial": config.model.initial,
+        "train.distillation.teacher": distillation.teacher if distillation else None,
     }
     paths = {key: Path(value) for key, value in named.items() if isinstance(value, str)}
     return {key: _content(path) for key, path in paths.items() if path.exists()}

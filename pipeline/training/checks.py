@@ -8,7 +8,6 @@ N rows, L labels.
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from .. import models
@@ -22,11 +21,13 @@ from ..feeds.inputs import image_hint, input_shape
 from ..models import losses
 from ..models.api import ModelContext
 from . import optim
+from .initial_weights import context_of_any, unfilled_model
 from .names import require_names
+from .past_runs import require_first_labels, require_past_runs, with_teacher_digest
 from .selection_start import require_selection
 from .selector_setup import check_neighbour_features, features_from_file
 
-_ROWS, _LABELS = 16, 3
+_LABELS = 3
 """Of the made-up data that a network is tried on."""
 
 
@@ -42,9 +43,9 @@ def check(config: Config) -> None:
     if config.selector.entries is not None:
         require_entrywise(config, "selector.entries")
     check_neighbour_features(config)
+    require_past_runs(config)
     if not network.layered:  # a backbone takes seconds to make, and asks for its source
-        shape, together = {"table": (4,), "image": (3, 64, 64)}[network.inputs], np.eye(_LABELS, dtype=np.float32)
-        make_unfilled(config, ModelContext(_LABELS, shape, (1,) * _LABELS, _ROWS, together))
+        unfilled_model(config, context_of_any(_LABELS, {"table": (4,), "image": (3, 64, 64)}[network.inputs]))
     if config.run.gpu and not config.run.workers and not torch.cuda.is_available():
         raise ConfigError("run.gpu=true with run.workers=0 trains in this process, which sees no GPU")
 
@@ -86,6 +87,7 @@ def check_data(config: Config, manifest: Manifest) -> None:
     network = models.get(config.model.name)
     if manifest.known_counts is not None:
         require_entrywise(config, f"a data set with unknown labels ({manifest.folder})")
+    require_first_labels(config, manifest)
     expected = {"table": 1, "image": 3}[network.inputs]
     if len(shape) != expected:
         fitting = [name for name in models.names() if models.get(name).inputs != network.inputs]
@@ -96,13 +98,7 @@ def check_data(config: Config, manifest: Manifest) -> None:
     if hint is not None and not network.layered:
         known = manifest.known_counts
         context = ModelContext(manifest.n_labels, shape, manifest.label_counts, manifest.rows, known_counts=known)
-        make_unfilled(config, context)
-
-
-def make_unfilled(config: Config, context: ModelContext) -> None:
-    """Make the run's network without memory for its weights; raises ConfigError for settings it refuses."""
-    with torch.device("meta"):
-        models.create(config.model.name, context, **config.model.options)
+        unfilled_model(config, context)
 
 
 def check_storage(config: Config) -> None:
@@ -127,11 +123,11 @@ def require_all_epochs(config: Config) -> None:
 def with_absolute_paths(config: Config) -> Config:
     """Return it with absolute paths: workers run in other folders, and a run may be resumed from another.
 
-    What a pretrained network is, is read from its source and written down, too.
+    What a pretrained network is, is read from its source and written down, too, and so is which weights teach.
     """
     config = config.with_absolute_paths()
     model = config.model.model_copy(update={"options": models.resolve(config.model.name, config.model.options)})
-    return config.model_copy(update={"model": model})
+    return with_teacher_digest(config.model_copy(update={"model": model}))
 
 
 def _check_splits(config: Config, manifest: Manifest) -> None:

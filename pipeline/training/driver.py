@@ -36,6 +36,7 @@ from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
 from .doctor.selection_stages import measure_selection
 from .in_process import train_here
+from .initial_weights import initial_scaler
 from .selection_start import selection_line
 from .selector_setup import selection_blueprint
 from .whole_run import RunSetup
@@ -117,12 +118,17 @@ def resume(
     config = Config.load(run.config)
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
-    check(config)
+    check(_without_start(config))
     manifest = own_data(run, config, run.load_data(), data)
     config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(manifest.folder)})})
-    check_data(config, manifest)
+    check_data(_without_start(config), manifest)
     require_same_run(run, config, lambda line: None if quiet else print(line, flush=True))
     return _run(config, run, manifest, quiet, new=False)
+
+
+def _without_start(config: Config) -> Config:
+    """Return what a run that goes on needs: the run that it started from has given all it had."""
+    return config.model_copy(update={"model": config.model.model_copy(update={"initial": None})})
 
 
 def _new_folder(config: Config) -> RunFolder:
@@ -208,7 +214,8 @@ def train_in(
             blueprint = selection_blueprint(config, folder, labels, rows, data)
         if not quiet:
             held_out = {"validation": data.splits.validation, "test": data.splits.test}
-            print("\n".join(support_lines(labels, held_out)), flush=True)
+            for line in support_lines(labels, held_out):
+                print(line, flush=True)
         setup = RunSetup(config, data, folder, progress.events)
         if actor is None:
             final = train_here(setup, rows, feed, blueprint)
@@ -226,7 +233,7 @@ def _data(config: Config, folder: RunFolder, labels: LabelMatrix, rows: AllRows)
     """Decide what the run sees, or take what it saw before when it goes on."""
     known = folder.load_data()
     if known is None:
-        data = make_run_data(config, labels, rows)
+        data = make_run_data(config, labels, rows, scaler=initial_scaler(config))
         folder.save_data(data)
         return data
     known.require_same(rows.manifest, folder.path)

@@ -24,6 +24,7 @@ from ..feeds.inputs import make_inputs
 from ..runs.run_data import RunData, make_run_data
 from ..selection.local import LocalSelection
 from .hooks.embedding import Embedding
+from .initial_weights import initial_scaler
 from .learner import Learner
 from .loop import Hook, Training, run_epoch
 from .metrics import METRICS, evaluate_predictions
@@ -91,7 +92,9 @@ class LocalRun:
         require_selection(config)
         rows = prepared.rows
         scaler_rows = np.arange(rows.manifest.rows) if released else None
-        self.data = data = make_run_data(config, prepared.labels, rows, scaler_rows=scaler_rows)
+        self.data = data = make_run_data(
+            config, prepared.labels, rows, scaler=initial_scaler(config), scaler_rows=scaler_rows
+        )
         blueprint = selection_blueprint(config, None, prepared.labels, rows, data)
         cache = str(neighbour_cache) if neighbour_cache else None
         blueprint = replace(blueprint, ranges=1, file_order=released, neighbour_cache=cache)

@@ -5,10 +5,9 @@ b rows of the part, L labels.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from ...selectors.plans.entries import EntryTargets
+from ...selectors.plans.entries import Changes, EntryTargets
 from ..feeds.api import Part
 
 STAND_IN = -1
@@ -46,17 +45,13 @@ class MicroBatch:
 def trained_entries(part: Part, entries: EntryTargets) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     """Return targets and weights of a part's entries, float32 (b, L) on its device; None where none is listed."""
     found = entries.of_rows(part.ids)
-    given, weighty = ~np.isnan(found.targets), found.weights != 1
-    targets = _replaced(part.labels.clone(), found.rows, found.labels, found.targets, given) if given.any() else None
-    weights = None
-    if weighty.any():
-        weights = _replaced(torch.ones_like(part.labels), found.rows, found.labels, found.weights, weighty)
+    relabelled, reweighted = found.relabelled(), found.reweighted()
+    targets = _replaced(part.labels.clone(), relabelled) if len(relabelled[0]) else None
+    weights = _replaced(torch.ones_like(part.labels), reweighted) if len(reweighted[0]) else None
     return targets, weights
 
 
-def _replaced(
-    tensor: torch.Tensor, rows: np.ndarray, labels: np.ndarray, values: np.ndarray, which: np.ndarray
-) -> torch.Tensor:
-    """Put values (e,) at some of the places (rows, labels) of a tensor (b, L), which is changed and returned."""
-    at = [torch.from_numpy(index[which]).to(tensor.device) for index in (rows, labels)]
-    return tensor.index_put_((at[0], at[1]), torch.from_numpy(values[which]).to(tensor.device))
+def _replaced(tensor: torch.Tensor, changes: Changes) -> torch.Tensor:
+    """Put values at some places of a tensor (b, L), which is changed and returned."""
+    rows, labels, values = (torch.from_numpy(array).to(tensor.device) for array in changes)
+    return tensor.index_put_((rows, labels), values)

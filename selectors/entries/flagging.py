@@ -7,7 +7,6 @@ with shares told by planted entries and a gate, is [own].
 N rows, L labels, F flagged entries.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,19 +14,17 @@ import numpy as np
 
 from ..common.label_matrix import LabelMatrix
 from ..common.settings import choice, number, whole
-from ..common.state import check_header, header, need
+from ..common.state import need
 from ..plans.entries import EntryTargets
-from ..plans.schedules import When, in_epochs
-from .api import EntryPolicy
+from ..plans.schedules import When
 from .chances import PlantedRanks
-from .judge import Entries, RunningMeans, Suspicion
+from .judge import Entries, Suspicion
+from .judging import JudgingPolicy
 
-_SCHEMA = 2  # 1 had no ranks of planted entries
-_ARRAYS = ("mean", "visits", "wrong", "flagged_rows", "flagged_labels")
 _RANKS = ("planted_ranks", "planted_labels")
 
 
-class FlaggingPolicy(EntryPolicy):
+class FlaggingPolicy(JudgingPolicy):
     """Flags, from epoch ``release`` on and after every epoch anew, the entries of each label that look most wrong.
 
     Until ``release`` some believed entries are planted: trained with the opposite label. How suspicious they look then
@@ -37,8 +34,6 @@ class FlaggingPolicy(EntryPolicy):
     State: a float32 an entry, two int64 a planted one. Cost: O(B L) a batch, O(N L) an epoch.
 
     Attributes:
-        kind: which entries are suspected.
-        means: what was predicted for every entry so far.
         planted: the entries that are trained with the opposite label until ``release``.
         ranks: of these among the suspects when they were released; none before, and where none were planted.
 
@@ -72,54 +67,42 @@ class FlaggingPolicy(EntryPolicy):
         expected: float | None = None,
         **run: Any,
     ) -> None:
-        super().__init__(labels, **run)
         kind = choice("suspects", suspects, ("missing", "wrong"))
-        self.kind = Suspicion.of_missing(labels) if kind == "missing" else Suspicion.of_wrong(labels)
-        self._release = max(in_epochs("release", release, self.epochs), 1)
+        super().__init__(
+            labels,
+            Suspicion.of_missing(labels) if kind == "missing" else Suspicion.of_wrong(labels),
+            release,
+            **run,
+        )
         self._ramp = whole("ramp", ramp, at_least=1)
         self._gate = number("gate", gate, low=0.0, high=1.0)
         self._least_skill = number("skill", skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)
         share = number("plant", plant, low=0.0, below=1.0)
         self.planted = self.kind.planted(0.0 if self._share is not None else share, self.seed)
-        self.means = RunningMeans(self.n_rows, self.n_labels)
-        self.reset()
-
-    @abstractmethod
-    def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
-        """Return what is done with the flagged entries, int64 (F,) each."""
 
     def reset(self) -> None:
         """Forget all observations: nothing is flagged, and entries are planted."""
-        self.means.reset()
-        self._done, self.ranks = 0, PlantedRanks.of([])
+        super().reset()
+        self.ranks = PlantedRanks.of([])
         self._wrong, self._skill = np.full(self.n_labels, np.nan), float("nan")
-        self._flagged: Entries = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def targets(self) -> EntryTargets | None:
         """Return the planted entries until ``release``, then the flagged ones."""
-        if self._done < self._release:
-            return EntryTargets.at(*self.planted, target=self.kind.faulty) if len(self.planted[0]) else None
-        return self._treated(*self._flagged) if len(self._flagged[0]) else None
+        if self._is_released:
+            return super().targets()
+        return EntryTargets.at(*self.planted, target=self.kind.faulty) if len(self.planted[0]) else None
 
-    def observe(self, ids: np.ndarray, probabilities: np.ndarray) -> None:
-        """Record what the training forward pass of one batch predicted. Cost O(B L)."""
-        self.means.update(ids, probabilities)
-
-    def end_epoch(self, epoch: int) -> None:
-        """Count the wrong ones when the planted entries are released, and flag anew after each epoch from then on."""
-        self._done = epoch + 1
-        if self._done < self._release:
-            return
+    def _judge(self) -> Entries:
+        """Count the wrong ones when the planted entries are released, and flag that many of the suspects."""
         grown = min(1.0, (self._done - self._release + 1) / self._ramp)
         if self._share is not None:
-            self._flagged = self.kind.beyond(self.means, grown * self._share)
-            return
+            return self.kind.beyond(self.means, grown * self._share)
         if np.isnan(self._wrong).any():
             told = self.kind.estimate(self.means, self.planted)
             self._wrong, self._skill, self.ranks = told.wrong, told.skill, PlantedRanks.of(told.ranks)
-        if self._opens():
-            self._flagged = self.kind.most_suspicious(self.means, np.rint(grown * self._wrong))
+        wanted = grown * self._wrong if self._opens() else np.zeros(self.n_labels)
+        return self.kind.most_suspicious(self.means, np.rint(wanted))
 
     def _opens(self) -> bool:
         return self._wrong_share() >= self._gate and self._skill >= self._least_skill
@@ -132,11 +115,11 @@ class FlaggingPolicy(EntryPolicy):
     @property
     def is_planting(self) -> bool:
         """Whether some entries are trained with the wrong label on purpose, still."""
-        return self._done < self._release and len(self.planted[0]) > 0
+        return not self._is_released and len(self.planted[0]) > 0
 
     @property
     def wrong(self) -> np.ndarray:
-        """How many suspects of each label are wrong at most, float64 (L,); NaN while nothing tells."""
+        """About how many suspects of each label are wrong, float64 (L,); NaN while nothing tells."""
         return self._wrong.copy()
 
     @property
@@ -159,40 +142,28 @@ class FlaggingPolicy(EntryPolicy):
 
         Until ``release``, and with ``expected``, nothing is told by planted entries: NaN.
         """
-        planting = self._done < self._release
         return {
-            "planted": len(self.planted[0]) if planting else 0,
+            "planted": len(self.planted[0]) if self.is_planting else 0,
             "flagged": len(self._flagged[0]),
             "wrong_share": self._wrong_share(),
             "skill": self._skill,
-            "gate_open": not planting and (self._share is not None or self._opens()),
+            "gate_open": self._is_released and (self._share is not None or self._opens()),
             "wrong": self._wrong.copy(),
         }
 
-    def explain(self, row: int) -> dict[str, Any]:
-        """Return the running means of a row's predictions, float32 (L,), and which entries are flagged, bool (L,)."""
-        flagged = np.zeros(self.n_labels, bool)
-        flagged[self._flagged[1][self._flagged[0] == row]] = True
-        return {"mean_prediction": self.means.mean[row].copy(), "flagged": flagged}
-
     def state_dict(self) -> dict[str, Any]:
         """Return means, counts and flags, as copies; also right in the middle of an epoch."""
-        arrays = (self.means.mean, self.means.visits, self._wrong, *self._flagged)
         return {
-            **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
-            "done": self._done,
+            **super().state_dict(),
             "skill": self._skill,
-            **{name: array.copy() for name, array in zip(_ARRAYS, arrays, strict=True)},
+            "wrong": self._wrong.copy(),
             **dict(zip(_RANKS, (self.ranks.ranks.copy(), self.ranks.labels.copy()), strict=True)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
-        check_header(state, self.name, _SCHEMA, self.n_rows, self.n_labels)
-        need(state, ["done", "skill", *_ARRAYS, *(_RANKS if int(state["schema"]) > 1 else ())])
-        self._done, self._skill = int(state["done"]), float(state["skill"])
-        self.means.mean[...], self.means.visits[...] = state["mean"], state["visits"]
-        self._wrong = np.array(state["wrong"])
-        self._flagged = np.array(state["flagged_rows"]), np.array(state["flagged_labels"])
+        super().load_state_dict(state)
+        need(state, ["skill", "wrong", *(_RANKS if int(state["schema"]) > 1 else ())])
+        self._skill, self._wrong = float(state["skill"]), np.array(state["wrong"])
         ranks = [np.array(state[name], np.int64) for name in _RANKS if name in state]
         self.ranks = PlantedRanks(*ranks) if ranks else PlantedRanks.of([])

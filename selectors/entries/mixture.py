@@ -3,31 +3,37 @@
 N rows, L labels, n positives of a label, F flagged entries.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..common.label_matrix import LabelMatrix
 from ..common.settings import number
+from ..common.state import need
 from ..plans.entries import EntryTargets
-from .flagging import FlaggingPolicy
+from ..plans.schedules import When
+from .judge import Entries, Suspicion
+from .judging import JudgingPolicy
 
 _LEAST_POSITIVES, _STEPS, _FLOOR = 30, 50, 1e-4
 
 
-class Mixture(FlaggingPolicy):
+class Mixture(JudgingPolicy):
     """Judges positives by two Gaussians fitted to their losses -ln m, for each label of 30 positives or more.
 
     m is the mean prediction. A positive is flagged, and weighs nothing, where the component of larger losses is the
-    likelier one. The gate is the components' separation, |difference of means| over the mean of standard deviations:
-    a label below ``separation`` is left alone [own]. Labels with fewer positives share a fit.
+    likelier one. The gate, after every epoch anew, is the components' separation, |difference of means| over the mean
+    of standard deviations: the positives of a label whose components lie closer than ``separation`` are left alone
+    [own]. Labels with fewer positives share a fit.
     Source: a mixture of two components that tells clean from wrong labels, Arazo et al., *Unsupervised Label Noise
     Modeling and Loss Correction*, ICML 2019; for the entries of a label [own].
 
     Args:
         labels: of the training rows.
         separation: of the components, from which a label's flags count.
-        **settings: ``release`` and what else the run gives.
+        release: when flagging begins: epochs, or a share of the run.
+        **run: ``epochs`` and ``seed``.
 
     Raises:
         SelectionError: for settings out of range.
@@ -35,40 +41,71 @@ class Mixture(FlaggingPolicy):
 
     name: ClassVar[str] = "mixture"
 
-    def __init__(self, labels: LabelMatrix, *, separation: float = 3.0, **settings: Any) -> None:
-        self._separation = number("separation", separation, low=0.0)
-        super().__init__(labels, **{"suspects": "wrong", "plant": 0.0, **settings})
+    def __init__(self, labels: LabelMatrix, *, separation: float = 3.0, release: When = 0.33, **run: Any) -> None:
+        self._least = number("separation", separation, low=0.0)
+        super().__init__(labels, Suspicion.of_wrong(labels), release, **run)
 
-    def end_epoch(self, epoch: int) -> None:
-        """Fit the components and flag anew after each epoch from ``release`` on. Cost O(positives)."""
-        self._done = epoch + 1
-        if self._done < self._release:
-            return
+    def reset(self) -> None:
+        """Forget all observations: nothing is flagged."""
+        super().reset()
+        self._separation = float("nan")
+
+    def _judge(self) -> Entries:
+        """Fit the components of each label and flag positives where they are apart. Cost O(positives)."""
         ready = self.kind.suspects & (self.means.visits > 1)[:, None]
-        flagged, few = np.zeros_like(ready), self.kind.positives < _LEAST_POSITIVES
+        flagged, few, self._separation = np.zeros_like(ready), self.kind.positives < _LEAST_POSITIVES, 0.0
         for columns in [*np.flatnonzero(~few)[:, None], np.flatnonzero(few)]:
             rows, labels = np.nonzero(ready[:, columns])
             at = rows, columns[labels]
-            flagged[at] = wrong_ones(-np.log(np.maximum(self.means.mean[at], 1e-7)), self._separation)
+            worse, apart = two_components(-np.log(np.maximum(self.means.mean[at], 1e-7)))
+            flagged[at] = worse & (apart >= self._least)
+            self._separation = max(self._separation, apart)
         rows, labels = np.nonzero(flagged)
-        self._flagged = rows, labels
-        self._wrong, self._skill = flagged.sum(axis=0).astype(np.float64), 1.0
+        return rows, labels
 
     def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
         return EntryTargets.at(rows, labels, weight=0.0)
 
+    def summary(self) -> dict[str, Any]:
+        """Return how many positives are flagged, and the largest separation of a label's components, which is the gate.
 
-def wrong_ones(losses: np.ndarray, separation: float) -> np.ndarray:
-    """Return which losses belong to the larger of two Gaussian components, bool (n,); none if they lie too close.
+        Until ``release`` nothing is known: NaN. Nothing is ever planted.
+        """
+        wrong = np.full(self.n_labels, np.nan)
+        if self._is_released:
+            wrong = np.bincount(self._flagged[1], minlength=self.n_labels).astype(np.float64)
+        return {
+            "planted": 0,
+            "flagged": len(self._flagged[0]),
+            "wrong_share": float(wrong.sum() / max(self.kind.positives.sum(), 1)),
+            "separation": self._separation,
+            "gate_open": self._separation >= self._least,
+            "wrong": wrong,
+        }
 
-    Fitted by 50 steps of expectation maximisation that begin at the lower half and the upper tenth.
+    def state_dict(self) -> dict[str, Any]:
+        """Return means, flags and separation, as copies; also right in the middle of an epoch."""
+        return {**super().state_dict(), "separation": self._separation}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
+        super().load_state_dict(state)
+        older = int(state["schema"]) < 3
+        need(state, [] if older else ["separation"])
+        self._separation = float(state.get("separation", "nan"))  # an older state has it again after the next epoch
+
+
+def two_components(losses: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return which losses belong to the larger of two Gaussian components, bool (n,), and how far apart these are.
+
+    Fitted by 50 steps of expectation maximisation that begin at the lower half and the upper twentieth. The distance
+    of the means is in mean standard deviations; of fewer than 30 losses nothing is told: none, 0.
 
     Args:
         losses: float (n,).
-        separation: least distance of the means, in mean standard deviations.
     """
     if len(losses) < _LEAST_POSITIVES:
-        return np.zeros(len(losses), bool)
+        return np.zeros(len(losses), bool), 0.0
     mean = np.array([np.quantile(losses, 0.5), np.quantile(losses, 0.95)])
     spread, share = np.full(2, losses.std() + _FLOOR), np.array([0.9, 0.1])
     for _ in range(_STEPS):
@@ -79,5 +116,4 @@ def wrong_ones(losses: np.ndarray, separation: float) -> np.ndarray:
         mean = (likely * losses[:, None]).sum(axis=0) / weight
         spread = np.sqrt((likely * (losses[:, None] - mean) ** 2).sum(axis=0) / weight) + _FLOOR
         share = weight / weight.sum()
-    apart = (mean[1] - mean[0]) / spread.mean()
-    return (likely[:, 1] > 0.5) & (losses > mean[0]) & (apart >= separation)
+    return (likely[:, 1] > 0.5) & (losses > mean[0]), float((mean[1] - mean[0]) / spread.mean())

@@ -3,9 +3,9 @@
 Some entries whose label is believed are trained with the opposite label for a while: they are *planted*. How
 suspicious they look in the end is how wrong entries of the label look. Of the suspects that look at least so
 suspicious, no more can be wrong than there are: with f(t) the share of suspects and r(t) the share of planted entries
-that look suspicious from t on, the wrong ones are at most min over t of f(t) / r(t) of the suspects. This is the bound
-by which positive-unlabelled learning estimates a class prior (Blanchard, Lee and Scott 2010, "Semi-Supervised Novelty
-Detection"); to plant entries in order to get the bound for each label is [own].
+that look suspicious from t on, about min over t of f(t) / r(t) of the suspects are wrong. Were f and r known without
+noise, it would be a bound: the one by which positive-unlabelled learning estimates a class prior (Blanchard, Lee and
+Scott 2010, "Semi-Supervised Novelty Detection"); to plant entries in order to get it for each label is [own].
 
 S suspects and Q planted entries of a label.
 """
@@ -21,16 +21,16 @@ LEAST_PLANTED = 20
 
 
 def bound(suspects: np.ndarray, planted: np.ndarray) -> float:
-    """Return the largest share of suspects that can be wrong: min over t of f(t) / r(t), r(t) at least 0.2.
+    """Return about the largest share of suspects that can be wrong: min over t of f(t) / r(t), r(t) at least 0.2.
 
     Args:
-        suspects: float (S,), how suspicious each suspect looks.
-        planted: float (Q,), how suspicious the planted entries look; at least one.
+        suspects: float (S,), ascending, how suspicious each suspect looks.
+        planted: float (Q,), how suspicious the planted entries look, in any order; at least one.
     """
     if not len(suspects):
         return 0.0
     levels = np.quantile(planted, 1 - np.linspace(_LEAST_RECALL, 0.95, _LEVELS))
-    beyond = len(suspects) - np.searchsorted(np.sort(suspects), levels)
+    beyond = len(suspects) - np.searchsorted(suspects, levels)
     recalled = len(planted) - np.searchsorted(np.sort(planted), levels)
     return min(1.0, float(np.min(beyond / len(suspects) * len(planted) / recalled)))
 
@@ -40,7 +40,7 @@ class Estimate:
     """What the planted entries tell.
 
     Attributes:
-        wrong: float64 (L,), how many suspects of each label are wrong at most.
+        wrong: float64 (L,), about how many suspects of each label are wrong.
         recall: share of the planted entries that would be among the ``wrong`` most suspicious of their label. As many
             of the wrong suspects would be: this is also the share of flags that would be right.
         chance: share of the suspects that would be flagged: the recall of flags put at random.
@@ -73,7 +73,8 @@ def estimate(suspects: Sequence[np.ndarray], planted: Sequence[np.ndarray], posi
         positives: int (L,), of each label, at least 1: what the ratio of rare labels is counted in.
     """
     sizes, counts = (np.array([len(scores) for scores in group]) for group in (suspects, planted))
-    ranks = [len(mine) - np.searchsorted(np.sort(mine), marks) for mine, marks in zip(suspects, planted, strict=True)]
+    suspects = [np.sort(scores) for scores in suspects]
+    ranks = [len(mine) - np.searchsorted(mine, marks) for mine, marks in zip(suspects, planted, strict=True)]
     if not counts.any():
         return Estimate(np.zeros(len(sizes)), 0.0, 0.0, ranks)
     ratio = _common_ratio(np.sort(np.concatenate([rank / n for rank, n in zip(ranks, positives, strict=True)])))

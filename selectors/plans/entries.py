@@ -10,6 +10,9 @@ import numpy as np
 
 from ..common.labels import spans
 
+Changes = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Rows within a batch and labels, int64 (k,) each, and the values to put there, float32 (k,)."""
+
 
 class BatchEntries(NamedTuple):
     """The listed entries of a batch.
@@ -25,6 +28,17 @@ class BatchEntries(NamedTuple):
     labels: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
+
+    def relabelled(self) -> Changes:
+        """Return the entries with a target of their own, and that target."""
+        return self._where(~np.isnan(self.targets), self.targets)
+
+    def reweighted(self) -> Changes:
+        """Return the entries with a weight other than 1, and that weight."""
+        return self._where(self.weights != 1, self.weights)
+
+    def _where(self, which: np.ndarray, values: np.ndarray) -> Changes:
+        return self.rows[which], self.labels[which], values[which]
 
 
 @dataclass(frozen=True)
@@ -76,11 +90,10 @@ class EntryTargets:
             rows: int64 (b,).
             labels: float32 (b, L), their labels, NaN for unknown; not changed.
         """
-        at = self.of_rows(rows)
+        found = self.of_rows(rows)
         targets, weights = labels.copy(), np.ones(labels.shape, np.float32)
-        given = ~np.isnan(at.targets)
-        targets[at.rows[given], at.labels[given]] = at.targets[given]
-        weights[at.rows, at.labels] = at.weights
+        for array, (within, columns, values) in ((targets, found.relabelled()), (weights, found.reweighted())):
+            array[within, columns] = values
         return targets, weights
 
     def renumbered(self, row_ids: np.ndarray) -> "EntryTargets":

@@ -40,7 +40,15 @@ def test_prepare_train_evaluate_predict(tmp_path, capsys, ray_session):
 def test_methods_lists_all_methods_and_settings(capsys):
     assert main(["methods"]) == 0
     shown = capsys.readouterr().out
-    for word in ("d2ace:", "uniform:", "selector.options.pressure", "mlp:", "small-cnn:"):
+    for word in (
+        "d2ace:",
+        "uniform:",
+        "selector.options.pressure",
+        "mlp:",
+        "small-cnn:",
+        "rebll:",
+        "method.options.decay",
+    ):
         assert word in shown
 
 

@@ -96,6 +96,12 @@ def test_a_date_where_text_is_expected_says_to_quote_it(tmp_path):
         Config.load(tmp_path / "c.yaml")
 
 
+def test_overrides_reach_into_a_section_that_is_left_out_by_default():
+    config = Config.make(MINIMAL).with_overrides(["train.distillation.teacher=007", "train.distillation.decay=2"])
+    assert config.train.distillation.teacher == "007"
+    assert config.train.distillation.decay == 2
+
+
 def test_overrides_do_not_change_what_they_are_applied_to():
     values = {"a": {"b": 1}}
     assert apply_overrides(values, ["a.b=2", "a.c=[1, 2]"]) == {"a": {"b": 2, "c": [1, 2]}}

@@ -50,6 +50,24 @@ def test_asl_is_what_the_authors_program_computes():
     torch.testing.assert_close(Criterion("asl")(logits, y).double(), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_negative_weight_multiplies_the_loss_of_negatives():
+    logits, labels = draw()
+    expected = entry_losses(logits, labels) * torch.where(labels == 1, 1.0, 3.0)
+    torch.testing.assert_close(Criterion("negative-weight", {"eta": 3})(logits, labels), expected)
+
+
+def test_positive_focus_takes_positives_that_are_predicted_well_out():
+    logits, labels = draw()
+    expected = entry_losses(logits, labels) * torch.where(labels == 1, (1 - logits.sigmoid()) ** 1.5, 1.0)
+    torch.testing.assert_close(Criterion("positive-focus", {"gamma": 1.5})(logits, labels), expected)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("negative-weight", {"eta": 1}), ("positive-focus", {"gamma": 0})])
+def test_a_loss_that_stresses_negatives_without_stress_is_bce(kind, options):
+    logits, labels = draw()
+    torch.testing.assert_close(Criterion(kind, options)(logits, labels), entry_losses(logits, labels))
+
+
 def test_asl_without_focus_is_bce():
     logits, labels = draw()
     plain = Criterion("asl", {"gamma_neg": 0, "gamma_pos": 0, "clip": 0})(logits, labels)

@@ -16,6 +16,7 @@ from d2ace.pipeline.command.arguments import make_parser
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.studies.compare import Study
+from d2ace.pipeline.studies.incremental import TaskSequence
 from d2ace.pipeline.studies.tune import Sweep
 from d2ace.pipeline.training.changes import MAY_CHANGE
 from d2ace.pipeline.training.metrics import HIGHER_IS_BETTER
@@ -99,12 +100,14 @@ def yaml_blocks(text: str) -> Iterator[str]:
 
 
 def check_settings(text: str) -> None:
-    """Raise ConfigError unless YAML is a study, a sweep or a configuration that the code takes."""
+    """Raise ConfigError unless YAML is a study, a sweep, a sequence or a configuration that the code takes."""
     values = yaml.safe_load(text)
     if "methods" in values:
         Study.make(values)
     elif "trials" in values:
         Sweep.make(values)
+    elif "protocol" in values:
+        TaskSequence.make(values)
     else:
         Config.make({**values, "data": {"path": "somewhere", **values.get("data", {})}})
 

@@ -35,7 +35,9 @@ def test_a_typo_is_told_without_pytorch_and_ray(tmp_path):
         "methods": {"uniform": {}},
     }
     sweep = {"name": "s", "config": {"data": {"path": data}, "train": {"loss": "bse"}}, "trials": 1}
-    for name, values in (("study", study), ("sweep", sweep)):
+    sequence = {"name": "s", "data": {"path": data}, "protocol": "B0-C2", "method": {"name": "fine-tne"}}
+    late = {**sequence, "method": {"name": "fine-tune"}, "later": {"train": {"loss": "bse"}}}
+    for name, values in (("study", study), ("sweep", sweep), ("sequence", sequence), ("late", late)):
         (tmp_path / f"{name}.yaml").write_text(json.dumps(values))
     commands = [
         ["train", data, "model.name=mpl"],
@@ -46,6 +48,8 @@ def test_a_typo_is_told_without_pytorch_and_ray(tmp_path):
         ["compare", "study.yaml", "out"],
         ["compare", "study.yaml", "out", "--metric", "mpa"],
         ["tune", "sweep.yaml", "out"],
+        ["incremental", "sequence.yaml", "out"],
+        ["incremental", "late.yaml", "out"],
         ["submit", "--", "train", data, "run.storage=/mnt/x", "model.name=mpl"],
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -59,7 +63,7 @@ def test_a_typo_is_told_without_pytorch_and_ray(tmp_path):
     )
     assert json.loads(done.stdout) == [[2] * len(commands), []]
     lines = [line for line in done.stderr.splitlines() if line.startswith("d2ace: error: ")]
-    meant = ["mlp", "bce", "macro_auc", "d2ace", "mlp", "mlp", "map", "bce", "mlp"]
+    meant = ["mlp", "bce", "macro_auc", "d2ace", "mlp", "mlp", "map", "bce", "fine-tune", "bce", "mlp"]
     assert [line.rpartition("did you mean ")[2] for line in lines] == [f"'{name}'?" for name in meant]
 
 

@@ -33,6 +33,8 @@ def check_command(options: argparse.Namespace) -> None:
         _check_study(options.study)
     elif getattr(options, "sweep", None) and options.sweep != "report":
         _check_sweep(options.sweep)
+    elif getattr(options, "sequence", None):
+        _check_sequence(options)
 
 
 def _check_run(options: argparse.Namespace) -> None:
@@ -67,6 +69,14 @@ def _check_sweep(file: str) -> None:
         Sweep.load(file).base  # noqa: B018 - it is checked when it is made
         values = read_settings(file, "sections")["config"]
         _require_absolute("config.data.path", values["data"]["path"])
+
+
+def _check_sequence(options: argparse.Namespace) -> None:
+    from ..settings import read_sequence
+
+    if _is_here(options.sequence):
+        read_sequence(options)
+        _require_absolute("data.path", read_settings(options.sequence, "keys")["data"]["path"])
 
 
 def _is_here(file: str) -> bool:

@@ -18,6 +18,7 @@ MODULE = __name__
 FILES = (
     *("config.yaml", "metrics.jsonl", "result.json"),  # of a run
     *("table.parquet", "best.yaml", "sweep.yaml", "progress.jsonl", "report.html"),  # of a comparison or sweep
+    *("outcome.json", "sequence.yaml"),  # of a sequence of tasks
 )
 """What is fetched of a folder, as far as it is there."""
 LIMIT = 32 * 2**20
@@ -25,12 +26,12 @@ LIMIT = 32 * 2**20
 BEGIN, END = "-----BEGIN D2ACE RESULTS-----", "-----END D2ACE RESULTS-----"
 
 _ANNOUNCED = re.compile(
-    r"^(run folder(?: of [^:]+)?|table|best settings|report(?=: .*/report\.html$)): (.+)$", re.MULTILINE
+    r"^(run folder(?: of [^:]+)?|table|outcome|best settings|report(?=: .*/report\.html$)): (.+)$", re.MULTILINE
 )
 
 
 def announced(log: str) -> list[str]:
-    """Return the folders that a job said it wrote: those of runs, comparisons, sweeps and reports."""
+    """Return the folders that a job said it wrote: those of runs, comparisons, sweeps, sequences and reports."""
     folders = []
     for what, path in _ANNOUNCED.findall(log):
         folders.append(path if what.startswith("run") else str(PurePosixPath(path).parent))

@@ -36,7 +36,9 @@ def apply_overrides(
         *parents, last = key.split(".")
         node = result
         for parent in parents:
-            child = node.setdefault(parent, {})
+            if node.get(parent) is None:  # a section that is not there, or is left out by default
+                node[parent] = {}
+            child = node[parent]
             if not isinstance(child, dict):
                 raise ConfigError(f"override {override!r}: {parent!r} is a value, not a section")
             node = child
@@ -68,8 +70,9 @@ def _read(text: str, declared: Any, override: str) -> Any:
 def _declared(model: Any, keys: Sequence[str]) -> Any:
     """Return the annotation of the key that these parts lead to, or None where none is declared."""
     for key in keys:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(key)
+        sections = [kind for kind in _alternatives(model) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if sections:
+            field = sections[0].model_fields.get(key)
             model = field.annotation if field else None
         elif get_origin(model) is dict:
             model = get_args(model)[1]

@@ -17,7 +17,13 @@ def absolute_paths(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         values: sections as they come from YAML, not validated yet; what is no section or no text stays as it is.
         folder: absolute, what relative paths are relative to.
     """
-    known = {"data": _data, "run": _run, "model": absolute_model_paths, "selector": absolute_selector_paths}
+    known = {
+        "data": _data,
+        "run": _run,
+        "model": absolute_model_paths,
+        "selector": absolute_selector_paths,
+        "train": _train,
+    }
     return {
         name: known[name](section, folder) if name in known and isinstance(section, Mapping) else section
         for name, section in values.items()
@@ -35,11 +41,15 @@ def absolute_selector_paths(section: Mapping[str, Any], folder: Path) -> dict[st
 
 
 def absolute_model_paths(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a ``model`` section with an absolute path of its source, if that is a folder and no name of a hub."""
+    """Return a ``model`` section with absolute paths of the run to start from and of its source, if that is a folder.
+
+    A source that is no folder is the name of a hub.
+    """
+    section = _absolute(section, "initial", folder)
     options = section.get("options")
     source = options.get("source") if isinstance(options, Mapping) else None
     if not isinstance(source, str) or not (folder / source).is_dir():
-        return dict(section)
+        return section
     return {**section, "options": _absolute(options or {}, "source", folder)}
 
 
@@ -49,6 +59,13 @@ def _data(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def _run(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return _absolute(section, "storage", folder)
+
+
+def _train(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    distillation = section.get("distillation")
+    if not isinstance(distillation, Mapping):
+        return dict(section)
+    return {**section, "distillation": _absolute(distillation, "teacher", folder)}
 
 
 def _absolute(section: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:

@@ -68,10 +68,15 @@ class DataSection(Section):
 
 
 class ModelSection(Section):
-    """Which network (``d2ace methods`` lists them) and its own options."""
+    """Which network (``d2ace methods`` lists them) and its own options.
+
+    ``initial``: a finished run to start from, with its weights and its scaling of the inputs. Its labels must be the
+    first of the data's; the labels that follow start anew.
+    """
 
     name: str = "mlp"
     options: dict[str, Any] = {}
+    initial: LocalPath | None = None
 
 
 class EntriesSection(Section):
@@ -137,6 +142,22 @@ class OptimizerSection(Section):
     decay_biases: bool = True
 
 
+class DistillationSection(Section):
+    """A teacher whose opinion of the old classes, the first labels, is kept while others are learned.
+
+    ``teacher``: a finished run; its labels are the old classes. ``sha256``: of its weights; filled in when the run
+    starts, so that the teacher of a run that goes on is the same.
+    ``loss``: how its probabilities and the network's are compared (``models/old_class_losses.py``), ``decay`` the
+    constant of the forms that decay. ``weight``: of an entry of the teacher against one of the labels.
+    """
+
+    teacher: LocalPath
+    sha256: str | None = None
+    loss: Literal["kd", "positive-decay", "full-decay", "task-adaptive"] = "kd"
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    decay: Annotated[float, Field(ge=0)] = 1.0
+
+
 class TrainSection(Section):
     """How to train.
 
@@ -148,6 +169,7 @@ class TrainSection(Section):
     ``patience``: end the run when the monitored validation metric has not improved for so many epochs; null trains all.
     Schedules follow ``epochs`` all the same.
     ``channels_last`` (memory layout) and ``compile`` (by ``torch.compile``) can make convolutions faster on GPUs.
+    ``distillation``: keep what an earlier run says of its labels, see docs/incremental.md.
     """
 
     epochs: PositiveInt = 30
@@ -165,6 +187,7 @@ class TrainSection(Section):
     monitor: str = "macro_auc"
     patience: PositiveInt | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    distillation: DistillationSection | None = None
 
 
 class RunSection(Section):

@@ -3,12 +3,13 @@
 N training rows, L labels, n suspects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from ....selectors.entries.flagging import FlaggingPolicy
 from ...common.errors import ConfigError, did_you_mean
 from ...common.storage.local_paths import local_path
 from ..replay import SelectionOfRun
@@ -87,13 +88,20 @@ def _remarks(
     if unsure:
         told.append(f"No chances for {' and '.join(unsure)}: {_why_no_chances(opinion, found)}.")
     if opinion.policy is not None and not opinion.policy.is_planting:
-        summary = opinion.policy.summary()
-        gate = "open" if summary["gate_open"] else "shut: the run itself believed all labels"
-        told.append(
-            f"The policy's gate is {gate} (share of wrong entries {summary['wrong_share']:.3f}, "
-            f"skill of its flags {summary['skill']:.2f})."
-        )
+        told.append(_gate(opinion.policy.summary()))
     return (*told, *([f"No neighbours: {no_neighbours}."] if no_neighbours else []))
+
+
+def _gate(summary: Mapping[str, Any]) -> str:
+    """Return what the gate of a policy is, and what it looked at."""
+    gate = "open" if summary["gate_open"] else "shut: the run itself believed all labels"
+    what = {
+        "wrong_share": "share of wrong entries",
+        "skill": "skill of its flags",
+        "separation": "separation of components",
+    }
+    seen = ", ".join(f"{words} {summary[name]:.3g}" for name, words in what.items() if name in summary)
+    return f"The policy's gate is {gate} ({seen})."
 
 
 def _why_no_chances(opinion: Judged, found: Sequence[Suspects]) -> str:
@@ -104,6 +112,6 @@ def _why_no_chances(opinion: Judged, found: Sequence[Suspects]) -> str:
         return f"the run's policy looked for {policy_kind(opinion)} ones"
     if policy.is_planting:
         return "the run has not come to the policy's release yet"
-    if len(policy.ranks):
+    if isinstance(policy, FlaggingPolicy) and len(policy.ranks):
         return "the run could hardly tell planted entries from others; longer or better training may"
     return "the policy planted no entries (a share that was given, a policy of its own judge, or rare labels alone)"

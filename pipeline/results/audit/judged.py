@@ -11,8 +11,8 @@ import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.entries import api as policies
-from ....selectors.entries.flagging import FlaggingPolicy
 from ....selectors.entries.judge import RunningMeans
+from ....selectors.entries.judging import JudgingPolicy
 from ...common.errors import RunError
 from ...runs.checkpoints import CheckpointStore
 from ..replay import SelectionOfRun
@@ -25,14 +25,14 @@ class Judged:
     Attributes:
         labels: of the training rows.
         means: what was predicted for every entry, the newest predictions counting most.
-        policy: the run's entry policy at that time, which tells chances; None for a run without.
+        policy: the run's entry policy at that time; None for a run without.
         rows_state: the saved state of the run's method for rows; empty without a checkpoint.
         source: where all this comes from, in words.
     """
 
     labels: LabelMatrix
     means: RunningMeans
-    policy: FlaggingPolicy | None
+    policy: JudgingPolicy | None
     rows_state: Mapping[str, Any]
     source: str
 
@@ -79,16 +79,16 @@ def windows(state: Mapping[str, Any], positions: np.ndarray) -> np.ndarray:
     return ring[positions[:, None], slots].astype(np.float32)
 
 
-def _policy(known: SelectionOfRun, labels: LabelMatrix) -> FlaggingPolicy | None:
+def _policy(known: SelectionOfRun, labels: LabelMatrix) -> JudgingPolicy | None:
     """Return the run's policy, new; None for one of the user's own that does not flag by means."""
     config = known.config
     assert config.selector.entries is not None
     name, options = config.selector.entries.policy, config.selector.entries.options
     policy = policies.create(name, labels, epochs=config.train.epochs, seed=config.run.seed, **options)
-    return policy if isinstance(policy, FlaggingPolicy) else None
+    return policy if isinstance(policy, JudgingPolicy) else None
 
 
-def _replayed(known: SelectionOfRun, policy: FlaggingPolicy | None, labels: LabelMatrix) -> RunningMeans:
+def _replayed(known: SelectionOfRun, policy: JudgingPolicy | None, labels: LabelMatrix) -> RunningMeans:
     """Tell the policy, or bare means, what was recorded; return the means."""
     means = RunningMeans(*labels.shape) if policy is None else policy.means
     for epoch in range(known.recorded_epochs):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....selectors.entries.flagging import FlaggingPolicy
 from ....selectors.entries.judge import Suspicion
 from .judged import Judged
 
@@ -79,6 +80,7 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
 
 def _suspicion(judged: Judged, kind: str) -> Suspicion:
     suspicion = Suspicion.of_missing(judged.labels) if kind == "missing" else Suspicion.of_wrong(judged.labels)
-    if judged.policy is not None and judged.policy.is_planting:
-        suspicion.suspects[judged.policy.planted] = False
+    policy = judged.policy
+    if isinstance(policy, FlaggingPolicy) and policy.is_planting:
+        suspicion.suspects[policy.planted] = False
     return suspicion

@@ -1,4 +1,4 @@
-"""``report``: one HTML file about a run, a comparison or a sweep, to be opened anywhere."""
+"""``report``: one HTML file about a run, a comparison, a sweep or sequences of tasks, to be opened anywhere."""
 
 from pathlib import Path
 
@@ -6,15 +6,17 @@ from ...common.errors import RunError
 from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import replacing
 from ...runs.run_folder import RunFolder
+from ...studies.incremental.outcome import OUTCOME_FILE, Outcome
 
 
 def report(source: str | Path, out: str | Path | None = None, *, data: str | Path | None = None) -> Path:
-    """Write the report of a run, a comparison or a sweep and return its path.
+    """Write the report of a run, a comparison, a sweep or a sequence of tasks and return its path.
 
     The page needs nothing from elsewhere, and the same source gives the same bytes.
 
     Args:
-        source: a run folder, or the ``table.parquet`` of a comparison or a sweep, or the folder that holds it.
+        source: a run folder, or the ``table.parquet`` of a comparison or a sweep, or the folder that holds it, or the
+            folder of a sequence of tasks.
         out: the file to write; None for ``report.html`` in the source's folder.
         data: where a run's data lies now, if it was moved.
 
@@ -44,6 +46,10 @@ def _page(path: Path, folder: Path, data: str | Path | None) -> str:
         from .sweep_source import SweepSource
 
         return sweep_page(SweepSource.open(folder))
+    if (folder / OUTCOME_FILE).is_file():
+        from .incremental_report import incremental_page
+
+        return incremental_page([Outcome.read(folder)], folder.resolve().name)
     if path.is_file() or (path / "table.parquet").is_file() or (path / "parts").is_dir():
         from ...studies.compare.table import read_table
         from .comparison_report import comparison_page
@@ -51,5 +57,5 @@ def _page(path: Path, folder: Path, data: str | Path | None) -> str:
         return comparison_page(read_table(path), folder.resolve().name)
     raise RunError(
         f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet "
-        "or its folder, or the folder of a sweep (it holds sweep.yaml)"
+        "or its folder, the folder of a sweep (it holds sweep.yaml), or that of a sequence of tasks (outcome.json)"
     )

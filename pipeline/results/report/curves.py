@@ -45,6 +45,7 @@ def curve_plot(
     level: float | None = None,
     skipped: int = 0,
     height: float = 210,
+    along: str = "epoch",
 ) -> Html:
     """Return lines over epochs, which the axis counts from 1.
 
@@ -56,6 +57,7 @@ def curve_plot(
         level: a value to mark by a thin line.
         skipped: first epochs that the vertical axis need not show.
         height: of the figure, in SVG units.
+        along: what the axis counts, if not epochs.
     """
     with canvas(height) as (figure, axes):
         if level is not None:
@@ -68,16 +70,16 @@ def curve_plot(
             fit_later(axes, [end for curve in curves for end in _ends(curve)], skipped)
         if from_zero:
             axes.set_ylim(bottom=0)
-        epoch_axis(axes)
+        epoch_axis(axes, along)
         axes.set_ylabel(what)
-        return inline(figure, _described(curves, what))
+        return inline(figure, _described(curves, what, along))
 
 
-def epoch_axis(axes: Axes) -> None:
-    """Label the horizontal axis with whole epochs, the vertical one with few numbers."""
+def epoch_axis(axes: Axes, along: str = "epoch") -> None:
+    """Label the horizontal axis with whole epochs, or what else it counts; the vertical one with few numbers."""
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     few_numbers(axes.yaxis)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(along)
 
 
 def epoch_numbers(count: int) -> np.ndarray:
@@ -123,9 +125,9 @@ def _ends(curve: Curve) -> list[np.ndarray]:
     return [curve.values - curve.spread, curve.values + curve.spread]
 
 
-def _described(curves: Sequence[Curve], what: str) -> str:
+def _described(curves: Sequence[Curve], what: str, along: str) -> str:
     """Say where each line begins and ends."""
-    told = [f"{what} over {max(len(curve.values) for curve in curves)} epochs"]
+    told = [f"{what} over {max(len(curve.values) for curve in curves)} {along}s"]
     for curve in curves[:_DESCRIBED]:
         told.append(f"{curve.name}: from {short(curve.values[0])} to {short(curve.values[-1])}")
     if len(curves) > _DESCRIBED:

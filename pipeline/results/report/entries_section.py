@@ -31,7 +31,7 @@ def entries_section(source: RunSource) -> Section | None:
         figure(
             curve_plot(curves, "entries", from_zero=True),
             "Entries trained otherwise than their label says",
-            "Planted entries show how wrong ones look; flagged ones are taken for wrong.",
+            "Flagged entries are taken for wrong; planted ones, where a policy has them, show how wrong ones look.",
         )
     )
     said = prose(f"Policy {entries.policy}. {gate_sentence(source.epochs[-1])}")
@@ -40,16 +40,19 @@ def entries_section(source: RunSource) -> Section | None:
 
 def gate_sentence(record: Mapping[str, Any]) -> str:
     """Return what the gate decided by the end of an epoch, from its record."""
-    share, skill = (record.get(f"selection/entries_{name}") for name in ("wrong_share", "skill"))
+    said = {name: record.get(f"selection/entries_{name}") for name in ("wrong_share", "skill", "separation")}
+    known = {name: value for name, value in said.items() if value is not None and not np.isnan(value)}
     told = ""
-    if share is not None and not np.isnan(share):
-        told = f"About {percent(share)} of the positives seem missing or wrong"
-        told += "." if skill is None or np.isnan(skill) else f", and flags find them with a skill of {fixed(skill, 2)}."
+    if "wrong_share" in known:
+        told = f"About {percent(known['wrong_share'])} of the positives seem missing or wrong"
+        if "skill" in known:
+            told += f", and flags find them with a skill of {fixed(known['skill'], 2)}"
+        if "separation" in known:
+            told += f"; the components of a label's losses are up to {fixed(known['separation'], 1)} deviations apart"
+        told += "."
     if record.get("selection/entries_gate_open"):
         return f"{told} The gate is open: {record['selection/entries_flagged']:,} entries are flagged.".strip()
-    if not told:
-        return "Planted entries have not been released yet."
-    return f"{told} The gate is shut: no entry is touched."
+    return f"{told} The gate is shut: no entry is touched." if told else "The policy has not begun to flag entries yet."
 
 
 def _by_label(source: RunSource) -> Html | str:

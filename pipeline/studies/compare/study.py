@@ -125,7 +125,7 @@ class Study(Section):
         chosen = self.networks[network]
         own: dict[str, Any] = {
             "data": {"path": self.data[data].path, "fold": fold, "folds": self.folds},
-            "model": {"name": chosen.name, "options": chosen.options},
+            "model": chosen.model_dump(include=set(ModelSection.model_fields)),
             "selector": self.methods[method].model_dump(),
             "run": {"seed": seed, "threads": self.threads, "gpu": self.gpus_per_run > 0},
         }

@@ -23,6 +23,7 @@ from ...feeds.inputs import decode_threads
 from ...feeds.row_store import StoredRows
 from ...runs.run_data import RunData, make_run_data
 from ..checks import check, check_data, with_absolute_paths
+from ..initial_weights import initial_scaler
 from .findings import Findings, Memory, Setting, Size
 from .rate import Rate
 from .sample import Sample, read_sample
@@ -56,7 +57,13 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
         require_room(config.run)
         with stage(f"reading a sample of {manifest.folder}"):
             labels, sample = read_labels(manifest), read_sample(manifest, budget_s)
-        data = make_run_data(config, labels, StoredRows(sample.store), scaler_rows=sample.scaler_rows())
+        data = make_run_data(
+            config,
+            labels,
+            StoredRows(sample.store),
+            scaler=initial_scaler(config),
+            scaler_rows=sample.scaler_rows(),
+        )
         with stage("measuring selection"):
             selection = _on_head(measure_selection, config, labels.take(data.splits.train))
         setup = WorkerSetup(config, data, sample.store, budget_s, selection.saved_bytes)

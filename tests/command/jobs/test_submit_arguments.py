@@ -87,6 +87,8 @@ def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
         (["compare", "study.yaml", "/mnt/out"], "got data.a.path=data/a: a relative one"),
         (["compare", "wrong.yaml", "/mnt/out"], "unknown key 'method'; did you mean 'methods'?"),
         (["tune", "sweep.yaml", "/mnt/out"], "got config.data.path=data/a: a relative one"),
+        (["incremental", "tasks.yaml", "/mnt/out"], "got data.path=data/a: a relative one"),
+        (["incremental", "tasks.yaml", "out"], "got out=out: a relative one"),
     ],
 )
 def test_what_could_only_fail_there_is_told_here(calls, verb, words, tmp_path, monkeypatch, capsys):
@@ -96,6 +98,8 @@ def test_what_could_only_fail_there_is_told_here(calls, verb, words, tmp_path, m
     (tmp_path / "study.yaml").write_text(study)
     (tmp_path / "wrong.yaml").write_text(study.replace("methods:", "method:"))
     (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data/a}}\ntrials: 2\n")
+    sequence = "name: s\ndata: {path: data/a}\nprotocol: B0-C2\nmethod: {name: fine-tune}\n"
+    (tmp_path / "tasks.yaml").write_text(sequence)
     assert main(["submit", "--", *verb]) == 2
     assert words in capsys.readouterr().err
     assert not calls

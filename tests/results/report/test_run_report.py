@@ -274,9 +274,13 @@ def test_where_it_goes(run, tmp_path, source):
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        ({"flagged": 0, "gate_open": False, "wrong_share": None, "skill": None}, "have not been released yet"),
+        ({"flagged": 0, "gate_open": False, "wrong_share": None, "skill": None}, "has not begun to flag"),
         ({"flagged": 0, "gate_open": False, "wrong_share": 0.04, "skill": 0.3}, "of 0.30. The gate is shut"),
         ({"flagged": 1234, "gate_open": True, "wrong_share": 0.4, "skill": 0.75}, "open: 1,234 entries are flagged"),
+        (
+            {"flagged": 0, "gate_open": False, "wrong_share": 0.0, "separation": 2.1},
+            "up to 2.1 deviations apart. The gate is shut",
+        ),
         ({"flagged": 12, "gate_open": True, "wrong_share": None, "skill": None}, "The gate is open: 12 entries"),
     ],
 )

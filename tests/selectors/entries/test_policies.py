@@ -26,6 +26,14 @@ def damaged(share=0.4):
     return labels
 
 
+def with_wrong(share=0.1):
+    """Labels of which some positives are none, and which these are."""
+    labels = truth()
+    added = (np.random.default_rng(1).random(labels.shape) < share) & (labels == 0)
+    labels[added] = 1
+    return labels, added
+
+
 def predicted(epoch, labels=None):
     """What a network shows that has learnt the truth, but for noise, and given labels a little."""
     rng = np.random.default_rng([2, epoch])
@@ -138,9 +146,7 @@ def test_without_a_gate_clean_labels_are_touched_too(name):
 
 
 def test_wrong_positives_are_found_by_planted_ones():
-    labels = truth()
-    added = (np.random.default_rng(1).random(labels.shape) < 0.1) & (labels == 0)
-    labels[added] = 1
+    labels, added = with_wrong()
     policy = make("correct", labels, suspects="wrong", plant=0.2)
     lists = run(policy, EPOCHS)
     assert (lists[0].targets == 1).all() and all(labels[row, label] == 0 for row, label in as_set(lists[0]))
@@ -151,17 +157,55 @@ def test_wrong_positives_are_found_by_planted_ones():
 
 
 def test_a_mixture_leaves_out_positives_of_the_worse_component():
-    labels = truth()
-    added = (np.random.default_rng(1).random(labels.shape) < 0.1) & (labels == 0)
-    labels[added] = 1
+    labels, added = with_wrong()
     policy = make("mixture", labels)
-    run(policy, EPOCHS)
-    left_out = policy.targets()
+    lists = run(policy, RELEASE)
+    assert lists == [None] * RELEASE
+    run(policy, EPOCHS - RELEASE, RELEASE)
+    left_out, summary = policy.targets(), policy.summary()
     right = added[left_out.rows, left_out.labels]
     assert (left_out.weights == 0).all() and right.mean() > 0.9 and right.sum() > 0.5 * added.sum()
-    clean = make("mixture", truth())
-    run(clean, EPOCHS)
-    assert clean.targets() is None
+    assert summary["gate_open"] and summary["separation"] > 3.0
+    assert summary["flagged"] == len(left_out) == summary["wrong"].sum()
+    assert summary["wrong_share"] == pytest.approx(len(left_out) / labels.sum())
+
+
+def test_the_gate_of_a_mixture_is_the_separation_of_its_components():
+    clean, noisy = make("mixture", truth()), make("mixture", with_wrong()[0])
+    assert np.isnan(clean.summary()["separation"]) and not clean.summary()["gate_open"]
+    for policy in (clean, noisy):
+        run(policy, EPOCHS)
+    assert clean.targets() is None and not clean.summary()["gate_open"]
+    apart = noisy.summary()["separation"]
+    assert clean.summary()["separation"] < 3.0 < apart
+    for least, is_open in ((apart - 0.01, True), (apart + 0.01, False)):
+        policy = make("mixture", with_wrong()[0], separation=least)
+        run(policy, EPOCHS)
+        summary = policy.summary()
+        assert summary["gate_open"] == is_open == (policy.targets() is not None) == (summary["flagged"] > 0)
+        assert summary["separation"] == apart and (summary["wrong_share"] > 0) == is_open
+
+
+def test_a_mixture_can_open_its_gate_for_one_label_alone():
+    labels, added = truth(), with_wrong()[1]
+    labels[added[:, 0], 0] = 1
+    policy = make("mixture", labels)
+    run(policy, EPOCHS)
+    assert set(policy.targets().labels.tolist()) == {0}
+
+
+def test_a_mixture_takes_a_state_of_schema_2_which_had_no_separation():
+    policy, again = (make("mixture", with_wrong()[0]) for _ in range(2))
+    run(policy, EPOCHS - 1)
+    state = policy.state_dict()
+    older = {name: value for name, value in state.items() if name != "separation"}
+    with pytest.raises(SelectionError, match="lacks separation"):
+        again.load_state_dict(older)
+    again.load_state_dict({**older, "schema": 2})
+    assert as_set(again.targets()) == as_set(policy.targets())
+    for each in (policy, again):
+        run(each, 1, EPOCHS - 1)
+    assert_same(again.state_dict(), policy.state_dict())
 
 
 def test_only_unknown_entries_are_suspects_where_there_are_any():
@@ -270,6 +314,8 @@ def test_a_selector_with_a_policy_is_a_selector(name):
         ("correct", {"gat": 1}, r"has no setting 'gat'.*did you mean 'gate'"),
         ("correct", {"plant": 1.0}, "plant must be a number"),
         ("reject", {"suspects": "mising"}, "did you mean 'missing'"),
+        ("mixture", {"gate": 0.1}, "has no setting 'gate'"),
+        ("mixture", {"separation": -1}, "separation must be"),
         ("soft", {"ramp": 0}, "ramp must be a whole number of at least 1"),
     ],
 )

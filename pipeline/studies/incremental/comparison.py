@@ -1,0 +1,84 @@
+"""Methods of class-incremental learning against each other: pairs of sequences that share all but the method.
+
+A *cell* is a data set with a protocol. Within it, sequences of the same class order and seed are matched; the tests are
+over these pairs, so what follows holds for the cell only. The statistics are those of ``studies.compare``.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ...common.errors import RunError, did_you_mean
+from ..compare.values import rounded
+from ..compare.verdict import Rules, Verdict, judge
+from .outcome import Outcome
+
+_LESS_IS_BETTER = ("fpr", "forgetting")
+
+
+def cells(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, list[Outcome]]]:
+    """Yield data set, protocol and outcomes of each cell, in the order in which they come first."""
+    found: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault((outcome.data, outcome.protocol), []).append(outcome)
+    for (data, protocol), members in found.items():
+        yield data, protocol, members
+
+
+def methods(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the names of the methods, in the order in which they come first."""
+    return list(dict.fromkeys(outcome.name for outcome in outcomes))
+
+
+def sign_of(number: str) -> int:
+    """Return 1 where larger values of a number of ``sequence_metrics`` are better, -1 where smaller ones are."""
+    bare = number.removeprefix("average_").removeprefix("last_")
+    return -1 if bare.startswith(_LESS_IS_BETTER) else 1
+
+
+def values(outcomes: Sequence[Outcome], number: str) -> pd.DataFrame:
+    """Return one row a complete sequence with the number: method, order, seed, value; NaN is left out.
+
+    Raises:
+        RunError: (with "did you mean") when a sequence has no such number.
+    """
+    rows = []
+    for outcome in (outcome for outcome in outcomes if outcome.is_complete):
+        value = outcome.overall.get(number)
+        if not isinstance(value, float):
+            known = [name for name, each in outcome.overall.items() if isinstance(each, float)]
+            raise RunError(f"sequences have no number {number!r}{did_you_mean(number, known)}")
+        rows.append((outcome.name, outcome.order, outcome.seed, value))
+    return pd.DataFrame(rows, columns=["method", "order", "seed", "value"]).dropna(subset="value")
+
+
+def judged(
+    outcomes: Sequence[Outcome], number: str, reference: str, *, alpha: float = 0.05, level: float = 0.95
+) -> tuple[Verdict, ...]:
+    """Compare every method with the reference in one number; differences are positive where a method is better.
+
+    Methods without a pair are left out; p is Holm-corrected for the others.
+
+    Args:
+        outcomes: of one cell.
+        number: of ``sequence_metrics``, such as "last_map".
+        reference: name of a method.
+        alpha: verdicts other than "no significant difference" have a Holm-corrected p below it.
+        level: of confidence of the intervals.
+
+    Raises:
+        RunError: for an unknown number or method.
+    """
+    names, table = methods(outcomes), values(outcomes, number)
+    if reference not in names:
+        raise RunError(f"no sequence is of the method {reference!r}{did_you_mean(reference, names)}")
+    theirs = table[table["method"] == reference].drop(columns="method")
+    compared = {}
+    for name in names:
+        ours = table[table["method"] == name]
+        pairs = ours.merge(theirs, on=["order", "seed"], suffixes=("", "_reference"))
+        if name != reference and len(pairs):
+            gains = sign_of(number) * (pairs["value"] - pairs["value_reference"]).to_numpy(np.float64)
+            compared[name] = pairs.assign(data="", network="", difference=rounded(gains))
+    return judge(compared, Rules("pair", alpha, level, "cell")) if compared else ()

@@ -1,0 +1,92 @@
+"""The folder of a sequence: where each thing lies."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...common.storage.json_files import numbers, write_json
+from ...data.manifest import MANIFEST_FILE
+from .sequence import RUN
+
+SEQUENCE_FILE = "sequence.yaml"
+
+
+@dataclass(frozen=True)
+class TaskFolder:
+    """Paths of a task.
+
+    ``data/`` what it sees, a prepared set · ``run/`` how it was trained, a run folder · ``memory.npz`` the exemplars
+    that it leaves · ``task.json`` its numbers, the sign that it is done.
+    """
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        """Folder of the task's prepared data."""
+        return self.path / "data"
+
+    @property
+    def run(self) -> Path:
+        """Folder of the task's run."""
+        return self.path / RUN
+
+    @property
+    def memory(self) -> Path:
+        """File of the memory after the task."""
+        return self.path / "memory.npz"
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "task.json"
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the task's data is there; it appears whole or not at all."""
+        return (self.data / MANIFEST_FILE).is_file()
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Write the task's numbers: from now on it is done."""
+        write_json(self._record, record)
+
+    def read_record(self) -> dict[str, Any] | None:
+        """Return what ``write_record`` wrote, None while the task is not done; a number may be NaN."""
+        return numbers(json.loads(self._record.read_text(encoding="utf-8"))) if self._record.is_file() else None
+
+
+@dataclass(frozen=True)
+class SequenceFolder:
+    """Paths of a sequence.
+
+    ``sequence.yaml`` its complete description · ``data.json`` the fingerprint of the prepared set · ``tasks.npz`` which
+    rows and classes each task has · ``tasks/01/``, ... the tasks · ``outcome.json`` the numbers of all tasks done.
+    """
+
+    path: Path
+
+    @property
+    def sequence(self) -> Path:
+        """File of the complete description."""
+        return self.path / SEQUENCE_FILE
+
+    @property
+    def tasks(self) -> Path:
+        """File of the rows and classes of each task."""
+        return self.path / "tasks.npz"
+
+    @property
+    def _data(self) -> Path:
+        return self.path / "data.json"
+
+    def task(self, number: int) -> TaskFolder:
+        """Return the folder of a task, from 1."""
+        return TaskFolder(self.path / "tasks" / f"{number:02d}")
+
+    def write_fingerprint(self, fingerprint: str) -> None:
+        """Keep which prepared set the tasks are cut from."""
+        write_json(self._data, {"fingerprint": fingerprint})
+
+    def read_fingerprint(self) -> str:
+        """Return what ``write_fingerprint`` kept."""
+        return json.loads(self._data.read_text(encoding="utf-8"))["fingerprint"]

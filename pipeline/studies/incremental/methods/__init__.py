@@ -1,0 +1,1 @@
+"""Methods of class-incremental learning, one a file."""

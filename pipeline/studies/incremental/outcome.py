@@ -1,0 +1,93 @@
+"""What a sequence of tasks came to: the numbers that reports and studies are made of, in one file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...common.errors import RunError
+from ...common.storage.json_files import numbers, write_json
+from .metrics import sequence_metrics
+
+OUTCOME_FILE = "outcome.json"
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The tasks of a sequence that are done.
+
+    Attributes:
+        name: of the method as the reader is to see it.
+        data: name of the data set.
+        protocol: ``Bi-Cj``.
+        order: how the classes were ordered, for example "alphabetical".
+        seed: of everything random.
+        classes: names of all classes, in order of arrival.
+        blocks: classes of each task, also of tasks to come.
+        tasks: ``metrics.task_metrics`` after each task.
+        relabelling: ``metrics.relabelling_quality`` of the memory after each task; empty where nothing is relabelled.
+        seconds: of each task.
+        settings: of the sequence, complete, as plain values.
+    """
+
+    name: str
+    data: str
+    protocol: str
+    order: str
+    seed: int
+    classes: Sequence[str]
+    blocks: Sequence[int]
+    tasks: Sequence[Mapping[str, Any]]
+    relabelling: Sequence[Mapping[str, Mapping[str, float]]] = ()
+    seconds: Sequence[float] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all tasks are done."""
+        return len(self.tasks) == len(self.blocks)
+
+    @cached_property
+    def overall(self) -> dict[str, Any]:
+        """``metrics.sequence_metrics`` of the tasks that are done."""
+        return sequence_metrics(self.tasks)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return {"schema": _SCHEMA, **asdict(self)}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any], where: object) -> "Outcome":
+        """Return the outcome of ``as_record``; keys that it does not know are left out.
+
+        Raises:
+            RunError: naming ``where``, when it is none of this version.
+        """
+        names = [each.name for each in fields(cls)]
+        if record.get("schema") != _SCHEMA or (missing := [name for name in names if name not in record]):
+            found = record.get("schema", "none") if record.get("schema") != _SCHEMA else f"no {missing[0]!r}"
+            raise RunError(f"{where}: not the outcome of class-incremental learning that this version writes ({found})")
+        return cls(**{name: record[name] for name in names})
+
+    def write(self, folder: Path) -> None:
+        """Write the file of a sequence, whole or not at all."""
+        write_json(folder / OUTCOME_FILE, self.as_record())
+
+    @classmethod
+    def read(cls, folder: Path) -> "Outcome":
+        """Read the file of a sequence.
+
+        Raises:
+            RunError: when there is none, or it cannot be used.
+        """
+        path = folder / OUTCOME_FILE
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: cannot be read: {error}") from None
+        if not isinstance(record, dict):
+            raise RunError(f"{path}: expected a mapping, got {type(record).__name__}")
+        return cls.of_record(numbers(record), path)
