@@ -60,7 +60,7 @@ def incremental(
         tasks = Tasks.load(folder.tasks)
     else:
         _require_free(folder)
-        tasks = _cut(sequence, manifest, labels)
+        tasks = cut(sequence, manifest, labels)
     check_sequence(sequence, manifest, tasks)
     with (
         FolderLock(folder.path, "sequence"),
@@ -73,7 +73,12 @@ def incremental(
         return Learning(sequence, folder, tasks, ShardRows(manifest, images=False), labels, labels, quiet).all_tasks()
 
 
-def _cut(sequence: TaskSequence, manifest: Manifest, labels: LabelMatrix) -> Tasks:
+def cut(sequence: TaskSequence, manifest: Manifest, labels: LabelMatrix) -> Tasks:
+    """Return the tasks of a sequence, as its seed and its settings cut them from a prepared set.
+
+    Raises:
+        ConfigError, DataError: see ``make_tasks``.
+    """
     data = sequence.data
     splits = make_splits(
         labels.positives,
