@@ -63,8 +63,8 @@ def incremental(
         tasks = cut(sequence, manifest, labels)
     check_sequence(sequence, manifest, tasks)
     with (
-        FolderLock(folder.path, "sequence"),
-        begun(folder.path, lambda: go_on or _holds_work(folder), _command(folder)),
+        FolderLock(folder.path, "sequence") as lock,
+        begun(folder.path, lambda: go_on or folder.task(1).has_data or lock.lost, _command(folder)),
     ):
         if not go_on:
             tasks.save(folder.tasks)
@@ -116,10 +116,6 @@ def _require_same(folder: SequenceFolder, sequence: TaskSequence, manifest: Mani
             f"{folder.path}: the data in {manifest.folder} is no longer what this sequence was begun with; put the "
             "former data back, or begin anew"
         )
-
-
-def _holds_work(folder: SequenceFolder) -> bool:
-    return folder.task(1).has_data
 
 
 def _command(folder: SequenceFolder) -> str:
