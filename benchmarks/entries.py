@@ -5,8 +5,9 @@ validation rows are damaged like the training rows. Then every seed is trained a
 tested is the epoch that the damaged validation rows choose, and the last one. ``complete`` trains on labels without
 damage and bounds what can be reached; ``bce`` takes what is missing for 0.
 
-Every number goes to ``results/entries/full/``, outside git; a stopped study goes on. The page's numbers are kept in
-``results/entries.json``. Needs the real data beside the project.
+Runs are trained one after the other in this process, on one core. Every one goes to ``results/entries/full/``, outside
+git, and is not trained again; a stopped study goes on. The page's numbers are kept in ``results/entries.json``; of a
+data set, damage and arm only when all its seeds are there. Needs the real data beside the project.
 
 Run: python benchmarks/entries.py [--minutes M] [--data mirflickr14,...] [--damage single,...] [--seeds 5] [--arms ...]
 """
@@ -15,74 +16,43 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from _common import ROOT, commit, left_out, machine
-from _entries_data import DAMAGES, DATA, SETS, damaged
+from _common import ROOT, commit, left_out, machine, one_thread
 
-from d2ace.pipeline.common.cluster.session import ray_session
-from d2ace.pipeline.common.config.sections import RunSection
-from d2ace.pipeline.studies.compare import Study, compare
-from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
+one_thread()
+
+import pandas as pd  # noqa: E402
+from _entries_arms import ARMS, RATES, Kept, best_epoch, planned  # noqa: E402
+from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
+
+from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "entries.json"
 FULL = KEPT.parent / "entries" / "full"
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
-EPOCHS = {"mirflickr14": 12, "yeast": 20, "bibtex": 20, "Corel5k": 20}
 
 
-def policy(name: str, **options: Any) -> dict[str, Any]:
-    """Return uniform rows with an entry policy."""
-    return {"name": "uniform", "entries": {"policy": name, "options": options}}
+class OutOfTimeError(Exception):
+    """No run may start any more."""
 
 
-UNIFORM = {"name": "uniform"}
-D2ACE = {"name": "d2ace", "options": {"warmup": 2, "draws": "systematic", "importance": 0.5, "neighbours": 0}}
-ARMS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
-    "complete": (UNIFORM, "bce", {}),
-    "bce": (UNIFORM, "bce", {}),
-    "asl": (UNIFORM, "asl", {"gamma_neg": 2.0, "gamma_pos": 0.0}),
-    "hill": (UNIFORM, "hill", {}),
-    "splc": (UNIFORM, "splc", {}),
-    "ll-r": (UNIFORM, "ll-r", {}),
-    "ll-ct": (UNIFORM, "ll-ct", {}),
-    "correct": (policy("correct"), "bce", {}),
-    "reject": (policy("reject"), "bce", {}),
-    "soft": (policy("soft"), "bce", {}),
-    "correct-wrong": (policy("correct", suspects="wrong"), "bce", {}),
-    "mixture": (policy("mixture"), "bce", {}),
-    "d2ace": (D2ACE, "bce", {}),
-    "d2ace-correct": ({**D2ACE, "entries": policy("correct")["entries"]}, "bce", {}),
-}
-"""Rows and entries, loss, and options of the loss."""
+class Trainer:
+    """Trains what is missing while there is time.
 
+    Args:
+        minutes: from now on.
+    """
 
-def study(arm: str, name: str, path: Path, rates: tuple[float, ...], seed: int) -> Study:
-    """Return the runs of one arm on one data set at some learning rates."""
-    method, loss, options = ARMS[arm]
-    mlp = {"name": "mlp", "options": {"hidden": [512], "dropout": 0.5}}
-    networks = {f"{rate:g}": {**mlp, "config": {"optimizer": {"lr": rate}}} for rate in rates}
-    return Study.make(
-        {
-            "name": "entries",
-            "data": {path.name: {"path": str(path)}},
-            "networks": networks,
-            "methods": {arm: method},
-            "reference": arm,
-            "folds": None,
-            "seeds": [seed],
-            "config": {
-                "data": {"scale": "standard" if name in ("mirflickr14", "yeast") else "none"},
-                "optimizer": {"name": "adamw", "weight_decay": 0.01, "schedule": "onecycle"},
-                "train": {
-                    "epochs": EPOCHS[name], "batch_size": 128, "loss": loss, "loss_options": options, "monitor": "map"
-                },
-            },
-        }
-    )  # fmt: skip
+    def __init__(self, minutes: float) -> None:
+        self._until, self._kept, self._commit = time.monotonic() + 60 * minutes, Kept(FULL / "runs.jsonl"), commit()
+
+    def run(self, arm: str, name: str, damage: str, rate: float, seed: int) -> dict[str, Any]:
+        """Return one run; raises OutOfTimeError."""
+        path = damaged(name, "clean" if arm == "complete" else damage, seed, FULL / "data")
+        run = planned(arm, name, path, rate, seed)
+        if run not in self._kept and time.monotonic() > self._until:
+            raise OutOfTimeError
+        return self._kept.get(run, FULL / "data" / name, commit=self._commit)
 
 
 def main() -> None:
@@ -96,46 +66,44 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         left_out(f"the real data is not here: {DATA}")
-    until, rows = time.monotonic() + 60 * options.minutes, []
-    with ray_session(RunSection(workers=0)):  # one for all comparisons
+    trainer = Trainer(options.minutes)
+    try:
         for name in options.data.split(","):
             for damage in options.damage.split(","):
                 for arm in options.arms.split(","):
                     if not (arm == "complete" and damage == "clean"):
-                        rows += list(results(name, damage, arm, options.seeds, until))
-    keep(pd.DataFrame(rows))
+                        keep(list(results(trainer, name, damage, arm, options.seeds)))
+    except OutOfTimeError:
+        print("out of time")
+    told(pd.DataFrame(json.loads(KEPT.read_text())["runs"]))
 
 
-def results(name: str, damage: str, arm: str, seeds: int, until: float) -> Iterator[dict[str, Any]]:
-    """Yield a line for every seed of one arm, with the rate that validation chose; nothing when time ran out."""
-    best = None
+def results(trainer: Trainer, name: str, damage: str, arm: str, seeds: int) -> Iterator[dict[str, Any]]:
+    """Yield a line for every seed of one arm, with the rate that validation chose."""
+    searched = {rate: trainer.run(arm, name, damage, rate, 0) for rate in RATES}
+    rate = max(RATES, key=lambda rate: searched[rate]["validation"][best_epoch(searched[rate])])
     for seed in range(seeds):
-        path = damaged(name, "clean" if arm == "complete" else damage, seed, FULL / "data")
-        minutes = max(0.0, (until - time.monotonic()) / 60)
-        rates = RATES if best is None else (best,)
-        table = compare(study(arm, name, path, rates, seed), FULL, minutes=minutes, commit=commit(), quiet=True)
-        if len(table) < len(rates):
-            return
-        if table["error"].notna().any():
-            raise SystemExit(f"{arm} on {path.name}: {table['error'].dropna().iloc[0]}")
-        if best is None:
-            reached = [max(values) for values in table["validation/map"]]
-            best = float(table["network"].iloc[int(np.argmax(reached))])
-        run = table[table["network"] == f"{best:g}"].iloc[0]
-        curve = run["test/map"]
-        yield {
-            "data": name, "damage": damage, "arm": arm, "seed": seed, "rate": best,
-            "chosen": curve[int(run["best_epoch"])], "last": curve[-1],
-        }  # fmt: skip
+        run = trainer.run(arm, name, damage, rate, seed)
+        flags = {key: run[key] for key in run if key.startswith("entries_") or key in ("precision", "recall")}
+        curve = run["test"]
+        place = {"data": name, "damage": damage, "arm": arm, "seed": seed, "rate": rate, "commit": run["commit"]}
+        yield {**place, "chosen": curve[best_epoch(run)], "last": curve[-1], **flags}
 
 
-def keep(new: pd.DataFrame) -> None:
-    """Merge results into what is kept, and print a table of means and tests against ``bce``."""
-    old = pd.DataFrame(json.loads(KEPT.read_text())["runs"]) if KEPT.exists() else pd.DataFrame()
+def keep(new: list[dict[str, Any]]) -> None:
+    """Merge the results of an arm into what is kept."""
+    runs = pd.DataFrame(json.loads(KEPT.read_text())["runs"] if KEPT.exists() else [])
     key = ["data", "damage", "arm", "seed"]
-    runs = pd.concat([old, new]).drop_duplicates(key, keep="last").sort_values(key).reset_index(drop=True)
-    kept = {"machine": machine(), "commit": commit(), "rates": RATES, "runs": runs.to_dict("records")}
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+    runs = pd.concat([runs, pd.DataFrame(new)]).drop_duplicates(key, keep="last").sort_values(key)
+    lines = [run.dropna().to_dict() for _, run in runs.iterrows()]
+    KEPT.write_text(json.dumps({"machine": machine(), "rates": RATES, "runs": lines}, indent=1) + "\n")
+    means = pd.DataFrame(new)
+    print(*means.loc[0, ["data", "damage", "arm", "rate"]], f"chosen {means['chosen'].mean():.4f}", end=" ")
+    print(f"last {means['last'].mean():.4f}", flush=True)
+
+
+def told(runs: pd.DataFrame) -> None:
+    """Print a table of means and tests against ``bce`` for every data set and damage."""
     for place, part in runs.groupby(["data", "damage"]):
         print("\n" + " ".join(place))
         print(summary(part).to_string(float_format="{:.4f}".format))

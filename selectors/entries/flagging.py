@@ -63,7 +63,7 @@ class FlaggingPolicy(JudgingPolicy):
         release: When = 0.33,
         ramp: int = 3,
         gate: float = 0.1,
-        skill: float = 0.6,
+        skill: float = 0.53,
         expected: float | None = None,
         **run: Any,
     ) -> None:
@@ -140,14 +140,17 @@ class FlaggingPolicy(JudgingPolicy):
     def summary(self) -> dict[str, Any]:
         """Return how many entries are planted and flagged, what the gate looks at, and whether it is open.
 
-        Until ``release``, and with ``expected``, nothing is told by planted entries: NaN.
+        ``settled`` is whether the epoch that ended was trained with all flags, or with none for good. Until
+        ``release``, and with ``expected``, nothing is told by planted entries: NaN.
         """
+        is_open = self._is_released and (self._share is not None or self._opens())
         return {
             "planted": len(self.planted[0]) if self.is_planting else 0,
             "flagged": len(self._flagged[0]),
             "wrong_share": self._wrong_share(),
             "skill": self._skill,
-            "gate_open": self._is_released and (self._share is not None or self._opens()),
+            "settled": self._done > self._release + (self._ramp - 1 if is_open else 0),
+            "gate_open": is_open,
             "wrong": self._wrong.copy(),
         }
 

@@ -79,6 +79,7 @@ class Mixture(JudgingPolicy):
             "flagged": len(self._flagged[0]),
             "wrong_share": float(wrong.sum() / max(self.kind.positives.sum(), 1)),
             "separation": self._separation,
+            "settled": self._done > self._release,
             "gate_open": self._separation >= self._least,
             "wrong": wrong,
         }

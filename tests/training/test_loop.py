@@ -217,6 +217,9 @@ def test_a_run_with_an_entry_policy_resumes_bit_for_bit_and_selection_judges_the
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
     records = unbroken.read_metrics()
     assert [record["selection/entries_gate_open"] for record in records] == [True] * 4
+    assert [record["selection/entries_settled"] for record in records] == [False] * 3 + [True]  # ramp: 3 epochs
+    best = CheckpointStore(unbroken.checkpoints).intact().training_state()["best"]
+    assert best["epoch"] == 3 and best["settled"]  # whatever its validation metric
     assert records[0]["selection/entries_planted"] == 0 < records[-1]["selection/entries_flagged"]
     for epoch in range(4):
         seen = read_recording(unbroken.selection, epoch)

@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_GO_ON = "go on with: "
+
 
 @contextmanager
 def begun(folder: Path, holds_work: Callable[[], bool], go_on: str) -> Iterator[None]:
     """Name the way to go on in whatever ends the block early, as a note of the exception; or remove the folder.
+
+    Where one such block lies in another, the outer one's way takes the place of the inner one's, which it includes.
 
     Args:
         folder: made for the work in the block.
@@ -20,7 +24,8 @@ def begun(folder: Path, holds_work: Callable[[], bool], go_on: str) -> Iterator[
         yield
     except BaseException as error:
         if holds_work():
-            error.add_note(f"go on with: {go_on}")
+            others = [note for note in getattr(error, "__notes__", ()) if not note.startswith(_GO_ON)]
+            error.__notes__ = [*others, f"{_GO_ON}{go_on}"]
         else:
             shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -6,7 +6,7 @@ from ...common.errors import RunError
 from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import replacing
 from ...runs.run_folder import RunFolder
-from ...studies.incremental.outcome import OUTCOME_FILE, Outcome
+from ...studies.incremental.outcome import OUTCOME_FILE, OUTCOMES_FILE, Outcome
 
 
 def report(source: str | Path, out: str | Path | None = None, *, data: str | Path | None = None) -> Path:
@@ -16,7 +16,7 @@ def report(source: str | Path, out: str | Path | None = None, *, data: str | Pat
 
     Args:
         source: a run folder, or the ``table.parquet`` of a comparison or a sweep, or the folder that holds it, or the
-            folder of a sequence of tasks.
+            folder of a sequence of tasks or of a study of such.
         out: the file to write; None for ``report.html`` in the source's folder.
         data: where a run's data lies now, if it was moved.
 
@@ -50,6 +50,12 @@ def _page(path: Path, folder: Path, data: str | Path | None) -> str:
         from .incremental_report import incremental_page
 
         return incremental_page([Outcome.read(folder)], folder.resolve().name)
+    if (folder / OUTCOMES_FILE).is_file():
+        from ...studies.incremental.study_table import OutcomeTable
+        from .incremental_report import incremental_page
+
+        outcomes = OutcomeTable(folder)
+        return incremental_page(outcomes.outcomes(), folder.resolve().name, outcomes.reference())
     if path.is_file() or (path / "table.parquet").is_file() or (path / "parts").is_dir():
         from ...studies.compare.table import read_table
         from .comparison_report import comparison_page
@@ -57,5 +63,6 @@ def _page(path: Path, folder: Path, data: str | Path | None) -> str:
         return comparison_page(read_table(path), folder.resolve().name)
     raise RunError(
         f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet "
-        "or its folder, the folder of a sweep (it holds sweep.yaml), or that of a sequence of tasks (outcome.json)"
+        "or its folder, the folder of a sweep (it holds sweep.yaml), or that of a sequence of tasks or of a study of "
+        "sequences (outcome.json, outcomes.jsonl)"
     )

@@ -2,18 +2,16 @@
 
 import json
 import logging
-import os
 import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import ray
 from ray.exceptions import RayError
 from tqdm import tqdm
 
@@ -27,12 +25,10 @@ from ...common.storage.folder_lock import FolderLock
 from ...data.manifest import Manifest
 from ...training.checks import check, check_data, require_all_epochs
 from ..origin import package_version
+from ..ray_tasks import as_they_end, why_killed
 from .study import Study, StudyRun
 from .study_run import train_run
 from .table import ResultTable
-
-KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_TOP_PAD_": str(2**28)}
-"""Lets glibc use freed memory again where it would return it: tensors of many MB each step cost page faults else."""
 
 
 def compare(
@@ -143,33 +139,12 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the row of every run as it ends, with at most ``parallel`` under way; none starts after the deadline."""
     neighbours.mkdir(parents=True, exist_ok=True)
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    at_once = min(parallel or max(1, cpus // todo[0].study.threads), len(todo))
-    kept = {name: value for name, value in KEPT_MEMORY.items() if name not in os.environ}
-    task = ray.remote(
-        num_cpus=min(todo[0].study.threads, cpus),
-        num_gpus=todo[0].study.gpus_per_run,
-        runtime_env={"env_vars": kept} if kept else None,
-        max_retries=0,
-    )(_run)
-    waiting = iter(todo)
-    under_way = {task.remote(run, neighbours): run for run in islice(waiting, at_once)}
-    while under_way:
-        (ready,), _ = ray.wait(list(under_way), num_returns=1)
-        ended = under_way.pop(ready)
-        free = 1 if time.perf_counter() < deadline else 0
-        under_way |= {task.remote(run, neighbours): run for run in islice(waiting, free)}
-        yield _outcome(ready, ended)
-
-
-def _outcome(reference: ray.ObjectRef, run: StudyRun) -> dict[str, Any]:
-    """Return the row of a run that has ended; of one whose process was killed, that it was."""
-    try:
-        return ray.get(reference)
-    except RayError as error:
-        told = str(error).strip().splitlines() or [""]
-        why = f"its process was killed ({type(error).__name__}: {told[0]}); fewer runs at a time need less memory"
-        return _beginning(run) | {"error": why, "finished": _now()}
+    cpus, gpus = todo[0].study.threads, todo[0].study.gpus_per_run
+    work = partial(_run, neighbours=neighbours)
+    for run, row in as_they_end(work, todo, cpus=cpus, gpus=gpus, parallel=parallel, deadline=deadline):
+        if isinstance(row, RayError):
+            row = _beginning(run) | {"error": why_killed(row), "finished": _now()}
+        yield row
 
 
 def _run(run: StudyRun, neighbours: Path) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import numpy as np
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
+from ...training.hooks.validation import is_better, is_settled
 from ...training.learner import torch_threads
 from ...training.local_run import LocalRun, Prepared
-from ...training.metrics import METRICS, best_of, label_average_precision
+from ...training.metrics import METRICS, label_average_precision
 from .study import StudyRun
 
 
@@ -45,19 +46,22 @@ def train_run(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, A
 def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:
     """Train all epochs and return what they gave, as columns."""
     epochs: list[dict[str, float]] = []
-    best, best_tested = 0, (np.zeros((0, 0)), np.zeros((0, 0)))
-    monitor = f"validation/{run.config.train.monitor}"
+    best: dict[str, Any] = {}
+    best_tested = np.zeros((0, 0)), np.zeros((0, 0))
+    monitor = run.config.train.monitor
     for epoch in range(run.config.train.epochs):
         record = local.epoch(epoch)
         record |= _metrics(local, "validation", *local.predict("validation"))
         tested = local.predict("test")
         epochs.append(record | _metrics(local, "test", *tested))
-        if epoch == 0 or best_of(run.config.train.monitor, record[monitor], epochs[best][monitor]):
-            best, best_tested = epoch, tested
+        settled = is_settled(local.training, epoch)
+        found = {"epoch": epoch, "value": record[f"validation/{monitor}"], "settled": settled}
+        if not best or is_better(monitor, found, best):
+            best, best_tested = found, tested
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
     return columns | {
-        "best_epoch": best,
-        "monitor": run.config.train.monitor,
+        "best_epoch": best["epoch"],
+        "monitor": monitor,
         "label_names": list(local.data.labels),
         "label_positives": list(local.data.context.label_counts),
         "test_label_ap": _label_precision(*best_tested).tolist(),

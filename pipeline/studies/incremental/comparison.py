@@ -56,9 +56,7 @@ def values(outcomes: Sequence[Outcome], number: str) -> pd.DataFrame:
 def judged(
     outcomes: Sequence[Outcome], number: str, reference: str, *, alpha: float = 0.05, level: float = 0.95
 ) -> tuple[Verdict, ...]:
-    """Compare every method with the reference in one number; differences are positive where a method is better.
-
-    Methods without a pair are left out; p is Holm-corrected for the others.
+    """Compare every method with the reference in one number; see ``judged_values``.
 
     Args:
         outcomes: of one cell.
@@ -70,15 +68,31 @@ def judged(
     Raises:
         RunError: for an unknown number or method.
     """
-    names, table = methods(outcomes), values(outcomes, number)
+    names = methods(outcomes)
     if reference not in names:
         raise RunError(f"no sequence is of the method {reference!r}{did_you_mean(reference, names)}")
+    return judged_values(values(outcomes, number), sign_of(number), reference, alpha=alpha, level=level)
+
+
+def judged_values(
+    table: pd.DataFrame, sign: int, reference: str, *, alpha: float = 0.05, level: float = 0.95
+) -> tuple[Verdict, ...]:
+    """Compare every method with the reference; differences are positive where a method is better.
+
+    Methods without a pair are left out; p is Holm-corrected for the others.
+
+    Args:
+        table: method, order, seed, value; one row a sequence of one cell.
+        sign: 1 where larger values are better, else -1.
+        reference: name of a method.
+        alpha: see ``judged``.
+        level: likewise.
+    """
     theirs = table[table["method"] == reference].drop(columns="method")
     compared = {}
-    for name in names:
-        ours = table[table["method"] == name]
-        pairs = ours.merge(theirs, on=["order", "seed"], suffixes=("", "_reference"))
+    for name in table["method"].unique():
+        pairs = table[table["method"] == name].merge(theirs, on=["order", "seed"], suffixes=("", "_reference"))
         if name != reference and len(pairs):
-            gains = sign_of(number) * (pairs["value"] - pairs["value_reference"]).to_numpy(np.float64)
-            compared[name] = pairs.assign(data="", network="", difference=rounded(gains))
+            gains = sign * (pairs["value"] - pairs["value_reference"]).to_numpy(np.float64)
+            compared[str(name)] = pairs.assign(data="", network="", difference=rounded(gains))
     return judge(compared, Rules("pair", alpha, level, "cell")) if compared else ()

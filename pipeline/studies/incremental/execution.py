@@ -60,11 +60,11 @@ def incremental(
         tasks = Tasks.load(folder.tasks)
     else:
         _require_free(folder)
-        tasks = _cut(sequence, manifest, labels)
+        tasks = cut(sequence, manifest, labels)
     check_sequence(sequence, manifest, tasks)
     with (
-        FolderLock(folder.path, "sequence"),
-        begun(folder.path, lambda: go_on or _holds_work(folder), _command(folder)),
+        FolderLock(folder.path, "sequence") as lock,
+        begun(folder.path, lambda: go_on or folder.task(1).has_data or lock.lost, _command(folder)),
     ):
         if not go_on:
             tasks.save(folder.tasks)
@@ -73,7 +73,12 @@ def incremental(
         return Learning(sequence, folder, tasks, ShardRows(manifest, images=False), labels, labels, quiet).all_tasks()
 
 
-def _cut(sequence: TaskSequence, manifest: Manifest, labels: LabelMatrix) -> Tasks:
+def cut(sequence: TaskSequence, manifest: Manifest, labels: LabelMatrix) -> Tasks:
+    """Return the tasks of a sequence, as its seed and its settings cut them from a prepared set.
+
+    Raises:
+        ConfigError, DataError: see ``make_tasks``.
+    """
     data = sequence.data
     splits = make_splits(
         labels.positives,
@@ -111,10 +116,6 @@ def _require_same(folder: SequenceFolder, sequence: TaskSequence, manifest: Mani
             f"{folder.path}: the data in {manifest.folder} is no longer what this sequence was begun with; put the "
             "former data back, or begin anew"
         )
-
-
-def _holds_work(folder: SequenceFolder) -> bool:
-    return folder.task(1).has_data
 
 
 def _command(folder: SequenceFolder) -> str:

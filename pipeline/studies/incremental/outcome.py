@@ -11,7 +11,9 @@ from ...common.errors import RunError
 from ...common.storage.json_files import numbers, write_json
 from .metrics import sequence_metrics
 
-OUTCOME_FILE = "outcome.json"
+OUTCOME_FILE, OUTCOMES_FILE = "outcome.json", "outcomes.jsonl"
+"""What a sequence leaves, and what a study of sequences leaves."""
+
 _SCHEMA = 1
 
 

@@ -126,14 +126,7 @@ class TaskSequence(Section):
             ConfigError: with the file (and line, for bad YAML), listing everything that is wrong.
         """
         values = read_settings(path, "keys such as 'data:' and 'protocol:'")
-        folder = Path(path).resolve().parent
-        values = absolute_paths(values, folder)
-        parts = {
-            name: absolute_paths(values[name], folder)
-            for name in ("config", "first", "later")
-            if isinstance(values.get(name), Mapping)
-        }
-        return cls.make({**values, **parts}, str(path))
+        return cls.make(absolute_parts(values, Path(path).resolve().parent), str(path))
 
     def save(self, path: Path) -> None:
         """Write the sequence, defaults included, as YAML."""
@@ -165,6 +158,22 @@ class TaskSequence(Section):
     def run_seed(self, number: int) -> int:
         """Return the seed of a task's run: every task draws anew."""
         return int(key(self.seed, "incremental task", number)[0]) >> 33
+
+
+def absolute_parts(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the keys of a sequence, not validated yet, with all paths in them absolute.
+
+    Args:
+        values: as they come from YAML.
+        folder: absolute, what relative paths are relative to.
+    """
+    values = absolute_paths(values, folder)
+    parts = {
+        name: absolute_paths(values[name], folder)
+        for name in ("config", "first", "later")
+        if isinstance(values.get(name), Mapping)
+    }
+    return {**values, **parts}
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> list[str]:

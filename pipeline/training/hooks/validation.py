@@ -1,5 +1,6 @@
 """Validation after every epoch, and the best weights so far."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..loop import Epoch, Hook, Training
@@ -10,8 +11,8 @@ class Validation(Hook):
     """Records all metrics of the validation rows, and keeps the weights of the epoch with the best monitored one.
 
     Attributes:
-        best: ``epoch``, ``value`` and ``weights`` of the best epoch so far; None before the first, on other workers
-            than the first, and without validation rows.
+        best: ``epoch``, ``value``, ``settled`` and ``weights`` of the best epoch so far; None before the first, on
+            other workers than the first, and without validation rows.
     """
 
     def __init__(self) -> None:
@@ -28,9 +29,9 @@ class Validation(Hook):
         metrics = evaluate_predictions(probabilities, labels, training.config.train.threshold)
         epoch.record |= metrics
         monitor = training.config.train.monitor
-        if self.best is None or best_of(monitor, metrics[monitor], self.best["value"]):
-            weights = training.learner.weights()
-            self.best = {"epoch": epoch.number, "value": metrics[monitor], "weights": weights}
+        found = {"epoch": epoch.number, "value": metrics[monitor], "settled": is_settled(training, epoch.number)}
+        if self.best is None or is_better(monitor, found, self.best):
+            self.best = found | {"weights": training.learner.weights()}
 
     def state_dict(self, training: Training) -> dict[str, Any]:
         """Return the best epoch so far."""
@@ -39,3 +40,24 @@ class Validation(Hook):
     def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
         """Take over the best epoch so far."""
         self.best = state["best"]
+
+
+def is_settled(training: Training, epoch: int) -> bool:
+    """Return whether an epoch was trained with what the run's entry policy decided in the end; True without one.
+
+    On the first worker only.
+    """
+    if training.config.selector.entries is None:
+        return True
+    return bool(training.selection.record(epoch).get("entries_settled", True))
+
+
+def is_better(monitor: str, new: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Return whether an epoch is better than the best one before, by ``value``; one that is ``settled`` always is.
+
+    Validation labels have the faults of the training labels. A network that believes them agrees with them more than
+    one that was trained with corrected ones, whatever it knows: the two are not to be compared [own].
+    """
+    if new["settled"] != best.get("settled", True):  # checkpoints of older versions do not say
+        return bool(new["settled"])
+    return best_of(monitor, new["value"], best["value"])

@@ -107,10 +107,12 @@ def test_planted_entries_are_positives_trained_as_zeros_until_their_release():
 def test_flags_grow_to_their_number_over_the_ramp():
     policy = make("correct", damaged(), ramp=3)
     run(policy, RELEASE - 1)
-    sizes = []
+    sizes, settled = [], []
     for epoch in range(RELEASE - 1, EPOCHS):
         run(policy, 1, epoch)
         sizes.append(len(policy.targets()))
+        settled.append(policy.summary()["settled"])
+    assert settled == [False] * 3 + [True] * (len(settled) - 3)  # no epoch before was trained with all flags
     expected = policy.summary()["wrong"]
     assert sizes == [int(np.rint(min(1, k / 3) * expected).sum()) for k in range(1, len(sizes) + 1)]
 
@@ -121,7 +123,8 @@ def test_the_gate_leaves_clean_labels_alone(name):
     run(policy, EPOCHS, labels=truth())
     assert policy.targets() is None
     summary = policy.summary()
-    assert not summary["gate_open"] and summary["flagged"] == 0 and summary["wrong_share"] < 0.1
+    assert summary["settled"] and not summary["gate_open"]
+    assert summary["flagged"] == 0 and summary["wrong_share"] < 0.1
     assert policy.tells_chances and policy.chances(0, 200).sum() < 25
 
 
@@ -174,7 +177,10 @@ def test_the_gate_of_a_mixture_is_the_separation_of_its_components():
     clean, noisy = make("mixture", truth()), make("mixture", with_wrong()[0])
     assert np.isnan(clean.summary()["separation"]) and not clean.summary()["gate_open"]
     for policy in (clean, noisy):
-        run(policy, EPOCHS)
+        run(policy, RELEASE)
+        assert not policy.summary()["settled"]
+        run(policy, EPOCHS - RELEASE, RELEASE)
+        assert policy.summary()["settled"]
     assert clean.targets() is None and not clean.summary()["gate_open"]
     apart = noisy.summary()["separation"]
     assert clean.summary()["separation"] < 3.0 < apart

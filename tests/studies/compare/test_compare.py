@@ -16,6 +16,7 @@ from d2ace.pipeline.studies import origin
 from d2ace.pipeline.studies.compare import compare, compare_methods, execution, read_table
 from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.compare.table import SCHEMA, ResultTable
+from d2ace.pipeline.studies.ray_tasks import KEPT_MEMORY
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -77,16 +78,16 @@ def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
 
 def test_runs_keep_freed_memory_unless_the_user_decides(make_study, tmp_path, monkeypatch):
     def environment(run, neighbours):
-        return {name: os.environ.get(name) for name in execution.KEPT_MEMORY}
+        return {name: os.environ.get(name) for name in KEPT_MEMORY}
 
     monkeypatch.setattr(execution, "_run", environment)
-    mine = next(iter(execution.KEPT_MEMORY))
+    mine = next(iter(KEPT_MEMORY))
     runs = list(make_study().runs())[:1]
     row = next(execution._rows(runs, tmp_path, 1, float("inf")))
-    assert row == execution.KEPT_MEMORY
+    assert row == KEPT_MEMORY
     monkeypatch.setenv(mine, "7")
     row = next(execution._rows(runs, tmp_path, 1, float("inf")))
-    assert row == {**execution.KEPT_MEMORY, mine: None}  # this Ray was started before the user's choice
+    assert row == {**KEPT_MEMORY, mine: None}  # this Ray was started before the user's choice
 
 
 def test_no_run_starts_after_the_time_is_up(make_study, tmp_path):

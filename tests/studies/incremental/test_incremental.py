@@ -11,6 +11,7 @@ from small_sequence import CLASSES, small_sequence, write_classes
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.common.storage.json_files import as_json
+from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
@@ -147,7 +148,8 @@ def test_a_killed_sequence_goes_on_with_the_next_batch_of_its_task_and_ends_as_i
     monkeypatch.setattr(whole_run, "TellProgress", second_one_kills)
     with pytest.raises(KeyboardInterrupt) as caught:
         incremental(sequence, folder.path, quiet=True)
-    assert "--resume" in caught.value.__notes__[-1]
+    (note,) = caught.value.__notes__
+    assert note.startswith("go on with: d2ace incremental ") and note.endswith(" --resume")
     first = (folder.task(1).run / "model.pt").stat().st_mtime_ns
     assert folder.task(1).read_record() is not None and folder.task(2).read_record() is None
     with pytest.raises(RunError, match="a sequence was begun here; go on with it: --resume"):
@@ -204,6 +206,32 @@ def test_a_folder_is_of_one_sequence_and_of_its_data(data, learned, tmp_path):
     changed.save()
     with pytest.raises(RunError, match="no longer what this sequence was begun with"):
         incremental(small_sequence(tmp_path, "fine-tune"), folder.path, go_on=True)
+
+
+def test_images_a_backbone_and_a_query_head_learn_as_tables_do(tmp_path):
+    """One whole sequence, since all of them have code of their own on the way from a task to the next."""
+    pytest.importorskip("transformers")
+    digit_scenes.build(tmp_path / "digits", rows=100)
+    resnet = {"embedding_size": 8, "hidden_sizes": [8], "depths": [1], "layer_type": "basic"}
+    head = {"head": "query", "head_options": {"width": 8, "attention_heads": 2, "queries": 10}}
+    config = {
+        "model": {"name": "huggingface", "options": {"architecture": "resnet", "config": resnet, **head}},
+        "images": {"size": 16, "flip": 0.5},
+        "selector": {"name": "uniform"},
+        "train": {"epochs": 1, "batch_size": 32, "ema": 0.5},
+        "run": {"workers": 0},
+    }
+    values = {"protocol": "B0-C5", "config": config, "memory": {"per_class": 2}, "class_order": "seeded"}
+    folder = SequenceFolder(tmp_path / "out")
+    outcome = incremental(small_sequence(tmp_path / "digits", **values), folder.path, quiet=True)
+    assert [len(task["label_ap"]) for task in outcome.tasks] == [5, 10]
+    first, second = (TrainedRun.open(folder.task(task).run) for task in (1, 2))
+    assert second.data.scaler.to_dict() == first.data.scaler.to_dict()
+    assert [tuple(run.weights()["head.queries"].shape) for run in (first, second)] == [(5, 8), (10, 8)]
+    few = {**config, "model": {"name": "huggingface", "options": {**config["model"]["options"]}}}
+    few["model"]["options"]["head_options"] = {**head["head_options"], "queries": 6}
+    with pytest.raises(ConfigError, match=r"head_options\.queries of at least the number of all labels"):
+        incremental(small_sequence(tmp_path / "digits", **{**values, "config": few}), tmp_path / "few")
 
 
 def test_the_command_learns_goes_on_and_prints_a_table(data, tmp_path, capsys, monkeypatch):
