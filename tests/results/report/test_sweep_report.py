@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from scipy import stats
 from small_sweep import EPOCHS, by_pressure, write_sweep, write_table
 
 from d2ace.pipeline.common.errors import ConfigError, RunError
-from d2ace.pipeline.results.report import report
+from d2ace.pipeline.results.report import report, sweep_importance
 from d2ace.pipeline.results.report.sweep_source import SweepSource
 
 CHANGED = "What best.yaml changes"
@@ -37,6 +38,15 @@ def rows(folder: Path) -> list[dict]:
 
 def spoken(page: Page) -> list[str]:
     return [values.get("aria-label") or "" for tag, values in page.elements if tag == "svg"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_forest() -> Iterator[None]:
+    """What a forest finds is the matter of ``test_sweep_importance``."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sweep_importance, "_TREES", 20)
+        patched.setattr(sweep_importance, "_REPEATS", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
