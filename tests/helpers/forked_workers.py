@@ -37,7 +37,7 @@ FIRST = (
     "scipy.sparse",
     "d2ace.selectors.api",
 )
-THEN = ("ray.train.torch", "ray.data", "d2ace.pipeline.training.whole_run")
+THEN = ("ray.train.torch", "ray.data", "d2ace.pipeline.training.worker", "d2ace.pipeline.training.whole_run")
 LARGEST = 1 << 17
 """Bytes of a request: the arguments and the environment of one worker."""
 LAUNCHER = """#!{python} -ISE
