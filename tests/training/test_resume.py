@@ -35,33 +35,33 @@ def unbroken(table, tmp_path_factory):
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.slow("two workers and two ranges of rows start, are killed and start again")
 def test_killed_processes_do_not_change_a_run_of_streamed_images(tmp_path):
-    """First both workers and one range of two, then the selection actor; the other run has none of them."""
+    """First one range of two, then both workers, then the selection actor; the other run has none of them."""
     config = {
         "data": {"path": str(digit_scenes.build(tmp_path / "digits", rows=300).folder)},
         "images": {"size": 24, "random_crop_scale": [0.5, 1.0], "flip": 0.5},
         "model": {"name": "small-cnn", "options": {"widths": [8, 8]}},
         "selector": {"name": "d2ace", "options": {"warmup": 1}},
-        "train": {"epochs": 8, "batch_size": 16},
+        "train": {"epochs": 10, "batch_size": 16},
         "run": {"storage": str(tmp_path), "checkpoint_steps": 3, "workers": 0, "name": "gather"},
     }
     expected = fit(config, quiet=True)
-    victims = Victim("RangeActor", 1, most=1), Victim("RayTrainWorker", 1), Victim("SelectionActor", 4)
+    victims = Victim("RangeActor", 1, most=1), Victim("RayTrainWorker", 3), Victim("SelectionActor", 6)
     killer = Killer(tmp_path / "stream", *victims)
     killer.start()
     changes = ["run.name=stream", "run.workers=2", "run.feed=stream", "selector.ranges=2"]
     result = fit(Config.make(config).with_overrides(changes), quiet=True)
     assert [victim for victim, _ in killer.killed] == list(victims)
-    assert all(epoch < 7 for _, epoch in killer.killed)
-    assert [record["epoch"] for record in result.history] == list(range(8))
-    assert len(set(orders(result.folder))) == 8
+    assert all(epoch < 9 for _, epoch in killer.killed)
+    assert [record["epoch"] for record in result.history] == list(range(10))
+    assert len(set(orders(result.folder))) == 10
     assert result.test == expected.test
     assert equal_runs(result.folder, expected.folder)
     assert (result.folder / "result.json").read_text().count('"feed": "stream"') == 1
 
 
-@pytest.mark.slow("a command in a process of its own with a worker, then two workers")
+@pytest.mark.slow("a command in a process of its own with a worker, then two workers that are killed, too")
 def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path, ray_session):
-    """Ray lives on, as a cluster does, and has to end what belonged to the driver."""
+    """Ray lives on, as a cluster does, and has to end what belonged to the driver. Rows are gathered from the store."""
     data = write_table(tmp_path / "table", shard_rows=N_ROWS)
     config = make_config("run.name=a", "run.workers=1", f"data.path={data}", *LONG)
     config.save(tmp_path / "config.yaml")
@@ -79,8 +79,11 @@ def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unb
         driver.kill()
         driver.wait()
     stopped_at = store.latest()
-    assert stopped_at is not None and stopped_at.epoch < 11
+    assert stopped_at is not None and stopped_at.epoch < 10
+    killer = Killer(folder, Victim("RayTrainWorker", stopped_at.epoch + 1))
+    killer.start()
     result = resume(folder, quiet=True, workers=2)
+    assert killer.killed
     assert [record["epoch"] for record in result.history] == list(range(12))
     assert equal_runs(folder, unbroken.folder)
 
