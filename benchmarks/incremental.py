@@ -2,11 +2,11 @@
 
 Digit-scenes by B0-C2 and B4-C2 with a small convolutional network, and the pooled features of photographs by B0-C2 and
 B6-C2 with one hidden layer; five seeds times three class orders; then a table over forms and constants of AKD. Every
-call trains what is missing within the minutes given, seed after seed, and writes the part "Class-incremental
-learning" of ``benchmarks/RESULTS.md`` from all that is there. The photographs are left out where they are not beside
+call trains what is missing within the minutes given, seed after seed, and writes ``benchmarks/INCREMENTAL.md`` from
+all that is there. The photographs are left out where they are not beside
 the project.
 
-Run: python benchmarks/incremental.py [--minutes M] [--seeds N] [--only main|sensitivity]
+Run: python benchmarks/incremental.py [--minutes M] [--seeds N] [--only main|sensitivity] [--data NAME]
 """
 
 import argparse
@@ -22,14 +22,15 @@ from _common import ROOT, commit, machine, one_thread
 
 one_thread()
 
-from _incremental_part import NUMBERS, RELABELLED, TABLE, with_incremental  # noqa: E402
+from _incremental_page import NUMBERS, RELABELLED, TABLE, incremental_page  # noqa: E402
 
 from d2ace.pipeline.data import digit_scenes  # noqa: E402
 from d2ace.pipeline.data.from_tables.prepare import prepare  # noqa: E402
 from d2ace.pipeline.studies.incremental import Outcome, SequenceStudy, run_study  # noqa: E402
+from d2ace.pipeline.studies.incremental.study_table import OutcomeTable  # noqa: E402
 
 FEATURES = ROOT.parent / "shared" / "data" / "mirflickr14" / "efficientnet-lite0.npz"
-PAGE = ROOT / "benchmarks" / "RESULTS.md"
+PAGE = ROOT / "benchmarks" / "INCREMENTAL.md"
 WORK = ROOT / "benchmarks" / "results" / "incremental"
 """Complete outcomes, and what a killed call was at; the table keeps the numbers."""
 
@@ -47,7 +48,7 @@ DATA: dict[str, dict[str, Any]] = {
             "memory": {"per_class": 10},
             "config": {
                 "model": {"name": "small-cnn", "options": {"widths": [8, 16, 32, 32]}},
-                "train": {"epochs": 6, "batch_size": 32},
+                "train": {"epochs": 12, "batch_size": 32},
                 "optimizer": {"lr": 5e-3},
             },
         },
@@ -101,15 +102,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no sequence after that time")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of the comparison")
     parser.add_argument("--only", choices=("main", "sensitivity"), help="one of the two studies")
+    parser.add_argument("--data", choices=tuple(DATA), help="one of the two data sets")
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
-        data = prepared(Path(folder))
+        data = {name: path for name, path in prepared(Path(folder)).items() if options.data in (None, name)}
         for kind, study in studies(data, options.seeds, options.only):
-            left = (deadline - time.monotonic()) / 60
-            if left > 0:
-                train(kind, study, left)
-    PAGE.write_text(with_incremental(PAGE.read_text(), machine()))
+            train(kind, study, (deadline - time.monotonic()) / 60)
+    PAGE.write_text(incremental_page(read_table(), machine()))
     print(f"written: {PAGE.relative_to(ROOT)}")
     for line in lost():
         print(line)
@@ -171,18 +171,25 @@ def study(
 
 
 def train(kind: str, wanted: SequenceStudy, minutes: float) -> None:
-    """Train what the table lacks, and add it."""
-    table = pd.read_csv(TABLE, dtype={"order": str}) if TABLE.is_file() else pd.DataFrame({"study": [], "key": []})
+    """Train what the table lacks, if there are minutes left, and add what is there now."""
+    table = read_table()
     known = set(table.loc[table["study"] == kind, "key"])
     members = {(m.data, m.sequence.protocol, m.method, m.order, m.sequence.seed): m.key for m in wanted.members()}
     if known >= set(members.values()):
         return
-    for outcome in run_study(wanted, WORK, minutes=minutes, skip=known):
+    if minutes > 0:
+        run_study(wanted, WORK, minutes=minutes, skip=known)
+    for outcome in OutcomeTable(WORK).outcomes(list(wanted.members())):
         key = members[outcome.data, outcome.protocol, outcome.name, outcome.order, outcome.seed]
         if key not in known:
             table = pd.concat([table, pd.DataFrame([row(kind, key, outcome)])], ignore_index=True)
     TABLE.parent.mkdir(exist_ok=True)
     table.to_csv(TABLE, index=False, float_format="%.4f")
+
+
+def read_table() -> pd.DataFrame:
+    """Return what is kept, one row a sequence."""
+    return pd.read_csv(TABLE, dtype={"order": str}) if TABLE.is_file() else pd.DataFrame({"study": [], "key": []})
 
 
 def row(kind: str, key: str, outcome: Outcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The part "Class-incremental learning" of RESULTS.md: what the table of ``incremental.py`` says."""
+"""The page INCREMENTAL.md: what the table of ``incremental.py`` says."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -11,7 +11,6 @@ from d2ace.pipeline.studies.compare.summary import markdown_table
 from d2ace.pipeline.studies.incremental.comparison import judged_values, sign_of
 
 TABLE = ROOT / "benchmarks" / "results" / "incremental.csv"
-HEADING = "## Class-incremental learning"
 NUMBERS = {
     "last_map": "last mAP",
     "average_map": "average mAP",
@@ -36,17 +35,13 @@ D2ACE = ("rebll", "rebll-d2ace")
 """The same method with uniform batches and with those of D2ACE."""
 
 
-def with_incremental(page: str, machine: Mapping[str, Any]) -> str:
-    """Return the page with its part written anew; as it is while there are no results."""
-    if not TABLE.is_file():
-        return page
-    before, _, rest = page.partition(f"{HEADING}\n")
-    after = rest.partition("\n## ")[2]
-    part = "\n\n".join(_part(pd.read_csv(TABLE, dtype={"order": str}), machine))
-    return f"{before.rstrip()}\n\n{part}\n" + (f"\n## {after}" if after else "")
+def incremental_page(table: pd.DataFrame, machine: Mapping[str, Any]) -> str:
+    """Return the whole page.
 
-
-def _part(table: pd.DataFrame, machine: Mapping[str, Any]) -> list[str]:
+    Args:
+        table: one row a sequence, see ``incremental.row``.
+        machine: of ``_common.machine``.
+    """
     facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
     about = (
         f"Written by `python benchmarks/incremental.py`. {len(table)} sequences, commits "
@@ -54,13 +49,13 @@ def _part(table: pd.DataFrame, machine: Mapping[str, Any]) -> list[str]:
         "so many exemplars a class; every method but rebll-d2ace has uniform batches. Pairs share class order and seed."
         " Forms and constants of AKD, and how predictions become labels, are this project's own."
     )
-    parts = [HEADING, about]
+    parts = ["# Class-incremental learning: results", about]
     main = table[table["study"] == "main"]
     for (data, protocol), cell in main.groupby(["data", "protocol"], sort=False):
-        parts += [f"### Incremental: {data}, {protocol}", *_cell(cell)]
+        parts += [f"## {data}, {protocol}", *_cell(cell)]
     if len(tried := table[table["study"] == "sensitivity"]):
-        parts += ["### Incremental: forms and constants of AKD", *_sensitivity(tried)]
-    return parts
+        parts += ["## Forms and constants of AKD", *_sensitivity(tried)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _cell(cell: pd.DataFrame) -> list[str]:
