@@ -1,10 +1,10 @@
 """Do the parts of RebLL help where labels arrive task after task? Each method against the one before, paired.
 
-Digit-scenes by B0-C2 and B4-C2 with a small convolutional network, and the pooled features of photographs by B0-C2 and
-B6-C2 with one hidden layer; five seeds times three class orders; then a table over forms and constants of AKD. Every
-call trains what is missing within the minutes given, seed after seed, and writes ``benchmarks/INCREMENTAL.md`` from
-all that is there. The photographs are left out where they are not beside
-the project.
+Digit-scenes by B0-C2 and B4-C2 with a small convolutional network, the pooled features of photographs by B0-C2 and
+B6-C2 with one hidden layer, and a small table (emotions in music) by B0-C2 and B2-C2 likewise; five seeds times three
+class orders; then a table over forms and constants of AKD. Every call trains what is missing within the minutes given,
+seed after seed, and writes ``benchmarks/INCREMENTAL.md`` from all that is there. Photographs and table are left out
+where they are not beside the project.
 
 Run: python benchmarks/incremental.py [--minutes M] [--seeds N] [--only main|sensitivity] [--data NAME]
 """
@@ -29,7 +29,12 @@ from d2ace.pipeline.data.from_tables.prepare import prepare  # noqa: E402
 from d2ace.pipeline.studies.incremental import Outcome, SequenceStudy, run_study  # noqa: E402
 from d2ace.pipeline.studies.incremental.study_table import OutcomeTable  # noqa: E402
 
-FEATURES = ROOT.parent / "shared" / "data" / "mirflickr14" / "efficientnet-lite0.npz"
+BESIDE = ROOT.parent / "shared" / "data"
+SOURCES = {
+    "mirflickr14": BESIDE / "mirflickr14" / "efficientnet-lite0.npz",
+    "emotions": BESIDE / "mulan" / "emotions",
+}
+"""What ``prepare`` reads; the first are pooled features of photographs."""
 PAGE = ROOT / "benchmarks" / "INCREMENTAL.md"
 WORK = ROOT / "benchmarks" / "results" / "incremental"
 """Complete outcomes, and what a killed call was at; the table keeps the numbers."""
@@ -61,6 +66,17 @@ DATA: dict[str, dict[str, Any]] = {
                 "model": {"name": "mlp", "options": {"hidden": [128]}},
                 "train": {"epochs": 6, "batch_size": 64},
                 "optimizer": {"lr": 1e-3},
+            },
+        },
+    },
+    "emotions": {
+        "protocols": ["B0-C2", "B2-C2"],
+        "sequence": {
+            "memory": {"per_class": 10},
+            "config": {
+                "model": {"name": "mlp", "options": {"hidden": [64]}},
+                "train": {"epochs": 15, "batch_size": 32},
+                "optimizer": {"lr": 5e-3},
             },
         },
     },
@@ -102,7 +118,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no sequence after that time")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of the comparison")
     parser.add_argument("--only", choices=("main", "sensitivity"), help="one of the two studies")
-    parser.add_argument("--data", choices=tuple(DATA), help="one of the two data sets")
+    parser.add_argument("--data", choices=tuple(DATA), help="one of the data sets")
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
@@ -119,11 +135,12 @@ def prepared(folder: Path) -> dict[str, Path]:
     """Write the data sets and return their folders."""
     found = {"digit-scenes": folder / "digit-scenes"}
     digit_scenes.build(found["digit-scenes"], rows=2000, label_noise=0.0)
-    if FEATURES.is_file():
-        found["mirflickr14"] = folder / "mirflickr14"
-        prepare(FEATURES, found["mirflickr14"])
-    else:
-        print(f"left out: the features of the photographs are not here: {FEATURES}")
+    for name, source in SOURCES.items():
+        if not BESIDE.is_dir():
+            print(f"left out: {name} is not here: {source}")
+            continue
+        prepare(source, folder / name)
+        found[name] = folder / name
     return found
 
 
