@@ -214,8 +214,10 @@ def _add_tune(subparsers: _Subparsers) -> None:
 
 def _add_incremental(subparsers: _Subparsers) -> None:
     learn = subparsers.add_parser("incremental", help="learn classes that arrive in tasks, one task after the other")
-    learn.add_argument("sequence", help="a YAML file: data, protocol, method, memory")
-    learn.add_argument("out", help="folder of the sequence, to be made")
+    learn.add_argument("sequence", help="a YAML file: data, protocol, method, memory; or a study: data, methods, seeds")
+    learn.add_argument("out", help="folder of the sequence, to be made, or of the study, which goes on there")
+    learn.add_argument("--parallel", type=int, metavar="N", help="of a study: sequences at a time; default: 1")
+    learn.add_argument("--minutes", type=float, metavar="M", help="of a study: start no sequence after M minutes")
     go_on = "go on with the killed sequence in that folder"
     learn.add_argument("--resume", dest="go_on", action="store_true", help=go_on)
     learn.set_defaults(call=verbs.run_incremental)

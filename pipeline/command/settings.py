@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..common.errors import ConfigError
 from ..common.stages import stage
 from ..common.storage.local_paths import local_path
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from ..common.config.config import Config
     from ..studies.compare.study import Study
     from ..studies.incremental.sequence import TaskSequence
+    from ..studies.incremental.study import SequenceStudy
     from ..studies.tune.sweep import Sweep
 
 
@@ -56,14 +58,27 @@ def read_sweep(file: str) -> "Sweep":
         return sweep
 
 
-def read_sequence(options: argparse.Namespace) -> "TaskSequence":
-    """Read a sequence of tasks whose names are there, for a folder that is no address."""
+def read_sequence(options: argparse.Namespace) -> "TaskSequence | SequenceStudy":
+    """Read a sequence of tasks, or a study of such, whose names are there, for a folder that is no address.
+
+    Raises:
+        ConfigError: also when an option does not go with what was read.
+    """
     local_path(options.out, "OUT")
-    with stage(f"reading the sequence {options.sequence}"):
+    with stage(f"reading {options.sequence}"):
+        from ..common.config.yaml_file import read_settings
         from ..studies.incremental.sequence import TaskSequence
+        from ..studies.incremental.study import SequenceStudy
         from ..training.names import require_names
 
-        sequence = TaskSequence.load(options.sequence)
-        for number in (1, 2):
-            require_names(sequence.run_config(number, Path(options.out), None))
-        return sequence
+        is_study = "methods" in read_settings(options.sequence, "keys such as 'data:' and 'protocol:'")
+        if is_study and options.go_on:
+            raise ConfigError(f"{options.sequence} is a study, which goes on by itself: leave out --resume")
+        if not is_study and (options.parallel is not None or options.minutes is not None):
+            raise ConfigError(f"--parallel and --minutes go with a study; {options.sequence} has no 'methods'")
+        given = SequenceStudy.load(options.sequence) if is_study else TaskSequence.load(options.sequence)
+        members = [given] if isinstance(given, TaskSequence) else [member.sequence for member in given.members()]
+        for sequence in members:
+            for number in (1, 2):
+                require_names(sequence.run_config(number, Path(options.out), None))
+        return given

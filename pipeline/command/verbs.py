@@ -179,12 +179,17 @@ def run_tune(options: argparse.Namespace) -> None:
 
 
 def run_incremental(options: argparse.Namespace) -> None:
-    """Learn the tasks of a sequence and print what they came to."""
-    sequence = read_sequence(options)
+    """Learn the tasks of a sequence, or the sequences of a study, and print what they came to."""
+    given = read_sequence(options)
     with _loading():
-        from ..studies.incremental import describe, incremental
+        from ..results.report import report
+        from ..studies.incremental import SequenceStudy, describe, describe_study, incremental, run_study
 
-    outcome = incremental(sequence, options.out, go_on=options.go_on)
+    if isinstance(given, SequenceStudy):
+        outcomes = run_study(given, options.out, parallel=options.parallel or 1, minutes=options.minutes)
+        print(f"\n{describe_study(outcomes, given.reference)}\n\nreport: {report(options.out)}")
+        return
+    outcome = incremental(given, options.out, go_on=options.go_on)
     print(f"\n{describe(outcome)}\n\noutcome: {Path(options.out) / 'outcome.json'}")
 
 

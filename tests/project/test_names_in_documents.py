@@ -16,7 +16,7 @@ from d2ace.pipeline.command.arguments import make_parser
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.studies.compare import Study
-from d2ace.pipeline.studies.incremental import TaskSequence
+from d2ace.pipeline.studies.incremental import SequenceStudy, TaskSequence
 from d2ace.pipeline.studies.tune import Sweep
 from d2ace.pipeline.training.changes import MAY_CHANGE
 from d2ace.pipeline.training.metrics import HIGHER_IS_BETTER
@@ -102,7 +102,9 @@ def yaml_blocks(text: str) -> Iterator[str]:
 def check_settings(text: str) -> None:
     """Raise ConfigError unless YAML is a study, a sweep, a sequence or a configuration that the code takes."""
     values = yaml.safe_load(text)
-    if "methods" in values:
+    if "methods" in values and "orders" in values:
+        SequenceStudy.make(values)
+    elif "methods" in values:
         Study.make(values)
     elif "trials" in values:
         Sweep.make(values)

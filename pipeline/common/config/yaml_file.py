@@ -23,7 +23,7 @@ def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
         ConfigError: with the file, and the line for bad YAML; for an address, which shows no keys.
     """
     try:
-        values = yaml.safe_load(local_path(path, "settings").read_bytes().decode("utf-8"))
+        values = _parsed(local_path(path, "settings").read_bytes().decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -36,6 +36,14 @@ def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected {expected}, got {values!r}")
     return values
+
+
+def _parsed(text: str) -> Any:
+    """Return what YAML says, by libyaml where it is there: ten times as fast, but its twin words problems better."""
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return yaml.safe_load(text)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

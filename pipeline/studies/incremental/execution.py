@@ -52,7 +52,7 @@ def incremental(
     """
     if not isinstance(sequence, TaskSequence):
         sequence = TaskSequence.load(sequence)
-    folder = SequenceFolder(local_path(out, "OUT").resolve())
+    sequence, folder = sequence.with_absolute_paths(), SequenceFolder(local_path(out, "OUT").resolve())
     manifest = Manifest.load(sequence.data.path)
     labels = read_labels(manifest)
     if go_on:

@@ -85,9 +85,9 @@ class Relabeller:
     def _cardinality(self, columns: np.ndarray, shown: np.ndarray) -> float:
         """Return the mean number of positives in ``columns`` of validation rows with a positive in ``shown``. [own]."""
         known = self.labels.dense(self.tasks.validation)[:, self.tasks.order]
-        alike = (known[:, shown] >= 0.5).any(axis=1)
-        means = np.nanmean(np.where(np.isnan(known), np.nan, known >= 0.5)[np.ix_(alike, columns)], axis=0)
-        return float(np.nansum(means))
+        alike = known[(known[:, shown] >= 0.5).any(axis=1)][:, columns]
+        rows = np.maximum(np.count_nonzero(~np.isnan(alike), axis=0), 1)
+        return float((np.count_nonzero(alike >= 0.5, axis=0) / rows).sum())
 
 
 def class_thresholds(labels: LabelMatrix, tasks: Tasks, number: int, model: TaskModel) -> np.ndarray:

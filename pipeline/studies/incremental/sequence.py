@@ -128,6 +128,10 @@ class TaskSequence(Section):
         values = read_settings(path, "keys such as 'data:' and 'protocol:'")
         return cls.make(absolute_parts(values, Path(path).resolve().parent), str(path))
 
+    def with_absolute_paths(self) -> Self:
+        """Return a copy with absolute paths; relative ones are relative to the working folder."""
+        return self.make(absolute_parts(self.model_dump(), Path.cwd()))
+
     def save(self, path: Path) -> None:
         """Write the sequence, defaults included, as YAML."""
         path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))

@@ -9,6 +9,7 @@ from page_reader import Page
 from small_sequence import CLASSES, small_sequence, write_classes
 from small_sequences import synthetic_outcome
 
+from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.results.report import report
 from d2ace.pipeline.studies.incremental import study_execution
@@ -180,3 +181,25 @@ def test_a_line_that_a_kill_cut_off_is_no_outcome(make_study, tmp_path, pretende
     assert len(OutcomeTable(tmp_path).outcomes()) == 1
     assert len(run_study(study, tmp_path)) == 4
     assert len(OutcomeTable(tmp_path).outcomes()) == 4
+
+
+def test_the_command_learns_a_study_and_prints_what_it_came_to(make_study, tmp_path, pretended, capsys):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(make_study(orders=[1]).model_dump(mode="json")))
+    assert main(["incremental", str(tmp_path / "study.yaml"), str(tmp_path / "out"), "--minutes", "5"]) == 0
+    told = capsys.readouterr().out
+    assert "last mAP against er" in told and "report.html" in told
+    assert [name for name, _ in pretended] == ["er", "fine-tune"]
+
+
+@pytest.mark.parametrize(
+    ("file", "option", "message"),
+    [
+        ("study", ["--resume"], "is a study, which goes on by itself: leave out --resume"),
+        ("sequence", ["--minutes", "3"], "--parallel and --minutes go with a study"),
+    ],
+)
+def test_options_that_do_not_go_with_the_file_are_refused(make_study, data, tmp_path, capsys, file, option, message):
+    given = make_study() if file == "study" else small_sequence(data)
+    (tmp_path / "given.yaml").write_text(yaml.safe_dump(given.model_dump(mode="json")))
+    assert main(["incremental", str(tmp_path / "given.yaml"), str(tmp_path / "out"), *option]) != 0
+    assert message in capsys.readouterr().err

@@ -8,8 +8,9 @@ from d2ace.pipeline.studies.incremental.memories.api import REGISTRY, Budget, Ca
 from d2ace.pipeline.studies.incremental.memories.by_class import class_quotas
 from d2ace.pipeline.studies.incremental.memories.herding import herded
 from d2ace.pipeline.studies.incremental.memories.ocdm import spread
+from d2ace.pipeline.studies.incremental.memories.prs import chance_to_enter, leaving, shares
 
-BY_ROW = ("ocdm", "reservoir")
+BY_ROW = ("ocdm", "prs", "reservoir")
 
 
 def block(start, rows, classes, seed=0, step=1):
@@ -107,14 +108,42 @@ def test_ocdm_deletes_what_is_wanted_least(seed):
     assert spread(labels, wanted, 9).tolist() == slow_spread(labels, wanted, 9)
 
 
-def test_ocdm_evens_classes_out():
+@pytest.mark.parametrize("kind", ["ocdm", "prs"])
+def test_ocdm_and_prs_even_classes_out(kind):
     rng = np.random.default_rng(0)
     labels = rng.random((600, 3)) < [0.9, 0.2, 0.05]
     labels[~labels.any(axis=1), 0] = True
-    (held,) = sequence("ocdm", Budget(total=30), [Candidates(np.arange(600), labels)])
+    (held,) = sequence(kind, Budget(total=30), [Candidates(np.arange(600), labels)])
     counts = held.labels.sum(axis=0)
     assert len(held.rows) == 30
-    assert counts.min() > 0.7 * counts.max()  # offered: 1 to 18
+    assert counts.min() > 0.5 * counts.max()  # offered: 1 to 18
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_prs_lets_go_of_what_it_has_most_of(seed):
+    rng = np.random.default_rng(seed)
+    labels, wanted = rng.random((25, 4)) < 0.4, np.array([0.4, 0.3, 0.2, 0.1])
+    held = labels.sum(axis=0)
+    short = [c for c in range(4) if held[c] - wanted[c] * held.sum() <= 0]
+    for crowded in range(4):
+        rows = [r for r in range(25) if labels[r, crowded]]
+        fewest = min(sum(labels[r, c] for c in short) for r in rows)
+        left = [r for r in rows if sum(labels[r, c] for c in short) == fewest]
+        gaps = {}
+        for row in left:
+            rest = [sum(labels[other, c] for other in range(25) if other != row) for c in range(4)]
+            gaps[row] = sum(abs(rest[c] - wanted[c] * sum(rest)) for c in range(4))
+        assert leaving(labels, wanted, crowded) == min(left, key=lambda row: (round(gaps[row], 9), row))
+
+
+def test_prs_takes_new_classes_and_the_rarest_class_of_a_row_decides():
+    counts = np.array([0.0, 100.0, 400.0])
+    wanted = shares(counts)
+    assert wanted.tolist() == [0, 0.5, 0.5]
+    assert chance_to_enter(counts[:1], wanted[:1], 20) == 1
+    assert chance_to_enter(counts[1:2], wanted[1:2], 20) == pytest.approx(0.1)
+    assert chance_to_enter(counts[1:], wanted[1:], 20) == pytest.approx(0.1)
+    assert chance_to_enter(counts[1:], wanted[1:], 2000) == 1
 
 
 def test_a_reservoir_is_a_uniform_sample_of_all_that_passed():

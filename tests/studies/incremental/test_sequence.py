@@ -24,7 +24,7 @@ def data(tmp_path_factory):
     return write_classes(tmp_path_factory.mktemp("classes") / "data")
 
 
-def test_relative_paths_are_those_of_the_file_and_a_saved_sequence_reloads_equal(tmp_path):
+def test_relative_paths_are_those_of_the_file_and_a_saved_sequence_reloads_equal(tmp_path, monkeypatch):
     values = {**MINIMAL, "data": {"path": "data/x"}, "config": {"selector": {"neighbour_features": "near.npy"}}}
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(values))
     sequence = TaskSequence.load(tmp_path / "s.yaml")
@@ -32,6 +32,8 @@ def test_relative_paths_are_those_of_the_file_and_a_saved_sequence_reloads_equal
     assert sequence.config["selector"]["neighbour_features"] == str(tmp_path / "near.npy")
     sequence.save(tmp_path / "again.yaml")
     assert TaskSequence.load(tmp_path / "again.yaml") == sequence
+    monkeypatch.chdir(tmp_path)
+    assert TaskSequence.make(values).with_absolute_paths() == sequence
 
 
 WRONG = [

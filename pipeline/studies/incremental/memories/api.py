@@ -120,6 +120,7 @@ REGISTRY = Registry(
     {
         "herding": ".herding:herding",
         "ocdm": ".ocdm:ocdm",
+        "prs": ".prs:prs",
         "random": ".random_rows:random_rows",
         "reservoir": ".reservoir:reservoir",
     },
