@@ -4,22 +4,23 @@ Ray Train would try again whatever failed, and would wait for its workers' place
 therefore a training of its own, which starts once, and what comes next is decided here.
 """
 
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.room import wait_for_room
 from ..common.cluster.usage import amounts_in_words
+from ..common.errors import RunError
 from ..common.stages import log
 from ..runs.checkpoints import CheckpointStore
 from .failures import Failures, causes_of
 
 if TYPE_CHECKING:
     from .worker import WorkerSetup
+
+ABORT_S = 5.0
+"""Most seconds that the workers of an interrupted run have to end in good order."""
 
 
 def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
@@ -38,7 +39,7 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
     failures, each = Failures(run.max_failures, CheckpointStore(folder.checkpoints)), worker_resources(run)
     several = run.workers > 1
     starting = f"starting {run.workers} worker{'s' * several} with {amounts_in_words(each)}{' each' * several}"
-    again = bool(run.wait_for_nodes_s)
+    again, late_since = bool(run.wait_for_nodes_s), None
     while True:
         events.doing(None)  # the wait has words of its own
         what = f"run.workers={run.workers}"
@@ -49,8 +50,10 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
             return _attempt(setup, each)
         except TrainingFailedError as error:
             if _came_too_late(error):
-                log.warning("others were faster to take the places of the workers")
+                late_since = late_since or time.monotonic()
+                _judge_lateness(time.monotonic() - late_since, run.wait_limit_s)
             else:
+                late_since = None
                 events.tell(failures.judge(error))
         again = True  # a node that was lost may be replaced
 
@@ -80,20 +83,37 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
             logging_config=LoggingConfig(log_level="ERROR"),
         ),
     )
-    with _own_ctrl_c():
+    # Ray's own handler of Ctrl-C would wait until all workers have started before it ends them.
+    controllers: list[Any] = []
+    trainer._register_sigint_handler = controllers.append  # type: ignore[method-assign]
+    try:
         result: Any = trainer.fit()
+    except (KeyboardInterrupt, SystemExit):
+        for controller in controllers:
+            _end(controller)
+        raise
     return result.return_value
 
 
-@contextmanager
-def _own_ctrl_c() -> Iterator[None]:
-    """Take Ray Train's handler of Ctrl-C away after the block: it would go on asking a controller that has ended."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        if current_thread() is main_thread() and before is not None:
-            signal.signal(signal.SIGINT, before)
+def _end(controller: Any) -> None:
+    """Have Ray Train's controller end its workers and give back their places; one that is busy for long is killed.
+
+    What a killed one leaves is given back when this process ends.
+    """
+    import ray
+
+    done, _ = ray.wait([controller.abort.remote()], timeout=ABORT_S)
+    if not done:
+        ray.kill(controller)
+
+
+def _judge_lateness(seconds: float, limit_s: float | None) -> None:
+    """Tell that the workers could not start though there was room, or raise RunError when that has gone on for long."""
+    if limit_s is not None and seconds >= limit_s:
+        raise RunError(
+            f"there was room for the workers, but they did not start for {seconds:.0f} s (run.wait_limit_s={limit_s:g})"
+        )
+    log.warning("the workers did not start in time: others were faster to take their places, or a node is very busy")
 
 
 def _came_too_late(error: BaseException) -> bool:

@@ -6,14 +6,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import ray
+from ray.train.torch import TorchTrainer
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.command import verbs
 from d2ace.pipeline.common.cluster import session
 from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.training import attempts
 from d2ace.pipeline.training.hooks.progress import TellProgress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +71,39 @@ def test_while_ray_starts(train, monkeypatch, number, code, word):
     ended, line, folder = train("run.workers=1")
     assert ended == code and line.startswith(f"d2ace: {word}; start it again with: d2ace train ")
     assert ended_rays and not folder.exists()
+
+
+@BOTH
+def test_while_workers_start(train, monkeypatch, ray_session, number, code, word):
+    """Their places are given back, and the run folder is gone."""
+    fit = TorchTrainer.fit
+
+    def fit_and_stop(trainer):
+        Timer(1.0, os.kill, (os.getpid(), number)).start()
+        return fit(trainer)
+
+    monkeypatch.setattr(TorchTrainer, "fit", fit_and_stop)
+    monkeypatch.setattr(attempts, "ABORT_S", 60.0)  # a controller that is killed leaves places until this process ends
+    ended, line, folder = train("run.workers=2", "run.cpus_per_worker=0.5", "train.epochs=100000")
+    assert ended == code and line.startswith(f"d2ace: {word}; ")
+    assert not folder.exists()
+    deadline = time.monotonic() + 60
+    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_controller_that_is_busy_is_killed(monkeypatch, ray_session):
+    @ray.remote
+    class Busy:
+        def abort(self):
+            time.sleep(600)
+
+    monkeypatch.setattr(attempts, "ABORT_S", 0.1)
+    controller = Busy.remote()
+    attempts._end(controller)
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(controller.__ray_ready__.remote(), timeout=60)
 
 
 @BOTH

@@ -150,6 +150,16 @@ def test_places_that_others_took_first_are_no_failure(made_up):
     assert made_up(*late, {"epochs": 3})[0] == {"epochs": 3}
 
 
+def test_workers_that_never_start_though_there_is_room_are_waited_for_no_longer_than_the_user_wants(
+    made_up, monkeypatch
+):
+    clock = iter([1000.0, 1000.0, 1060.0, 1120.0])  # the limit is 90 s
+    monkeypatch.setattr(attempts.time, "monotonic", lambda: next(clock))
+    late = [ControllerError(WorkerGroupStartupTimeoutError(2)) for _ in range(9)]
+    with pytest.raises(RunError, match=r"did not start for 120 s \(run.wait_limit_s=90\)"):
+        made_up(*late)
+
+
 def test_an_error_that_would_happen_again_ends_the_first_attempt(made_up):
     with pytest.raises(DataError, match="rows are odd"):
         made_up(raised(DataError("rows are odd")), {"epochs": 3})
