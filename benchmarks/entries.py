@@ -6,8 +6,8 @@ tested is the epoch that the damaged validation rows choose, and the last one. `
 damage and bounds what can be reached; ``bce`` takes what is missing for 0.
 
 Runs are trained one after the other in this process, on one core. Every one goes to ``results/entries/full/``, outside
-git, and is not trained again; a stopped study goes on. The page's numbers are kept in ``results/entries.json``; of a
-data set, damage and arm only when all its seeds are there. Needs the real data beside the project.
+git, and is not trained again; a stopped study goes on. What ``ENTRIES.md`` shows is kept in ``results/entries.json``:
+of a data set, damage and arm only when all its seeds are there. Needs the real data beside the project.
 
 Run: python benchmarks/entries.py [--minutes M] [--data mirflickr14,...] [--damage single,...] [--seeds 5] [--arms ...]
 """
@@ -25,10 +25,10 @@ one_thread()
 import pandas as pd  # noqa: E402
 from _entries_arms import ARMS, RATES, Kept, best_epoch, planned  # noqa: E402
 from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
-
-from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test  # noqa: E402
+from _entries_page import page  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "entries.json"
+PAGE = ROOT / "benchmarks" / "ENTRIES.md"
 FULL = KEPT.parent / "entries" / "full"
 
 
@@ -75,7 +75,8 @@ def main() -> None:
                         keep(list(results(trainer, name, damage, arm, options.seeds)))
     except OutOfTimeError:
         print("out of time")
-    told(pd.DataFrame(json.loads(KEPT.read_text())["runs"]))
+    kept = json.loads(KEPT.read_text())
+    PAGE.write_text(page(pd.DataFrame(kept["runs"]), kept["machine"]))
 
 
 def results(trainer: Trainer, name: str, damage: str, arm: str, seeds: int) -> Iterator[dict[str, Any]]:
@@ -100,32 +101,6 @@ def keep(new: list[dict[str, Any]]) -> None:
     means = pd.DataFrame(new)
     print(*means.loc[0, ["data", "damage", "arm", "rate"]], f"chosen {means['chosen'].mean():.4f}", end=" ")
     print(f"last {means['last'].mean():.4f}", flush=True)
-
-
-def told(runs: pd.DataFrame) -> None:
-    """Print a table of means and tests against ``bce`` for every data set and damage."""
-    for place, part in runs.groupby(["data", "damage"]):
-        print("\n" + " ".join(place))
-        print(summary(part).to_string(float_format="{:.4f}".format))
-
-
-def summary(part: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and spread of each arm, and its difference to ``bce`` with Holm's correction, over the seeds."""
-    wide = part.pivot_table(index="seed", columns="arm", values=["chosen", "last"])
-    lines = {}
-    for arm in wide["last"].columns:
-        line = {"seeds": int(wide["last"][arm].notna().sum())}
-        for kind in ("chosen", "last"):
-            line |= {kind: wide[kind][arm].mean(), f"{kind} spread": wide[kind][arm].std()}
-        if arm != "bce" and "bce" in wide["last"]:
-            difference = (wide["chosen"][arm] - wide["chosen"]["bce"]).dropna().to_numpy()
-            if len(difference):
-                line |= {"to bce": difference.mean(), "p": signed_rank_test(difference).p}
-        lines[arm] = line
-    table = pd.DataFrame(lines).T
-    if "p" in table:
-        table.loc[table["p"].notna(), "p"] = holm(table["p"].dropna().to_numpy())
-    return table
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """TensorBoard's event files, written at once: an error is the caller's to see, and nothing waits for a thread."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +23,12 @@ class Board:
         self._writer: EventsWriter | None = None
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Write the numbers of an epoch; raises OSError when that fails."""
+        """Write the numbers of an epoch, but for what is not known yet (NaN); raises OSError when that fails."""
         if self._writer is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._writer = EventsWriter(str(self._folder / "events"))
         for name, value in record.items():
-            if isinstance(value, int | float) and name != "epoch":
+            if isinstance(value, int | float) and math.isfinite(value) and name != "epoch":
                 event = Event(summary=scalar(name, value), step=record["epoch"], wall_time=time.time())
                 self._writer.write_event(event)
         self._writer.flush()

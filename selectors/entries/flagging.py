@@ -21,6 +21,8 @@ from .chances import PlantedRanks
 from .judge import Entries, Suspicion
 from .judging import JudgingPolicy
 
+_MANY, _SLACK = 0.4, 0.07
+"""Chosen by what the gate sees on training rows: see ``docs/what-did-not-work.md``."""
 _RANKS = ("planted_ranks", "planted_labels")
 
 
@@ -45,7 +47,8 @@ class FlaggingPolicy(JudgingPolicy):
         release: when planted entries get their label back and flagging begins: epochs, or a share of the run.
         ramp: epochs until all that are wrong are flagged.
         gate: the least share of wrong entries, among positives and missing ones, at which entries are touched.
-        skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched. Both 0: always.
+        skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched; .07 less where the
+            share of wrong ones is .4 or more, since there is more to win. Both 0: always.
         expected: the share of all suspects that is wrong, where that is known: then nothing is planted, there is no
             gate, and flags do not keep to shares of labels.
         **run: ``epochs`` and ``seed``.
@@ -63,7 +66,7 @@ class FlaggingPolicy(JudgingPolicy):
         release: When = 0.33,
         ramp: int = 3,
         gate: float = 0.1,
-        skill: float = 0.53,
+        skill: float = 0.6,
         expected: float | None = None,
         **run: Any,
     ) -> None:
@@ -105,7 +108,9 @@ class FlaggingPolicy(JudgingPolicy):
         return self.kind.most_suspicious(self.means, np.rint(wanted))
 
     def _opens(self) -> bool:
-        return self._wrong_share() >= self._gate and self._skill >= self._least_skill
+        share = self._wrong_share()
+        least = self._least_skill - (_SLACK if share >= _MANY else 0.0)
+        return share >= self._gate and self._skill >= least
 
     def _wrong_share(self) -> float:
         """Return the share of wrong entries among positives and missing ones, or among the positives."""

@@ -168,7 +168,8 @@ def test_splc_corrects_what_the_network_is_sure_of_from_the_second_epoch_on(epoc
         p, q = 1 / (1 + math.exp(-z)), 1 / (1 + math.exp(1 - z))
         sure = epoch >= 1 and not y and p > 0.6
         corrected += sure
-        positive, negative = -((1 - q) ** 2) * math.log(q), -(p**2) * math.log(1 - p)
+        negative = -(p**2) * math.log(1 - p)
+        positive = -((1 - q) ** 2) * math.log(q) if y else -((1 - p) ** 2) * math.log(p)  # a margin for given ones only
         assert loss == pytest.approx(positive if y or sure else negative, rel=1e-4)
     assert (corrected > 0) == (epoch == 1)
 

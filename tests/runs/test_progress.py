@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from d2ace.pipeline.runs.board import Board
 from d2ace.pipeline.runs.events import Events
 from d2ace.pipeline.runs.pace import Pace
 from d2ace.pipeline.runs.progress import Progress
@@ -93,18 +94,30 @@ def test_tensorboard_files_that_cannot_be_written_are_told_at_the_end(folder, ca
     assert capsys.readouterr().out.splitlines()[-1].startswith("the TensorBoard files of this run are not complete")
 
 
-def test_tensorboard_reads_what_is_written(folder):
+def scalars(folder):
+    """Step, name and value of everything in the one event file of a folder."""
     from tensorboardX.proto.event_pb2 import Event
 
-    told(folder, 3, elsewhere=False)
-    (file,) = folder.tensorboard.iterdir()
+    (file,) = folder.iterdir()
     content, events = file.read_bytes(), []
     while content:  # length, its checksum, event, its checksum
         size = int.from_bytes(content[:8], "little")
         events.append(Event.FromString(content[12 : 12 + size]))
         content = content[16 + size :]
-    losses = [(e.step, v.simple_value) for e in events for v in e.summary.value if v.tag == "train_loss"]
+    return [(event.step, value.tag, value.simple_value) for event in events for value in event.summary.value]
+
+
+def test_tensorboard_reads_what_is_written(folder):
+    told(folder, 3, elsewhere=False)
+    losses = [(step, value) for step, tag, value in scalars(folder.tensorboard) if tag == "train_loss"]
     assert losses == [(0, 0.5), (1, 0.5), (2, 0.5)]
+
+
+def test_what_is_not_known_yet_is_no_scalar_and_no_warning(tmp_path, caplog):
+    board = Board(tmp_path)
+    board.add({"epoch": 0, "skill": float("nan"), "flagged": 3})
+    board.close()
+    assert scalars(tmp_path) == [(0, "flagged", 3.0)] and not caplog.records
 
 
 def test_the_loss_of_the_queue_ends_nothing(folder, ray_session, capsys):

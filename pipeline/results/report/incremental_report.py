@@ -1,5 +1,6 @@
 """The report on class-incremental learning: of one sequence of tasks, or of many that are compared."""
 
+import math
 from collections.abc import Sequence
 
 from ...studies.compare.verdict import Verdict
@@ -84,7 +85,7 @@ def _number_table(caption: str, source: CellSource, complete: Sequence[Outcome],
     for name in names:
         groups = values([each for each in complete if name in each.overall], name).groupby("method")["value"]
         means, spreads = groups.mean(), groups.std()
-        best = (sign_of(name) * means).max()
+        best = (sign_of(name) * means).max() if len(means) > 1 else math.inf
         shown = [_cell(means.get(m), spreads.get(m), sign_of(name), best) for m in source.methods]
         rows.append((name.replace("_", " "), *shown))
     return table(caption, head, rows)
@@ -94,7 +95,8 @@ def _cell(mean: float | None, spread: float | None, sign: int, best: float) -> o
     if mean is None:
         return "–"
     shown = element("strong", fixed(mean)) if sign * mean == best else fixed(mean)
-    return joined(shown, element("small", f"± {fixed(spread)}"))
+    known = spread is not None and not math.isnan(spread)
+    return joined(shown, element("small", f"± {fixed(spread)}") if known else "")
 
 
 def _tasks(source: CellSource) -> Section:

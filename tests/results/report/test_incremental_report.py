@@ -95,6 +95,8 @@ def test_a_single_sequence_has_a_report_also_before_it_is_complete(tmp_path):
     done = Page(report(tmp_path).read_text(encoding="utf-8"))
     assert "er on zoo, B0-C2, classes alphabetical, seed 0" in done.text
     assert "Labels of exemplars that a model has filled" in done.tables
+    numbers = done.tables["Mean ± standard deviation over class orders and seeds"][1:]
+    assert [row[1] for row in numbers[:2]] == [f"{whole.overall[name]:.4f}" for name in ("last_map", "average_map")]
 
 
 def test_several_protocols_have_sections_of_their_own(outcomes):

@@ -141,6 +141,21 @@ def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
     assert summary["wrong_share"] > 0.1 and abs(summary["skill"]) < 0.3
 
 
+@pytest.mark.parametrize(
+    ("share", "skill", "is_open"),
+    [(0.39, 0.55, False), (0.39, 0.6, True), (0.41, 0.54, True), (0.41, 0.52, False), (0.09, 0.9, False)],
+)
+def test_the_gate_asks_for_less_skill_where_many_entries_are_wrong(share, skill, is_open):
+    policy = make("correct", damaged())
+    run(policy, RELEASE)
+    positives = damaged().sum()
+    wrong = np.array([share * positives / (1 - share), 0.0, 0.0]) + 1e-9
+    policy.load_state_dict({**policy.state_dict(), "wrong": wrong, "skill": skill + 1e-9})
+    assert policy.summary()["wrong_share"] == pytest.approx(share) and policy.summary()["gate_open"] == is_open
+    run(policy, 1, RELEASE)
+    assert (policy.targets() is not None) == is_open
+
+
 @pytest.mark.parametrize("name", FLAGGING)
 def test_without_a_gate_clean_labels_are_touched_too(name):
     always = make(name, damaged(0.03), gate=0.0, skill=0.0)
