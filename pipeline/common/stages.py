@@ -4,16 +4,20 @@ The lines go to the logger ``d2ace``: stages as INFO, waiting for others as WARN
 """
 
 import logging
+import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from .errors import RunError
+from .errors import ConfigError, RunError
 
 TELL_S = 30.0
 """Nobody waits longer than that without a word."""
 POLL_S = 1.0
+WAIT_LIMIT = "D2ACE_WAIT_LIMIT_S"
+"""Environment variable with the seconds after which a wait for others ends that has no limit of its own."""
 
 log = logging.getLogger("d2ace")
 
@@ -77,22 +81,40 @@ def wait_until(
         ready: asks.
         what: is waited for, such as "a free GPU".
         detail: what to add, such as what a cluster has free.
-        limit_s: most seconds to wait, from ``run.wait_limit_s``; None waits for ever.
+        limit_s: most seconds to wait, from ``run.wait_limit_s``; None for those of the environment variable
+            ``D2ACE_WAIT_LIMIT_S``, which all verbs know, or else for ever.
         poll_s: seconds between two questions; 0 where each takes its time.
 
     Raises:
+        ConfigError: when the variable holds no number of seconds.
         RunError: when the limit is reached, with the detail.
     """
+    setting = "run.wait_limit_s"
+    if limit_s is None:
+        limit_s, setting = _limit_of_environment(), WAIT_LIMIT
     started = told = time.monotonic()
     while not ready():
         now = time.monotonic()
         if limit_s is not None and now - started >= limit_s:
-            raise RunError(f"waited {now - started:.0f} s for {what} (run.wait_limit_s={limit_s:g}){_added(detail)}")
+            raise RunError(f"waited {now - started:.0f} s for {what} ({setting}={limit_s:g}){_added(detail)}")
         if now - told >= TELL_S:
             told = now
-            end = "run.wait_limit_s=N gives up after N s" if limit_s is None else f"gives up after {limit_s:g} s"
+            end = f"{WAIT_LIMIT}=N gives up after N s" if limit_s is None else f"gives up after {limit_s:g} s"
             log.warning("waiting for %s, for %.0f s so far%s; %s", what, now - started, _added(detail), end)
         time.sleep(poll_s)
+
+
+def _limit_of_environment() -> float | None:
+    value = os.environ.get(WAIT_LIMIT)
+    if not value:
+        return None
+    try:
+        limit_s = float(value)
+    except ValueError:
+        limit_s = math.nan
+    if not limit_s > 0:
+        raise ConfigError(f"{WAIT_LIMIT}={value}: expected seconds, a number above 0")
+    return limit_s
 
 
 def _added(detail: Callable[[], str] | None) -> str:

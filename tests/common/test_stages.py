@@ -6,7 +6,7 @@ import time
 import pytest
 
 from d2ace.pipeline.common import stages
-from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.common.stages import stage, wait_until
 
 
@@ -77,7 +77,7 @@ def test_waiting_is_told_every_30_s_and_ends_when_it_is_there(clock, said):
     wait_until(lambda: next(answers), "a GPU", lambda: "job 1 holds 2 GPUs")
     assert len(said()) == 3
     assert said()[1] == (
-        "waiting for a GPU, for 60 s so far; job 1 holds 2 GPUs; run.wait_limit_s=N gives up after N s"
+        "waiting for a GPU, for 60 s so far; job 1 holds 2 GPUs; D2ACE_WAIT_LIMIT_S=N gives up after N s"
     )
 
 
@@ -85,6 +85,21 @@ def test_waiting_ends_at_its_limit_with_who_holds_what(clock, said):
     with pytest.raises(RunError, match=r"^waited 45 s for a GPU \(run\.wait_limit_s=45\); job 1 holds 2 GPUs$"):
         wait_until(lambda: False, "a GPU", lambda: "job 1 holds 2 GPUs", limit_s=45)
     assert [line.rpartition("; ")[2] for line in said()] == ["gives up after 45 s"]
+
+
+def test_the_environment_holds_a_limit_for_all_verbs(clock, said, monkeypatch):
+    monkeypatch.setenv("D2ACE_WAIT_LIMIT_S", "45")
+    with pytest.raises(RunError, match=r"^waited 45 s for a GPU \(D2ACE_WAIT_LIMIT_S=45\)$"):
+        wait_until(lambda: False, "a GPU")
+    with pytest.raises(RunError, match=r"run\.wait_limit_s=7"):
+        wait_until(lambda: False, "a GPU", limit_s=7)
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-3", "nan"])
+def test_a_limit_that_is_none_is_refused(monkeypatch, value):
+    monkeypatch.setenv("D2ACE_WAIT_LIMIT_S", value)
+    with pytest.raises(ConfigError, match=f"^D2ACE_WAIT_LIMIT_S={value}: expected seconds, a number above 0$"):
+        wait_until(lambda: True, "a GPU")
 
 
 def test_what_is_there_at_once_is_not_waited_for(clock, said):
