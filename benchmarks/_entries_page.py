@@ -77,16 +77,16 @@ def _ordered(arms: pd.Series) -> list[str]:
 
 
 def _pooled(runs: pd.DataFrame) -> list[str]:
-    """Every arm against ``bce`` and against ``hill`` over the damages of mirflickr14 with missing labels."""
+    """Every arm against ``bce``, ``hill`` and ``splc`` over the damages of mirflickr14 with missing labels."""
     part = runs[(runs["data"] == "mirflickr14") & ~runs["damage"].isin(["clean"])]
     wide = part.pivot_table(index=["damage", "seed"], columns="arm", values="chosen")
     arms = [arm for arm in _ordered(part["arm"]) if arm not in ("bce", "complete")]
-    tested = {rival: _against(wide, arms, rival) for rival in ("bce", "hill")}
-    rows = [["arm", "damages", "pairs", "to bce", "p", "to hill", "p"]]
+    tested = {rival: _against(wide, arms, rival) for rival in ("bce", "hill", "splc")}
+    rows = [["arm", "damages", "pairs", "to bce", "p", "to hill", "p", "to splc", "p"]]
     for arm in arms:
         there = wide[arm].dropna().index
         damages = ", ".join(dict.fromkeys(damage for damage, _ in there))
-        rows.append([arm, damages, str(len(there)), *tested["bce"][arm], *tested["hill"][arm]])
+        rows.append([arm, damages, str(len(there)), *tested["bce"][arm], *tested["hill"][arm], *tested["splc"][arm]])
     about = (
         "mirflickr14 with missing labels, chosen epochs: mean difference over pairs (damage and seed), with Holm's "
         "corrected p of Wilcoxon's signed ranks over the arms of a column. A seed has the same test rows in all "

@@ -76,9 +76,9 @@ def _cell(cell: pd.DataFrame) -> list[str]:
 def _means(cell: pd.DataFrame) -> list[list[str]]:
     rows = [["method", "sequences", *NUMBERS.values()]]
     for name, members in cell.groupby("method", sort=False):
-        spreads = members[list(NUMBERS)].std().fillna(0)
-        means = members[list(NUMBERS)].mean()
-        shown = [f"{means[number]:.3f} ± {spreads[number]:.3f}" for number in NUMBERS]
+        means, spreads = members[list(NUMBERS)].mean(), members[list(NUMBERS)].std()
+        around = {number: f" ± {spreads[number]:.3f}" if len(members) > 1 else "" for number in NUMBERS}
+        shown = [f"{means[number]:.3f}{around[number]}" for number in NUMBERS]
         rows.append([str(name), str(len(members)), *shown])
     return rows
 

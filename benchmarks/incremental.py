@@ -201,7 +201,7 @@ def train(kind: str, wanted: SequenceStudy, minutes: float) -> None:
         if key not in known:
             table = pd.concat([table, pd.DataFrame([row(kind, key, outcome)])], ignore_index=True)
     TABLE.parent.mkdir(exist_ok=True)
-    table.to_csv(TABLE, index=False, float_format="%.4f")
+    table.astype({"seed": int}).to_csv(TABLE, index=False, float_format="%.4f")
 
 
 def read_table() -> pd.DataFrame:
