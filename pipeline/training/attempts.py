@@ -85,7 +85,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
     )
     # Ray's own handler of Ctrl-C would wait until all workers have started before it ends them.
     controllers: list[Any] = []
-    trainer._register_sigint_handler = controllers.append  # type: ignore[method-assign]
+    trainer._register_sigint_handler = controllers.append
     try:
         result: Any = trainer.fit()
     except (KeyboardInterrupt, SystemExit):

@@ -187,7 +187,8 @@ class Learning:
             view = view_of_everything(self.labels, self.tasks, number)
         else:
             held = self._memory(number - 1)
-            view = view_of(self.labels, self.tasks, number, None if held is None else held.known)
+            known = None if held is None else held.known
+            view = view_of(self.labels, self.tasks, number, known, recognised=self._recognised)
         if self.sequence.made.labels_rows and number > 1:
             past = TaskModel(self.folder.task(number - 1).run, self.rows.open())
             view = self._relabeller(number - 1).fill_old(view, number, past)
@@ -229,10 +230,18 @@ class Learning:
         if section is None:
             return None
         rows, values = self.tasks.rows[number - 1], shown(self.labels, self.tasks, number)
+        held = self._memory(number - 1)
+        if held is not None and not section.recognised:  # an image is stored once
+            new = ~np.isin(rows, held.exemplars.rows)
+            rows, values = rows[new], values[new]
         features = model.embeddings(rows) if section.kind == "herding" else None
         block = Candidates(rows, values >= 0.5, features)
         rng = generator(self.sequence.seed, "exemplars", number)
-        return after_task(section.kind, section.budget(), self._memory(number - 1), block, values, rng)
+        return after_task(section.kind, section.budget(), held, block, values, rng)
+
+    @property
+    def _recognised(self) -> bool:
+        return self.sequence.memory is None or self.sequence.memory.recognised
 
     def _memory(self, number: int) -> Memory | None:
         """Return the memory after a task; None where there is none."""

@@ -17,7 +17,7 @@ class LabelledRows:
     """Rows and what is known of their labels.
 
     Attributes:
-        rows: int64 (n,), row ids of the prepared set, ascending.
+        rows: int64 (n,), row ids of the prepared set, ascending; one that is not recognised may come twice.
         values: float32 (n, C), NaN where unknown.
         origins: uint8 (n, C), an ``Origin`` of each known entry.
     """

@@ -39,24 +39,28 @@ class Relabeller:
         """Return rows with the old labels of the task's own rows filled: the lower triangle.
 
         Args:
-            known: rows of the task and others.
+            known: rows of the task, which has shown their new labels, and others.
             number: of the task, from 2.
             past: the model of the task before.
         """
-        own = np.isin(known.rows, self.tasks.rows[number - 1])
-        return self._block(known, np.flatnonzero(own), self._old(number), self._new(number), past, Origin.PAST_MODEL)
+        places, old, new = np.flatnonzero(self._own(known, number)), self._old(number), self._new(number)
+        return self._block(known, places, old, new, past, Origin.PAST_MODEL)
 
     def fill_new(self, known: LabelledRows, number: int, current: TaskModel) -> LabelledRows:
         """Return rows with the new labels of all rows that are not the task's filled: the upper triangle.
 
         Args:
-            known: rows of the task and others.
+            known: rows of the task, which has shown their new labels, and others.
             number: of the task, from 2.
             current: the model of the task.
         """
-        other = ~np.isin(known.rows, self.tasks.rows[number - 1])
-        places, old, new = np.flatnonzero(other), self._old(number), self._new(number)
+        places, old, new = np.flatnonzero(~self._own(known, number)), self._old(number), self._new(number)
         return self._block(known, places, new, old, current, Origin.CURRENT_MODEL)
+
+    def _own(self, known: LabelledRows, number: int) -> np.ndarray:
+        """Return which rows the task has shown, bool (n,): in these columns labels come from the task alone so far."""
+        new = np.ix_(np.arange(len(known.rows)), self._new(number))
+        return ((known.origins[new] == Origin.GIVEN) & ~np.isnan(known.values[new])).any(axis=1)
 
     def _old(self, number: int) -> np.ndarray:
         return np.arange(self.tasks.old(number))

@@ -36,11 +36,16 @@ class MethodSection(Section):
 
 
 class MemorySection(Section):
-    """Which exemplars are kept of past tasks: so many ``per_class``, or in ``total``."""
+    """Which exemplars are kept of past tasks: so many ``per_class``, or in ``total``.
+
+    ``recognised``: whether an exemplar whose row comes again in a task is known to be that row, and gains what the task
+    shows. Otherwise both are trained side by side, each with its own labels, as published programs do.
+    """
 
     kind: str = "herding"
     per_class: PositiveInt | None = None
     total: PositiveInt | None = None
+    recognised: bool = True
 
     @model_validator(mode="after")
     def _is_there(self) -> Self:

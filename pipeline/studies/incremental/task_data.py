@@ -39,23 +39,31 @@ def shown(labels: LabelMatrix, tasks: Tasks, number: int) -> np.ndarray:
     return found
 
 
-def view_of(labels: LabelMatrix, tasks: Tasks, number: int, held: LabelledRows | None) -> LabelledRows:
+def view_of(
+    labels: LabelMatrix, tasks: Tasks, number: int, held: LabelledRows | None, *, recognised: bool = True
+) -> LabelledRows:
     """Return what a task sees: its rows with the labels of its classes, and the exemplars with what is known of them.
 
-    A row that is both is there once, with both. Everything else is unknown.
+    Everything else is unknown.
 
     Args:
         labels: of all rows of the prepared set.
         tasks: all tasks.
         number: of the task, from 1.
         held: the exemplars after the task before, or None.
+        recognised: whether a row that is both is there once, with both; else twice, each with its own.
     """
     own, old = tasks.rows[number - 1], tasks.old(number)
-    view = LabelledRows.unknown(own if held is None else np.union1d(own, held.rows), tasks.seen(number))
+    exemplars = np.zeros(0, np.int64) if held is None else held.rows
+    every = np.concatenate([own, exemplars])
+    rows, places = np.unique(every, return_inverse=True)
+    if not recognised:
+        order = np.argsort(every, kind="stable")
+        rows, places = every[order], np.argsort(order)
+    view = LabelledRows.unknown(rows, tasks.seen(number))
+    view.values[places[: len(own)], old:] = shown(labels, tasks, number)
     if held is not None:
-        at = np.searchsorted(view.rows, held.rows)
-        view.values[at, :old], view.origins[at, :old] = held.values, held.origins
-    view.values[np.searchsorted(view.rows, own), old:] = shown(labels, tasks, number)
+        view.values[places[len(own) :], :old], view.origins[places[len(own) :], :old] = held.values, held.origins
     return view
 
 

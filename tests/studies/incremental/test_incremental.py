@@ -83,6 +83,22 @@ def test_every_method_learns_all_tasks_and_leaves_its_numbers(method, learned):
     assert folder.task(2).memory.is_file() == (methods.REGISTRY.find(method).replay != "never")
 
 
+def test_exemplars_that_are_not_recognised_may_have_the_new_classes(data, tmp_path):
+    """Then a row is stored once, with old labels only, and what the current model fills in can be right."""
+    folder = SequenceFolder(tmp_path / "sequence")
+    memory = {"kind": "random", "per_class": 12, "recognised": False}
+    incremental(small_sequence(data, memory=memory), folder.path, quiet=True)
+    tasks, truth = Tasks.load(folder.tasks), read_labels(Manifest.load(data)).dense()
+    held, after = Memory.load(folder.task(1).memory).known, Memory.load(folder.task(2).memory).known
+    again = np.isin(after.rows, np.intersect1d(held.rows, tasks.rows[1]))
+    assert again.any() and len(np.unique(after.rows)) == len(after.rows)
+    upper = after.origins[again][:, 2:]
+    assert (upper == Origin.CURRENT_MODEL).all()
+    assert truth[after.rows[again]][:, tasks.order[2:]].any(axis=1).all()
+    seen = Manifest.load(folder.task(2).data)
+    assert seen.rows == len(tasks.rows[1]) + len(held.rows)
+
+
 @pytest.mark.parametrize("method", methods.names())
 def test_a_method_is_told_what_it_may_know_and_no_more(method, data, learned):
     folder, _ = learned(method)

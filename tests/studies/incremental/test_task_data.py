@@ -52,6 +52,26 @@ def test_a_task_sees_its_labels_of_its_rows_and_what_the_exemplars_were_shown(nu
             np.testing.assert_array_equal(values[columns], expected)
 
 
+def test_an_exemplar_that_is_not_recognised_is_there_beside_the_row_of_the_task(world, tmp_path):
+    manifest, tasks, truth = world
+    labels = LabelMatrix.of(truth)
+    memory = memories_after(tasks, labels, 1)[-1]
+    view = view_of(labels, tasks, 2, memory, recognised=False)
+    both = np.intersect1d(memory.rows, tasks.rows[1])
+    assert len(both)
+    assert view.rows.tolist() == sorted([*tasks.rows[1].tolist(), *memory.rows.tolist()])
+    own = ~np.isnan(view.values[:, 2:]).all(axis=1)
+    np.testing.assert_array_equal(view.rows[own], tasks.rows[1])
+    np.testing.assert_array_equal(view.values[own][:, 2:], truth[tasks.rows[1]][:, tasks.columns(2)])
+    assert np.isnan(view.values[own][:, :2]).all()
+    np.testing.assert_array_equal(view.rows[~own], memory.rows)
+    np.testing.assert_array_equal(view.values[~own][:, :2], memory.values)
+    written = write_task(view, ShardRows(manifest), tasks, 2, tmp_path / "task")
+    np.testing.assert_array_equal(read_labels(written).dense(), view.values)
+    ids = np.arange(written.rows)
+    np.testing.assert_array_equal(read_features(written, ids), read_features(manifest, view.rows))
+
+
 @pytest.mark.parametrize("absurd", [0.25, 1.0, np.nan])
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_hidden_labels_do_not_reach_a_task(number, absurd, world):
