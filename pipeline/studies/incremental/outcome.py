@@ -9,7 +9,6 @@ from typing import Any
 
 from ...common.errors import RunError
 from ...common.storage.json_files import numbers, write_json
-from .metrics import sequence_metrics
 
 OUTCOME_FILE, OUTCOMES_FILE = "outcome.json", "outcomes.jsonl"
 """What a sequence leaves, and what a study of sequences leaves."""
@@ -55,6 +54,8 @@ class Outcome:
     @cached_property
     def overall(self) -> dict[str, Any]:
         """``metrics.sequence_metrics`` of the tasks that are done."""
+        from .metrics import sequence_metrics  # brings torch, and a typo in a study is told without it
+
         return sequence_metrics(self.tasks)
 
     def as_record(self) -> dict[str, Any]:
