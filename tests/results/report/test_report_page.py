@@ -140,6 +140,7 @@ def test_fonts_are_the_pages(nasty):
     assert "font-family" not in "".join(re.findall(r"<svg .*?</svg>", nasty, re.DOTALL))
 
 
+@pytest.mark.slow("three reports, here and in another process")
 def test_the_same_source_gives_the_same_bytes(tmp_path):
     """In another process, where sets of strings are ordered otherwise, and after other reports than here."""
     pq.write_table(
