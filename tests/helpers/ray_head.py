@@ -76,7 +76,7 @@ def _start(folder: Path, environment: dict[str, str], ports: list[int]) -> subpr
     names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
     names += ("metrics-export-port", "dashboard-agent-grpc-port")
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--temp-dir={folder}"]
-    command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=4"]
+    command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=2"]
     command += ["--object-store-memory=200000000", "--disable-usage-stats"]
     command += [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
     with (folder / "head.log").open("wb") as log:
