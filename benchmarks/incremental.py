@@ -81,8 +81,10 @@ DATA: dict[str, dict[str, Any]] = {
         },
     },
 }
+# "apart": exemplars that come again are not recognised, as in published programs.
 METHODS: dict[str, dict[str, Any]] = {
     **{name: {"method": {"name": name}} for name in ("fine-tune", "er", "kd", "akd", "rebll", "joint")},
+    **{f"{name}-apart": {"method": {"name": name}, "memory": {"recognised": False}} for name in ("er", "akd", "rebll")},
     "rebll-calibrated": {"method": {"name": "rebll"}, "relabelling": {"threshold": "calibrated"}},
     "rebll-d2ace": {
         "method": {"name": "rebll"},
