@@ -4,8 +4,10 @@ Ray Train would try again whatever failed, and would wait for its workers' place
 therefore a training of its own, which starts once, and what comes next is decided here.
 """
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common.cluster.resources import worker_resources
@@ -87,12 +89,35 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
     controllers: list[Any] = []
     trainer._register_sigint_handler = controllers.append
     try:
-        result: Any = trainer.fit()
+        with _this_ray_named():
+            result: Any = trainer.fit()
     except (KeyboardInterrupt, SystemExit):
         for controller in controllers:
             _end(controller)
         raise
     return result.return_value
+
+
+@contextmanager
+def _this_ray_named() -> Iterator[None]:
+    """Let Ray Train's helpers know which Ray they belong to.
+
+    One of them takes the workers' places away when the controller has died, and asks whichever Ray was started last on
+    the machine (Ray 2.60): beside another Ray it would end a healthy run.
+    """
+    import ray
+    from ray.train.v2._internal import constants
+
+    before = os.environ.get("RAY_ADDRESS")
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("RAY_ADDRESS", None)
+        else:
+            os.environ["RAY_ADDRESS"] = before
 
 
 def _end(controller: Any) -> None:
