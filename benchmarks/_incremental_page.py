@@ -9,6 +9,7 @@ from _common import ROOT
 
 from d2ace.pipeline.studies.compare.summary import markdown_table
 from d2ace.pipeline.studies.incremental.comparison import judged_values, sign_of
+from d2ace.pipeline.studies.incremental.study_text import verdict_table
 
 TABLE = ROOT / "benchmarks" / "results" / "incremental.csv"
 NUMBERS = {
@@ -59,7 +60,11 @@ def incremental_page(table: pd.DataFrame, machine: Mapping[str, Any]) -> str:
 
 
 def _cell(cell: pd.DataFrame) -> list[str]:
-    found = [markdown_table(_means(cell)), f"Last mAP, each against {REFERENCE}:", markdown_table(_verdicts(cell))]
+    found = [
+        markdown_table(_means(cell)),
+        f"Last mAP, each against {REFERENCE}:",
+        markdown_table(verdict_table(_judged(cell, REFERENCE))),
+    ]
     found.append(_ordering(cell))
     if D2ACE[1] in set(cell["method"]):
         (verdict,) = _judged(cell[cell["method"].isin(D2ACE)], D2ACE[0]) or (None,)
@@ -86,16 +91,6 @@ def _means(cell: pd.DataFrame) -> list[list[str]]:
 def _judged(cell: pd.DataFrame, reference: str, number: str = "last_map") -> tuple[Any, ...]:
     values = cell[["method", "order", "seed"]].assign(value=cell[number]).dropna()
     return judged_values(values, sign_of(number), reference)
-
-
-def _verdicts(cell: pd.DataFrame) -> list[list[str]]:
-    rows = [["method", "pairs", "difference", "95% interval", "W/T/L", "p", "Holm p", "verdict"]]
-    for found in _judged(cell, REFERENCE):
-        interval = f"[{found.interval.low:+.4f}, {found.interval.high:+.4f}]"
-        counts = f"{found.wins}/{found.ties}/{found.losses}"
-        tests = (f"{found.p:.3g}", f"{found.holm_p:.3g}", found.verdict)
-        rows.append([found.method, str(found.pairs), f"{found.difference:+.4f}", interval, counts, *tests])
-    return rows
 
 
 def _ordering(cell: pd.DataFrame) -> str:

@@ -103,7 +103,7 @@ def materialise(
         manifest: of the prepared data.
         node_labels: read, now and later, only on nodes with these Ray labels.
         images: False leaves images in storage and reads only their index.
-        wait_limit_s: most seconds to wait for a CPU that others hold; None waits for ever.
+        wait_limit_s: most seconds to wait for a CPU that others hold; None: see ``wait_for_room``.
 
     Raises:
         DataError: when a shard cannot be read, or does not hold what the manifest says.

@@ -89,7 +89,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
     controllers: list[Any] = []
     trainer._register_sigint_handler = controllers.append
     try:
-        with _this_ray_named():
+        with this_ray_named():
             result: Any = trainer.fit()
     except (KeyboardInterrupt, SystemExit):
         for controller in controllers:
@@ -99,7 +99,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
 
 
 @contextmanager
-def _this_ray_named() -> Iterator[None]:
+def this_ray_named() -> Iterator[None]:
     """Let Ray Train's helpers know which Ray they belong to.
 
     One of them takes the workers' places away when the controller has died, and asks whichever Ray was started last on

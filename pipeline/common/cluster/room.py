@@ -31,7 +31,8 @@ def wait_for_room(
         wanted: how many.
         what: they are, for the messages.
         labels: of the nodes that may hold them.
-        limit_s: most seconds to wait, from ``run.wait_limit_s``; None waits for ever, with a line every 30 s.
+        limit_s: most seconds to wait, from ``run.wait_limit_s``; None for ``D2ACE_WAIT_LIMIT_S``, see
+            ``wait_until``, or else for ever, with a line every 30 s.
         nodes_may_come: wait also for what the nodes of now could not hold if nobody else used them.
 
     Raises:

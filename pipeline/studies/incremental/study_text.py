@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ...common.text_table import aligned
+from ..compare.verdict import Verdict
 from .comparison import cells, judged, methods, values
 from .outcome import Outcome
 
@@ -44,6 +45,11 @@ def verdict_rows(members: Sequence[Outcome], reference: str, number: str = "last
     """Return a header and a row a method that has pairs with the reference; nothing where none has."""
     if reference not in methods(members) or not (verdicts := judged(members, number, reference)):
         return []
+    return verdict_table(verdicts)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> list[list[str]]:
+    """Return a header and a row a verdict."""
     rows = [["method", "pairs", "difference", "95% interval", "W/T/L", "p", "Holm p", "verdict"]]
     for found in verdicts:
         interval = f"[{found.interval.low:+.4f}, {found.interval.high:+.4f}]"

@@ -5,7 +5,6 @@ without an actor; else each is a whole ``fit`` with its own workers and selectio
 and both yield all epochs from the first one on, also those that were trained before an interruption.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,6 @@ from queue import Queue
 from threading import Thread
 from typing import Any
 
-import ray
 import torch
 
 from ....selectors.common.label_matrix import LabelMatrix
@@ -24,6 +22,7 @@ from ...feeds.choice import GATHER, FeedChoice
 from ...feeds.row_store import RowStore, StoredRows
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_folder import RunFolder
+from ...training.attempts import this_ray_named
 from ...training.driver import train_in
 from ...training.local_run import LocalRun, Prepared
 
@@ -146,7 +145,11 @@ class _Saved:
 
 
 def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
-    _name_this_ray()
+    with this_ray_named():  # for all threads alike: no run may take the name away from another
+        yield from _side_by_side(configs, folders, data)
+
+
+def _side_by_side(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
     told: Queue[tuple[int, Record | BaseException | None]] = Queue()
     for number, (config, folder) in enumerate(zip(configs, folders, strict=True)):
         Thread(target=_fit, args=(number, config, folder, data, told), daemon=True).start()
@@ -180,14 +183,3 @@ def _fit(number: int, config: Config, folder: RunFolder, data: TrialData, told: 
         told.put((number, None))
     except BaseException as error:  # it must reach the trial's own thread
         told.put((number, error))
-
-
-def _name_this_ray() -> None:
-    """Let Ray Train's helpers know which Ray they belong to.
-
-    They free the workers of a trial that was stopped, but give up on a machine where several Rays run (Ray 2.60).
-    """
-    from ray.train.v2._internal import constants
-
-    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
-    constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")

@@ -6,9 +6,10 @@ import pytest
 from d2ace.pipeline.common.errors import ConfigError, DataError
 from d2ace.pipeline.studies.incremental.memories.api import REGISTRY, Budget, Candidates, Exemplars, updated
 from d2ace.pipeline.studies.incremental.memories.by_class import class_quotas
+from d2ace.pipeline.studies.incremental.memories.by_row import shares
 from d2ace.pipeline.studies.incremental.memories.herding import herded
 from d2ace.pipeline.studies.incremental.memories.ocdm import spread
-from d2ace.pipeline.studies.incremental.memories.prs import chance_to_enter, leaving, shares
+from d2ace.pipeline.studies.incremental.memories.prs import RHO, chance_to_enter, leaving
 
 BY_ROW = ("ocdm", "prs", "reservoir")
 
@@ -138,7 +139,7 @@ def test_prs_lets_go_of_what_it_has_most_of(seed):
 
 def test_prs_takes_new_classes_and_the_rarest_class_of_a_row_decides():
     counts = np.array([0.0, 100.0, 400.0])
-    wanted = shares(counts)
+    wanted = shares(counts, RHO)
     assert wanted.tolist() == [0, 0.5, 0.5]
     assert chance_to_enter(counts[:1], wanted[:1], 20) == 1
     assert chance_to_enter(counts[1:2], wanted[1:2], 20) == pytest.approx(0.1)

@@ -19,6 +19,15 @@ def require_total(kind: str, budget: Budget) -> int:
     return budget.total
 
 
+def shares(counts: np.ndarray, rho: float) -> np.ndarray:
+    """Return the wanted share of each class, in proportion to its positives to the power rho, float64 (C,).
+
+    It is 0 for a class that has not come yet.
+    """
+    powers = np.where(counts > 0, np.maximum(counts, 1.0) ** rho, 0.0)
+    return powers / max(powers.sum(), 1.0)
+
+
 def kept_rows(joined: Exemplars, rows: np.ndarray) -> Exemplars:
     """Return the exemplars of some row ids, int64 (m,) ascending, each chosen for all classes it is positive in."""
     kept = joined.take(np.searchsorted(joined.rows, rows))

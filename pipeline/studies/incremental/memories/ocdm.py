@@ -9,7 +9,7 @@ divergence.
 import numpy as np
 
 from .api import Budget, Candidates, Exemplars
-from .by_row import kept_rows, require_total
+from .by_row import kept_rows, require_total, shares
 
 RHO = 0.0
 """Power of the class frequencies: 0 wants all classes alike, 1 as they come [own choice]."""
@@ -32,11 +32,10 @@ def ocdm(held: Exemplars, block: Candidates, budget: Budget, rng: np.random.Gene
     size, joined = require_total("ocdm", budget), held.joined(block)
     order = rng.permutation(np.searchsorted(joined.rows, np.setdiff1d(block.rows, held.rows)))
     kept = np.searchsorted(joined.rows, held.rows)
-    counts = joined.seen.astype(np.float64)
-    wanted = np.where(counts > 0, np.maximum(counts, 1) ** RHO, 0.0)
+    wanted = shares(joined.seen, RHO)
     for start in range(0, len(order), _AT_ONCE):
         pool = np.concatenate([kept, order[start : start + _AT_ONCE]])
-        kept = pool[spread(joined.labels[pool], wanted / wanted.sum(), size)]
+        kept = pool[spread(joined.labels[pool], wanted, size)]
     return kept_rows(joined, np.sort(joined.rows[kept]))
 
 

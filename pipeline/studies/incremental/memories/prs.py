@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import softmax
 
 from .api import Budget, Candidates, Exemplars
-from .by_row import kept_rows, require_total
+from .by_row import kept_rows, require_total, shares
 
 RHO = 0.0
 """Power of the class frequencies: 0 wants all classes alike, 1 as they come [own choice]."""
@@ -34,19 +34,13 @@ def prs(held: Exemplars, block: Candidates, budget: Budget, rng: np.random.Gener
         positive = joined.labels[row]
         if len(kept) < size:
             kept = np.append(kept, row)
-        elif rng.random() < chance_to_enter(counts[positive], shares(counts)[positive], size):
-            labels, wanted = joined.labels[kept], shares(counts)
+        elif rng.random() < chance_to_enter(counts[positive], shares(counts, RHO)[positive], size):
+            labels, wanted = joined.labels[kept], shares(counts, RHO)
             surplus = labels.sum(axis=0) - wanted * labels.sum()
             crowded = rng.choice(len(counts), p=softmax(np.where(labels.any(axis=0), surplus, -np.inf)))
             kept[leaving(labels, wanted, int(crowded))] = row
         counts += positive
     return kept_rows(joined, np.sort(joined.rows[kept]))
-
-
-def shares(counts: np.ndarray) -> np.ndarray:
-    """Return p_i, the wanted share of each class, float64 (C,); 0 for one that has not come yet."""
-    powers = np.where(counts > 0, np.maximum(counts, 1.0) ** RHO, 0.0)
-    return powers / max(powers.sum(), 1.0)
 
 
 def chance_to_enter(counts: np.ndarray, wanted: np.ndarray, size: int) -> float:
