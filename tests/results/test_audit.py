@@ -168,6 +168,23 @@ def test_what_cannot_be_audited_is_told(damaged, with_policy, tmp_path, capsys):
     assert "page: " in capsys.readouterr().out and len(pd.read_csv(tmp_path / "out" / "suspects.csv")) == 5
 
 
+def test_a_table_that_label_studio_exports_again_is_a_file_of_verdicts(found, damaged, tmp_path):
+    """Its CSV has the columns that were imported, some of its own, and one for each control (labelstud.io)."""
+    table = pd.read_csv(found.out / "suspects.csv", dtype=str, keep_default_na=False)[:3]
+    own = {
+        "id": range(3),
+        "annotation_id": range(3),
+        "annotator": 1,
+        "lead_time": 2.5,
+        "created_at": "2026-01-01T00:00Z",
+    }
+    exported = table.assign(**own, verdict=["present", "absent", "unsure"])
+    exported[sorted(exported.columns)].to_csv(tmp_path / "project-1.csv", index=False)
+    said = read_verdicts(tmp_path / "project-1.csv", Manifest.load(damaged[0]))
+    assert said.rows.tolist() == found.suspects["row"][:2].tolist() and said.present.tolist() == [True, False]
+    assert [LABELS[label] for label in said.labels] == found.suspects["label"][:2].tolist()
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a browser, chromium")
 def test_a_person_decides_by_keys_and_buttons_and_downloads_the_verdicts(found, damaged, tmp_path):
     source = (found.out / "audit.html").read_text(encoding="utf-8")

@@ -33,6 +33,8 @@ FORMATS = {
     "webdataset": "webdataset",
     "huggingface": "huggingface",
     "open-images": "open_images",
+    "cvat": "cvat",
+    "label-studio": "label_studio",
 }
 """Names of the formats, and the module of each."""
 OnError = Literal["fail", "reject"]
