@@ -1,10 +1,15 @@
 """What is tried again when workers fail, and what is not; Ray Train's errors are made by hand."""
 
+import os
 import pickle
+from types import SimpleNamespace
 
 import pytest
+import ray
+from ray.dashboard import utils as dashboard
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.train import ControllerError, WorkerGroupError
+from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.train.v2._internal.exceptions import (
     UserExceptionWithTraceback,
     WorkerGroupStartupFailedError,
@@ -107,8 +112,6 @@ def test_the_ends_of_processes_come_before_what_they_do_to_others():
 @pytest.fixture
 def made_up(make_config, tmp_path, monkeypatch):
     """Return a function that trains with made-up attempts; gives what was waited for and told."""
-    from types import SimpleNamespace
-
     config = make_config("run.workers=2", "run.wait_limit_s=90", "run.worker_labels.zone=a")
     said: list = []
     events = SimpleNamespace(doing=lambda what: said.append(("doing", what)), tell=lambda line: said.append(line))
@@ -163,3 +166,19 @@ def test_workers_that_never_start_though_there_is_room_are_waited_for_no_longer_
 def test_an_error_that_would_happen_again_ends_the_first_attempt(made_up):
     with pytest.raises(DataError, match="rows are odd"):
         made_up(raised(DataError("rows are odd")), {"epochs": 3})
+
+
+@pytest.mark.parametrize("before", [None, "10.0.0.1:6379"])
+def test_helpers_of_ray_train_ask_the_ray_of_the_run_and_not_the_newest_of_the_machine(before, monkeypatch):
+    """One of them takes the places of a run away whose controller a Ray does not know."""
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="10.0.0.7:6379"))
+    monkeypatch.setattr(dashboard, "ray_address_to_api_server_url", lambda address: f"the state API of {address}")
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if before:
+        monkeypatch.setenv("RAY_ADDRESS", before)
+    with attempts.this_ray_named():
+        handed_on = get_env_vars_to_propagate()  # from the driver to the controller, and from there to its helpers
+    assert os.environ.get("RAY_ADDRESS") == before
+    monkeypatch.setenv("RAY_ADDRESS", handed_on["RAY_ADDRESS"])
+    assert dashboard.get_address_for_submission_client(None) == "the state API of 10.0.0.7:6379"
