@@ -63,7 +63,8 @@ def _add_prepare(subparsers: _Subparsers) -> None:
     add("--label-delimiter", help="what separates labels there, or list, or none; default ;")
     add("--split-column", help="the column that says train, validation or test")
     add("--exclude", type=_names, metavar="A,B,...", help="columns to leave out")
-    add("--missing-labels", choices=("error", "absent"), help="what a file means that lacks a label; default error")
+    missing = ("error", "absent", "unknown")
+    add("--missing-labels", choices=missing, help="what a file means that lacks labels; by default an error")
     add(
         "--unknown", type=_names, metavar="TEXT,...", help="cells of labels that nobody knows: '' for empty, nan, -1, ?"
     )

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from ...selectors.common.errors import SHOWN, SelectionError, did_you_mean
+from ...selectors.common.errors import SHOWN, SelectionError, did_you_mean, nearest
 
 __all__ = [
     "HAPPENS_AGAIN",
@@ -13,6 +13,7 @@ __all__ = [
     "FolderLostError",
     "RunError",
     "did_you_mean",
+    "nearest",
 ]
 
 

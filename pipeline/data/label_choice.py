@@ -1,4 +1,4 @@
-"""Labels made of read values, and label matrices with other columns.
+"""Labels made of read values, label matrices with other columns, and labels that nobody knows.
 
 n rows   L labels   m labels chosen
 """
@@ -34,6 +34,22 @@ def chosen_labels(labels: LabelMatrix, places: np.ndarray) -> LabelMatrix:
     if not exceptions.nnz:
         return LabelMatrix(values, None, labels.unlisted, origins)
     return LabelMatrix(values, exceptions, labels.unlisted, origins, listed_origins)
+
+
+def nothing_known(rows: int, labels: int) -> LabelMatrix:
+    """Return the labels of rows of which nobody knows one, (rows, labels)."""
+    return LabelMatrix(csr_array((rows, labels), dtype=np.uint8), None, "unknown")
+
+
+def unknown_where(labels: LabelMatrix, unknown: np.ndarray) -> LabelMatrix:
+    """Return labels (n, L), unlisted ones negative, that are unknown where a mask says so, bool (n, L)."""
+    assert labels.unlisted == "negative"
+    entries = coo_array(labels.values)
+    kept = ~unknown[entries.row, entries.col]
+    values = csr_array((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=labels.shape)
+    if labels.exceptions is not None:
+        unknown = unknown | labels.exceptions.toarray()
+    return LabelMatrix(values, csr_array(unknown) if unknown.any() else None)
 
 
 def _chosen(

@@ -121,6 +121,11 @@ class Manifest:
         return len(self.labels)
 
     @property
+    def is_labelled(self) -> bool:
+        """Whether some label is known in some row; else the rows can only be predicted."""
+        return self.n_labels > 0 and (self.known_counts is None or any(self.known_counts))
+
+    @property
     def cardinality(self) -> float:
         """Mean number of labels a row that are known to be positive."""
         return sum(self.label_counts) / self.rows if self.rows else 0.0

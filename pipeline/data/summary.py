@@ -149,6 +149,8 @@ def _imbalance(counts: np.ndarray) -> tuple[float, float] | None:
 
 
 def _odd_labels(manifest: Manifest) -> Iterator[str]:
+    if not manifest.is_labelled:
+        return
     counts = np.array(manifest.label_counts)
     known = np.array(manifest.known_counts or (manifest.rows,) * manifest.n_labels)
     all_rows = "every row" if manifest.known_counts is None else "every row where they are known"

@@ -15,10 +15,14 @@ def summary_text(manifest: Manifest, summary: Summary) -> str:
     """Return what was understood, in about ten lines of at most 120 columns (but for names)."""
     splits = ", ".join(f"{name or 'no split'} {rows:,}" for name, rows in manifest.splits.items() if rows)
     lines = [f"{manifest.rows} rows ({splits}), {manifest.n_labels} labels, {manifest.cardinality:.3f} labels a row"]
-    lines += [_line("features", features_text(manifest, summary)), *_labels(manifest, summary), *_splits(summary)]
+    lines.append(_line("features", features_text(manifest, summary)))
+    if manifest.is_labelled:
+        lines += [*_labels(manifest, summary), *_splits(summary)]
+    else:
+        lines.append(_line("labels", "nobody knows one of any row: predict takes the rows, train and evaluate do not"))
     lines += [_line("note", notice) for notice in summary.notices]
     lines += [_line("look at", odd) for odd in summary.odd]
-    lines += [_line("warning", f"{name} {why}") for name, why in summary.warnings()]
+    lines += [_line("warning", f"{name} {why}") for name, why in summary.warnings() if manifest.is_labelled]
     return "\n".join(lines)
 
 

@@ -55,7 +55,7 @@ class Scorer:
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
         """Yield the tables of some shards, an empty one first: shards may hold no row that is wanted."""
-        yield self._table(np.zeros(0, np.int64), np.zeros((0, len(self._manifest.labels)), np.float32), None)
+        yield self._table(np.zeros(0, np.int64), np.zeros((0, len(self._model.run.data.labels)), np.float32), None)
         for number in numbers["id"].tolist():
             yield from self._scored(number)
 
@@ -76,7 +76,7 @@ class Scorer:
         """Return columns id, name (images only), probabilities and labels: the names of those above the threshold."""
         rows, columns = np.nonzero(probabilities > self._model.run.config.train.threshold)
         offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
-        named = pa.array(self._manifest.labels, pa.string()).take(pa.array(columns))
+        named = pa.array(self._model.run.data.labels, pa.string()).take(pa.array(columns))
         flat = pa.array(probabilities.ravel())
         table = pa.table(
             {

@@ -63,8 +63,8 @@ class TrainedRun:
         return torch.load(self.folder.weights, map_location="cpu", weights_only=True)
 
     def require_fit(self, manifest: Manifest) -> None:
-        """Raise RunError unless a data set has the labels and the input shape that the model was trained on."""
-        if tuple(manifest.labels) != self.data.labels:
+        """Raise RunError unless a data set has the labels, or none, and the input shape of the model's training."""
+        if manifest.labels and tuple(manifest.labels) != self.data.labels:
             told = _label_difference(manifest, self.data.labels)
             raise RunError(f"{manifest.folder}: {told} (of the run {self.folder.path})")
         shape = input_shape(self.config.images, manifest)
@@ -99,5 +99,5 @@ def _label_difference(manifest: Manifest, expected: tuple[str, ...]) -> str:
     else:
         what = f"lacks the model's labels {some(lacking)}" if lacking else "has the model's labels in another order"
     option = "--labels with all of the model's names" if manifest.kind == "image" else "--labels-of TRAINING_DATA"
-    absent = ", and --missing-labels absent if labels have columns" if lacking else ""
-    return f"{what}; prepare it again with {option}{absent}"
+    unknown = ", and --missing-labels unknown if nobody knows the others" if lacking else ""
+    return f"{what}; prepare it again with {option}{unknown}"

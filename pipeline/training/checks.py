@@ -74,6 +74,9 @@ def check_data(config: Config, manifest: Manifest) -> None:
         config: checked by ``check``.
         manifest: of the data.
     """
+    if not manifest.is_labelled:
+        told = "nobody knows a label of any of its rows, so there is nothing to learn from; predict takes them"
+        raise ConfigError(f"data.path={manifest.folder}: {told}")
     check_feed(config.run, manifest)
     _check_splits(config, manifest)
     hint = image_hint(config.images, manifest)

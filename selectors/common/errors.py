@@ -11,12 +11,18 @@ class SelectionError(ValueError):
     """A selector was given something it cannot work with; the message says what, and what to do."""
 
 
+def nearest(got: str, known: Iterable[str]) -> str | None:
+    """Return the known name that ``got`` is, or is likely a typo of; None when there is none."""
+    close = get_close_matches(got, sorted(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def did_you_mean(got: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for a likely typo, else what is known."""
     names = sorted(known)
-    close = get_close_matches(got, names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    close = nearest(got, names)
+    if close is not None:
+        return f"; did you mean {close!r}?"
     if len(names) > SHOWN:
         return f"; known: {', '.join(names[:SHOWN])}, ... ({len(names)} in all)"
     return f"; known: {', '.join(names) or 'none'}"

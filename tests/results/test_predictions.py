@@ -88,10 +88,15 @@ def test_rows_whose_labels_nobody_knows_yet_are_predicted_and_not_judged(tmp_pat
     run = write_run(tmp_path / "run", labelled, method="uniform")
     names = [f"feature{j}" for j in range(manifest.n_features)]
     (tmp_path / "new.csv").write_text(",".join(names) + "\n" + ",".join(["0.5"] * len(names)) + "\n")
-    new = prepare(tmp_path / "new.csv", tmp_path / "new", labels_of=labelled, missing_labels="absent")
-    assert pq.read_table(predict(run.path, new.folder, tmp_path / "out")).num_rows == 1
-    with pytest.raises(DataError, match="none of these 1 rows has a label, so nothing can be judged"):
-        evaluate(run.path, new.folder, split="all")
+    np.savez(tmp_path / "plain.npz", X=np.full((1, len(names)), 0.5))
+    new = prepare(tmp_path / "new.csv", tmp_path / "new", labels_of=labelled)
+    plain = prepare(tmp_path / "plain.npz", tmp_path / "plain")
+    written = [pq.read_table(predict(run.path, each.folder, tmp_path / f"{each.n_labels}")) for each in (new, plain)]
+    assert written[0].equals(written[1]) and written[0].num_rows == 1
+    assert len(written[1]["probabilities"][0]) == manifest.n_labels
+    for each in (new, plain):
+        with pytest.raises(DataError, match="none of these 1 rows has a label, so nothing can be judged"):
+            evaluate(run.path, each.folder, split="all")
 
 
 def test_one_shard_is_scored_here_unless_a_cluster_is_named(table, tmp_path, monkeypatch):

@@ -82,7 +82,7 @@ def test_data_that_does_not_fit_the_model_is_refused(finished, tmp_path):
     with pytest.raises(RunError, match="has the model's labels in another order; prepare it again with --labels-of"):
         predict(finished.folder, swapped, tmp_path / "out")
     fewer = write_empty_like(tmp_path / "fewer", names[1:], N_FEATURES)
-    with pytest.raises(RunError, match=r"lacks the model's labels label0; prepare it again .*--missing-labels absent"):
+    with pytest.raises(RunError, match=r"lacks the model's labels label0; prepare it again .*--missing-labels unknown"):
         predict(finished.folder, fewer, tmp_path / "out")
     narrow = write_empty_like(tmp_path / "narrow", names, N_FEATURES - 1)
     with pytest.raises(RunError, match=r"rows have shape \(6,\).*trained on \(7,\)"):

@@ -1,5 +1,7 @@
 """Everything about a configuration is checked before Ray starts and before a run folder exists."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import ray
@@ -90,6 +92,15 @@ def test_image_settings_that_do_not_fit_the_images(manifest, overrides, words, t
     check(config)
     with pytest.raises((ConfigError, DataError), match=words):
         check_data(config, manifest)
+
+
+def test_rows_of_which_nobody_knows_a_label_are_not_trained_on(table, tmp_path):
+    manifest = Manifest.load(table)
+    unknown = replace(manifest, known_counts=(0,) * manifest.n_labels, label_counts=(0,) * manifest.n_labels)
+    unnamed = replace(manifest, labels=(), label_counts=())
+    for each in (unknown, unnamed):
+        with pytest.raises(ConfigError, match="nobody knows a label of any of its rows, so there is nothing to learn"):
+            check_data(small_config(table, tmp_path), each)
 
 
 def test_storage_below_a_file_and_neighbour_features_of_other_rows(table, tmp_path):

@@ -1,10 +1,12 @@
 """A folder of images and a CSV or TSV file with one line an image: 0/1 columns, or one column of delimited labels."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
 from ...common.errors import SHOWN, DataError
 from ...common.storage.locations import Location
+from ..from_tables.alignment import has_no_labels
 from ..from_tables.csv_table import csv_table
 from ..from_tables.index_columns import index_columns, require_names
 from ..from_tables.named_columns import ColumnOptions, LabelColumns, Table, collect_labels, find_column
@@ -29,7 +31,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     """List the images in the order of the lines.
 
     The first column is the path unless ``path_column`` says otherwise. When nothing says which columns are labels,
-    all others are.
+    all others are; where there are no others, nobody knows the labels of the images.
 
     Raises:
         DataError: naming file and line.
@@ -37,27 +39,41 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     parts = find_parts(source, options.files, _PATTERNS)
     home = source.folder
     tables = [_table(part, options.encoding) for part in parts]
+    names, encoders = _encoders(parts, tables, options)
+    known = any(encoder.labels for encoder in encoders) or (bool(names) and options.missing_labels == "absent")
+    builder = ListingBuilder(
+        Vocabulary(names, parts[0].location, may_be_empty=not known),
+        reject=reject,
+        unlisted="negative" if known else "unknown",
+    )
+    if not known:
+        builder.note(f"{parts[0].name}: has no column for a label: nobody knows the labels of its images")
+    for part, table, encoder in zip(parts, tables, encoders, strict=True):
+        folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, ["images", part.split_name]))
+        lacking = set(names) - set(encoder.labels) if known and options.missing_labels == "unknown" else set[str]()
+        _add_rows(builder, folder, part, table, encoder, _path_column(table, options), lacking)
+    return builder.finish(" + ".join(part.name for part in parts))
+
+
+def _encoders(
+    parts: Sequence[Part], tables: Sequence[Table], options: SourceOptions
+) -> tuple[list[str], list[LabelColumns]]:
+    """Return the names of all labels, and what encodes those that each table has."""
     columns = [_columns(table, options) for table in tables]
-    vocabulary = None
+    vocabulary, named, missing = None, options.labels, options.missing_labels
     if options.label_column is not None:
         fixed = [(table, part.split) for table, part in zip(tables, parts, strict=True)]
-        vocabulary = list(options.labels) if options.labels is not None else collect_labels(fixed, columns[0])
-    absent = options.missing_labels == "absent"
+        vocabulary, named = list(named) if named is not None else collect_labels(fixed, columns[0]), None
+    lenient = missing != "error" or all(has_no_labels(table.names, named, missing) for table in tables)
     encoders = [
-        LabelColumns(table, part.split, chosen, vocabulary, optional=absent)
+        LabelColumns(table, part.split, chosen, vocabulary, optional=lenient)
         for table, part, chosen in zip(tables, parts, columns, strict=True)
     ]
-    names = list(options.labels) if absent and options.labels is not None else encoders[0].labels
-    if not names:
-        hint = "to predict rows whose labels nobody knows yet, say --labels A,B,... and --missing-labels absent"
-        raise parts[0].error(f"has no column for a label; {hint}")
-    builder = ListingBuilder(Vocabulary(names, parts[0].location), reject=reject)
-    for part, table, encoder in zip(parts, tables, encoders, strict=True):
-        if encoder.labels != names and not absent:
+    names = list(named) if named is not None else encoders[0].labels
+    for part, encoder in zip(parts, encoders, strict=True):
+        if encoder.labels != names and not lenient:
             raise part.error(f"its labels differ from those of {parts[0].location}")
-        folder = ImageFolder(home, images_of(options.images, part) or first_folder(home, ["images", part.split_name]))
-        _add_rows(builder, folder, part, table, encoder, _path_column(table, options))
-    return builder.finish(" + ".join(part.name for part in parts))
+    return names, encoders
 
 
 def _table(part: Part, encoding: str) -> Table:
@@ -106,13 +122,22 @@ def _other_columns(table: Table, options: SourceOptions) -> list[int]:
 
 
 def _add_rows(
-    builder: ListingBuilder, folder: ImageFolder, part: Part, table: Table, encoder: LabelColumns, path: int
+    builder: ListingBuilder,
+    folder: ImageFolder,
+    part: Part,
+    table: Table,
+    encoder: LabelColumns,
+    path: int,
+    unknown: Collection[str],
 ) -> None:
+    """Add the images of a table; ``unknown`` are the labels that nobody knows of them, beside what its cells say."""
     home, numbers = part.location.parent, [builder.vocabulary.number(name, part.error) for name in encoder.labels]
+    more = [builder.vocabulary.number(name, part.error) for name in unknown]
     for chunk in table.chunks():
         labels, splits = list(each_row(encoder.encode(chunk))), encoder.encode_split(chunk)
         for row, file in enumerate(chunk.words(path)):
             found = labels[row].renumbered(numbers)
+            found = found._replace(listed=[*found.listed, *more])
             fail = partial(chunk.error, row)
             if not isinstance(file, str) or not file.strip():
                 raise fail("the image's path is empty")

@@ -133,7 +133,8 @@ def prepare_images(
         encoding: of CSV files.
         difficult: of VOC objects.
         confidence: the least that counts, of Open Images.
-        missing_labels: "absent" when no row of an image table has a label that has no column there; else an error.
+        missing_labels: what an image table means that lacks labels: "absent", none of its images has them; "unknown",
+            nobody knows them there. By default that is an error, but for images to predict: a table without labels.
         unknown: texts of cells of labels that mean that nobody knows.
         soft_labels: values between 0 and 1 are labels.
         unlisted: what a label is that the source does not name for an image.

@@ -145,7 +145,7 @@ class ListingBuilder:
             DataError: when it holds no label or no image.
         """
         names, place = self.vocabulary.finish()
-        if not names:
+        if not names and not self.vocabulary.may_be_empty:
             raise DataError(f"{description}: no label names: the class list is empty")
         if not self._records and not self._rejected:
             raise DataError(f"{description}: lists no image")

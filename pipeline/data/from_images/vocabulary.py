@@ -21,18 +21,27 @@ class Vocabulary:
     Args:
         names: the labels in their order; None collects those that occur: texts are sorted, and class numbers 0 .. k
             are named by their numbers.
+        where: what holds the names, for messages.
+        may_be_empty: there may be no label: of images that are to be predicted.
 
     Raises:
         DataError: when a name is empty or repeats.
+
+    Attributes:
+        fixed: the names, where they were given.
+        may_be_empty: see above.
     """
 
-    def __init__(self, names: Sequence[str] | None = None, where: object = "labels") -> None:
+    def __init__(
+        self, names: Sequence[str] | None = None, where: object = "labels", *, may_be_empty: bool = False
+    ) -> None:
+        self.may_be_empty = may_be_empty
         self.fixed = None if names is None else list(names)
         self._place: dict[str, int] = {}
         self._highest = -1
         if self.fixed is not None:
             self._place = {name: index for index, name in enumerate(self.fixed)}
-            if not self.fixed:
+            if not self.fixed and not may_be_empty:
                 raise DataError(f"{where}: the list of labels is empty")
             if "" in self._place:
                 raise DataError(f"{where}: a label name is empty")

@@ -1,4 +1,4 @@
-"""Further files of a data set read in the columns of the first: found by name, in whatever order they stand."""
+"""Files of a data set read in the same columns, found by name whatever their order; and files without labels."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -6,13 +6,67 @@ from typing import Literal
 
 import numpy as np
 
-from ...common.errors import SHOWN, DataError, did_you_mean
-from ..label_choice import chosen_labels
+from ...common.errors import SHOWN, DataError, did_you_mean, nearest
+from ..label_choice import chosen_labels, nothing_known, unknown_where
 from ..rows import Rows
 from .source import Source
 
-MissingLabels = Literal["error", "absent"]
-"""What a file means that lacks labels of the first: a mistake, or that none of its rows has them."""
+MissingLabels = Literal["error", "absent", "unknown"]
+"""What a file means that lacks labels: a mistake, that none of its rows has them, or that nobody knows them there."""
+
+
+def has_no_labels(columns: Collection[str], labels: Sequence[str] | None, missing: MissingLabels) -> bool:
+    """Return whether a file is one of rows whose labels nobody knows: it has no column for any label.
+
+    Without an option it is that only where no name looks like a typo, and the columns have names: cost, a few labels
+    against all columns.
+
+    Args:
+        columns: names of the file's columns.
+        labels: those that the user names; None for none.
+        missing: what the user says of labels that are not there.
+    """
+    if not labels or missing == "absent" or any(name in columns for name in labels):
+        return False
+    alike = any(nearest(name, columns) is not None for name in labels[:SHOWN])
+    return missing == "unknown" or not (alike or all(map(is_number, columns)))
+
+
+def assembled(parts: Sequence[Source], labels: Sequence[str] | None, missing: MissingLabels, unknown: bool) -> Source:
+    """Return one source of all files of a data set.
+
+    Args:
+        parts: the files, each with the labels that it has.
+        labels: those that all shall have, in this order; None for those of the first.
+        missing: what a file means that lacks some.
+        unknown: all files have no labels, see ``has_no_labels``.
+
+    Raises:
+        DataError: see ``aligned``.
+    """
+    if unknown:
+        return joined([_unlabelled(part, tuple(labels or ())) for part in parts])
+    return joined([with_labels(parts[0], labels, missing), *parts[1:]], missing)
+
+
+def _unlabelled(source: Source, labels: tuple[str, ...]) -> Source:
+    """Return the source with labels that nobody knows in any row."""
+
+    def chunks() -> Iterator[Rows]:
+        for rows in source.chunks():
+            yield replace(rows, labels=nothing_known(len(rows), len(labels)))
+
+    told = f"{source.description}: has no column for a label: nobody knows the labels of its rows"
+    return replace(source, labels=labels, chunks=chunks, notices=(*source.notices, told))
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number, which no column is called."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def joined(parts: Sequence[Source], missing_labels: MissingLabels = "error") -> Source:
@@ -22,7 +76,7 @@ def joined(parts: Sequence[Source], missing_labels: MissingLabels = "error") -> 
         DataError: see ``aligned``.
     """
     first = parts[0]
-    parts = [first, *(aligned(first, other, missing_labels == "absent") for other in parts[1:])]
+    parts = [first, *(aligned(first, other, missing_labels) for other in parts[1:])]
 
     def chunks() -> Iterator[Rows]:
         for part in parts:
@@ -34,20 +88,20 @@ def joined(parts: Sequence[Source], missing_labels: MissingLabels = "error") -> 
     return replace(first, kind=kind, chunks=chunks, description=description, notices=notices)  # type: ignore[arg-type]
 
 
-def with_labels(source: Source, labels: Sequence[str] | None) -> Source:
-    """Return the source with all of the labels given, absent in all rows where it lacks them."""
+def with_labels(source: Source, labels: Sequence[str] | None, missing: MissingLabels) -> Source:
+    """Return the source with all of the labels given, absent or unknown in all rows where it lacks them."""
     if labels is None or tuple(labels) == source.labels:
         return source
-    return aligned(replace(source, labels=tuple(labels), description="the labels given"), source, True)
+    return aligned(replace(source, labels=tuple(labels), description="the labels given"), source, missing)
 
 
-def aligned(first: Source, other: Source, absent_labels: bool) -> Source:
+def aligned(first: Source, other: Source, missing: MissingLabels) -> Source:
     """Return ``other`` with the labels and features of ``first``, in its order.
 
     Args:
         first: the file whose columns count.
         other: another file of the same data set.
-        absent_labels: labels that ``other`` lacks are absent in all its rows; otherwise they are an error.
+        missing: what ``other`` means where it lacks labels.
 
     Raises:
         DataError: naming what is missing, what is too much, and the option that helps.
@@ -58,11 +112,11 @@ def aligned(first: Source, other: Source, absent_labels: bool) -> Source:
     if surplus:
         hint = did_you_mean(surplus[0], lacking) if lacking else "; give the labels that count with --labels"
         raise DataError(f"{other.description}: has the labels {listed(surplus)}, {first.description} has not{hint}")
-    if lacking and not absent_labels:
-        hint = "if no row there has them, say --missing-labels absent"
+    if lacking and missing == "error":
+        hint = "if no row there has them, say --missing-labels absent; if nobody knows, --missing-labels unknown"
         raise DataError(f"{other.description}: lacks the labels {listed(lacking)} of {first.description}; {hint}")
     features = _feature_places(first, other)
-    notices = [f"{other.description}: lacks the labels {listed(lacking)}: absent in all its rows"] if lacking else []
+    notices = [f"{other.description}: lacks the labels {listed(lacking)}: {missing} in all its rows"] if lacking else []
     same = first.labels == other.labels and bool((features == np.arange(len(features))).all())
     if same:
         return other
@@ -71,7 +125,10 @@ def aligned(first: Source, other: Source, absent_labels: bool) -> Source:
 
     def chunks() -> Iterator[Rows]:
         for rows in other.chunks():
-            yield Rows(rows.features[:, features], chosen_labels(rows.labels, labels), rows.split)  # type: ignore[call-overload]
+            chosen = chosen_labels(rows.labels, labels)
+            if lacking and missing == "unknown":
+                chosen = unknown_where(chosen, np.broadcast_to(labels < 0, chosen.shape))
+            yield Rows(rows.features[:, features], chosen, rows.split)  # type: ignore[call-overload]
 
     names = (*other.notices, *notices)
     return replace(other, labels=first.labels, feature_names=first.feature_names, chunks=chunks, notices=names)
@@ -81,7 +138,7 @@ def unknown_hint(labels: Iterable[str], columns: Collection[str]) -> str:
     """Return what helps where a file has none of the labels: nobody may know them yet; nothing where it has some."""
     if any(name in columns for name in labels):
         return ""
-    return "; if nobody knows the labels of these rows yet, and you want to predict them, say --missing-labels absent"
+    return "; if nobody knows the labels of these rows yet, and you want to predict them, say --missing-labels unknown"
 
 
 def listed(names: Sequence[str]) -> str:

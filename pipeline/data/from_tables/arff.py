@@ -67,6 +67,11 @@ def arff_source(
     return Source(kind, tuple(columns.label_names), names, len(names), chunks, path.name, notices)
 
 
+def attribute_names(path: Path, encoding: str) -> list[str]:
+    """Return the names of a file's attributes; raises DataError for a header that cannot be read."""
+    return [attribute.name for attribute in _peek(path, encoding)[0].attributes]
+
+
 def _peek(path: Path, encoding: str) -> tuple[Header, bool]:
     """Return the header and whether the first row is sparse."""
     lines = enumerate(read_lines(path, encoding), start=1)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
-from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError
+from ..label_choice import unknown_where
 from ..rows import Rows
 from .csv_table import csv_table
 from .named_columns import find_column
@@ -39,22 +38,12 @@ def masked(source: Source, path: str | Path) -> Source:
             start += len(rows)
             if len(here) < len(rows):
                 raise DataError(f"{path}: has {len(known)} rows, {source.description} has more")
-            yield replace(rows, labels=_unknown_where(rows.labels, ~here))
+            known_there = rows.labels.unlisted == "negative"  # else nobody knows one
+            yield replace(rows, labels=unknown_where(rows.labels, ~here)) if known_there else rows
         if start < len(known):
             raise DataError(f"{path}: has {len(known)} rows, {source.description} has {start}")
 
     return replace(source, chunks=chunks)
-
-
-def _unknown_where(labels: LabelMatrix, unknown: np.ndarray) -> LabelMatrix:
-    """Return labels (n, L), unlisted ones negative, that are unknown where a mask says so, bool (n, L)."""
-    assert labels.unlisted == "negative"
-    entries = coo_array(labels.values)
-    kept = ~unknown[entries.row, entries.col]
-    values = csr_array((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=labels.shape)
-    if labels.exceptions is not None:
-        unknown = unknown | labels.exceptions.toarray()
-    return LabelMatrix(values, csr_array(unknown) if unknown.any() else None)
 
 
 def _from_csv(path: Path, labels: tuple[str, ...]) -> np.ndarray:

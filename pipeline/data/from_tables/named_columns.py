@@ -15,7 +15,7 @@ from ..label_choice import labels_from
 from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
 from ..truth import TRUTH
-from .alignment import MissingLabels, unknown_hint
+from .alignment import MissingLabels, is_number, unknown_hint
 from .label_cells import CellScan, cell_words
 
 SPLIT_WORDS = {
@@ -209,18 +209,10 @@ def find_column(table: Table, name: str, what: str, more: str = "") -> int:
     """Return the place of a column; raises DataError, with what it was wanted for and more, when there is none."""
     if name not in table.names:
         hint = did_you_mean(name, table.names)
-        if all(map(_is_number, table.names)):
+        if all(map(is_number, table.names)):
             hint = "; the first line holds only numbers: does the file lack its line of column names?"
         raise DataError(f"{table.path}: {what} {name!r} is no column{hint}{more}")
     return table.names.index(name)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _listed_words(chunk: TableChunk, column: int, delimiter: str, known: Collection[str] = ()) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 Keys: ``X`` (N, d), or ``X_data``, ``X_indices``, ``X_indptr``, ``X_shape``; the same for ``Y`` (N, L) of 0 and 1.
 Optional: ``label_names`` (L,), ``feature_names`` (d,), ``split`` (N,) of "", "train", "validation", "test".
+Without ``Y``, and with no other key, nobody knows the labels of its rows.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from scipy.sparse import csr_array
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
-from ..label_choice import labels_from
+from ..label_choice import labels_from, nothing_known
 from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
 from ..rows import Rows
@@ -23,6 +24,8 @@ from .source import CHUNK_VALUES, Source, unusable
 MOST_COLUMNS = 10_000_000
 """A wrong shape would take the memory of names for a billion labels."""
 CSR_PARTS = ("data", "indices", "indptr", "shape")
+_WITHOUT_LABELS = {"X", *(f"X_{part}" for part in CSR_PARTS), "label_names", "feature_names", "split"}
+"""Keys of an archive of rows to predict; with another one, the labels may be there under another name."""
 
 
 def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAIN) -> Source:
@@ -33,17 +36,19 @@ def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAI
     """
     path = Path(path)
     arrays = _load(path)
-    features, labels = _matrix(arrays, "X", path), _matrix(arrays, "Y", path)
+    unlabelled = set(arrays) <= _WITHOUT_LABELS
+    features = _matrix(arrays, "X", path)
+    labels = _no_labels(arrays, features.shape[0]) if unlabelled else _matrix(arrays, "Y", path)
     if features.shape[0] != labels.shape[0]:
         raise DataError(f"{path}: X has {features.shape[0]} rows, Y has {labels.shape[0]}")
-    if not all(features.shape) or not all(labels.shape):
+    if not all(features.shape) or not (unlabelled or all(labels.shape)):
         raise DataError(f"{path}: X is {features.shape}, Y is {labels.shape}: no size may be 0")
     for name, shape in (("X", features.shape), ("Y", labels.shape)):
         if shape[1] > MOST_COLUMNS:
             raise DataError(
                 f"{path}: {name} has {shape[1]:,} columns, at most {MOST_COLUMNS:,} can be read: is its shape right?"
             )
-    matrix = _labels(labels, reading, path)
+    matrix = nothing_known(*labels.shape) if unlabelled else _labels(labels, reading, path)
     _check_finite(features, path)
     splits = _splits(arrays, features.shape[0], split, path)
     step = max(1, CHUNK_VALUES // features.shape[1])
@@ -57,7 +62,8 @@ def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAI
     feature_names = _names(arrays, "feature_names", features.shape[1], path)
     kind = "dense" if isinstance(features, np.ndarray) else "sparse"
     names = label_names or tuple(f"label{index}" for index in range(labels.shape[1]))
-    return Source(kind, names, feature_names, features.shape[1], chunks, path.name)  # type: ignore[arg-type]
+    notices = (f"{path.name}: has no Y: nobody knows the labels of its rows",) if unlabelled else ()
+    return Source(kind, names, feature_names, features.shape[1], chunks, path.name, notices)  # type: ignore[arg-type]
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -90,6 +96,10 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarr
         raise DataError(f"{path}: {name}_* are no CSR matrix: {error}") from None
     matrix.sum_duplicates()
     return matrix
+
+
+def _no_labels(arrays: Mapping[str, np.ndarray], rows: int) -> csr_array:
+    return csr_array((rows, np.size(arrays.get("label_names", ()))))
 
 
 def _labels(labels: np.ndarray | csr_array, reading: LabelReading, path: Path) -> LabelMatrix:

@@ -12,8 +12,8 @@ from ..label_reading import LabelReading, texts_of
 from ..manifest import Manifest
 from ..shards import ShardWriter
 from ..summary import summarise
-from .alignment import MissingLabels, joined, with_labels
-from .arff import arff_source
+from .alignment import MissingLabels, assembled, has_no_labels, joined
+from .arff import arff_source, attribute_names
 from .csv_table import csv_table
 from .files import Part, format_of, parts_of
 from .label_mask import masked
@@ -89,7 +89,8 @@ def prepare(
         split_column: the column that says train, validation or test (CSV, TSV, Parquet).
         exclude: columns to leave out (CSV, TSV, Parquet).
         index: "keep" a saved row index as a feature, "drop" it, or "auto": drop what is certainly one.
-        missing_labels: "absent" when no row of a file that lacks a label has it; by default that is an error.
+        missing_labels: what a file means that lacks labels: "absent", none of its rows has them; "unknown", nobody
+            knows them there. By default that is an error, but for rows to predict: a file that has none of ``labels``.
         unknown: texts of cells of labels that mean that nobody knows: "" for empty ones, "-1", "nan", "?".
         soft_labels: values between 0 and 1 are labels.
         label_mask: a CSV or NPZ file in the shape of the labels, 1 where they are known and 0 where not.
@@ -149,7 +150,8 @@ def _open(
         return joined([npz_source(path, split=split, reading=columns.reading) for path, split in parts])
     if name != "arff":
         return table_source([(_table(path, name, text), split) for path, split in parts], columns)
-    optional = columns.missing_labels == "absent"
+    missing = columns.missing_labels
+    unknown = all(has_no_labels(attribute_names(path, text.encoding), columns.labels, missing) for path, _ in parts)
     sources = [
         arff_source(
             path,
@@ -157,13 +159,12 @@ def _open(
             label_file=label_file,
             split=split,
             encoding=text.encoding,
-            optional=optional or number > 0,
+            optional=unknown or missing != "error" or number > 0,
             reading=columns.reading,
         )
         for number, (path, split) in enumerate(parts)
     ]
-    sources[0] = with_labels(sources[0], columns.labels)
-    return joined(sources, columns.missing_labels)
+    return assembled(sources, columns.labels, missing, unknown)
 
 
 def _write(source: Source, out: Path, filters: Filters, kind: str, overwrite: bool) -> Manifest:

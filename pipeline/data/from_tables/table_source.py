@@ -6,7 +6,7 @@ import numpy as np
 
 from ...common.errors import DataError
 from ..rows import Rows
-from .alignment import joined, with_labels
+from .alignment import assembled, has_no_labels
 from .index_columns import index_columns, require_names
 from .named_columns import ColumnOptions, LabelColumns, Table, TableChunk, collect_labels
 from .source import Source, unusable
@@ -21,13 +21,13 @@ def table_source(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> 
     vocabulary = None
     if options.label_column is not None:
         vocabulary = list(options.labels) if options.labels is not None else collect_labels(parts, options)
-    absent = options.missing_labels == "absent"
+    named, missing = options.labels if vocabulary is None else None, options.missing_labels
+    unknown = all(has_no_labels(table.names, named, missing) for table, _ in parts)
     sources = [
-        _Encoder(table, split, options, vocabulary, optional=absent or number > 0).source()
+        _Encoder(table, split, options, vocabulary, optional=unknown or missing != "error" or number > 0).source()
         for number, (table, split) in enumerate(parts)
     ]
-    sources[0] = with_labels(sources[0], options.labels if vocabulary is None else vocabulary)
-    return joined(sources, options.missing_labels)
+    return assembled(sources, options.labels if vocabulary is None else vocabulary, missing, unknown)
 
 
 class _Encoder:

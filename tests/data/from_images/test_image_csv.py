@@ -141,17 +141,28 @@ def test_a_column_that_may_be_the_split_is_no_label(folder, prepared):
     assert prepared(folder, format="image-csv", labels=["red", "Fold"], overwrite=True)[0].labels == ("red", "Fold")
 
 
-def test_images_whose_labels_nobody_knows_yet_are_packed_on_demand(folder, prepared):
+def test_images_without_a_column_for_any_label_are_packed_to_be_predicted(folder, prepared):
     write(folder, "labels.csv", "file\nc.png\na.jpg\n")
-    with pytest.raises(DataError, match=r"no column for a label; .*--labels A,B,... and --missing-labels absent"):
-        prepared(folder, format="image-csv")
-    with pytest.raises(DataError, match=r"label 'red' is no column; .*--missing-labels absent"):
-        prepared(folder, format="image-csv", labels=["red", "blue"])
-    manifest, rows = prepared(folder, format="image-csv", labels=["red", "blue"], missing_labels="absent")
-    assert (manifest.labels, manifest.label_counts, len(rows)) == (("red", "blue"), (0, 0), 2)
+    manifest, rows = prepared(folder, format="image-csv")
+    assert (manifest.labels, manifest.is_labelled, len(rows)) == ((), False, 2)
+    manifest, _ = prepared(folder, format="image-csv", labels=["red", "blue"], overwrite=True)
+    assert (manifest.labels, manifest.known_counts, manifest.is_labelled) == (("red", "blue"), (0, 0), False)
+    assert np.isnan(read_labels(manifest).dense()).all()
+    with pytest.raises(
+        DataError, match=r"label 'filee' is no column; did you mean 'file'\?; .*--missing-labels unknown"
+    ):
+        prepared(folder, format="image-csv", labels=["filee"], overwrite=True)
+
+
+def test_labels_that_an_image_table_lacks_are_absent_or_unknown_on_demand(folder, prepared):
     write(folder, "labels.csv", "file,blue\nc.png,1\na.jpg,0\n")
-    options = {"labels": ["red", "blue"], "missing_labels": "absent", "overwrite": True}
-    assert prepared(folder, format="image-csv", **options)[0].label_counts == (0, 1)
+    options = {"labels": ["red", "blue"], "overwrite": True}
+    with pytest.raises(DataError, match="label 'red' is no column"):
+        prepared(folder, format="image-csv", **options)
+    absent, _ = prepared(folder, format="image-csv", missing_labels="absent", **options)
+    assert (absent.label_counts, absent.known_counts) == ((0, 1), None)
+    unknown, _ = prepared(folder, format="image-csv", missing_labels="unknown", **options)
+    assert (unknown.label_counts, unknown.known_counts) == ((0, 1), (0, 2))
     with pytest.raises(DataError, match="missing_labels: 'absnt'; did you mean 'absent'"):
         prepared(folder, format="image-csv", missing_labels="absnt")
 
@@ -194,7 +205,6 @@ def test_keys_in_a_table_are_kept_nowhere(folder, prepared):
         ("file,red\na.jpg,maybe\n", "labels.csv:2: label 'red' is 'maybe', expected 0 or 1"),
         ("file,red\na.jpg\n", "labels.csv:2: 1 fields, expected 2"),
         ("file,red\n ,1\n", "labels.csv:2: the image's path is empty"),
-        ("file\na.jpg\n", "labels.csv: has no column for a label"),
         ("file,red\n", "labels.csv: lists no image"),
         ("", "labels.csv: is empty"),
     ],

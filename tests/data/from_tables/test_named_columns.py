@@ -192,14 +192,48 @@ def test_one_file_may_lack_labels_that_are_given(tmp_path):
     assert rows.labels.dense().tolist() == [[0, 1], [0, 0]]
 
 
-def test_rows_whose_labels_nobody_knows_yet_are_read_on_demand(tmp_path):
-    path = write(tmp_path, "x1,x2\n1,1\n2,0\n")
-    with pytest.raises(DataError, match=r"label 'cat' is no column; .*nobody knows .* say --missing-labels absent"):
-        read(path, labels=["cat", "dog"])
-    source, rows = read(path, labels=["cat", "dog"], missing_labels="absent")
+def test_rows_without_a_column_for_any_label_have_labels_that_nobody_knows(tmp_path):
+    path, other = write(tmp_path, "x1,x2\n1,1\n2,0\n"), write(tmp_path, "x2,x1\n3,4\n", "u.csv")
+    source, rows = read(path, other, labels=["cat", "dog"])
     assert (source.labels, source.feature_names) == (("cat", "dog"), ("x1", "x2"))
-    assert (rows.labels.shape, rows.labels.values.nnz) == ((2, 2), 0)
+    assert rows.features.tolist() == [[1, 1], [2, 0], [4, 3]]
+    assert rows.labels.shape == (3, 2) and np.isnan(rows.labels.dense()).all()
+    assert source.notices[0] == "t.csv: has no column for a label: nobody knows the labels of its rows"
+    source, rows = read(path, labels=["cat", "dog"], missing_labels="absent")
+    assert rows.labels.dense().tolist() == [[0, 0], [0, 0]]
     assert source.notices == ("t.csv: lacks the labels 'cat', 'dog': absent in all its rows",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (["cat", "xx1"], r"label 'cat' is no column; known: x1, x2; .* say --missing-labels unknown"),
+        (["cat", "x1"], r"label 'cat' is no column; known: x1, x2$"),
+    ],
+)
+def test_labels_that_may_be_typos_are_refused_until_an_option_says_more(labels, words, tmp_path):
+    path = write(tmp_path, "x1,x2\n1,1\n0,0\n")
+    with pytest.raises(DataError, match=words):
+        read(path, labels=labels)
+    known = labels[1] == "x1"
+    _, rows = read(path, labels=labels, missing_labels="unknown")
+    nobody_knows = [[True, not known], [True, not known]]
+    assert np.isnan(rows.labels.dense()).tolist() == nobody_knows
+
+
+def test_a_file_without_its_line_of_names_is_not_one_without_labels(tmp_path):
+    with pytest.raises(DataError, match="the first line holds only numbers"):
+        read(write(tmp_path, "1,2\n3,4\n"), labels=["cat"])
+
+
+def test_a_further_file_without_labels_may_be_unknown(tmp_path):
+    train, new = write(tmp_path, "x,y_a,y_b\n1,1,0\n"), write(tmp_path, "x,y_b\n2,1\n", "u.csv")
+    with pytest.raises(
+        DataError, match=r"u.csv: lacks the labels 'y_a' of t.csv; .*if nobody knows, --missing-labels u"
+    ):
+        read(train, new, label_prefix="y_")
+    _, rows = read(train, new, label_prefix="y_", missing_labels="unknown")
+    np.testing.assert_array_equal(rows.labels.dense(), [[1, 0], [np.nan, 1]])
 
 
 def test_parquet_columns(tmp_path, monkeypatch):

@@ -68,7 +68,10 @@ BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
         (parts("X", BAD_X) | {"Y": Y}, "row 2: a feature is nan"),
         ({"X": X, "Y": BAD_Y}, "row 1: a label is 2, expected 0 or 1"),
         ({"X": X} | parts("Y", BAD_Y), "row 1: a label is 2"),
-        ({"X": X}, r"needs Y, or Y_data, Y_indices, Y_indptr, Y_shape for CSR; missing .*; it has \['X'\]"),
+        (
+            {"X": X, "y": Y},
+            r"needs Y, or Y_data, Y_indices, Y_indptr, Y_shape for CSR; missing .*; it has \['X', 'y'\]",
+        ),
         ({"X": X, "Y": Y[:3]}, "X has 4 rows, Y has 3"),
         ({"X": X[:0], "Y": Y[:0]}, r"X is \(0, 3\), Y is \(0, 2\): no size may be 0"),
         ({"X": X.ravel(), "Y": Y}, "X must be a matrix of numbers"),
@@ -86,6 +89,14 @@ BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
 def test_bad_archives(tmp_path, arrays, message):
     with pytest.raises(DataError, match=rf"a\.npz: {message}"):
         read(save(tmp_path, **arrays))
+
+
+@pytest.mark.parametrize("names", [[], ["a", "b"]])
+def test_an_archive_without_labels_holds_rows_to_predict(tmp_path, names):
+    source, rows = read(save(tmp_path, X=X, **({"label_names": names} if names else {})))
+    assert (source.labels, rows.labels.shape) == (tuple(names), (4, len(names)))
+    assert np.isnan(rows.labels.dense()).all()
+    assert source.notices == ("a.npz: has no Y: nobody knows the labels of its rows",)
 
 
 def test_files_that_are_no_archives(tmp_path):

@@ -173,6 +173,14 @@ def test_headers_of_a_pair_must_agree(pair, out):
         prepare(pair / "x", out)
 
 
+def test_arff_rows_to_predict_have_none_of_the_labels(tmp_path, out):
+    (tmp_path / "new.arff").write_text("@relation new\n@attribute a numeric\n@data\n1\n2\n")
+    manifest = prepare(tmp_path / "new.arff", out, labels=["cat", "dog"])
+    assert (manifest.labels, manifest.n_features, manifest.is_labelled) == (("cat", "dog"), 1, False)
+    with pytest.raises(DataError, match=r"label 'aa' is no attribute of new.arff; did you mean 'a'\?; .*unknown"):
+        prepare(tmp_path / "new.arff", out, labels=["aa"], overwrite=True)
+
+
 def test_other_formats_go_through(pair, out):
     np.savez(pair / "a.npz", X=np.eye(3), Y=np.eye(3, 2, dtype=int))
     assert prepare(pair / "a.npz", out).label_counts == (1, 1)
