@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+from ray._private import worker
 
 from d2ace.pipeline.common.cluster import address as addresses
 from d2ace.pipeline.common.cluster import session
@@ -85,6 +86,21 @@ def test_a_head_is_found_where_ray_notes_it_if_it_answers(answers, found, monkey
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("10.0.0.9:6379\n")
     assert addresses.head_of_this_machine() == found
+
+
+@pytest.mark.parametrize("address", [None, "10.0.0.1:6379"])
+def test_what_a_node_tells_the_driver_is_not_printed(address, started, monkeypatch, capsys):
+    def told(line):
+        """Do what Ray does with an error that a node tells the driver."""
+        worker.print_to_stdstream({"lines": [line], "pid": "raylet", "is_err": False}, ignore_prefix=False)
+
+    if address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    with ray_session(RunSection()):
+        told(f"A worker of {address} died or was killed while executing a task.")  # Ray prints no line twice
+    assert capsys.readouterr().out == ""
+    told(f"told to whoever uses Ray otherwise, at {address}")
+    assert "told to whoever" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("own", [True, False])

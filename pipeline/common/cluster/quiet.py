@@ -1,4 +1,4 @@
-"""Lines of Ray's core that mean nothing to a user, kept from stderr: they come from C++ and know no logger."""
+"""What Ray itself prints, kept from the command's output: lines of its core, which know no logger, and of its nodes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,22 @@ def without_lines(*marks: str) -> Iterator[None]:
     finally:
         os.dup2(kept, 2)  # the pipe has no writer any more
         thread.join(_END_S)
+
+
+@contextmanager
+def without_messages_of_nodes() -> Iterator[None]:
+    """Leave in Ray's logs what its nodes tell this process in the block, such as that a worker died.
+
+    Ray prints it to stdout, whatever ``log_to_driver`` says (Ray 2.60); who waits for the worker says it in words.
+    """
+    from ray._private import worker
+
+    before = getattr(worker, "_worker_logs_enabled", True)
+    worker._worker_logs_enabled = False
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = before
 
 
 def _pass_on(reader: int, target: int, marks: Sequence[bytes]) -> None:

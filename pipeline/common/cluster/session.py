@@ -12,6 +12,7 @@ from types import MappingProxyType
 from ..config.sections import RunSection
 from ..stages import log, stage
 from .address import head_of_this_machine, require_head
+from .quiet import without_messages_of_nodes
 from .token import require_token, write_token
 from .usage import cluster_in_words
 
@@ -45,7 +46,7 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
         yield
         return
     joins = bool(address := os.environ.get("RAY_ADDRESS", ""))
-    with _set_by_default({} if joins else _LOCAL_ENVIRONMENT):
+    with _set_by_default({} if joins else _LOCAL_ENVIRONMENT), without_messages_of_nodes():
         try:
             with _sigterm_taken_back():
                 if joins:
