@@ -82,14 +82,16 @@ DATA: dict[str, dict[str, Any]] = {
     },
 }
 # "apart": exemplars that come again are not recognised, as in published programs.
+APART = {"memory": {"recognised": False}}
+D2ACE = {"config": {"selector": {"name": "d2ace", "options": {"warmup": 2}}}}
 METHODS: dict[str, dict[str, Any]] = {
     **{name: {"method": {"name": name}} for name in ("fine-tune", "er", "kd", "akd", "rebll", "joint")},
-    **{f"{name}-apart": {"method": {"name": name}, "memory": {"recognised": False}} for name in ("er", "akd", "rebll")},
+    **{f"{name}-apart": {"method": {"name": name}, **APART} for name in ("er", "kd", "akd", "rebll")},
+    "rebll-apart-d2ace": {"method": {"name": "rebll"}, **APART, **D2ACE},
+    "rebll-apart-calibrated": {"method": {"name": "rebll"}, **APART, "relabelling": {"threshold": "calibrated"}},
+    "rebll-apart-soft": {"method": {"name": "rebll"}, **APART, "relabelling": {"labels": "soft"}},
     "rebll-calibrated": {"method": {"name": "rebll"}, "relabelling": {"threshold": "calibrated"}},
-    "rebll-d2ace": {
-        "method": {"name": "rebll"},
-        "config": {"selector": {"name": "d2ace", "options": {"warmup": 2}}},
-    },
+    "rebll-d2ace": {"method": {"name": "rebll"}, **D2ACE},
 }
 LOSSES = {
     "bce": {"loss": "bce"},
@@ -121,12 +123,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="seeds of the comparison")
     parser.add_argument("--only", choices=("main", "sensitivity"), help="one of the two studies")
     parser.add_argument("--data", choices=tuple(DATA), help="one of the data sets")
+    parser.add_argument("--protocol", help="one of the protocols")
+    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), help="some of the methods")
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
         data = {name: path for name, path in prepared(Path(folder)).items() if options.data in (None, name)}
-        for kind, study in studies(data, options.seeds, options.only):
-            train(kind, study, (deadline - time.monotonic()) / 60)
+        chosen = {name: METHODS[name] for name in options.methods or METHODS}
+        for kind, study in studies(data, chosen, options.seeds, options.only):
+            if options.protocol in (None, *(m.sequence.protocol for m in study.members())):
+                train(kind, study, (deadline - time.monotonic()) / 60)
     PAGE.write_text(incremental_page(read_table(), machine()))
     print(f"written: {PAGE.relative_to(ROOT)}")
     for line in lost():
@@ -146,13 +152,15 @@ def prepared(folder: Path) -> dict[str, Path]:
     return found
 
 
-def studies(data: dict[str, Path], seeds: int, only: str | None) -> Iterator[tuple[str, SequenceStudy]]:
+def studies(
+    data: dict[str, Path], methods: dict[str, Any], seeds: int, only: str | None
+) -> Iterator[tuple[str, SequenceStudy]]:
     """Yield what is compared: the first protocol of each data set, forms and constants, then the second protocol."""
     for part in (0, 1):
         if only != "sensitivity":
             for seed in range(seeds):
                 for name, path in data.items():
-                    yield "main", study(name, path, DATA[name]["protocols"][part], METHODS, "er", ORDERS, seed)
+                    yield "main", study(name, path, DATA[name]["protocols"][part], methods, next(iter(methods)), ORDERS, seed)
         if only != "main" and part == 0:
             for (name, path), seed in product(data.items(), range(2)):
                 tried = {f"{loss}, {form}, weight {weight:g}": akd(loss, form, weight) for loss, form, weight in TRIED}
