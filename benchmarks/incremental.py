@@ -82,15 +82,16 @@ DATA: dict[str, dict[str, Any]] = {
     },
 }
 # "apart": exemplars that come again are not recognised, as in published programs.
+CALIBRATED = {"relabelling": {"threshold": "calibrated"}}
 APART = {"memory": {"recognised": False}}
 D2ACE = {"config": {"selector": {"name": "d2ace", "options": {"warmup": 2}}}}
 METHODS: dict[str, dict[str, Any]] = {
     **{name: {"method": {"name": name}} for name in ("fine-tune", "er", "kd", "akd", "rebll", "joint")},
     **{f"{name}-apart": {"method": {"name": name}, **APART} for name in ("er", "kd", "akd", "rebll")},
-    "rebll-apart-d2ace": {"method": {"name": "rebll"}, **APART, **D2ACE},
-    "rebll-apart-calibrated": {"method": {"name": "rebll"}, **APART, "relabelling": {"threshold": "calibrated"}},
     "rebll-apart-soft": {"method": {"name": "rebll"}, **APART, "relabelling": {"labels": "soft"}},
-    "rebll-calibrated": {"method": {"name": "rebll"}, "relabelling": {"threshold": "calibrated"}},
+    "rebll-apart-calibrated": {"method": {"name": "rebll"}, **APART, **CALIBRATED},
+    "rebll-apart-calibrated-d2ace": {"method": {"name": "rebll"}, **APART, **CALIBRATED, **D2ACE},
+    "rebll-calibrated": {"method": {"name": "rebll"}, **CALIBRATED},
     "rebll-d2ace": {"method": {"name": "rebll"}, **D2ACE},
 }
 LOSSES = {
@@ -160,7 +161,10 @@ def studies(
         if only != "sensitivity":
             for seed in range(seeds):
                 for name, path in data.items():
-                    yield "main", study(name, path, DATA[name]["protocols"][part], methods, next(iter(methods)), ORDERS, seed)
+                    yield (
+                        "main",
+                        study(name, path, DATA[name]["protocols"][part], methods, next(iter(methods)), ORDERS, seed),
+                    )
         if only != "main" and part == 0:
             for (name, path), seed in product(data.items(), range(2)):
                 tried = {f"{loss}, {form}, weight {weight:g}": akd(loss, form, weight) for loss, form, weight in TRIED}

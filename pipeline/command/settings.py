@@ -1,8 +1,9 @@
 """Settings that a verb is given, read before anything heavy is loaded, so that a typo is told at once."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import ConfigError
 from ..common.stages import stage
@@ -67,18 +68,27 @@ def read_sequence(options: argparse.Namespace) -> "TaskSequence | SequenceStudy"
     local_path(options.out, "OUT")
     with stage(f"reading {options.sequence}"):
         from ..common.config.yaml_file import read_settings
-        from ..studies.incremental.sequence import TaskSequence
-        from ..studies.incremental.study import SequenceStudy
-        from ..training.names import require_names
 
-        is_study = "methods" in read_settings(options.sequence, "keys such as 'data:' and 'protocol:'")
-        if is_study and options.go_on:
-            raise ConfigError(f"{options.sequence} is a study, which goes on by itself: leave out --resume")
-        if not is_study and (options.parallel is not None or options.minutes is not None):
-            raise ConfigError(f"--parallel and --minutes go with a study; {options.sequence} has no 'methods'")
-        given = SequenceStudy.load(options.sequence) if is_study else TaskSequence.load(options.sequence)
-        members = [given] if isinstance(given, TaskSequence) else [member.sequence for member in given.members()]
-        for sequence in members:
-            for number in (1, 2):
-                require_names(sequence.run_config(number, Path(options.out), None))
-        return given
+        return known_sequence(options, read_settings(options.sequence, "keys such as 'data:' and 'protocol:'"))
+
+
+def known_sequence(options: argparse.Namespace, values: Mapping[str, Any]) -> "TaskSequence | SequenceStudy":
+    """Return the sequence or study that a file's keys describe, whose names are there; no data is looked at.
+
+    Raises:
+        ConfigError: also when an option does not go with what was read.
+    """
+    from ..studies.incremental.sequence import TaskSequence
+    from ..studies.incremental.study import SequenceStudy
+    from ..training.names import require_names
+
+    is_study = "methods" in values
+    if is_study and options.go_on:
+        raise ConfigError(f"{options.sequence} is a study, which goes on by itself: leave out --resume")
+    if not is_study and (options.parallel is not None or options.minutes is not None):
+        raise ConfigError(f"--parallel and --minutes go with a study; {options.sequence} has no 'methods'")
+    given = (SequenceStudy if is_study else TaskSequence).of_file(values, options.sequence)
+    for sequence in [given] if isinstance(given, TaskSequence) else given.kinds():
+        for number in (1, 2):
+            require_names(sequence.run_config(number, Path(options.out), None))
+    return given

@@ -72,11 +72,17 @@ def _check_sweep(file: str) -> None:
 
 
 def _check_sequence(options: argparse.Namespace) -> None:
-    from ..settings import read_sequence
+    from ...studies.incremental.study import SequenceStudy
+    from ..settings import known_sequence
 
     if _is_here(options.sequence):
-        read_sequence(options)
-        _require_absolute("data.path", read_settings(options.sequence, "keys")["data"]["path"])
+        values = read_settings(options.sequence, "keys")
+        if isinstance(known_sequence(options, values), SequenceStudy):
+            study = SequenceStudy.make(values, options.sequence)
+            for name in study.data:
+                _require_absolute(f"data.{name}.sequence.data.path", study.data_path(name))
+        else:
+            _require_absolute("data.path", values["data"]["path"])
 
 
 def _is_here(file: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
     """Add the line of one record; a kill can cut it off, which ``read_json_lines`` knows."""
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{as_json(record)}\n")
+
+
+def ends_whole(path: Path) -> bool:
+    """Return whether the last line of a file is whole, so that another can follow it; also of an empty file."""
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

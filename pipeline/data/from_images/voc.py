@@ -22,7 +22,7 @@ from .records import Listing, ListingBuilder, Part
 from .vocabulary import given_labels
 
 OPTIONS = frozenset({"files", "images", "labels", "label_file", "difficult"})
-_SETS = "ImageSets/Main"
+_SETS, _ORDER = "ImageSets/Main", ("train", "val", "trainval", "test")
 _THREADS = 16
 _MARKED = re.compile(r"(.*\S)\s+(-1|0|1)")
 
@@ -31,7 +31,7 @@ Objects = list[tuple[str, bool]]
 
 
 def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Listing:
-    """List the images of the sets, in the sets' order: train, val and test where they are there, else trainval.
+    """List the images of the sets, in the sets' order: train and val, or trainval where one is missing; then test.
 
     Raises:
         DataError: naming the file, and the line where there is one.
@@ -57,9 +57,13 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
 def _parts(source: Location, options: SourceOptions) -> list[Part]:
     if options.files is not None:
         return find_parts(source, options.files, ())
-    names = [f"{_SETS}/{name}.txt" for name in ("train", "val", "test")]
-    there = [name for name in names if source.join(name).is_file()] or [f"{_SETS}/trainval.txt"]
-    return [part for name in there for part in find_parts(source, None, [name])]
+    there = {name for name in _ORDER if source.join(f"{_SETS}/{name}.txt").is_file()}
+    if "trainval" in there and not {"train", "val"} <= there:
+        there -= {"train", "val"}
+    else:
+        there.discard("trainval")
+    names = sorted(there, key=_ORDER.index) or ["trainval"]
+    return [part for name in names for part in find_parts(source, None, [f"{_SETS}/{name}.txt"])]
 
 
 def _annotations(folder: FileFolder, part: Part) -> Iterator[tuple[int, str, Objects | DataError]]:

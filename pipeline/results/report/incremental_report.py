@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ...studies.compare.verdict import Verdict
 from ...studies.incremental.comparison import cells, judged, sign_of, values
 from ...studies.incremental.outcome import Outcome
+from ...studies.incremental.study_text import tested
 from .curves import curve_plot
 from .incremental_classes import class_sections
 from .incremental_source import CellSource
@@ -144,8 +145,5 @@ def _verdict_row(number: str, verdict: Verdict) -> tuple[str, ...]:
         verdict.method,
         f"{verdict.difference:+.4f}",
         f"{verdict.wins}/{verdict.ties}/{verdict.losses}",
-        f"{verdict.p:.3g}",
-        f"{verdict.holm_p:.3g}",
-        f"{verdict.cohens_dz:+.2f}",
-        verdict.verdict,
+        *tested(verdict, f"{verdict.cohens_dz:+.2f}"),
     )

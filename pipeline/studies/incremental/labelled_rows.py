@@ -9,7 +9,8 @@ from typing import Self
 import numpy as np
 
 from ....selectors.common.label_matrix import Origin
-from .relabelling import of_dense, origin_codes, with_filled
+from ....selectors.common.label_origins import of_dense, origin_codes
+from .relabelling import with_filled
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ file.
     m exemplars   c classes of a block   C all classes seen
 """
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ....selectors.common.label_matrix import LabelMatrix, Origin
+from ....selectors.common.label_origins import of_dense, origin_codes
 from ...common.config.sections import Section
 from ...common.errors import ConfigError
 
@@ -94,32 +94,3 @@ def with_filled(
     dense[block] = np.where(unknown, values, dense[block])
     origins[block] = np.where(unknown, np.uint8(origin), origins[block])
     return of_dense(dense, origins)
-
-
-def origin_codes(labels: LabelMatrix) -> np.ndarray:
-    """Return the ``Origin`` of every entry, uint8 (N, C); ``GIVEN`` also where an entry is unknown."""
-    codes = np.zeros(labels.shape, np.uint8)
-    for matrix, origins in ((labels.values, labels.value_origins), (labels.exceptions, labels.exception_origins)):
-        if matrix is not None and origins is not None:
-            lines = np.repeat(np.arange(labels.shape[0]), np.diff(matrix.indptr))
-            codes[lines, matrix.indices] = origins
-    return codes
-
-
-def of_dense(values: np.ndarray, origins: np.ndarray) -> LabelMatrix:
-    """Return a matrix that lists what is known, so that negatives, too, can say where they come from.
-
-    Args:
-        values: float (N, C), 0..1, NaN where unknown.
-        origins: uint8 (N, C), of the known entries.
-    """
-    positive, negative = values > 0, values == 0
-    found = LabelMatrix.of(np.where(positive, values, 0))
-    exceptions = LabelMatrix.of(negative).values.astype(bool)
-    return replace(
-        found,
-        exceptions=exceptions,
-        unlisted="unknown",
-        value_origins=origins[positive],
-        exception_origins=origins[negative],
-    )

@@ -130,7 +130,15 @@ class TaskSequence(Section):
         Raises:
             ConfigError: with the file (and line, for bad YAML), listing everything that is wrong.
         """
-        values = read_settings(path, "keys such as 'data:' and 'protocol:'")
+        return cls.of_file(read_settings(path, "keys such as 'data:' and 'protocol:'"), path)
+
+    @classmethod
+    def of_file(cls, values: Mapping[str, Any], path: str | Path) -> "TaskSequence":
+        """Return the sequence that a file's keys describe; relative paths are relative to the file.
+
+        Raises:
+            ConfigError: with the file, listing everything that is wrong.
+        """
         return cls.make(absolute_parts(values, Path(path).resolve().parent), str(path))
 
     def with_absolute_paths(self) -> Self:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -73,13 +74,30 @@ class SequenceStudy(Section):
         Raises:
             ConfigError: with the file, listing everything that is wrong.
         """
-        study = cls.make(read_settings(path, "keys such as 'data:' and 'methods:'"), str(path))
-        folder = Path(path).resolve().parent
-        values = study.model_dump()
-        for part in values["data"].values():
+        return cls.of_file(read_settings(path, "keys such as 'data:' and 'methods:'"), path)
+
+    @classmethod
+    def of_file(cls, values: Mapping[str, Any], path: str | Path) -> "SequenceStudy":
+        """Return the study that a file's keys describe; relative paths are relative to the file.
+
+        Raises:
+            ConfigError: with the file, listing everything that is wrong.
+        """
+        given, folder = cls.make(values, str(path)).model_dump(), Path(path).resolve().parent
+        for part in given["data"].values():
             part["sequence"] = absolute_parts(part["sequence"], folder)
-        values["methods"] = {name: absolute_parts(part, folder) for name, part in values["methods"].items()}
-        return cls.make(values | {"sequence": absolute_parts(values["sequence"], folder)}, str(path))
+        given["methods"] = {name: absolute_parts(part, folder) for name, part in given["methods"].items()}
+        return cls.make(given | {"sequence": absolute_parts(given["sequence"], folder)}, str(path))
+
+    def kinds(self) -> Iterator[TaskSequence]:
+        """Yield a sequence of each data set, protocol and method, whatever orders and seeds; no data is looked at.
+
+        Raises:
+            ConfigError: when a sequence is not valid; it names data set and method.
+        """
+        for data, part in self.data.items():
+            for protocol, method in product(part.protocols, self.methods):
+                yield self._sequence(data, method, {"protocol": protocol})
 
     def members(self) -> Iterator["Member"]:
         """Yield every sequence; what comes first can be compared first: methods change fastest, seeds slowest.
@@ -88,7 +106,7 @@ class SequenceStudy(Section):
             ConfigError: when a sequence is not valid; it names data set and method.
             DataError: when a prepared data set cannot be used.
         """
-        manifests = {name: Manifest.load(self._data_path(name)) for name in self.data}
+        manifests = {name: Manifest.load(self.data_path(name)) for name in self.data}
         methods = sorted(self.methods, key=lambda name: name != self.reference)
         for seed in self.seeds:
             for order in self.orders:
@@ -100,7 +118,8 @@ class SequenceStudy(Section):
                             sequence = self._sequence(data, method, own)
                             yield Member(data, method, str(order), sequence, manifests[data].fingerprint())
 
-    def _data_path(self, name: str) -> str:
+    def data_path(self, name: str) -> str:
+        """Return where the prepared data set of that name lies; raises ConfigError when the study does not say."""
         section = merged(self.sequence, self.data[name].sequence).get("data")
         path = section.get("path") if isinstance(section, Mapping) else None
         if not isinstance(path, str):

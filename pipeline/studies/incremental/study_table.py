@@ -1,11 +1,12 @@
 """The outcomes of a study of sequences: a file with a line for each, added to as they end."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ...common.errors import RunError
-from ...common.storage.json_files import append_json_line, read_json_lines, write_json_lines
+from ...common.storage.json_files import append_json_line, ends_whole, read_json_lines, write_json_lines
 from ...common.storage.local_paths import local_path
 from .outcome import OUTCOMES_FILE, Outcome
 from .study import Member
@@ -24,13 +25,14 @@ class OutcomeTable:
 
     def begin(self) -> None:
         """Drop the line that a kill cut off, so that the next one is not glued to it; for the one who writes."""
-        if self.path.is_file() and not self.path.read_bytes().endswith(b"\n"):
-            write_json_lines(self.path, self._records())
+        if self.path.is_file() and not ends_whole(self.path):
+            write_json_lines(self.path, self._records)
 
     def add(self, member: Member, outcome: Outcome, about: dict[str, Any]) -> None:
         """Keep the outcome of a sequence, with what is worth knowing about how it was made."""
         self.folder.mkdir(parents=True, exist_ok=True)
         append_json_line(self.path, {"key": member.key, **about, **member.named(outcome).as_record()})
+        self.__dict__.pop("_records", None)  # they are read again
 
     def add_failure(self, member: Member, error: str, about: dict[str, Any]) -> None:
         """Keep why a sequence failed."""
@@ -39,7 +41,7 @@ class OutcomeTable:
 
     def done(self) -> set[str]:
         """Return the keys of the sequences that are complete."""
-        return {record["key"] for record in self._records()}
+        return {record["key"] for record in self._records}
 
     def outcomes(self, members: Sequence[Member] | None = None) -> list[Outcome]:
         """Return all outcomes; of some members, theirs by their names, in their order.
@@ -47,15 +49,16 @@ class OutcomeTable:
         Raises:
             RunError: when the file is not one of this version.
         """
-        found = {record["key"]: Outcome.of_record(record, self.path) for record in self._records()}
+        found = {record["key"]: Outcome.of_record(record, self.path) for record in self._records}
         if members is None:
             return list(found.values())
         return [member.named(found[member.key]) for member in members if member.key in found]
 
     def reference(self) -> str | None:
         """Return the method that the last study in the folder compared the others with; None before its first line."""
-        return next((record["reference"] for record in reversed(self._records())), None)
+        return next((record["reference"] for record in reversed(self._records)), None)
 
+    @cached_property
     def _records(self) -> list[dict[str, Any]]:
         try:
             return read_json_lines(self.path)

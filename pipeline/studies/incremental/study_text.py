@@ -49,14 +49,20 @@ def verdict_rows(members: Sequence[Outcome], reference: str, number: str = "last
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> list[list[str]]:
-    """Return a header and a row a verdict."""
+    """Return a header and a row a verdict; a single pair has no interval."""
     rows = [["method", "pairs", "difference", "95% interval", "W/T/L", "p", "Holm p", "verdict"]]
     for found in verdicts:
-        interval = f"[{found.interval.low:+.4f}, {found.interval.high:+.4f}]"
+        interval = f"[{found.interval.low:+.4f}, {found.interval.high:+.4f}]" if found.pairs > 1 else "-"
         outcome = f"{found.wins}/{found.ties}/{found.losses}"
-        tests = (f"{found.p:.3g}", f"{found.holm_p:.3g}", found.verdict)
-        rows.append([found.method, str(found.pairs), f"{found.difference:+.4f}", interval, outcome, *tests])
+        rows.append([found.method, str(found.pairs), f"{found.difference:+.4f}", interval, outcome, *tested(found)])
     return rows
+
+
+def tested(verdict: Verdict, *sizes: str) -> tuple[str, ...]:
+    """Return p, Holm's p, effect sizes and the verdict; a single pair can be told in words only."""
+    if verdict.pairs == 1:
+        return (*["-"] * (2 + len(sizes)), "a single pair")
+    return f"{verdict.p:.3g}", f"{verdict.holm_p:.3g}", *sizes, verdict.verdict
 
 
 def _mean_and_spread(mean: float | None, spread: float | None) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
+from ....selectors.common.label_origins import of_dense
 from ...data.manifest import SPLITS, Manifest
 from ...data.rows import Rows
 from ...data.shards import ShardWriter
 from ...feeds.all_rows import AllRows
 from ...feeds.request import chunks
 from .labelled_rows import LabelledRows
-from .relabelling import of_dense
 from .tasks import Tasks
 
 _VALUES_AT_ONCE = 1 << 22

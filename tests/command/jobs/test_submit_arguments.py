@@ -89,6 +89,7 @@ def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
         (["tune", "sweep.yaml", "/mnt/out"], "got config.data.path=data/a: a relative one"),
         (["incremental", "tasks.yaml", "/mnt/out"], "got data.path=data/a: a relative one"),
         (["incremental", "tasks.yaml", "out"], "got out=out: a relative one"),
+        (["incremental", "many.yaml", "/mnt/out"], "got data.a.sequence.data.path=data/a: a relative one"),
     ],
 )
 def test_what_could_only_fail_there_is_told_here(calls, verb, words, tmp_path, monkeypatch, capsys):
@@ -100,6 +101,8 @@ def test_what_could_only_fail_there_is_told_here(calls, verb, words, tmp_path, m
     (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data/a}}\ntrials: 2\n")
     sequence = "name: s\ndata: {path: data/a}\nprotocol: B0-C2\nmethod: {name: fine-tune}\n"
     (tmp_path / "tasks.yaml").write_text(sequence)
+    many = "data: {a: {protocols: [B0-C2], sequence: {data: {path: data/a}}}}\nmethods: {lwf: {method: {name: lwf}}}\n"
+    (tmp_path / "many.yaml").write_text(f"name: s\nreference: lwf\n{many}")
     assert main(["submit", "--", *verb]) == 2
     assert words in capsys.readouterr().err
     assert not calls

@@ -42,6 +42,26 @@ def test_sets_are_splits_and_objects_are_labels(voc, prepared):
     assert all(content == (voc / name).read_bytes() for name, _, _, content in rows)
 
 
+@pytest.mark.parametrize(
+    ("missing", "splits"),
+    [
+        ((), ["train", "train", "validation", "test"]),
+        (("train.txt",), ["", "", "", "test"]),
+        (("val.txt",), ["", "", "", "test"]),
+        (("train.txt", "trainval.txt"), ["validation", "test"]),
+        (("train.txt", "val.txt", "trainval.txt"), ["test"]),
+    ],
+)
+def test_trainval_stands_in_where_one_of_its_parts_is_missing(voc, prepared, missing, splits):
+    write(voc, "Annotations/000004.xml", annotation(("dog", "")))
+    write(voc, "JPEGImages/000004.jpg", jpeg(4))
+    write(voc, f"{SETS}/test.txt", "000004\n")
+    for name in missing:
+        (voc / SETS / name).unlink()
+    _, rows = prepared(voc, format="voc")
+    assert [row[2] for row in rows] == splits
+
+
 def test_difficult_objects_can_be_dropped(voc, prepared):
     manifest, rows = prepared(voc, format="voc", difficult="drop")
     assert [row[1] for row in rows] == [[], ["cat", "dog"], ["cat"]]

@@ -17,7 +17,7 @@ from d2ace.pipeline.studies.incremental.folder import SequenceFolder
 from d2ace.pipeline.studies.incremental.study import SequenceStudy, ordered
 from d2ace.pipeline.studies.incremental.study_execution import run_study
 from d2ace.pipeline.studies.incremental.study_table import OutcomeTable
-from d2ace.pipeline.studies.incremental.study_text import describe_study
+from d2ace.pipeline.studies.incremental.study_text import describe_study, verdict_rows
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,13 @@ def test_a_study_is_trained_once_and_told_in_words_and_in_a_report(make_study, t
     page = Page(report(tmp_path).read_text(encoding="utf-8"))
     assert not page.problems
     assert "Every method against er" in page.tables
+
+
+def test_a_single_pair_has_neither_interval_nor_test(make_study, tmp_path, pretended):
+    outcomes = run_study(make_study(orders=["alphabetical"]), tmp_path)
+    assert verdict_rows(outcomes, "er")[1][3:] == ["-", "0/0/1", "-", "-", "a single pair"]
+    page = Page(report(tmp_path).read_text(encoding="utf-8"))
+    assert page.tables["Every method against er"][1][4:] == ["-", "-", "-", "a single pair"]
 
 
 def test_a_failed_sequence_is_told_and_tried_again(make_study, tmp_path, pretended, monkeypatch):

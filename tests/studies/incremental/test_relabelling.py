@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from d2ace.pipeline.common.errors import ConfigError
-from d2ace.pipeline.studies.incremental.relabelling import Rule, filled, of_dense, origin_codes, with_filled
+from d2ace.pipeline.studies.incremental.relabelling import Rule, filled, with_filled
 from d2ace.selectors.common.label_matrix import LabelMatrix, Origin, stacked
+from d2ace.selectors.common.label_origins import of_dense, origin_codes
 
 PREDICTED = np.array([[0.9, 0.3], [0.81, 0.79], [0.1, 0.6]], np.float32)
 
@@ -40,18 +41,6 @@ def test_a_calibrated_block_has_the_known_cardinality(cardinality):
 def test_a_calibrated_rule_needs_the_cardinality():
     with pytest.raises(ConfigError, match="needs the cardinality of the block"):
         filled(PREDICTED, Rule(threshold="calibrated"))
-
-
-def test_a_matrix_of_dense_labels_lists_what_is_known_with_its_origin():
-    values = np.array([[1, 0, np.nan], [0.4, np.nan, 0]], np.float32)
-    origins = np.array([[0, 2, 9], [3, 9, 0]], np.uint8)
-    labels = of_dense(values, origins)
-    assert np.array_equal(labels.dense(), values, equal_nan=True)
-    assert [[labels.origin(row, label) for label in range(3)] for row in range(2)] == [
-        [Origin.GIVEN, Origin.PAST_MODEL, None],
-        [Origin.CURRENT_MODEL, None, Origin.GIVEN],
-    ]
-    assert origin_codes(labels).tolist() == [[0, 2, 0], [3, 0, 0]]
 
 
 def test_only_unknown_entries_of_a_block_are_filled_and_only_once():

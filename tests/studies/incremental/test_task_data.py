@@ -11,9 +11,9 @@ from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.studies.incremental.labelled_rows import LabelledRows
 from d2ace.pipeline.studies.incremental.memories.api import Budget, Candidates
 from d2ace.pipeline.studies.incremental.memory import Memory, after_task
-from d2ace.pipeline.studies.incremental.relabelling import origin_codes
 from d2ace.pipeline.studies.incremental.task_data import shown, view_of, view_of_everything, write_task
 from d2ace.selectors.common.label_matrix import LabelMatrix, Origin
+from d2ace.selectors.common.label_origins import origin_codes
 from d2ace.selectors.common.randomness import generator
 
 
