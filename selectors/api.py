@@ -20,6 +20,7 @@ from .common.errors import SelectionError
 from .common.explain import checked_row, row_values
 from .common.label_matrix import LabelMatrix, Labels
 from .common.registry import Registry, settings_of
+from .common.state import check_inherited
 from .plans.plan import Plan
 
 _COMMON = ("labels", "batch_size", "epochs", "seed", "features", "neighbour_ids")
@@ -126,6 +127,21 @@ class Selector(ABC):
         Unlike ``diagnostics`` it never makes an array of N entries, so it is free at any scale.
         """
         return {}
+
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Take over what an earlier run of the same method saw of some rows; call it before the first epoch.
+
+        The labels of that run are the first ones here. What it saw of them goes on; labels that are new begin as those
+        of a row that was never visited [own]. A method that keeps nothing of single rows has nothing to take over.
+
+        Args:
+            rows: int64 (k,), positions of the rows here, none twice.
+            earlier: what ``state.observed_rows`` returned of the earlier run's state, for k rows.
+
+        Raises:
+            SelectionError: when the earlier run had another method, other settings, or more labels.
+        """
+        check_inherited(earlier, self.name)
 
     @abstractmethod
     def reset(self) -> None:

@@ -59,6 +59,12 @@ class FrozenSelector(Selector):
         self._freeze(self._rescore(whole("epoch", epoch)))
         self._seen.report()
 
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Add what an earlier run saw of some rows, and judge all rows by it; see ``Selector.inherit``."""
+        super().inherit(rows, earlier)
+        self._seen.inherit(rows, earlier)
+        self._freeze(self._rescore(0))
+
     def reset(self) -> None:
         """Forget all observations: the state right after construction."""
         self._seen.reset()

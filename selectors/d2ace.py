@@ -16,7 +16,7 @@ from .common.label_matrix import Labels
 from .common.randomness import generator
 from .common.settings import choice, flag, number, whole
 from .common.state import check_header, divided, header, joined, need
-from .history.history import normalised_loss
+from .history.history import History, normalised_loss
 from .history.observations import checked_batch, warn_unusable
 from .neighbours.given import given_or_found_neighbours
 from .plans import law
@@ -143,6 +143,18 @@ class D2ACE(Selector):
         """Forget all observations: the state right after construction."""
         self._ranges.restart()
         self._ranges.broadcast(RangeState.reset)
+        self._rescore(0)
+
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Add what an earlier run saw of some rows, and judge all rows by it; see ``Selector.inherit``."""
+        super().inherit(rows, earlier)
+        need(earlier, list(History.arrays))
+        parts = self._ranges.split(rows)
+        arrays = {name: np.asarray(earlier[name]) for name in History.arrays}
+        self._ranges.scatter(
+            RangeState.inherit,
+            [part and (part[1], {name: array[part[0]] for name, array in arrays.items()}) for part in parts],
+        )
         self._rescore(0)
 
     def plan(self, epoch: int) -> Plan:

@@ -50,6 +50,10 @@ class WithEntries(Selector):
         self.rows.end_epoch(epoch)
         self.entries.end_epoch(epoch)
 
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Let the method take over what an earlier run saw of some rows; the policy judges by this run alone."""
+        self.rows.inherit(rows, earlier)
+
     def diagnostics(self) -> dict[str, Any]:
         """Return what both say; the policy's values are named ``entries_...``."""
         return {**self.rows.diagnostics(), **self.judged()}

@@ -19,7 +19,9 @@ from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
 from ..common.storage.whole_files import replacing
 from .files import SelectionFiles
+from .inherited import Inherited
 from .ray_ranges import RayRanges
+from .training_rows import TrainingRows
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Blueprint:
         file_order: go through the rows in order in epochs that draw each once, as the papers' released programs do.
         neighbour_cache: folder of neighbours found earlier, by content, or None.
         entries: name and options of the policy that judges entries, or None.
+        inherited: what the method saw of some rows in an earlier run, or None.
     """
 
     method: str
@@ -49,6 +52,7 @@ class Blueprint:
     file_order: bool = False
     neighbour_cache: str | None = None
     entries: tuple[str, dict[str, Any]] | None = None
+    inherited: Inherited | ray.ObjectRef | None = None
 
     def make_selector(self, neighbour_features: np.ndarray | None = None) -> selectors.Selector:
         """Make the selector; raises SelectionError when the method or the policy refuses its arguments.
@@ -56,13 +60,24 @@ class Blueprint:
         Args:
             neighbour_features: float (N, e), what neighbours are looked for in instead of the blueprint's features.
         """
-        rows = self._make_rows(neighbour_features)
-        if self.entries is None:
-            return rows
-        policy, options = self.entries
-        return WithEntries(
-            rows, policies.create(policy, rows.label_matrix, epochs=rows.epochs, seed=rows.seed, **options)
-        )
+        selector = self._make_rows(neighbour_features)
+        if self.entries is not None:
+            policy, options = self.entries
+            run = {"epochs": selector.epochs, "seed": selector.seed}
+            selector = WithEntries(selector, policies.create(policy, selector.label_matrix, **run, **options))
+        self._hand_down(selector)
+        return selector
+
+    def restart(self, selector: selectors.Selector) -> None:
+        """Put a selector back to the start of the run: nothing is seen but what it inherits."""
+        selector.reset()
+        self._hand_down(selector)
+
+    def _hand_down(self, selector: selectors.Selector) -> None:
+        inherited: Inherited | None = fetch(self.inherited)
+        if inherited is not None and inherited.seen["method"] == self.method:  # a replay may try another method
+            rows = TrainingRows(np.asarray(fetch(self.row_ids), np.int64))
+            selector.inherit(*inherited.at_positions(rows))
 
     def _make_rows(self, neighbour_features: np.ndarray | None) -> selectors.Selector:
         arguments = {key: fetch(value) for key, value in self.arguments.items()}
@@ -79,7 +94,8 @@ class Blueprint:
     def by_reference(self) -> "Blueprint":
         """Return it with all arrays in the object store."""
         arguments = {key: _put_array(value) for key, value in self.arguments.items()}
-        return replace(self, arguments=arguments, row_ids=_put_array(self.row_ids))
+        inherited = self.inherited if self.inherited is None else ray.put(self.inherited)
+        return replace(self, arguments=arguments, row_ids=_put_array(self.row_ids), inherited=inherited)
 
     def embeds_before(self, epoch: int) -> bool:
         """Return whether embeddings are there already when ``epoch`` starts."""

@@ -90,7 +90,7 @@ class SelectionService:
             self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
             epoch, self._step = 0, 0
             if state is None:
-                self._selector.reset()
+                blueprint.restart(self._selector)
             else:
                 self._selector.load_state_dict(state["selector"])
                 epoch, self._step = int(state["epoch"]), int(state["step"])

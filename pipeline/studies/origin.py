@@ -31,6 +31,7 @@ def named_contents(config: Config) -> dict[str, str]:
     distillation = config.train.distillation
     named = {
         "selector.neighbour_features": config.selector.neighbour_features,
+        "selector.inherit": config.selector.inherit,
         "selector.options.reference": config.selector.options.get("reference"),
         "model.options.source": config.model.options.get("source"),
         "model.initial": config.model.initial,

@@ -25,7 +25,7 @@ from .initial_weights import context_of_any, unfilled_model
 from .names import require_names
 from .past_runs import require_first_labels, require_past_runs, with_teacher_digest
 from .selection_start import require_selection
-from .selector_setup import check_neighbour_features, features_from_file
+from .selector_setup import check_neighbour_features, features_from_file, inherited
 
 _LABELS = 3
 """Of the made-up data that a network is tried on."""
@@ -43,6 +43,7 @@ def check(config: Config) -> None:
     if config.selector.entries is not None:
         require_entrywise(config, "selector.entries")
     check_neighbour_features(config)
+    inherited(config)
     require_past_runs(config)
     if not network.layered:  # a backbone takes seconds to make, and asks for its source
         unfilled_model(config, context_of_any(_LABELS, {"table": (4,), "image": (3, 64, 64)}[network.inputs]))

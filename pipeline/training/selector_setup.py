@@ -21,6 +21,7 @@ from ..runs.trained_model import TrainedModel
 from ..runs.trained_run import TrainedRun
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
+from ..selection.inherited import Inherited
 
 
 def check_neighbour_features(config: Config) -> None:
@@ -74,7 +75,25 @@ def selection_blueprint(
         ranges=config.selector.ranges,
         neighbour_cache=str(folder.neighbour_cache) if folder else None,
         entries=None if entries is None else (entries.policy, entries.options),
+        inherited=inherited(config),
     )
+
+
+def inherited(config: Config) -> Inherited | None:
+    """Return what the run's method takes over from earlier runs; None without ``selector.inherit``.
+
+    Raises:
+        ConfigError: when the file cannot be read, or another method saw it.
+    """
+    if config.selector.inherit is None:
+        return None
+    found = Inherited.load(config.selector.inherit)
+    if found.seen.get("method") != config.selector.name:
+        raise ConfigError(
+            f"selector.inherit: {config.selector.inherit} is what method {found.seen.get('method')!r} saw, "
+            f"selector.name is {config.selector.name!r}"
+        )
+    return found
 
 
 def messages_of(config: Config, n_labels: int) -> Messages:

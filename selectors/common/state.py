@@ -39,6 +39,27 @@ def need(state: Mapping[str, Any], keys: list[str]) -> None:
         raise SelectionError(f"the saved state is incomplete: it lacks {', '.join(missing)}")
 
 
+def observed_rows(state: Mapping[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """Return what a saved state knows of some rows: the method, and the arrays with a line a row, of these rows alone.
+
+    What a policy knows of entries is left out.
+
+    Args:
+        state: of any selector, or of one with a policy for entries.
+        rows: int64 (k,), positions.
+    """
+    own = state["rows"] if isinstance(state.get("rows"), Mapping) else state
+    count = int(own["n_rows"])
+    by_row = {key: value[rows] for key, value in own.items() if isinstance(value, np.ndarray) and len(value) == count}
+    return {"method": own["method"], **by_row}
+
+
+def check_inherited(earlier: Mapping[str, Any], method: str) -> None:
+    """Raise SelectionError unless what is to be taken over is of this method."""
+    if earlier.get("method") != method:
+        raise SelectionError(f"method {method!r} cannot take over what method {earlier.get('method')!r} saw")
+
+
 def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the state of consecutive row ranges as one: arrays one after the other, counts added up."""
     if len(parts) == 1:

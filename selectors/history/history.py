@@ -103,6 +103,11 @@ class History(Observations):
         super().load_state_dict(state)
         self._derive()
 
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Take over what was seen of some rows, and the uncertainty that follows from it; see ``Observations``."""
+        super().inherit(rows, earlier)
+        self._derive()
+
     @property
     def _ring(self) -> np.ndarray:
         return self.predictions.reshape(-1, self.predictions.shape[2])

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..common.errors import SelectionError
 from ..common.label_matrix import LabelMatrix
+from ..common.state import need
 
 EPS = 1e-7
 """Probabilities are clamped to [EPS, 1 - EPS] where a logarithm is taken."""
@@ -101,6 +102,32 @@ class Observations(ABC):
             getattr(self, name)[...] = state[name]
         self.unusable = {kind: int(state[f"unusable_{kind}"]) for kind in self.unusable}
         self._reported = dict(self.unusable)
+
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Take over what was seen of some rows, whose labels are the first of those here; what is new stays as it is.
+
+        Args:
+            rows: int64 (k,), none twice.
+            earlier: the saved arrays by name, of k rows.
+
+        Raises:
+            SelectionError: when an array is missing or does not fit.
+        """
+        need(earlier, list(self.arrays))
+        for name in self.arrays:
+            mine, theirs = getattr(self, name), np.asarray(earlier[name])
+            fits = theirs.dtype == mine.dtype and theirs.ndim == mine.ndim and len(theirs) == len(rows)
+            if not fits or theirs.shape[1:-1] != mine.shape[1:-1] or theirs.shape[-1] > mine.shape[-1]:
+                raise SelectionError(
+                    f"the earlier {name} is {theirs.dtype} {theirs.shape}, which does not fit into {mine.dtype} "
+                    f"{mine.shape} for {len(rows)} rows: it was seen with other settings, or of more labels"
+                )
+        for name in self.arrays:
+            theirs = np.asarray(earlier[name])
+            if theirs.ndim == 1:
+                getattr(self, name)[rows] = theirs
+            else:
+                getattr(self, name)[rows, ..., : theirs.shape[-1]] = theirs
 
     def checked(
         self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray

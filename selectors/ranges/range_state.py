@@ -80,6 +80,10 @@ class RangeState:
         """Forget all observations."""
         self._history.reset()
 
+    def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Take over what an earlier run saw of some rows of this range; see ``History.inherit``."""
+        self._history.inherit(rows, earlier)
+
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record the rows of one batch that lie in this range. Cost O(b L T)."""
         self._history.update(ids, probabilities, losses)

@@ -1,14 +1,18 @@
 """The selection service without Ray workers: order, duplicates, restarts and waits do not change the run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.selection.blueprint import Blueprint
 from d2ace.pipeline.selection.files import SelectionFiles
+from d2ace.pipeline.selection.inherited import Inherited
 from d2ace.pipeline.selection.observation import Observation
 from d2ace.pipeline.selection.service import SelectionService
 from d2ace.selectors.api import Plan
+from d2ace.selectors.common.state import observed_rows
 
 ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
 ROW_IDS = np.arange(ROWS, dtype=np.int64) * 3 + 100
@@ -37,6 +41,34 @@ def rewind(service, state, world):
 
 def fetch(service, epoch):
     return service.plan(epoch, timeout_s=5)
+
+
+def test_what_rows_bring_along_is_there_at_every_start_and_in_no_restart(tmp_path):
+    """A run that is rewound to its start begins as it began; one that goes on has its own state."""
+    first = make_service()
+    attempt = rewind(first, None, 1)
+    for message in messages(attempt, 0, fetch(first, 0), 1):
+        first.observe(message)
+    rows = np.arange(0, ROWS, 2)
+    seen = observed_rows(first.state(1, 0, timeout_s=0)["selector"], rows)
+    Inherited(ROW_IDS[rows], seen).save(tmp_path / "seen.npz")
+    second = make_service()
+    plain = fetch_state(second, None)
+    second.blueprint = replace(second.blueprint, inherited=Inherited.load(tmp_path / "seen.npz"))
+    begun = fetch_state(second, None)
+    assert (begun["selector"]["visits"][rows] == 1).all() and begun["selector"]["visits"].sum() == len(rows)
+    np.testing.assert_array_equal(begun["selector"]["predictions"][rows], seen["predictions"])
+    np.testing.assert_array_equal(fetch_state(second, None)["selector"]["flip"], begun["selector"]["flip"])
+    assert fetch_state(second, plain)["selector"]["visits"].sum() == 0
+    strange = replace(second.blueprint, inherited=Inherited(np.array([7]), observed_rows(plain["selector"], rows[:1])))
+    with pytest.raises(RunError, match="row 7 is no training row"):
+        strange.make_selector()
+
+
+def fetch_state(service, state):
+    """Rewind a service, and return the state that it has then."""
+    rewind(service, state, 1)
+    return service.state(0, 0, timeout_s=0)
 
 
 def fake_values(epoch, ids):

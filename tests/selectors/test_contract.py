@@ -8,6 +8,8 @@ from scipy import sparse
 from d2ace.pipeline.runs.checkpoints import load_selection_state, save_selection_state
 from d2ace.selectors import api
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.common.state import observed_rows
+from d2ace.selectors.history.history import History
 
 pytestmark = pytest.mark.parametrize("name", api.names())
 
@@ -96,6 +98,38 @@ def test_reset_forgets_and_saved_states_are_copies(name):
     selector.reset()
     assert_same(selector.state_dict(), fresh)
     np.testing.assert_array_equal(selector.plan(0).ids, first.ids)
+
+
+def test_what_an_earlier_run_saw_of_some_rows_goes_on_and_other_rows_begin_anew(name):
+    """The later run has the rows 1, 3, 5, ... of the earlier one among its own, and two more labels."""
+    earlier, known, here = make(name), np.arange(1, N_ROWS, 2), np.arange(40, 40 + N_ROWS // 2)
+    train(earlier, 3)
+    seen = observed_rows(earlier.state_dict(), known)
+    later = make(name, make_labels(80, N_LABELS + 2))
+    fresh = later.state_dict()
+    later.inherit(here, seen)
+    state, kept = later.state_dict(), set(getattr(later, "_seen", History).arrays) & seen.keys()
+    assert bool(kept) == (name not in ("uniform", "balanced"))
+    for key in kept:
+        old = state[key] if state[key].ndim == 1 else state[key][..., :N_LABELS]
+        np.testing.assert_array_equal(old[here], seen[key], err_msg=key)
+        others = np.setdiff1d(np.arange(80), here)
+        np.testing.assert_array_equal(state[key][others], fresh[key][others], err_msg=key)
+        if state[key].ndim > 1:
+            np.testing.assert_array_equal(state[key][..., N_LABELS:], fresh[key][..., N_LABELS:], err_msg=key)
+    train(later, 2)
+    later.reset()
+    assert_same(later.state_dict(), fresh)
+
+
+def test_a_run_that_inherits_all_rows_judges_them_as_the_earlier_one_did(name):
+    earlier, later = make(name), make(name)
+    train(earlier, 1)
+    later.inherit(np.arange(N_ROWS), observed_rows(earlier.state_dict(), np.arange(N_ROWS)))
+    if name not in ("uniform", "balanced"):
+        assert_same(earlier.diagnostics(), later.diagnostics())
+    with pytest.raises(SelectionError, match="cannot take over what method 'nobody' saw"):
+        later.inherit(np.arange(2), {"method": "nobody"})
 
 
 def test_states_of_others_are_refused(name):

@@ -31,8 +31,8 @@ def absolute_paths(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def absolute_selector_paths(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a ``selector`` section with absolute paths of its reference and its neighbour features."""
-    result = dict(section)
+    """Return a ``selector`` section with absolute paths of its reference, neighbour features and what it inherits."""
+    result = _absolute(section, "inherit", folder)
     if result.get("neighbour_features") not in NEIGHBOUR_WORDS:
         result = _absolute(result, "neighbour_features", folder)
     if isinstance(result.get("options"), Mapping):

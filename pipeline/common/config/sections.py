@@ -94,6 +94,8 @@ class SelectorSection(Section):
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
     else the path of a ``.npy`` file with one line for each row of the data set.
     ``allow_uniform``: train also when the method would choose no batch, since the run ends before its warm-up.
+    ``inherit``: a file with what earlier runs saw of some rows, which goes on here (``selection/inherited.py``); a
+    sequence of tasks writes one for the exemplars that come again.
     ``ranges``: split the state by rows over that many actors, on several nodes, for methods that can; the plans are
     the same.
     """
@@ -104,6 +106,7 @@ class SelectorSection(Section):
     allow_uniform: bool = False
     ranges: PositiveInt = 1
     entries: EntriesSection | None = None
+    inherit: LocalPath | None = None
 
     def require_known(self) -> None:
         """Raise ValueError for a method, a policy or a setting that does not exist.

@@ -16,8 +16,9 @@ SEQUENCE_FILE = "sequence.yaml"
 class TaskFolder:
     """Paths of a task.
 
-    ``data/`` what it sees, a prepared set · ``run/`` how it was trained, a run folder · ``memory.npz`` the exemplars
-    that it leaves · ``task.json`` its numbers, the sign that it is done.
+    ``data/`` what it sees, a prepared set · ``selection.npz`` what selection saw of its exemplars before · ``run/`` how
+    it was trained, a run folder · ``memory.npz`` the exemplars that it leaves · ``task.json`` its numbers: the sign
+    that it is done.
     """
 
     path: Path
@@ -31,6 +32,11 @@ class TaskFolder:
     def run(self) -> Path:
         """Folder of the task's run."""
         return self.path / RUN
+
+    @property
+    def selection(self) -> Path:
+        """File of what batch selection saw of the exemplars in earlier tasks."""
+        return self.path / "selection.npz"
 
     @property
     def memory(self) -> Path:

@@ -21,7 +21,16 @@ from .methods.api import Method, create
 from .relabelling import Rule
 
 _PROTOCOL = re.compile(r"B(\d+)-C([1-9]\d*)")
-_DECIDED = ("data", "run.name", "run.storage", "run.seed", "model.initial", "train.distillation", "train.patience")
+_DECIDED = (
+    "data",
+    "run.name",
+    "run.storage",
+    "run.seed",
+    "model.initial",
+    "selector.inherit",
+    "train.distillation",
+    "train.patience",
+)
 """Keys of a configuration that the sequence itself decides."""
 
 RUN = "run"
@@ -149,7 +158,9 @@ class TaskSequence(Section):
         """Write the sequence, defaults included, as YAML."""
         path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
 
-    def run_config(self, number: int, folder: Path, past: str | None, data: Path | None = None) -> Config:
+    def run_config(
+        self, number: int, folder: Path, past: str | None, data: Path | None = None, inherit: Path | None = None
+    ) -> Config:
         """Return the configuration of a task's run.
 
         Args:
@@ -157,6 +168,7 @@ class TaskSequence(Section):
             folder: of the task; the run becomes a folder in it.
             past: folder of the run of the task before; None for one without a past.
             data: the task's prepared data.
+            inherit: file of what selection saw of the exemplars, if there is one.
 
         Raises:
             ConfigError: when the settings do not fit together.
@@ -170,6 +182,8 @@ class TaskSequence(Section):
         }
         if past is not None and self.made.continues:
             own["model"] = {"initial": past}
+        if inherit is not None:
+            own["selector"] = {"inherit": str(inherit)}
         return Config.make(merged(values, own), f"sequence {self.name}, task {number}")
 
     def run_seed(self, number: int) -> int:

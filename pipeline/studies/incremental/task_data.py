@@ -3,6 +3,7 @@
 n rows   c classes of the task   K classes of earlier tasks   C classes seen, K + c
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,37 @@ def shown(labels: LabelMatrix, tasks: Tasks, number: int) -> np.ndarray:
     return found
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where rows lie in the data of a task.
+
+    Attributes:
+        rows: int64 (n,), row ids of the prepared set, ascending; one that is not recognised may come twice.
+        own: int64, positions of the task's own rows.
+        exemplars: int64, positions of the exemplars.
+    """
+
+    rows: np.ndarray
+    own: np.ndarray
+    exemplars: np.ndarray
+
+
+def placed(own: np.ndarray, exemplars: np.ndarray | None, *, recognised: bool) -> Places:
+    """Return where a task's own rows and the exemplars, row ids int64 both, lie in its data.
+
+    Args:
+        own: ascending.
+        exemplars: ascending; None without a memory.
+        recognised: whether a row that is both is there once; else twice, as a row of the task first.
+    """
+    every = own if exemplars is None else np.concatenate([own, exemplars])
+    rows, places = np.unique(every, return_inverse=True)
+    if not recognised:
+        order = np.argsort(every, kind="stable")
+        rows, places = every[order], np.argsort(order)
+    return Places(rows, places[: len(own)], places[len(own) :])
+
+
 def view_of(
     labels: LabelMatrix, tasks: Tasks, number: int, held: LabelledRows | None, *, recognised: bool = True
 ) -> LabelledRows:
@@ -53,17 +85,12 @@ def view_of(
         held: the exemplars after the task before, or None.
         recognised: whether a row that is both is there once, with both; else twice, each with its own.
     """
-    own, old = tasks.rows[number - 1], tasks.old(number)
-    exemplars = np.zeros(0, np.int64) if held is None else held.rows
-    every = np.concatenate([own, exemplars])
-    rows, places = np.unique(every, return_inverse=True)
-    if not recognised:
-        order = np.argsort(every, kind="stable")
-        rows, places = every[order], np.argsort(order)
-    view = LabelledRows.unknown(rows, tasks.seen(number))
-    view.values[places[: len(own)], old:] = shown(labels, tasks, number)
+    old = tasks.old(number)
+    places = placed(tasks.rows[number - 1], None if held is None else held.rows, recognised=recognised)
+    view = LabelledRows.unknown(places.rows, tasks.seen(number))
+    view.values[places.own, old:] = shown(labels, tasks, number)
     if held is not None:
-        view.values[places[len(own) :], :old], view.origins[places[len(own) :], :old] = held.values, held.origins
+        view.values[places.exemplars, :old], view.origins[places.exemplars, :old] = held.values, held.origins
     return view
 
 

@@ -15,7 +15,9 @@ from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.trained_run import TrainedRun
+from d2ace.pipeline.selection.inherited import Inherited
 from d2ace.pipeline.studies.incremental import execution
 from d2ace.pipeline.studies.incremental.execution import Learning, incremental
 from d2ace.pipeline.studies.incremental.folder import SequenceFolder
@@ -137,6 +139,35 @@ def test_relabelling_fills_the_memory_and_nothing_else(learned):
     np.testing.assert_array_equal(after.values[~np.isnan(before.values)], before.values[~np.isnan(before.values)])
     assert set(np.unique(after.origins)) == {Origin.GIVEN, Origin.PAST_MODEL, Origin.CURRENT_MODEL}
     assert outcome.relabelling[0]["both"]["entries"] == np.isnan(before.values).sum()
+
+
+@pytest.mark.parametrize("recognised", [True, False])
+def test_exemplars_bring_along_what_selection_saw_of_them(data, learned, tmp_path, recognised):
+    """The run of the second task starts from what the first one's selection knew of these rows."""
+    folder = SequenceFolder(tmp_path / "out")
+    if recognised:
+        folder, _ = learned("er")
+    else:
+        memory = {"per_class": 12, "recognised": False}
+        incremental(small_sequence(data, "er", memory=memory), folder.path, quiet=True)
+    tasks, held = Tasks.load(folder.tasks), Memory.load(folder.task(1).memory).known.rows
+    run = TrainedRun.open(folder.task(2).run)
+    found = Inherited.load(run.config.selector.inherit)
+    last = CheckpointStore(folder.task(1).run / "checkpoints").selection_states()[-1].selection_state()["selector"]
+    there = np.searchsorted(tasks.rows[0], held)
+    assert last["visits"].max() > 1 and last["predictions"].shape[2] == 2
+    for name in ("predictions", "visits", "flip", "last_loss"):
+        np.testing.assert_array_equal(found.seen[name], last[name][there])
+    reader = ShardRows(Manifest.load(folder.task(2).data), images=False).open()
+    source = ShardRows(Manifest.load(data), images=False).open()
+    np.testing.assert_array_equal(reader.gather(found.row_ids).features, source.gather(held).features)
+    labels = read_labels(Manifest.load(folder.task(2).data)).dense(found.row_ids)
+    assert not np.isnan(labels[:, :2]).any()  # the copy with the old labels, where a row is there twice
+    states = CheckpointStore(folder.task(2).run / "checkpoints").selection_states()
+    after_one = states[0].selection_state()["selector"]["visits"]
+    others = np.setdiff1d(np.arange(len(after_one)), found.row_ids)
+    np.testing.assert_array_equal(after_one[found.row_ids], found.seen["visits"] + 1)
+    assert (after_one[others] == 1).all()
 
 
 class _Kill(Hook):
