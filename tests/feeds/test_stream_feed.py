@@ -4,13 +4,13 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import ray
 import torch
-from ray_processes import session_processes
 
 from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.common.errors import DataError
@@ -136,12 +136,35 @@ def test_no_more_blocks_are_decoded_than_cpus_and_memory_allow(digits, monkeypat
     assert len(list(tmp_path.iterdir())) == 150
 
 
-def test_a_killed_task_is_run_again(digits):
-    gather, stream = GatherFeed(ShardRows(digits).open(), inputs_of(digits), CPU), streamed(digits)
-    requests = a_plan(2) * 20
-    parts = stream.parts(requests)
-    first = next(parts)
-    while not (victims := session_processes("ray::decode_block")):
-        time.sleep(0.001)
-    os.kill(victims[0], signal.SIGKILL)
-    same([first, *parts], gather.parts(requests))
+def held_once(inputs, folder, first_draw):
+    """Return what stands for Inputs: the first task that decodes this request writes its process down and waits."""
+
+    class HeldOnce:  # not of this module: tasks could not import it
+        images, finished = inputs.images, inputs.finished
+
+        def stored(self, rows, request, pixels):
+            if request.first_draw == first_draw and not (folder / "process").exists():
+                (folder / "writing").write_text(str(os.getpid()))
+                (folder / "writing").rename(folder / "process")
+                time.sleep(600)
+            inputs.stored(rows, request, pixels)
+
+    return HeldOnce()
+
+
+def killed(folder, until_s=120):
+    """Kill the process that ``held_once`` wrote down, as soon as it did."""
+    end = time.monotonic() + until_s
+    while not (folder / "process").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    os.kill(int((folder / "process").read_text()), signal.SIGKILL)
+
+
+def test_a_killed_task_is_run_again(digits, tmp_path):
+    inputs, requests = inputs_of(digits), a_plan(2)
+    gather = GatherFeed(ShardRows(digits).open(), inputs, CPU)
+    stream = streamed(digits, held_once(inputs, tmp_path, requests[4].first_draw))
+    with ThreadPoolExecutor() as pool:
+        killing = pool.submit(killed, tmp_path)
+        same(stream.parts(requests), gather.parts(requests))
+        killing.result()
