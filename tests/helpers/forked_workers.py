@@ -35,9 +35,27 @@ FIRST = (
     "pyarrow.parquet",
     "transformers",
     "scipy.sparse",
-    "d2ace.selectors.api",
+    "scipy.stats",
+    "torchmetrics.functional.classification",
+    "pydantic.v1",
+    "pyarrow.json",
+    "pyarrow.dataset",
 )
-THEN = ("ray.train.torch", "ray.data", "d2ace.pipeline.training.worker", "d2ace.pipeline.training.whole_run")
+THEN = (
+    "ray.train.torch",
+    "ray.data",
+    "ray.tune",
+    "ray._private.arrow_serialization",
+    "ray.data._internal.issue_detection.issue_detector_manager",
+)
+OF_PROJECT = (
+    "d2ace.pipeline.training.worker",
+    "d2ace.pipeline.training.whole_run",
+    "d2ace.pipeline.selection.actor",
+    "d2ace.pipeline.feeds.row_store",
+    "d2ace.pipeline.models.mlp",
+    "d2ace.selectors.d2ace",
+)
 LARGEST = 1 << 17
 """Bytes of a request: the arguments and the environment of one worker."""
 LAUNCHER = """#!{python} -ISE
@@ -52,8 +70,12 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
 
 
 @contextlib.contextmanager
-def worker_server() -> Iterator[str]:
-    """Start the server; gives the path of the program that Ray has to take for Python when it starts a node."""
+def worker_server(modules: tuple[str, ...] = OF_PROJECT) -> Iterator[str]:
+    """Start the server; gives the path of the program that Ray has to take for Python when it starts a node.
+
+    Args:
+        modules: of the project, that workers have from the start; none where they run other code than this.
+    """
     with tempfile.TemporaryDirectory(
         prefix="d2ace-", dir="/tmp"
     ) as folder:  # a socket's path is at most 107 characters
@@ -65,7 +87,7 @@ def worker_server() -> Iterator[str]:
             listening.listen(128)
             number = listening.fileno()
             with subprocess.Popen(
-                [sys.executable, __file__, str(number)],
+                [sys.executable, __file__, str(number), *modules],
                 stdin=subprocess.PIPE,
                 pass_fds=[number],
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -84,7 +106,7 @@ def started_by(launcher: str) -> Iterator[None]:
         sys.executable = python
 
 
-def serve(listening: socket.socket) -> None:
+def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
     """Let a server for its job and node fork each worker that a launcher asks for, until standard input ends."""
     _load(FIRST)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
@@ -96,20 +118,22 @@ def serve(listening: socket.socket) -> None:
         key = environment.get("RAY_JOB_ID"), environment.get("RAY_RAYLET_PID")
         if key not in servers:
             servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            _forked(_serve_one, others, list(servers.values()), environment)
+            _forked(_serve_one, others, list(servers.values()), environment, THEN + modules)
             others.close()
         socket.send_fds(servers[key], [request], outputs)
         for number in (*outputs, connection.detach()):
             os.close(number)
 
 
-def _serve_one(requests: socket.socket, inherited: list[socket.socket], environment: dict[str, str]) -> None:
+def _serve_one(
+    requests: socket.socket, inherited: list[socket.socket], environment: dict[str, str], modules: tuple[str, ...]
+) -> None:
     """Fork the workers of one job on one node until the first server has ended."""
     for other in inherited:  # the first server's ends, which only that one may hold open
         other.close()
     _set_environment(environment)
     with _no_draw_of_ray():
-        _load(THEN)
+        _load(modules)
     while True:
         request, outputs, _, _ = socket.recv_fds(requests, LARGEST, 2)
         if not request:
@@ -172,8 +196,11 @@ def _become_worker(outputs: list[int], arguments: list[str], environment: dict[s
 
 
 def _run_here(file: str, args: list[str]) -> None:
-    """Run what ``bash -c "exec python default_worker.py ..."`` would, in this process."""
+    """Run what ``bash -c "cd folder && exec python default_worker.py ..."`` would, in this process."""
     words = shlex.split(args[2])
+    if words[0] == "cd" and words[2] == "&&":
+        os.chdir(words[1])
+        words = words[3:]
     if words[:2] != ["exec", sys.executable]:
         os.execv(f"/bin/{file}", args)
     _run(words[2:])
@@ -181,9 +208,10 @@ def _run_here(file: str, args: list[str]) -> None:
 
 def _run(arguments: list[str]) -> None:
     sys.argv = arguments
-    sys.path.insert(0, str(Path(arguments[0]).parent))
+    named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))  # by a runtime environment
+    sys.path[:0] = [str(Path(arguments[0]).parent), *(folder for folder in named if folder not in sys.path)]
     runpy.run_path(arguments[0], run_name="__main__")
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), tuple(sys.argv[2:]))

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "D2ACE_TEST_HEAD"
 """Every process of the head inherits this variable, with the temporary folder as its value."""
 START_S, STOP_S = 90, 3
+WITH_PYTHON = "import sys; sys.executable = sys.argv.pop(1); from ray.scripts.scripts import main; main()"
+"""The command ``ray``, for which another program stands in Python's place."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,17 @@ class Head:
 
 
 @contextlib.contextmanager
-def running_head() -> Iterator[Head]:
-    """Start a head, and end exactly its own processes (``ray stop`` would end everybody's)."""
+def running_head(python: str) -> Iterator[Head]:
+    """Start a head, and end exactly its own processes (``ray stop`` would end everybody's).
+
+    Args:
+        python: what starts its workers.
+    """
     folder = Path(tempfile.mkdtemp(prefix="d2ace-", dir="/tmp"))  # socket paths may have 107 characters: keep it short
     try:
         environment = _environment(folder)
         ports = _free_ports(6)
-        head = _start(folder, environment, ports)
+        head = _start(python, folder, environment, ports)
         try:
             address = f"http://127.0.0.1:{ports[1]}"
             _wait_until_it_answers(ports[1], head, folder)
@@ -72,10 +78,10 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _start(folder: Path, environment: dict[str, str], ports: list[int]) -> subprocess.Popen[bytes]:
+def _start(python: str, folder: Path, environment: dict[str, str], ports: list[int]) -> subprocess.Popen[bytes]:
     names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
     names += ("metrics-export-port", "dashboard-agent-grpc-port")
-    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--temp-dir={folder}"]
+    command = [sys.executable, "-c", WITH_PYTHON, python, "start", "--head", "--block", f"--temp-dir={folder}"]
     command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=2"]
     command += ["--object-store-memory=200000000", "--disable-usage-stats"]
     command += [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from forked_workers import worker_server
 from ray_head import ROOT, Head, running_head
 from small_table import N_ROWS, write_table
 
@@ -16,7 +17,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def head() -> Iterator[Head]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("the head's processes are found through /proc, which is not here")
-    with running_head() as running:
+    with worker_server(modules=()) as python, running_head(python) as running:  # jobs run the code that was sent
         yield running
 
 
