@@ -6,7 +6,8 @@ from typing import Any
 
 import torch.multiprocessing as mp
 
-PRELOADED = ["torch.distributed", "torch.nn.parallel", "pandas", "transformers", "d2ace.pipeline.training.steps"]
+PRELOADED = ["torch._dynamo", "torch.distributed", "torch.nn.parallel", "pandas", "transformers", "pydantic"]
+PRELOADED += ["torchmetrics.functional.classification", "d2ace.pipeline.training.steps", "d2ace.selectors.d2ace"]
 
 
 def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], world: int) -> None:

@@ -19,13 +19,13 @@ SMALL = {
     "dela": {},
     "huggingface": {"architecture": "resnet", "config": RESNET},
     "mlp": {"hidden": (32, 32)},
-    "mpvae": {"samples": 20},
+    "mpvae": {"samples": 20, "ranking_weight": 5.0},
     "paca": {},
     "small-cnn": {"widths": (8, 16, 16)},
     # By default timm starts the last normalisation of a block at 0: no gradient reaches the block at first.
     "timm": {"architecture": "resnet10t", "config": {"zero_init_last": False}},
 }
-RATE = {"mpvae": 1e-3}  # its ranking loss weighs 200
+RATE = {"mpvae": 3e-3, "paca": 3e-3}
 NAMES = registered()
 
 
@@ -71,13 +71,13 @@ def wrong_entries(model, features, labels):
 def test_overfits_a_tiny_set(name):
     features, labels, _ = data(name)
     model = build(name)
-    optimizer = Adam([p for p in model.parameters() if p.requires_grad], lr=RATE.get(name, 3e-3))
+    optimizer = Adam([p for p in model.parameters() if p.requires_grad], lr=RATE.get(name, 1e-2))
     for step in range(1000):
         torch.manual_seed(step)
         optimizer.zero_grad()
         training_loss(model, features, labels).backward()
         optimizer.step()
-        if step % 50 == 49 and wrong_entries(model, features, labels) <= 0.01:
+        if step % 25 == 24 and wrong_entries(model, features, labels) <= 0.01:
             return
     pytest.fail(f"{wrong_entries(model, features, labels):.1%} of the entries are still wrong")
 
