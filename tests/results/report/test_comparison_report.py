@@ -254,6 +254,7 @@ def test_one_cell_and_one_run_each(tmp_path):
     assert "No average ranks" in page.text
 
 
+@pytest.mark.usefixtures("words_only")
 def test_validation_that_is_not_there(tmp_path):
     """Without validation rows every validation metric is NaN."""
     table = synthetic_table(methods=("uniform", "d2ace"), data=("birds",))
@@ -265,11 +266,13 @@ def test_validation_that_is_not_there(tmp_path):
     assert not page.problems
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_file_or_its_folder(table, tmp_path):
     source = write(table.head(6), tmp_path / "mine")
     assert report(tmp_path / "mine" / "table.parquet", tmp_path / "other.html").read_text() == source
 
 
+@pytest.mark.usefixtures("words_only")
 def test_the_order_of_rows_does_not_matter(tmp_path):
     """Runs end in any order."""
     some = synthetic_table(methods=METHODS, data=("birds",), folds=1, seeds=1, epochs=3)
@@ -280,6 +283,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path):
     assert pages[0] == pages[1]
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_comparison_that_is_still_running(table, tmp_path):
     results = ResultTable(tmp_path)
     for row in table[table["data"] == "birds"].head(6).to_dict("records"):

@@ -21,6 +21,7 @@ SCORES = {
 }
 
 
+@pytest.mark.usefixtures("words_only")
 @pytest.mark.parametrize("knob", SCORES)
 def test_the_knob_that_matters_comes_first(tmp_path, knob, monkeypatch):
     write_sweep(tmp_path, SCORES[knob], trials=40, scheduler="none")
@@ -38,6 +39,7 @@ def test_the_knob_that_matters_comes_first(tmp_path, knob, monkeypatch):
     assert picture.startswith(f"loss of R²: {knob} {found.means.max():.3f} ± ")
 
 
+@pytest.mark.usefixtures("words_only")
 def test_noise_is_not_ranked(tmp_path):
     write_sweep(tmp_path, lambda _: 0.7, noise=0.05, trials=30, scheduler="none")
     found = importance(SweepSource.open(tmp_path))
@@ -69,6 +71,7 @@ def test_stopped_trials_are_compared_at_the_same_age(tmp_path):
     assert abs(stats.spearmanr(source.ranked["score"], source.places(source.ranked)[:, 0])[0]) > 0.5
 
 
+@pytest.mark.usefixtures("words_only")
 def test_knobs_that_played_no_part_are_not_ranked(tmp_path):
     """After one epoch of warm-up alone, only the learning rate can have mattered."""
     knobs = {"optimizer.lr": {"low": 1e-4, "high": 0.1, "log": True}}

@@ -206,16 +206,19 @@ def test_one_trial_of_one_run(tmp_path):
     assert "expected at least 8 trials that did not fail, got 1" in page.text
 
 
+@pytest.mark.usefixtures("words_only")
 def test_one_trial_more_than_the_best_is_not_left_out(tmp_path):
     write_sweep(tmp_path, trials=6)
     assert len(read(tmp_path).tables["All trials with a score, the best first"]) == 7
 
 
+@pytest.mark.usefixtures("words_only")
 def test_one_trial_of_several_runs_has_no_runner_up(tmp_path):
     write_sweep(tmp_path, trials=1)
     assert "There is no other trial to compare the best with" in read(tmp_path).text
 
 
+@pytest.mark.usefixtures("words_only")
 def test_runs_that_agree_exactly_have_no_interval(tmp_path):
     write_sweep(tmp_path, noise=0.0, trials=2)
     assert "The best trial's runs have the same score" in read(tmp_path).text
@@ -257,12 +260,14 @@ def test_no_population_without_one(page):
     assert "Population" not in page.headings
 
 
+@pytest.mark.usefixtures("words_only")
 def test_without_progress(folder, tmp_path):
     write_sweep(tmp_path, trials=2)
     (tmp_path / "progress.jsonl").unlink()
     assert "Best score against time left out: progress.jsonl is not there" in read(tmp_path).text
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_method_without_a_space(tmp_path):
     config = {"data": {"path": "x"}, "selector": {"name": "uniform"}, "train": {"epochs": EPOCHS}}
     write_sweep(tmp_path, lambda point: point["optimizer.lr"], config=config, knobs=KNOBS, sampler="grid", trials=None)
@@ -289,6 +294,7 @@ def test_a_damaged_sweep(tmp_path):
         report(tmp_path)
 
 
+@pytest.mark.usefixtures("words_only")
 def test_where_it_goes(folder, tmp_path):
     expected = report(folder).read_text()
     assert report(folder / "table.parquet", tmp_path / "here.html").read_text() == expected
