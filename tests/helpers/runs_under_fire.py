@@ -60,7 +60,7 @@ class Killer(Thread):
         for victim in self.victims:
             name = f"ray::{victim.actor}"
             while (latest := store.latest()) is None or latest.epoch < victim.epoch or not session_processes(name):
-                time.sleep(0.02)
+                time.sleep(0.05)
             time.sleep(0.05)  # into the next batches
             for process in session_processes(name)[: victim.most]:
                 os.kill(process, signal.SIGKILL)

@@ -77,7 +77,10 @@ def note_parts(monkeypatch, folder):
 
 
 class NodeLoss(Thread):
-    """Ends the node of one of a run's workers as soon as the run has a checkpoint, without a word to it."""
+    """Ends the node of one of a run's workers as soon as the run has a checkpoint, without a word to it.
+
+    Then waits until Ray has noticed, so that nothing that comes later is put there.
+    """
 
     def __init__(self, run, cluster, nodes, workers):
         super().__init__(daemon=True)
@@ -89,6 +92,8 @@ class NodeLoss(Thread):
             time.sleep(0.02)
         self.lost = lines(self.workers)[0]
         self.cluster.remove_node(self.nodes[self.lost], allow_graceful=False)
+        while any(each["Alive"] and each["NodeID"] == self.lost for each in ray.nodes()):
+            time.sleep(0.1)
 
 
 def test_workers_on_two_nodes_of_which_one_is_lost_and_data_tasks_on_another_make_the_run_of_one_node(
@@ -109,6 +114,7 @@ def test_workers_on_two_nodes_of_which_one_is_lost_and_data_tasks_on_another_mak
     loss = NodeLoss(tmp_path / "runs" / "spread", ray_cluster, added_nodes, tmp_path / "workers")
     loss.start()
     other = fit(Config.make(values), quiet=True)
+    loss.join(120)
     assert set(lines(tmp_path / "actor")) == {node()}
     workers, data = lines(tmp_path / "workers"), lines(tmp_path / "data")
     assert loss.lost in workers[:2] and loss.lost not in workers[2:]
