@@ -13,7 +13,7 @@ from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.studies.compare import Study
 from d2ace.pipeline.studies.compare.study import StudyRun
 from d2ace.pipeline.studies.compare.study_run import load_prepared
-from d2ace.pipeline.training.hooks.validation import is_settled
+from d2ace.pipeline.training.hooks.validation import settled
 from d2ace.pipeline.training.learner import torch_threads
 from d2ace.pipeline.training.local_run import LocalRun
 from d2ace.pipeline.training.metrics import label_average_precision
@@ -119,7 +119,7 @@ def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
             for split in ("validation", "test"):
                 precision = label_average_precision(*local.predict(split))
                 curves[split].append(round(float(np.nanmean(precision)), 6))
-            curves["settled"].append(is_settled(local.training, epoch))
+            curves["settled"].append(settled(local.training, epoch))
     line = {
         "data": run.data, "arm": run.method, "rate": float(run.network), "seed": run.seed, **curves,
         "cpu_s": round(time.process_time() - started, 2),
@@ -128,9 +128,9 @@ def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
 
 
 def best_epoch(line: Mapping[str, Any]) -> int:
-    """Return the epoch that the validation rows choose, among those that a policy has settled for if there are any."""
-    settled = np.array(line.get("settled", [True] * len(line["validation"])))
-    return int(np.argmax(np.where(settled | ~settled.any(), line["validation"], -1.0)))
+    """Return the epoch that the validation rows choose, among those with all flags of a policy if there are any."""
+    flags = np.array(line.get("settled", [1] * len(line["validation"])), int)
+    return int(np.argmax(np.where(flags == flags.max(), line["validation"], -1.0)))
 
 
 def judged(local: LocalRun, labels: LabelMatrix, truth: Path) -> dict[str, Any]:

@@ -22,9 +22,15 @@ SETS = {
     "bibtex": DATA / "mulan" / "bibtex",
     "Corel5k": DATA / "mulan" / "Corel5k",
 }
-DAMAGES = ("clean", "single", "missing30", "missing50", "missing70", "missing-rare", "wrong20")
+DAMAGES = (
+    "clean", "single", "missing30", "missing50", "missing70", "missing-rare", "wrong10", "wrong20", "wrong40", "both",
+)  # fmt: skip
 """``single``: one observed positive a row. ``missingP``: P % of the positives are missing. ``missing-rare``: from 30 to
-90 % of a label's, the more the rarer it is. ``wrong20``: a fifth of the positives moved to a label the row lacks."""
+90 % of a label's, the more the rarer it is. ``wrongP``: P % of the positives moved to a label the row lacks. ``both``:
+half of the positives missing, and a fifth of the others moved."""
+
+
+_BOTH = 1000  # so that the draws of the second damage are not those of the first
 
 
 def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
@@ -56,6 +62,8 @@ def _whole(name: str, folder: Path) -> Manifest:
 
 def spoilt(labels: np.ndarray, damage: str, seed: int) -> np.ndarray:
     """Return damaged labels, uint8 (N, L)."""
+    if damage == "both":
+        return spoilt(spoilt(labels, "missing50", seed), "wrong20", seed + _BOTH)
     rng, found = generator(seed, "benchmark damage"), labels.copy()
     rows, columns = np.nonzero(labels)
     if damage == "single":

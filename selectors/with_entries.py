@@ -45,6 +45,15 @@ class WithEntries(Selector):
         self.rows.observe(ids, probabilities, losses)
         self.entries.observe(ids, probabilities)
 
+    @property
+    def held_out_after(self) -> int | None:
+        """The epoch at whose end the policy wants predictions for rows that nothing is trained on, or None."""
+        return self.entries.held_out_after
+
+    def observe_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Show the policy rows that nothing is trained on, float (n, L) each, right before ``end_epoch``."""
+        self.entries.observe_held_out(probabilities, labels)
+
     def end_epoch(self, epoch: int) -> None:
         """Let both judge anew."""
         self.rows.end_epoch(epoch)

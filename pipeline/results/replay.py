@@ -13,6 +13,8 @@ import numpy as np
 
 from ...selectors import api as selectors
 from ...selectors.common.label_matrix import LabelMatrix
+from ...selectors.entries.api import EntryPolicy
+from ...selectors.with_entries import WithEntries
 from ..common.config.config import Config
 from ..common.errors import RunError
 from ..data.manifest import Manifest
@@ -84,7 +86,24 @@ class SelectionOfRun:
         positions = self.rows.positions_of(seen.ids)
         for start, stop in zip(seen.offsets[:-1], seen.offsets[1:], strict=True):
             selector.observe(positions[start:stop], seen.probabilities[start:stop], seen.losses[start:stop])
+        if isinstance(selector, WithEntries):
+            self.show_held_out(selector, seen, epoch)
         selector.end_epoch(epoch)
+
+    def show_held_out(self, judge: WithEntries | EntryPolicy, seen: Recorded, epoch: int) -> None:
+        """Show a policy the validation rows that the run showed it in an epoch, where there it wants them.
+
+        Raises:
+            RunError: when they are not recorded.
+        """
+        if epoch != judge.held_out_after:
+            return
+        if seen.held_out is None:
+            raise RunError(
+                f"{self.folder.path}: the recording of epoch {epoch + 1} lacks the validation rows that the policy for "
+                "entries counts on; was the run made with another version of d2ace?"
+            )
+        judge.observe_held_out(*seen.held_out)
 
     def require_own(self, plan: selectors.Plan) -> None:
         """Raise RunError unless a plan is the one that the run followed (epochs not drawn yet are not checked)."""

@@ -35,6 +35,7 @@ class Blueprint:
         files: where order files, selection records and embeddings are kept, or None to keep none.
         record: write every epoch's observations there, too.
         embed_after: the epoch at whose end neighbours are looked for in the model's embeddings, or None.
+        held_out_after: the epoch at whose end the policy is shown the validation rows, or None.
         ranges: row ranges that the state is split into, each an actor of its own; only for methods with ``split``.
         file_order: go through the rows in order in epochs that draw each once, as the papers' released programs do.
         neighbour_cache: folder of neighbours found earlier, by content, or None.
@@ -48,6 +49,7 @@ class Blueprint:
     files: SelectionFiles | None = None
     record: bool = False
     embed_after: int | None = None
+    held_out_after: int | None = None
     ranges: int = 1
     file_order: bool = False
     neighbour_cache: str | None = None

@@ -90,8 +90,8 @@ class Conversation(ABC):
     """One worker's conversation with the selection of its run.
 
     At the start rank 0 calls ``rewind`` and every rank ``join``. An epoch is then ``plan``, ``observe`` after each
-    step, ``settle``, and on rank 0 ``record``; at the end of the epoch ``embed_after``, ``embed`` comes before it.
-    ``state`` may be asked for after any ``settle``.
+    step, ``settle``, and on rank 0 ``record``; at the end of the epoch ``embed_after``, ``embed`` comes before it, and
+    at that of ``held_out_after``, ``show_held_out``. ``state`` may be asked for after any ``settle``.
 
     Args:
         blueprint: what the selector is made from.
@@ -107,6 +107,11 @@ class Conversation(ABC):
     def embed_after(self) -> int | None:
         """The epoch at whose end selection waits for embeddings of all training rows, or None."""
         return self._blueprint.embed_after
+
+    @property
+    def held_out_after(self) -> int | None:
+        """The epoch at whose end selection waits for predictions of the validation rows, or None."""
+        return self._blueprint.held_out_after
 
     def join(self, attempt: int) -> None:
         """Take part in what ``rewind`` began; every rank must, with the number that it returned."""
@@ -133,6 +138,10 @@ class Conversation(ABC):
     @abstractmethod
     def embed(self, embeddings: np.ndarray) -> None:
         """Give the network's embeddings of all training rows, float32 (N, e), in their order."""
+
+    @abstractmethod
+    def show_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Give predictions and labels of the validation rows, float32 (n, L) each, labels NaN where unknown."""
 
     @abstractmethod
     def record(self, epoch: int) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class LocalSelection(Conversation):
         """Look for neighbours in the embeddings, float32 (N, e), from now on."""
         self._service.embed(self._attempt, embeddings)
 
+    def show_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Let the policy count on the validation rows, float32 (n, L) each."""
+        self._service.show_held_out(self._attempt, probabilities, labels)
+
     def record(self, epoch: int) -> dict[str, Any]:
         """Return the numbers of a finished epoch."""
         return self._service.record(epoch, timeout_s=0)

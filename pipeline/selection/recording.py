@@ -4,7 +4,7 @@ D draws of an epoch, L labels, M batches.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 from zipfile import BadZipFile
 
@@ -14,6 +14,9 @@ from ...selectors.api import Plan
 from ..common.errors import RunError
 from ..common.storage.whole_files import replacing
 from .files import SelectionFiles
+
+HeldOut = tuple[np.ndarray, np.ndarray]
+_HELD_OUT = ("held_out_probabilities", "held_out_labels")
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,18 @@ class Recorded:
         offsets: int64 (M + 1,); batch b is ``ids[offsets[b]:offsets[b + 1]]``.
         probabilities: float32 (D, L), predicted in the training forward pass; exactly what the method got.
         losses: float32 (D, L), likewise.
+        held_out: predictions and labels of the validation rows, float32 (n, L) each (``held_out_probabilities``,
+            ``held_out_labels``), in the epoch at whose end a policy was shown them; else None.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     probabilities: np.ndarray
     losses: np.ndarray
+    held_out: HeldOut | None = None
+
+
+_ARRAYS = ("ids", "offsets", "probabilities", "losses")
 
 
 @dataclass
@@ -41,14 +50,19 @@ class Recorder:
 
     Args:
         files: where to write.
+
+    Attributes:
+        held_out: what a policy was shown at the end of the present epoch.
     """
 
     files: SelectionFiles
+    held_out: HeldOut | None = None
     _parts: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
     def rewind(self, state: Mapping[str, np.ndarray]) -> None:
         """Forget what is collected, and take what ``state()`` returned; an empty state begins an epoch."""
         self._parts = [(state["probabilities"], state["losses"])] if state else []
+        self.held_out = None
 
     def add(self, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Keep one batch, float32 (b, L) each."""
@@ -62,10 +76,11 @@ class Recorder:
         """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the row ids fed."""
         path = self.files.recording(plan.epoch)
         path.parent.mkdir(exist_ok=True)
-        recorded = Recorded(ids, plan.offsets, *self._whole())
+        arrays = dict(zip(_ARRAYS, (ids, plan.offsets, *self._whole()), strict=True))
+        arrays |= dict(zip(_HELD_OUT, self.held_out or (), strict=False))
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{f.name: getattr(recorded, f.name) for f in fields(recorded)})
-        self._parts = []
+            np.savez(file, **arrays)
+        self.rewind({})
 
     def _whole(self) -> list[np.ndarray]:
         return [np.concatenate(arrays) for arrays in zip(*self._parts, strict=True)]
@@ -76,7 +91,9 @@ def read_recording(files: SelectionFiles, epoch: int) -> Recorded:
     path = files.recording(epoch)
     try:
         with np.load(path) as arrays:
-            found: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Recorded)}
+            found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            if _HELD_OUT[0] in arrays:
+                found["held_out"] = tuple(arrays[name] for name in _HELD_OUT)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise RunError(f"{path}: the recording cannot be read: {error}") from error
     recorded = Recorded(**found)

@@ -44,6 +44,10 @@ class RemoteSelection(Conversation):
         """Send the embeddings, float32 (N, e), and wait until neighbours are found in them."""
         ray.get(self._actor.embed.remote(self._attempt, embeddings))
 
+    def show_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Send the validation rows, float32 (n, L) each, and wait until the policy has counted on them."""
+        ray.get(self._actor.show_held_out.remote(self._attempt, probabilities, labels))
+
     def record(self, epoch: int) -> dict[str, Any]:
         """Return the numbers of an epoch, waiting until the actor has finished it."""
         return ray.get(self._actor.record.remote(epoch))

@@ -49,7 +49,7 @@ class SelectionService:
     def __init__(self, serve: Callable[[Batches], Any] | None = None) -> None:
         self._serve = serve or (lambda batches: batches)
         self._built: selectors.Selector | None = None
-        self._embedded = False
+        self._embedded = self._held_out_shown = False
         self._embeddings: np.ndarray | None = None
         self._changed = Condition()
         self._attempt, self._world = 0, 0
@@ -94,6 +94,7 @@ class SelectionService:
             else:
                 self._selector.load_state_dict(state["selector"])
                 epoch, self._step = int(state["epoch"]), int(state["step"])
+            self._held_out_shown = blueprint.held_out_after is None or epoch > blueprint.held_out_after
             self._tally = _EpochTally(epoch)
             if self._recorder is not None:
                 self._recorder.rewind((state or {}).get("recorded", {}))
@@ -146,6 +147,30 @@ class SelectionService:
                 self._built = self._blueprint.make_selector(embeddings)
                 self._take_embeddings(embeddings)
                 self._selector.load_state_dict(state)
+                self._finish_complete_epoch()
+            except Exception as error:
+                self._failure = error
+                raise
+            finally:
+                self._changed.notify_all()
+
+    def show_held_out(self, attempt: int, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Let the policy count on rows that nothing is trained on.
+
+        Args:
+            attempt: the number that ``rewind`` returned.
+            probabilities: float32 (n, L).
+            labels: float32 (n, L), NaN where unknown.
+        """
+        with self._changed:
+            if attempt != self._attempt or self._held_out_shown:
+                return
+            try:
+                assert isinstance(self._selector, WithEntries), "no other wants held-out rows"
+                self._selector.observe_held_out(probabilities, labels)
+                if self._recorder is not None:
+                    self._recorder.held_out = (probabilities, labels)
+                self._held_out_shown = True
                 self._finish_complete_epoch()
             except Exception as error:
                 self._failure = error
@@ -218,9 +243,10 @@ class SelectionService:
         self._finish_complete_epoch()
 
     def _finish_complete_epoch(self) -> None:
-        """Finish the epoch if all its batches are in, and the embeddings too where they are due."""
+        """Finish the epoch if all its batches are in, and what is due at its end: embeddings, held-out rows."""
         epoch = self._tally.epoch
         due = epoch == self._blueprint.embed_after and not self._embedded
+        due |= epoch == self._blueprint.held_out_after and not self._held_out_shown
         if epoch in self._plans and self._step == len(self._plans[epoch][0]) and not due:
             self._finish_epoch()
 

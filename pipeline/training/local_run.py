@@ -24,6 +24,7 @@ from ..feeds.inputs import make_inputs
 from ..runs.run_data import RunData, make_run_data
 from ..selection.local import LocalSelection
 from .hooks.embedding import Embedding
+from .hooks.held_out import HeldOut
 from .initial_weights import initial_scaler
 from .learner import Learner
 from .loop import Hook, Training, run_epoch
@@ -103,7 +104,7 @@ class LocalRun:
         feed = prepared.feed(config, data, ranks.device)
         learner = Learner(config, data.context, ranks.device, 1, data.steps_per_epoch(config.train.batch_size))
         steps = StepRunner(config, learner, feed, ahead=0)
-        self.training = Training(config, data, learner, feed, steps, selection, ranks, (Embedding(), *hooks))
+        self.training = Training(config, data, learner, feed, steps, selection, ranks, (Embedding(), HeldOut(), *hooks))
         self._next = 0
         selection.join(selection.rewind(None))
 

@@ -8,6 +8,7 @@ import numpy as np
 from ...selectors import api as selectors
 from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.reference import reference_losses
+from ...selectors.entries import api as policies
 from ...selectors.plans.schedules import warm_up
 from .. import models
 from ..common.config.config import Config
@@ -72,6 +73,7 @@ def selection_blueprint(
         files=folder.selection if folder else None,
         record=config.run.record_observations,
         embed_after=embed_after,
+        held_out_after=_held_out_after(config, data),
         ranges=config.selector.ranges,
         neighbour_cache=str(folder.neighbour_cache) if folder else None,
         entries=None if entries is None else (entries.policy, entries.options),
@@ -94,6 +96,25 @@ def inherited(config: Config) -> Inherited | None:
             f"selector.name is {config.selector.name!r}"
         )
     return found
+
+
+def _held_out_after(config: Config, data: RunData) -> int | None:
+    """Return the epoch at whose end the run's policy for entries is shown the validation rows, None for none.
+
+    Raises:
+        ConfigError: when there are no such rows.
+    """
+    entries = config.selector.entries
+    if entries is None:
+        return None
+    nothing = LabelMatrix.of(np.zeros((1, 1), np.float32))
+    after = policies.create(entries.policy, nothing, epochs=config.train.epochs, **entries.options).held_out_after
+    if after is not None and not len(data.splits.validation):
+        raise ConfigError(
+            f"selector.entries: policy {entries.policy!r} counts wrong labels on validation rows, and this run has "
+            "none: raise data.validation_fraction, or say in selector.entries.options.expected which share is wrong"
+        )
+    return after
 
 
 def messages_of(config: Config, n_labels: int) -> Messages:

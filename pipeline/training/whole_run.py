@@ -19,6 +19,7 @@ from ..selection.conversation import Conversation, Messages
 from .hooks.checkpointing import Checkpointing
 from .hooks.early_stopping import EarlyStopping
 from .hooks.embedding import Embedding
+from .hooks.held_out import HeldOut
 from .hooks.history import History
 from .hooks.progress import TellProgress
 from .hooks.training_loss import TrainingLoss
@@ -80,7 +81,7 @@ class WholeRun:
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints, about)
         self._validation, self._history = Validation(), History()
         self._stopping = EarlyStopping(self._validation, setup.events)
-        measured = (Embedding(), self._validation, TrainingLoss(), self._stopping, *hooks, self._history)
+        measured = (Embedding(), HeldOut(), self._validation, TrainingLoss(), self._stopping, *hooks, self._history)
         told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None

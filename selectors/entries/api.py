@@ -22,6 +22,7 @@ class EntryPolicy(ABC):
     """Decides from the predictions of the run so far which entries are trained otherwise than their label says.
 
     Call order: ``targets()`` for epoch 0, ``observe`` for each batch, ``end_epoch(0)``, ``targets()`` for epoch 1, ...
+    In the epoch ``held_out_after``, ``observe_held_out`` comes right before ``end_epoch``.
 
     Args:
         labels: of the N training rows.
@@ -37,6 +38,19 @@ class EntryPolicy(ABC):
     def __init__(self, labels: LabelMatrix, *, epochs: int, seed: int = 0) -> None:
         self.labels, self.epochs, self.seed = labels, epochs, seed
         self.n_rows, self.n_labels = labels.shape
+
+    @property
+    def held_out_after(self) -> int | None:
+        """The epoch at whose end it wants predictions for rows that nothing is trained on; None: it never does."""
+        return None
+
+    def observe_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 few want it
+        """Learn from rows that nothing is trained on, whose labels may have the faults of the training rows'.
+
+        Args:
+            probabilities: float (n, L).
+            labels: float (n, L), NaN where unknown.
+        """
 
     @abstractmethod
     def targets(self) -> EntryTargets | None:

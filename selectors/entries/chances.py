@@ -1,11 +1,11 @@
-"""How likely each suspect is wrong, told from where planted entries stood among the suspects when they were released.
+"""How likely each suspect is wrong, told from where believed entries of held-out rows stood among the suspects.
 
-Of the wrong suspects of a label, as many are among its k most suspicious as of its planted entries would be: with R(k)
-the share of planted entries of rank up to k, and w wrong suspects in all, w R(k) of the first k are wrong. The chance
-of the k-th is the slope. So that it never rises with k, R is replaced by its least concave majorant, as in the
+Of the wrong suspects of a label, as many are among its k most suspicious as of its believed entries: with R(k) the
+share of believed entries of rank up to k, and w wrong suspects in all, w R(k) of the first k are wrong. The chance of
+the k-th is the slope. So that it never rises with k, R is replaced by its least concave majorant, as in the
 estimate of a falling density (Grenander 1956, "On the theory of mortality measurement"); the use is [own].
 
-S suspects and Q planted entries of a label, L labels.
+S suspects and Q believed entries of a label, L labels.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shares import LEAST_PLANTED
+from .shares import LEAST_BELIEVED
 
 
 @dataclass(frozen=True)
-class PlantedRanks:
-    """Where planted entries stood among the suspects of their label; all labels, one after the other.
+class BelievedRanks:
+    """Where believed entries stood among the suspects of their label; all labels, one after the other.
 
     Attributes:
-        ranks: int64 (planted entries of all labels,), how many suspects looked at least so suspicious.
+        ranks: float64 (believed entries of all labels,), how many suspects looked at least so suspicious.
         labels: int64, likewise, the label of each.
     """
 
@@ -29,10 +29,10 @@ class PlantedRanks:
     labels: np.ndarray
 
     @classmethod
-    def of(cls, ranks: Sequence[np.ndarray]) -> "PlantedRanks":
-        """Return the ranks of the planted entries of each label, int (Q,) each, as one; of no label: none."""
+    def of(cls, ranks: Sequence[np.ndarray]) -> "BelievedRanks":
+        """Return the ranks of the believed entries of each label, (Q,) each, as one; of no label: none."""
         labels = np.repeat(np.arange(len(ranks)), [len(mine) for mine in ranks])
-        return cls(np.concatenate([np.zeros(0, np.int64), *ranks]).astype(np.int64), labels.astype(np.int64))
+        return cls(np.concatenate([np.zeros(0), *ranks]), labels.astype(np.int64))
 
     def __len__(self) -> int:
         return len(self.ranks)
@@ -40,7 +40,7 @@ class PlantedRanks:
     def chances(self, label: int, suspects: int, wrong: float, positives: np.ndarray) -> np.ndarray:
         """Return how likely the k-th most suspicious suspect of a label is wrong, k = 1 .. S.
 
-        A label with fewer than ``LEAST_PLANTED`` planted entries takes those of all labels, each rank in positives
+        A label with fewer than ``LEAST_BELIEVED`` believed entries takes those of all labels, each rank in positives
         of its label, as ``shares.estimate`` does. Cost O(Q log Q + S).
 
         Args:
@@ -50,12 +50,12 @@ class PlantedRanks:
             positives: int (L,), of each label, at least 1.
 
         Returns:
-            float64 (S,), 0..1, never rising; they add up to ``wrong``. Of no planted entries at all: NaN.
+            float64 (S,), 0..1, never rising; they add up to ``wrong``. Of no believed entries at all: NaN.
         """
         if not len(self):
             return np.full(suspects, np.nan)
         places = self.ranks[self.labels == label].astype(np.float64)
-        if len(places) < LEAST_PLANTED:
+        if len(places) < LEAST_BELIEVED:
             places = self.ranks / positives[self.labels] * positives[label]
         expected = np.minimum(np.arange(suspects + 1), wrong * _concave_shares(places, suspects))
         chances = np.clip(np.diff(expected), 0.0, 1.0)

@@ -2,7 +2,7 @@
 
 Source of the idea, to judge by the losses of a whole run and to reject or correct the largest: Kim et al., *Large Loss
 Matters in Weakly Supervised Multi-Label Classification*, CVPR 2022 [paper]; judged on the run's state of every entry,
-with shares told by planted entries and a gate, is [own].
+with shares told by rows that are held out and a gate, is [own].
 
 N rows, L labels, F flagged entries.
 """
@@ -12,44 +12,44 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import SelectionError
 from ..common.label_matrix import LabelMatrix
 from ..common.settings import choice, number, whole
 from ..common.state import need
-from ..plans.entries import EntryTargets
 from ..plans.schedules import When
-from .chances import PlantedRanks
+from .chances import BelievedRanks
 from .judge import Entries, Suspicion
 from .judging import JudgingPolicy
 
+_SKILL = {"missing": 0.65, "wrong": 0.5}
 _MANY, _SLACK = 0.4, 0.07
-"""Chosen by what the gate sees on training rows: see ``docs/what-did-not-work.md``."""
-_RANKS = ("planted_ranks", "planted_labels")
+"""Chosen by what the gate sees on validation rows: see ``docs/what-did-not-work.md``."""
+_RANKS = ("believed_ranks", "believed_labels")
 
 
 class FlaggingPolicy(JudgingPolicy):
     """Flags, from epoch ``release`` on and after every epoch anew, the entries of each label that look most wrong.
 
-    Until ``release`` some believed entries are planted: trained with the opposite label. How suspicious they look then
-    tells how many suspects of each label are wrong (see ``shares.py``); then they get their label back. The number of
-    flags rises to that over ``ramp`` epochs. The gate: where few entries are wrong, or flags would find the wrong ones
-    hardly better than chance, none is touched, now or later.
-    State: a float32 an entry, two int64 a planted one. Cost: O(B L) a batch, O(N L) an epoch.
+    Rows that nothing is trained on, such as validation rows, tell once, right before ``release``, how many suspects of
+    each label are wrong (see ``shares.py``). The number of flags rises to that over ``ramp`` epochs. The gate: where
+    few entries are wrong, or flags would find the wrong ones hardly better than chance, none is touched, now or later;
+    the run is then that of no policy.
+    State: a float32 an entry, 16 bytes a believed entry of a held-out row. Cost: O(B L) a batch, O(N L) an epoch.
 
     Attributes:
-        planted: the entries that are trained with the opposite label until ``release``.
-        ranks: of these among the suspects when they were released; none before, and where none were planted.
+        ranks: of the believed entries of held-out rows among the suspects; none before ``release``.
 
     Args:
         labels: of the training rows.
         suspects: "missing": unknown entries (zeros, where all are known) that may be positives; "wrong": positives
             that may be none.
-        plant: share of each label's positives that is planted until ``release``.
-        release: when planted entries get their label back and flagging begins: epochs, or a share of the run.
+        release: when flagging begins: epochs, or a share of the run.
         ramp: epochs until all that are wrong are flagged.
         gate: the least share of wrong entries, among positives and missing ones, at which entries are touched.
         skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched; .07 less where the
-            share of wrong ones is .4 or more, since there is more to win. Both 0: always.
-        expected: the share of all suspects that is wrong, where that is known: then nothing is planted, there is no
+            share of wrong ones is .4 or more, since there is more to win. None: .65 for missing and .5 for wrong
+            ones. Both 0: always.
+        expected: the share of all suspects that is wrong, where that is known: then no rows are held out, there is no
             gate, and flags do not keep to shares of labels.
         **run: ``epochs`` and ``seed``.
 
@@ -62,11 +62,10 @@ class FlaggingPolicy(JudgingPolicy):
         labels: LabelMatrix,
         *,
         suspects: str = "missing",
-        plant: float = 0.05,
         release: When = 0.33,
         ramp: int = 3,
         gate: float = 0.1,
-        skill: float = 0.6,
+        skill: float | None = None,
         expected: float | None = None,
         **run: Any,
     ) -> None:
@@ -79,31 +78,49 @@ class FlaggingPolicy(JudgingPolicy):
         )
         self._ramp = whole("ramp", ramp, at_least=1)
         self._gate = number("gate", gate, low=0.0, high=1.0)
-        self._least_skill = number("skill", skill, low=0.0, high=1.0)
+        self._least_skill = number("skill", _SKILL[kind] if skill is None else skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)
-        share = number("plant", plant, low=0.0, below=1.0)
-        self.planted = self.kind.planted(0.0 if self._share is not None else share, self.seed)
 
     def reset(self) -> None:
-        """Forget all observations: nothing is flagged, and entries are planted."""
+        """Forget all observations: nothing is flagged."""
         super().reset()
-        self.ranks = PlantedRanks.of([])
+        self.ranks = BelievedRanks.of([])
         self._wrong, self._skill = np.full(self.n_labels, np.nan), float("nan")
 
-    def targets(self) -> EntryTargets | None:
-        """Return the planted entries until ``release``, then the flagged ones."""
-        if self._is_released:
-            return super().targets()
-        return EntryTargets.at(*self.planted, target=self.kind.faulty) if len(self.planted[0]) else None
+    @property
+    def held_out_after(self) -> int | None:
+        """The epoch before ``release``; None where the share of wrong entries is known."""
+        return None if self._share is not None else self._release - 1
+
+    def observe_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
+        """Count the wrong suspects of each label. Cost O(n L log n).
+
+        Raises:
+            SelectionError: when the rows have none of the entries that are suspected in the training rows.
+        """
+        held_out = self._suspicion(LabelMatrix.of(labels))
+        if self.kind.suspects.any() and not held_out.suspects.any():
+            raise SelectionError(
+                "the held-out rows show nothing of the faults of the training rows: these have unknown labels, and "
+                "those have none. Hold out rows that are labelled alike, or say how many are wrong (expected)"
+            )
+        told = self.kind.estimate(held_out, np.asarray(probabilities, np.float32))
+        self._wrong, self._skill, self.ranks = told.wrong, told.skill, BelievedRanks.of(told.ranks)
+
+    def _suspicion(self, labels: LabelMatrix) -> Suspicion:
+        """Return the suspicion of other rows that is that of the training rows."""
+        return Suspicion.of_wrong(labels) if self.kind.faulty else Suspicion.of_missing(labels, self.labels.is_complete)
 
     def _judge(self) -> Entries:
-        """Count the wrong ones when the planted entries are released, and flag that many of the suspects."""
+        """Flag as many of the suspects as are wrong, or as many of them as the ramp allows."""
         grown = min(1.0, (self._done - self._release + 1) / self._ramp)
         if self._share is not None:
             return self.kind.beyond(self.means, grown * self._share)
         if np.isnan(self._wrong).any():
-            told = self.kind.estimate(self.means, self.planted)
-            self._wrong, self._skill, self.ranks = told.wrong, told.skill, PlantedRanks.of(told.ranks)
+            raise SelectionError(
+                f"policy {self.name!r} counts wrong labels on rows that nothing is trained on: call observe_held_out "
+                f"right before end_epoch({self.held_out_after}), or say how many are wrong (expected)"
+            )
         wanted = grown * self._wrong if self._opens() else np.zeros(self.n_labels)
         return self.kind.most_suspicious(self.means, np.rint(wanted))
 
@@ -118,18 +135,13 @@ class FlaggingPolicy(JudgingPolicy):
         return wrong / max(positives + wrong if self.kind.faulty == 0 else positives, 1.0)
 
     @property
-    def is_planting(self) -> bool:
-        """Whether some entries are trained with the wrong label on purpose, still."""
-        return not self._is_released and len(self.planted[0]) > 0
-
-    @property
     def wrong(self) -> np.ndarray:
         """About how many suspects of each label are wrong, float64 (L,); NaN while nothing tells."""
         return self._wrong.copy()
 
     @property
     def tells_chances(self) -> bool:
-        """Whether planted entries tell chances: they were told from the others, or next to nothing seems wrong.
+        """Whether held-out rows tell chances: wrong entries look unlike the others, or next to nothing seems wrong.
 
         Else ``wrong`` is a bound alone, and may be far above what is wrong [own].
         """
@@ -143,18 +155,17 @@ class FlaggingPolicy(JudgingPolicy):
         return self.ranks.chances(label, suspects, float(self._wrong[label]), np.maximum(self.kind.positives, 1))
 
     def summary(self) -> dict[str, Any]:
-        """Return how many entries are planted and flagged, what the gate looks at, and whether it is open.
+        """Return how many entries are flagged, what the gate looks at, and whether it is open.
 
-        ``settled`` is whether the epoch that ended was trained with all flags, or with none for good. Until
-        ``release``, and with ``expected``, nothing is told by planted entries: NaN.
+        ``settled`` tells what the epoch that ended was trained with: 1 no flags, 0 some of them, 2 all. Until
+        ``release``, and with ``expected``, nothing is counted: NaN.
         """
-        is_open = self._is_released and (self._share is not None or self._opens())
+        is_open = self.is_released and (self._share is not None or self._opens())
         return {
-            "planted": len(self.planted[0]) if self.is_planting else 0,
             "flagged": len(self._flagged[0]),
             "wrong_share": self._wrong_share(),
             "skill": self._skill,
-            "settled": self._done > self._release + (self._ramp - 1 if is_open else 0),
+            "settled": self._settled(is_open, self._release + self._ramp - 1),
             "gate_open": is_open,
             "wrong": self._wrong.copy(),
         }
@@ -171,7 +182,7 @@ class FlaggingPolicy(JudgingPolicy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
         super().load_state_dict(state)
-        need(state, ["skill", "wrong", *(_RANKS if int(state["schema"]) > 1 else ())])
+        older = int(state["schema"]) < 4
+        need(state, ["skill", "wrong", *(() if older else _RANKS)])
         self._skill, self._wrong = float(state["skill"]), np.array(state["wrong"])
-        ranks = [np.array(state[name], np.int64) for name in _RANKS if name in state]
-        self.ranks = PlantedRanks(*ranks) if ranks else PlantedRanks.of([])
+        self.ranks = BelievedRanks.of([]) if older else BelievedRanks(*(np.array(state[name]) for name in _RANKS))

@@ -1,6 +1,6 @@
 """Which entries look as if their label were wrong: running means of predictions, and the most suspicious entries.
 
-N rows, L labels, B rows of a batch, Q planted entries, F flagged entries.
+N rows, L labels, B rows of a batch, n held-out rows, F flagged entries.
 """
 
 from dataclasses import dataclass
@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.label_matrix import LabelMatrix
-from ..common.randomness import generator
-from .shares import LEAST_PLANTED, Estimate, estimate
+from .shares import Estimate, estimate
 
-LEAST_TO_PLANT = 10
-"""A label with fewer positives plants no entry: each of them is needed."""
 Entries = tuple[np.ndarray, np.ndarray]
 """Rows and labels of some entries, int64 each."""
 
@@ -48,13 +45,13 @@ class RunningMeans:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """One kind of fault: which entries are suspected of it, and how a faulty one is trained and put right.
+    """One kind of fault: which entries are suspected of it, and which show how faulty ones look.
 
     Attributes:
         suspects: bool (N, L).
-        believed: bool (N, L), entries whose label is trusted and the opposite of a suspect's; some are planted.
+        believed: bool (N, L), entries whose label is trusted and the opposite of a suspect's.
         positives: int64 (L,), positives of each label: what shares of a label are counted in.
-        faulty: target of a planted entry, 0 or 1: the label that suspects have and that is wrong for it.
+        faulty: 0 or 1, the label that suspects have and that is wrong for some.
     """
 
     suspects: np.ndarray
@@ -63,10 +60,16 @@ class Suspicion:
     faulty: float
 
     @classmethod
-    def of_missing(cls, labels: LabelMatrix) -> "Suspicion":
-        """Suspect every entry that may be a positive nobody named: the unknown ones, or all zeros if none is."""
+    def of_missing(cls, labels: LabelMatrix, zeros: bool | None = None) -> "Suspicion":
+        """Suspect every entry that may be a positive nobody named.
+
+        Args:
+            labels: (N, L).
+            zeros: whether they are all but the positives, or the unknown entries alone; None: these if there are any.
+        """
         positives = np.asfortranarray(labels.positives.toarray() > 0)
-        suspects = ~positives if labels.is_complete else np.asfortranarray(~labels.known())
+        everything = labels.is_complete if zeros is None else zeros
+        suspects = ~positives if everything else np.asfortranarray(~labels.known())
         return cls(suspects, positives, labels.positive_counts(), 0.0)
 
     @classmethod
@@ -79,30 +82,19 @@ class Suspicion:
         """Return how suspicious every row's entry of a label looks, float32 (N,): far from the label it has."""
         return mean[:, label] if self.faulty == 0 else -mean[:, label]
 
-    def planted(self, share: float, seed: int) -> Entries:
-        """Return entries to plant: for each label a share of its positives in number, at random from the believed.
+    def estimate(self, held_out: "Suspicion", probabilities: np.ndarray) -> Estimate:
+        """Return how many suspects of each label are wrong, as rows tell that nothing is trained on.
 
-        So that rare labels tell something, too, it is up to a tenth of the positives while these are few [own].
+        Args:
+            held_out: the same suspicion of these rows.
+            probabilities: float (n, L), predicted for them. Cost O(n L log n).
         """
-        rows, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for label in np.flatnonzero(self.positives >= LEAST_TO_PLANT).tolist() if share else ():
-            pool = np.flatnonzero(self.believed[:, label])
-            positives = int(self.positives[label])
-            count = min(max(int(np.ceil(share * positives)), min(LEAST_PLANTED, positives // 10)), len(pool))
-            rows.append(generator(seed, "planted entries", label).choice(pool, count, replace=False))
-            labels.append(np.full(count, label, np.int64))
-        return np.concatenate(rows), np.concatenate(labels)
-
-    def estimate(self, means: RunningMeans, planted: Entries) -> Estimate:
-        """Return how many suspects of each label are wrong, as the planted entries tell. Cost O(N L log N)."""
-        seen = means.visits > 0
-        suspects, marks = [], []
+        suspects, believed = [], []
         for label in range(self.suspects.shape[1]):
-            scores = self.scores(means.mean, label)
-            mine = planted[0][planted[1] == label]
-            suspects.append(scores[self.suspects[:, label] & seen])
-            marks.append(scores[mine[seen[mine]]])
-        return estimate(suspects, marks, np.maximum(self.positives, 1))
+            scores = self.scores(probabilities, label)
+            suspects.append(scores[held_out.suspects[:, label]])
+            believed.append(scores[held_out.believed[:, label]])
+        return estimate(suspects, believed, self.suspects.sum(axis=0), np.maximum(self.positives, 1))
 
     def most_suspicious(self, means: RunningMeans, wanted: np.ndarray) -> Entries:
         """Return the ``wanted`` (L,) most suspicious suspects of each label among rows seen twice; ties go by row."""

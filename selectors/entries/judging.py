@@ -16,7 +16,7 @@ from ..plans.schedules import When, in_epochs
 from .api import EntryPolicy
 from .judge import Entries, RunningMeans, Suspicion
 
-_SCHEMA = 3  # 1 had no ranks of planted entries, 2 no separation of a mixture's components
+_SCHEMA = 4  # 2 had no separation of a mixture's components, 3 no ranks of believed entries among held-out rows
 _ARRAYS = ("mean", "visits", "flagged_rows", "flagged_labels")
 
 
@@ -71,17 +71,24 @@ class JudgingPolicy(EntryPolicy):
     def end_epoch(self, epoch: int) -> None:
         """Flag anew after each epoch from ``release`` on."""
         self._done = epoch + 1
-        if self._is_released:
+        if self.is_released:
             self._flagged = self._judge()
 
     @property
-    def _is_released(self) -> bool:
+    def is_released(self) -> bool:
+        """Whether flagging has begun."""
         return self._done >= self._release
 
-    @property
-    def is_planting(self) -> bool:
-        """Whether some entries are trained with the wrong label on purpose, still."""
-        return False
+    def _settled(self, is_open: bool, all_flags: int) -> int:
+        """Return what the epoch that ended was trained with: 1 no flags, 0 some of them, 2 all.
+
+        Args:
+            is_open: whether entries are touched.
+            all_flags: the first epoch that is trained with all flags.
+        """
+        if not is_open or self._done <= self._release:
+            return 1
+        return 2 if self._done > all_flags else 0
 
     @property
     def tells_chances(self) -> bool:

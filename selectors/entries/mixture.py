@@ -69,18 +69,17 @@ class Mixture(JudgingPolicy):
     def summary(self) -> dict[str, Any]:
         """Return how many positives are flagged, and the largest separation of a label's components, which is the gate.
 
-        Until ``release`` nothing is known: NaN. Nothing is ever planted.
+        Until ``release`` nothing is known: NaN.
         """
-        wrong = np.full(self.n_labels, np.nan)
-        if self._is_released:
+        wrong, is_open = np.full(self.n_labels, np.nan), self._separation >= self._least
+        if self.is_released:
             wrong = np.bincount(self._flagged[1], minlength=self.n_labels).astype(np.float64)
         return {
-            "planted": 0,
             "flagged": len(self._flagged[0]),
             "wrong_share": float(wrong.sum() / max(self.kind.positives.sum(), 1)),
             "separation": self._separation,
-            "settled": self._done > self._release,
-            "gate_open": self._separation >= self._least,
+            "settled": self._settled(is_open, self._release),
+            "gate_open": is_open,
             "wrong": wrong,
         }
 

@@ -18,7 +18,7 @@ from d2ace.pipeline.selection.recording import Recorder
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 EPOCHS, N_ROWS, LABELS = 6, 2800, ("cat", "<b>dog</b>", 'fox, "red"', "owl")
-POLICY = {"policy": "correct", "options": {"plant": 0.3, "release": 3, "gate": 0.05}}
+POLICY = {"policy": "correct", "options": {"release": 3, "gate": 0.05}}
 
 
 def write_damaged(folder: Path, *, unknown: bool = False) -> tuple[Path, np.ndarray]:
@@ -73,14 +73,17 @@ def write_audited(
     known = SelectionOfRun(run.path)
     run.selection.orders.mkdir()
     selecting, recorder = known.selector(), Recorder(run.selection)
-    rows = known.rows.row_ids
+    rows, labels = known.rows.row_ids, read_labels(manifest)
     for epoch in range(epochs):
         plan, rng = selecting.plan(epoch), np.random.default_rng([4, epoch])
         for batch in plan.batches:
-            seen = 0.15 + 0.6 * truth[rows[batch]] + 0.1 * rng.normal(size=(len(batch), truth.shape[1]))
-            seen = np.clip(seen, 0.01, 0.99).astype(np.float32)
+            seen = predicted(truth[rows[batch]], rng)
             selecting.observe(batch, seen, -np.log(seen))
             recorder.add(seen, -np.log(seen))
+        if policy and epoch == selecting.held_out_after:
+            held_out = known.data.splits.validation
+            recorder.held_out = predicted(truth[held_out], rng), labels.take(held_out).dense()
+            selecting.observe_held_out(*recorder.held_out)
         selecting.end_epoch(epoch)
         np.save(run.selection.order(epoch), rows[plan.ids])
         if record:
@@ -89,3 +92,8 @@ def write_audited(
         epochs, 0, {}, {"epoch": epochs, "step": 0, "selector": selecting.state_dict()}
     )
     return run
+
+
+def predicted(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return what the network shows of some rows, float32 (n, L)."""
+    return np.clip(0.15 + 0.6 * truth + 0.1 * rng.normal(size=truth.shape), 0.01, 0.99).astype(np.float32)

@@ -124,17 +124,12 @@ def test_where_entries_are_unknown_they_alone_are_suspects_and_verdicts_make_the
     assert after.filters["verdicts"] == "9 of verdicts.csv: 9 unknown to negative"
 
 
-def test_before_the_release_there_are_no_chances_and_planted_entries_are_no_suspects(damaged, tmp_path):
+def test_before_the_release_there_are_no_chances(damaged, tmp_path):
     run = write_audited(tmp_path / "stopped", *damaged, epochs=2)
     result = audit(run.path, top=4000, suspects="both")
     assert "has not come to the policy's release yet" in str(result) and result.suspects["chance"].isna().all()
-    known = SelectionOfRun(run.path)
-    rows, labels = known.selector().entries.planted
     listed = result.suspects[result.suspects["kind"] == "wrong"]
-    planted = set(zip(known.rows.ids_at(rows), [LABELS[label] for label in labels], strict=True))
-    assert planted and not planted & set(zip(listed["row"], listed["label"], strict=True))
-    counts = known.labels.positive_counts() - np.bincount(labels, minlength=len(LABELS))
-    assert len(listed) == counts.sum() > 0
+    assert len(listed) == SelectionOfRun(run.path).labels.positive_counts().sum() > 0
 
 
 def test_a_run_that_saw_each_row_once_has_no_suspects_and_says_so(damaged, tmp_path):

@@ -28,7 +28,7 @@ def configured(data, source, storage, name, **run):
         "data": {"path": str(data)},
         "model": {"name": "huggingface", "options": {"source": str(source), "batch_norm": "batch", **head}},
         "selector": {
-            "name": "infobatch",  # row weights, and with the policy entry targets and weights: planted, then rejected
+            "name": "infobatch",  # row weights, and with the policy entry weights
             "options": {"prune": 0.5},
             "entries": {"policy": "reject", "options": {"release": 2, "ramp": 1, "gate": 0, "skill": 0}},
         },

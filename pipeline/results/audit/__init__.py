@@ -87,7 +87,7 @@ def _remarks(
     unsure = [f"{each.kind} labels" for each in found if np.isnan(each.chances).all()]
     if unsure:
         told.append(f"No chances for {' and '.join(unsure)}: {_why_no_chances(opinion, found)}.")
-    if opinion.policy is not None and not opinion.policy.is_planting:
+    if opinion.policy is not None and opinion.policy.is_released:
         told.append(_gate(opinion.policy.summary()))
     return (*told, *([f"No neighbours: {no_neighbours}."] if no_neighbours else []))
 
@@ -110,8 +110,8 @@ def _why_no_chances(opinion: Judged, found: Sequence[Suspects]) -> str:
         return "they need a run with an entry policy (selector.entries)"
     if not any(each.kind == policy_kind(opinion) and np.isnan(each.chances).all() for each in found):
         return f"the run's policy looked for {policy_kind(opinion)} ones"
-    if policy.is_planting:
+    if not policy.is_released:
         return "the run has not come to the policy's release yet"
     if isinstance(policy, FlaggingPolicy) and len(policy.ranks):
-        return "the run could hardly tell planted entries from others; longer or better training may"
-    return "the policy planted no entries (a share that was given, a policy of its own judge, or rare labels alone)"
+        return "the run could hardly tell wrong entries from others; longer or better training may"
+    return "the policy counts no wrong entries on validation rows (a share that was given, or a judge of its own)"

@@ -97,6 +97,7 @@ def _replayed(known: SelectionOfRun, policy: JudgingPolicy | None, labels: Label
         for start, stop in zip(seen.offsets[:-1], seen.offsets[1:], strict=True):
             means.update(positions[start:stop], seen.probabilities[start:stop])
         if policy is not None:
+            known.show_held_out(policy, seen, epoch)
             policy.end_epoch(epoch)
     return means
 

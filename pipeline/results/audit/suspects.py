@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....selectors.entries.flagging import FlaggingPolicy
 from ....selectors.entries.judge import Suspicion
 from .judged import Judged
 
@@ -50,7 +49,7 @@ def policy_kind(judged: Judged) -> str | None:
 def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> Suspects:
     """Return the ``top`` most suspicious entries, by mean prediction: within a label chances fall with it, too.
 
-    Entries that a policy still trains with the wrong label on purpose are left out. Cost O(N L log N).
+    Cost O(N L log N).
 
     Args:
         judged: what the run made of all entries.
@@ -58,7 +57,8 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
         top: how many at most.
         chosen: int64, labels to look at.
     """
-    suspicion, policy = _suspicion(judged, kind), judged.policy
+    suspicion = Suspicion.of_missing(judged.labels) if kind == "missing" else Suspicion.of_wrong(judged.labels)
+    policy = judged.policy
     wanted = np.zeros(judged.labels.shape[1])
     wanted[chosen] = top  # no other of a label can be among the first of all
     rows, labels = suspicion.most_suspicious(judged.means, wanted)
@@ -76,11 +76,3 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
         expected = np.array([mine.sum() for mine in told])
     first = np.lexsort((rows, labels, -suspicious))[:top]  # chances are noisier: see benchmarks/audit.py
     return Suspects(kind, rows[first], labels[first], places[first], chances[first], means[first], counts, expected)
-
-
-def _suspicion(judged: Judged, kind: str) -> Suspicion:
-    suspicion = Suspicion.of_missing(judged.labels) if kind == "missing" else Suspicion.of_wrong(judged.labels)
-    policy = judged.policy
-    if isinstance(policy, FlaggingPolicy) and policy.is_planting:
-        suspicion.suspects[policy.planted] = False
-    return suspicion

@@ -23,15 +23,11 @@ def entries_section(source: RunSource) -> Section | None:
     entries, flagged = source.config.selector.entries, source.per_epoch("selection/entries_flagged")
     if entries is None or np.isnan(flagged).all():
         return None
-    curves = [
-        Curve(name, source.per_epoch(f"selection/entries_{name}"), series_style(number))
-        for number, name in enumerate(("flagged", "planted"))
-    ]
     drawn = figures(
         figure(
-            curve_plot(curves, "entries", from_zero=True),
+            curve_plot([Curve("flagged", flagged, series_style(0))], "entries", from_zero=True),
             "Entries trained otherwise than their label says",
-            "Flagged entries are taken for wrong; planted ones, where a policy has them, show how wrong ones look.",
+            "Flagged entries are taken for wrong.",
         )
     )
     said = prose(f"Policy {entries.policy}. {gate_sentence(source.epochs[-1])}")
@@ -56,7 +52,7 @@ def gate_sentence(record: Mapping[str, Any]) -> str:
 
 
 def _by_label(source: RunSource) -> Html | str:
-    """Return how many entries of each label are wrong, as planted entries tell; the most first."""
+    """Return how many entries of each label are wrong, as validation rows tell; the most first."""
     wrong = source.lists("entries_wrong")
     if wrong is None or not source.labels or np.isnan(wrong[-1]).any():
         return ""

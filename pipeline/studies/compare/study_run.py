@@ -12,7 +12,7 @@ import numpy as np
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
-from ...training.hooks.validation import is_better, is_settled
+from ...training.hooks.validation import is_better, settled
 from ...training.learner import torch_threads
 from ...training.local_run import LocalRun, Prepared
 from ...training.metrics import METRICS, label_average_precision
@@ -54,8 +54,8 @@ def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:
         record |= _metrics(local, "validation", *local.predict("validation"))
         tested = local.predict("test")
         epochs.append(record | _metrics(local, "test", *tested))
-        settled = is_settled(local.training, epoch)
-        found = {"epoch": epoch, "value": record[f"validation/{monitor}"], "settled": settled}
+        value = record[f"validation/{monitor}"]
+        found = {"epoch": epoch, "value": value, "settled": settled(local.training, epoch)}
         if not best or is_better(monitor, found, best):
             best, best_tested = found, tested
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}

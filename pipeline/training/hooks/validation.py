@@ -29,7 +29,7 @@ class Validation(Hook):
         metrics = evaluate_predictions(probabilities, labels, training.config.train.threshold)
         epoch.record |= metrics
         monitor = training.config.train.monitor
-        found = {"epoch": epoch.number, "value": metrics[monitor], "settled": is_settled(training, epoch.number)}
+        found = {"epoch": epoch.number, "value": metrics[monitor], "settled": settled(training, epoch.number)}
         if self.best is None or is_better(monitor, found, self.best):
             self.best = found | {"weights": training.learner.weights()}
 
@@ -42,22 +42,23 @@ class Validation(Hook):
         self.best = state["best"]
 
 
-def is_settled(training: Training, epoch: int) -> bool:
-    """Return whether an epoch was trained with what the run's entry policy decided in the end; True without one.
+def settled(training: Training, epoch: int) -> int:
+    """Return what an epoch was trained with: 1 labels as given, 0 some of a policy's flags, 2 all of them.
 
     On the first worker only.
     """
     if training.config.selector.entries is None:
-        return True
-    return bool(training.selection.record(epoch).get("entries_settled", True))
+        return 1
+    return int(training.selection.record(epoch).get("entries_settled", 1))
 
 
 def is_better(monitor: str, new: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    """Return whether an epoch is better than the best one before, by ``value``; one that is ``settled`` always is.
+    """Return whether an epoch is better than the best one before: by ``settled``, then by ``value``.
 
     Validation labels have the faults of the training labels. A network that believes them agrees with them more than
     one that was trained with corrected ones, whatever it knows: the two are not to be compared [own].
     """
-    if new["settled"] != best.get("settled", True):  # checkpoints of older versions do not say
-        return bool(new["settled"])
+    before = int(best.get("settled", 1))  # checkpoints of older versions do not say
+    if new["settled"] != before:
+        return bool(new["settled"] > before)
     return best_of(monitor, new["value"], best["value"])

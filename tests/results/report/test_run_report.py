@@ -300,7 +300,7 @@ def test_what_the_gate_decided_is_told(record, sentence):
 
 @pytest.mark.usefixtures("words_only")
 def test_a_run_with_a_policy_has_a_section_on_entries(make_config):
-    entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 0, "skill": 0, "plant": 0.3}}'
+    entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 0, "skill": 0}}'
     result = fit(make_config("run.name=a", "train.epochs=3", entries), quiet=True)
     page = run_page(RunSource.open(result.folder))
     assert "Missing and wrong labels" in page and "Policy correct." in page and "entries are flagged" in page

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from d2ace.selectors.entries.chances import PlantedRanks
-from d2ace.selectors.entries.shares import LEAST_PLANTED, estimate
+from d2ace.selectors.entries.chances import BelievedRanks
+from d2ace.selectors.entries.shares import LEAST_BELIEVED, estimate
 
 
 def suspects(rng, right, wrong, apart):
@@ -16,12 +16,12 @@ def suspects(rng, right, wrong, apart):
     return scores[order], (np.arange(right + wrong) >= right)[order]
 
 
-def told(rng, sizes, planted, apart, positives):
+def told(rng, sizes, believed, apart, positives):
     """Chances of all suspects of some labels, and which are wrong; ``sizes`` are pairs of right and wrong ones."""
     found = [suspects(rng, *size, apart) for size in sizes]
-    marks = [rng.normal(apart, 1, count) for count in planted]
-    result = estimate([scores for scores, _ in found], marks, positives)
-    ranks = PlantedRanks.of(result.ranks)
+    marks = [rng.normal(apart, 1, count) for count in believed]
+    result = estimate([scores for scores, _ in found], marks, np.array([sum(size) for size in sizes]), positives)
+    ranks = BelievedRanks.of(result.ranks)
     chances = [ranks.chances(j, sum(size), float(result.wrong[j]), positives) for j, size in enumerate(sizes)]
     return chances, [truth for _, truth in found], result.wrong
 
@@ -45,18 +45,18 @@ def test_chances_are_calibrated_where_the_truth_is_known(seed):
         assert mine.sum() == pytest.approx(share)
 
 
-def test_labels_of_few_planted_entries_share_their_ranks_and_are_calibrated_together():
+def test_labels_of_few_believed_entries_share_their_ranks_and_are_calibrated_together():
     rng, labels = np.random.default_rng(9), 60
     sizes, positives = [(2000, 30)] * labels, np.full(labels, 60)
-    chances, truth, _ = told(rng, sizes, [LEAST_PLANTED - 15] * labels, 3.0, positives)
+    chances, truth, _ = told(rng, sizes, [LEAST_BELIEVED - 15] * labels, 3.0, positives)
     assert_calibrated(chances, truth, [0, 0.1, 0.5, 1.01], 0.15)
     np.testing.assert_allclose(chances[0], chances[1])
     assert np.mean(truth[0]) < 0.02 and chances[0][0] > 0.8
 
 
-def test_the_curve_is_the_least_concave_one_above_the_shares_of_planted_entries():
-    ranks, size, wrong = np.sort(np.random.default_rng(4).integers(0, 60, LEAST_PLANTED + 5)), 80, 10.0
-    chances = PlantedRanks.of([ranks]).chances(0, size, wrong, np.ones(1))
+def test_the_curve_is_the_least_concave_one_above_the_shares_of_believed_entries():
+    ranks, size, wrong = np.sort(np.random.default_rng(4).integers(0, 60, LEAST_BELIEVED + 5)), 80, 10.0
+    chances = BelievedRanks.of([ranks]).chances(0, size, wrong, np.ones(1))
     share = np.array([(ranks <= k).mean() if k else 0.0 for k in range(size + 1)])
     least = [
         max(
@@ -68,12 +68,12 @@ def test_the_curve_is_the_least_concave_one_above_the_shares_of_planted_entries(
 
 
 def test_no_more_than_all_of_the_first_are_wrong():
-    """All planted entries stood before all suspects: the first ones are wrong for certain, the others are not."""
-    chances = PlantedRanks.of([np.zeros(30, int)]).chances(0, 50, 7.5, np.ones(1))
+    """All believed entries stood before all suspects: the first ones are wrong for certain, the others are not."""
+    chances = BelievedRanks.of([np.zeros(30, int)]).chances(0, 50, 7.5, np.ones(1))
     np.testing.assert_allclose(chances, [1.0] * 7 + [0.5] + [0.0] * 42)
 
 
-def test_without_planted_entries_nothing_is_known():
-    nothing = PlantedRanks.of([np.zeros(0, int)] * 3)
+def test_without_believed_entries_nothing_is_known():
+    nothing = BelievedRanks.of([np.zeros(0, int)] * 3)
     assert len(nothing) == 0 and np.isnan(nothing.chances(1, 4, 2.0, np.ones(3))).all()
-    assert PlantedRanks.of([np.ones(30, int)]).chances(0, 0, 0.0, np.ones(1)).shape == (0,)
+    assert BelievedRanks.of([np.ones(30, int)]).chances(0, 0, 0.0, np.ones(1)).shape == (0,)

@@ -12,46 +12,70 @@ from d2ace.selectors.entries.judge import RunningMeans, Suspicion
 from d2ace.selectors.with_entries import WithEntries
 
 N, L, EPOCHS, RELEASE = 400, 3, 10, 4
+HELD_OUT = 300
+"""So many rows come after the training rows that nothing is trained on."""
 FLAGGING = ("correct", "reject", "soft")
 
 
+def everything():
+    """The truth of the training rows, then of the held-out rows."""
+    return (np.random.default_rng(0).random((N + HELD_OUT, L)) < [0.4, 0.3, 0.02]).astype(np.float32)
+
+
 def truth():
-    return (np.random.default_rng(0).random((N, L)) < [0.4, 0.3, 0.02]).astype(np.float32)
+    return everything()[:N]
 
 
-def damaged(share=0.4):
-    """Labels of which some positives are missing."""
-    labels = truth()
+def spoilt(share=0.4):
+    """Labels of which some positives are missing, of all rows."""
+    labels = everything()
     labels[(np.random.default_rng(1).random(labels.shape) < share) & (labels == 1)] = 0
     return labels
 
 
-def with_wrong(share=0.1):
-    """Labels of which some positives are none, and which these are."""
-    labels = truth()
+def damaged(share=0.4):
+    return spoilt(share)[:N]
+
+
+def all_with_wrong(share=0.1):
+    """Labels of which some positives are none, and which these are, of all rows."""
+    labels = everything()
     added = (np.random.default_rng(1).random(labels.shape) < share) & (labels == 0)
     labels[added] = 1
     return labels, added
 
 
+def with_wrong(share=0.1):
+    labels, added = all_with_wrong(share)
+    return labels[:N], added[:N]
+
+
 def predicted(epoch, labels=None):
-    """What a network shows that has learnt the truth, but for noise, and given labels a little."""
+    """What a network shows of all rows that has learnt the truth, but for noise, and given labels a little."""
     rng = np.random.default_rng([2, epoch])
-    believed = 0.5 * truth() + 0.1 * (truth() if labels is None else labels)
-    return np.clip(0.1 + believed + 0.08 * rng.normal(size=(N, L)), 0.01, 0.99).astype(np.float32)
+    given = everything()
+    if labels is not None:
+        given[:N] = labels
+    return np.clip(0.1 + 0.5 * everything() + 0.1 * given + 0.08 * rng.normal(size=given.shape), 0.01, 0.99).astype(
+        np.float32
+    )
 
 
 def make(name, labels, **options):
     return api.create(name, LabelMatrix.of(labels), epochs=EPOCHS, seed=3, release=RELEASE, **options)
 
 
-def run(policy, epochs, first=0, labels=None):
-    """Observe some epochs, all rows in two batches each; return what each of them was trained on."""
+def run(policy, epochs, first=0, labels=None, held_out=None):
+    """Observe some epochs, all rows in two batches each, and the held-out rows when it is time; return what each of
+    them was trained on. ``held_out`` are labels of all rows."""
     lists = []
     for epoch in range(first, first + epochs):
         lists.append(policy.targets())
+        seen = predicted(epoch, labels)
         for ids in np.split(np.random.default_rng(epoch).permutation(N), 2):
-            policy.observe(ids, predicted(epoch, labels)[ids])
+            policy.observe(ids, seen[ids])
+        if epoch == policy.held_out_after:
+            policy.observe_held_out(seen[N:], (spoilt() if held_out is None else held_out)[N:])
         policy.end_epoch(epoch)
     return lists
 
@@ -91,17 +115,15 @@ def test_what_is_done_with_the_flagged():
     np.testing.assert_allclose(soft.weights, (1 - mean) ** 2, rtol=1e-5)
 
 
-def test_planted_entries_are_positives_trained_as_zeros_until_their_release():
-    labels = damaged()
-    policy = make("correct", labels, plant=0.1)
-    lists = run(policy, RELEASE + 1)
-    planted = as_set(lists[0])
-    assert all(as_set(entries) == planted for entries in lists[:RELEASE])
-    assert not planted & as_set(lists[RELEASE])
-    assert (lists[0].targets == 0).all() and all(labels[row, label] == 1 for row, label in planted)
-    counts = [sum(label == j for _, label in planted) for j in range(L)]
-    positives = labels.sum(axis=0)
-    assert counts == [int(np.ceil(0.1 * n)) if n >= 10 else 0 for n in positives] and counts[2] == 0
+def test_nothing_is_touched_before_the_release_and_held_out_rows_are_asked_for():
+    policy = make("correct", damaged())
+    assert policy.held_out_after == RELEASE - 1
+    assert run(policy, RELEASE) == [None] * RELEASE and policy.targets() is not None
+    alone = make("correct", damaged())
+    for epoch in range(RELEASE - 1):
+        alone.end_epoch(epoch)
+    with pytest.raises(SelectionError, match=r"call observe_held_out right before end_epoch\(3\)"):
+        alone.end_epoch(RELEASE - 1)
 
 
 def test_flags_grow_to_their_number_over_the_ramp():
@@ -112,7 +134,7 @@ def test_flags_grow_to_their_number_over_the_ramp():
         run(policy, 1, epoch)
         sizes.append(len(policy.targets()))
         settled.append(policy.summary()["settled"])
-    assert settled == [False] * 3 + [True] * (len(settled) - 3)  # no epoch before was trained with all flags
+    assert settled == [1, 0, 0] + [2] * (len(settled) - 3)  # without flags, with some, with all
     expected = policy.summary()["wrong"]
     assert sizes == [int(np.rint(min(1, k / 3) * expected).sum()) for k in range(1, len(sizes) + 1)]
 
@@ -120,10 +142,10 @@ def test_flags_grow_to_their_number_over_the_ramp():
 @pytest.mark.parametrize("name", FLAGGING)
 def test_the_gate_leaves_clean_labels_alone(name):
     policy = make(name, truth())
-    run(policy, EPOCHS, labels=truth())
+    run(policy, EPOCHS, labels=truth(), held_out=everything())
     assert policy.targets() is None
     summary = policy.summary()
-    assert summary["settled"] and not summary["gate_open"]
+    assert summary["settled"] == 1 and not summary["gate_open"]
     assert summary["flagged"] == 0 and summary["wrong_share"] < 0.1
     assert policy.tells_chances and policy.chances(0, 200).sum() < 25
 
@@ -133,7 +155,10 @@ def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
     labels = damaged(0.5)
     policy = make("correct", labels)
     for epoch in range(EPOCHS):
-        policy.observe(np.arange(N), np.random.default_rng(epoch).random((N, L)))
+        seen = np.random.default_rng(epoch).random((N + HELD_OUT, L))
+        policy.observe(np.arange(N), seen[:N])
+        if epoch == policy.held_out_after:
+            policy.observe_held_out(seen[N:], spoilt(0.5)[N:])
         policy.end_epoch(epoch)
     summary = policy.summary()
     assert not policy.tells_chances and np.isnan(policy.chances(0, 5)).all()
@@ -143,7 +168,7 @@ def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
 
 @pytest.mark.parametrize(
     ("share", "skill", "is_open"),
-    [(0.39, 0.55, False), (0.39, 0.6, True), (0.41, 0.54, True), (0.41, 0.52, False), (0.09, 0.9, False)],
+    [(0.39, 0.6, False), (0.39, 0.65, True), (0.41, 0.59, True), (0.41, 0.57, False), (0.09, 0.9, False)],
 )
 def test_the_gate_asks_for_less_skill_where_many_entries_are_wrong(share, skill, is_open):
     policy = make("correct", damaged())
@@ -159,15 +184,14 @@ def test_the_gate_asks_for_less_skill_where_many_entries_are_wrong(share, skill,
 @pytest.mark.parametrize("name", FLAGGING)
 def test_without_a_gate_clean_labels_are_touched_too(name):
     always = make(name, damaged(0.03), gate=0.0, skill=0.0)
-    run(always, EPOCHS)
+    run(always, EPOCHS, held_out=spoilt(0.03))
     assert always.summary()["gate_open"]
 
 
-def test_wrong_positives_are_found_by_planted_ones():
+def test_wrong_positives_are_found():
     labels, added = with_wrong()
-    policy = make("correct", labels, suspects="wrong", plant=0.2)
-    lists = run(policy, EPOCHS)
-    assert (lists[0].targets == 1).all() and all(labels[row, label] == 0 for row, label in as_set(lists[0]))
+    policy = make("correct", labels, suspects="wrong")
+    assert run(policy, EPOCHS, held_out=all_with_wrong()[0])[:RELEASE] == [None] * RELEASE
     flagged = policy.targets()
     assert (flagged.targets == 0).all()
     right = added[flagged.rows, flagged.labels]
@@ -193,9 +217,9 @@ def test_the_gate_of_a_mixture_is_the_separation_of_its_components():
     assert np.isnan(clean.summary()["separation"]) and not clean.summary()["gate_open"]
     for policy in (clean, noisy):
         run(policy, RELEASE)
-        assert not policy.summary()["settled"]
+        assert policy.summary()["settled"] == 1
         run(policy, EPOCHS - RELEASE, RELEASE)
-        assert policy.summary()["settled"]
+    assert (clean.summary()["settled"], noisy.summary()["settled"]) == (1, 2)
     assert clean.targets() is None and not clean.summary()["gate_open"]
     apart = noisy.summary()["separation"]
     assert clean.summary()["separation"] < 3.0 < apart
@@ -230,18 +254,20 @@ def test_a_mixture_takes_a_state_of_schema_2_which_had_no_separation():
 
 
 def test_only_unknown_entries_are_suspects_where_there_are_any():
-    labels = damaged()
-    labels[:200][labels[:200] == 0] = np.nan  # below, zeros are what somebody has seen
-    policy = make("correct", labels)
-    run(policy, EPOCHS)
+    labels, known = spoilt(), np.random.default_rng(7).random((N + HELD_OUT, 1)) < 0.5
+    labels[~known & (labels == 0)] = np.nan  # in the other rows, zeros are what somebody has seen
+    policy = make("correct", labels[:N])
+    run(policy, EPOCHS, held_out=labels)
     flagged = policy.targets()
-    assert len(flagged) and (flagged.rows < 200).all()
+    assert len(flagged) and not known[flagged.rows].any()
+    with pytest.raises(SelectionError, match="these have unknown labels, and those have none"):
+        run(make("correct", labels[:N]), EPOCHS)
 
 
-def test_a_known_share_needs_no_planted_entries():
+def test_a_known_share_needs_no_held_out_rows():
     policy = make("correct", damaged(), expected=0.1)
-    lists = run(policy, EPOCHS)
-    assert lists[0] is None
+    assert policy.held_out_after is None
+    run(policy, EPOCHS)
     suspects = (damaged() == 0).sum()
     assert len(policy.targets()) == int(0.1 * suspects)
     mean = policy.state_dict()["mean"]
@@ -271,33 +297,33 @@ def test_a_policy_resumed_in_mid_epoch_goes_on_bit_for_bit(name):
 
 def test_chances_are_there_from_the_release_on_and_in_the_saved_state():
     labels = damaged()
-    policy = make("correct", labels, plant=0.15)
+    policy = make("correct", labels)
     run(policy, RELEASE - 1)
-    assert policy.is_planting and np.isnan(policy.wrong).all() and np.isnan(policy.chances(0, 5)).all()
+    assert not policy.is_released and np.isnan(policy.wrong).all() and np.isnan(policy.chances(0, 5)).all()
     run(policy, EPOCHS - RELEASE + 1, RELEASE - 1)
-    assert not policy.is_planting and len(policy.ranks) == len(policy.planted[0])
+    assert policy.is_released and len(policy.ranks) == spoilt()[N:].sum()
     order = np.argsort(-policy.means.mean[:, 0])
     order = order[labels[order, 0] == 0]
     chances = policy.chances(0, len(order))
     hidden = truth()[order, 0] == 1
-    assert chances[hidden].mean() > 0.8 and chances[~hidden].mean() < 0.2
+    assert chances[hidden].mean() > 0.7 and chances[~hidden].mean() < 0.2
     assert chances.sum() == pytest.approx(policy.wrong[0])
-    again = make("correct", labels, plant=0.15)
+    again = make("correct", labels)
     again.load_state_dict(policy.state_dict())
     np.testing.assert_array_equal(again.chances(0, len(order)), chances)
     policy.reset()
     assert len(policy.ranks) == 0
 
 
-def test_a_state_of_schema_1_has_no_ranks_and_is_taken():
+def test_an_older_state_has_no_ranks_and_is_taken():
     policy = make("correct", damaged())
     run(policy, EPOCHS)
     state = policy.state_dict()
-    older = {name: value for name, value in state.items() if name not in ("planted_ranks", "planted_labels")}
-    with pytest.raises(SelectionError, match="lacks planted_ranks, planted_labels"):
+    older = {name: value for name, value in state.items() if name not in ("believed_ranks", "believed_labels")}
+    with pytest.raises(SelectionError, match="lacks believed_ranks, believed_labels"):
         make("correct", damaged()).load_state_dict(older)
     again = make("correct", damaged())
-    again.load_state_dict({**older, "schema": 1})
+    again.load_state_dict({**older, "schema": 3})
     assert np.isnan(again.chances(0, 5)).all() and as_set(again.targets()) == as_set(policy.targets())
 
 
@@ -314,6 +340,9 @@ def test_a_selector_with_a_policy_is_a_selector(name):
             seen = predicted(epoch)[ids]
             both.observe(ids, seen, -np.log(seen))
             alone.observe(ids, seen)
+        if epoch == both.held_out_after:
+            for policy in (both, alone):
+                policy.observe_held_out(predicted(epoch)[N:], spoilt()[N:])
         both.end_epoch(epoch)
         alone.end_epoch(epoch)
     assert both.summary()["entries_flagged"] == alone.summary()["flagged"]
@@ -333,7 +362,7 @@ def test_a_selector_with_a_policy_is_a_selector(name):
     [
         ("corect", {}, r"no entry policy is called 'corect'.*did you mean 'correct'"),
         ("correct", {"gat": 1}, r"has no setting 'gat'.*did you mean 'gate'"),
-        ("correct", {"plant": 1.0}, "plant must be a number"),
+        ("correct", {"gate": 1.5}, "gate must be a number"),
         ("reject", {"suspects": "mising"}, "did you mean 'missing'"),
         ("mixture", {"gate": 0.1}, "has no setting 'gate'"),
         ("mixture", {"separation": -1}, "separation must be"),
