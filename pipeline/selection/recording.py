@@ -76,7 +76,7 @@ class Recorder:
         """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the row ids fed."""
         path = self.files.recording(plan.epoch)
         path.parent.mkdir(exist_ok=True)
-        arrays = dict(zip(_ARRAYS, (ids, plan.offsets, *self._whole()), strict=True))
+        arrays: dict[str, Any] = dict(zip(_ARRAYS, (ids, plan.offsets, *self._whole()), strict=True))
         arrays |= dict(zip(_HELD_OUT, self.held_out or (), strict=False))
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)

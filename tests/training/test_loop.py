@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.choice import GATHER
@@ -19,6 +19,7 @@ from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.selection.local import LocalSelection
 from d2ace.pipeline.selection.recording import read_recording
 from d2ace.pipeline.training import driver
+from d2ace.pipeline.training.hooks.training_loss import TrainingLoss
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.loop import Hook
 from d2ace.pipeline.training.ranks import ALONE
@@ -95,7 +96,7 @@ class Poison(Hook):
         if self.what == "weights after":
             self.spoil(training)
         if self.what == "loss":
-            training.hooks[2]._losses[step.number] = torch.inf
+            next(hook for hook in training.hooks if isinstance(hook, TrainingLoss))._losses[step.number] = torch.inf
 
     @staticmethod
     def spoil(training):
@@ -206,18 +207,18 @@ def test_a_loss_scale_that_only_falls_stops_the_run(make_config, prepared):
 
 
 def test_a_run_with_an_entry_policy_resumes_bit_for_bit_and_selection_judges_the_labels_as_given(make_config, prepared):
-    entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 0, "skill": 0}}'
+    entries = 'selector.entries={"policy": "correct", "options": {"release": 2, "ramp": 2, "gate": 0, "skill": 0}}'
     options = ("train.epochs=4", "run.checkpoint_steps=3", "run.record_observations=true", entries)
     unbroken = train_with(make_config("run.name=a", *options), prepared)
     broken = make_config("run.name=b", *options)
     with pytest.raises(StoppedError):
-        train_with(broken, prepared, StopAt(2, 4))
+        train_with(broken, prepared, StopAt(1, 4))  # in the epoch at whose end the validation rows are shown
     folder = train_with(broken, prepared)
     weights, expected = (torch.load(f.weights, weights_only=True) for f in (folder, unbroken))
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
     records = unbroken.read_metrics()
-    assert [record["selection/entries_gate_open"] for record in records] == [True] * 4
-    assert [record["selection/entries_settled"] for record in records] == [1, 0, 0, 2]  # ramp: 3 epochs
+    assert [record["selection/entries_gate_open"] for record in records] == [False, True, True, True]
+    assert [record["selection/entries_settled"] for record in records] == [1, 1, 0, 2]
     best = CheckpointStore(unbroken.checkpoints).intact().training_state()["best"]
     assert best["epoch"] == 3 and best["settled"] == 2  # whatever its validation metric
     assert records[-1]["selection/entries_flagged"] > 0
@@ -226,3 +227,27 @@ def test_a_run_with_an_entry_policy_resumes_bit_for_bit_and_selection_judges_the
         labels = prepared.labels.dense(seen.ids)
         want = -np.log(np.where(labels == 1, seen.probabilities, 1 - seen.probabilities))
         np.testing.assert_allclose(seen.losses, want, rtol=1e-3, atol=1e-5)
+        assert (seen.held_out is not None) == (epoch == 1)
+    ids = unbroken.load_data().splits.validation
+    np.testing.assert_array_equal(read_recording(unbroken.selection, 1).held_out[1], prepared.labels.dense(ids))
+
+
+def test_a_run_whose_gate_stays_shut_is_the_run_without_a_policy_to_the_last_bit(make_config, prepared):
+    entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 1}}'
+    shut, none = (
+        train_with(make_config(f"run.name={name}", "train.epochs=3", *options), prepared)
+        for name, options in (("a", [entries]), ("b", []))
+    )
+    weights, expected = (torch.load(folder.weights, weights_only=True) for folder in (shut, none))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert shut.read_metrics()[-1]["selection/entries_skill"] >= 0  # it has counted
+    best = [CheckpointStore(folder.checkpoints).intact().training_state()["best"]["epoch"] for folder in (shut, none)]
+    assert best[0] == best[1]
+
+
+def test_a_policy_that_counts_on_validation_rows_needs_some(make_config, prepared):
+    entries = 'selector.entries={"policy": "correct"}'
+    with pytest.raises(
+        ConfigError, match=r"raise data.validation_fraction, or say in selector.entries.options.expected"
+    ):
+        train_with(make_config("run.name=a", "data.validation_fraction=0", entries), prepared)
