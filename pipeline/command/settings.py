@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..common.cluster.machine import require_gpu_here
 from ..common.errors import ConfigError
 from ..common.stages import stage
 from ..common.storage.local_paths import local_path
@@ -28,6 +29,7 @@ def read_configuration(options: argparse.Namespace) -> "Config":
         else:
             config = Config.load(options.config, options.overrides)
         require_names(config)
+        require_gpu_here(config.run)
         return config
 
 
@@ -43,6 +45,7 @@ def read_study(options: argparse.Namespace) -> "Study":
         study = Study.load(options.study)
         for run in study.runs():
             require_names(run.config)
+            require_gpu_here(run.config.run, f"gpus_per_run={study.gpus_per_run:g}")
         return study
 
 
@@ -56,6 +59,7 @@ def read_sweep(file: str) -> "Sweep":
         sweep.check()
         for config in sweep.known_configs():
             require_names(config)
+            require_gpu_here(config.run)
         return sweep
 
 
