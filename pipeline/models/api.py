@@ -70,11 +70,13 @@ class Output(NamedTuple):
         row_loss: float (B,), the network's own training loss of each row; None uses the configured criterion on
             the logits.
         penalty: scalar, a regulariser that is a mean over the batch's rows, or None.
+        embedding: float (B, e), what ``embed`` returns, where the network has it; else None.
     """
 
     logits: Tensor
     row_loss: Tensor | None = None
     penalty: Tensor | None = None
+    embedding: Tensor | None = None
 
 
 class MultiLabelModel(nn.Module, ABC):

@@ -74,7 +74,8 @@ class BackboneModel(MultiLabelModel):
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
         """Return the logits; the labels are not used."""
-        return Output(self.head(self.features(features)))
+        found = self.features(features)
+        return Output(self.head(found), embedding=found.pooled)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Return the backbone's parameters block by block from the input on, then the head's.

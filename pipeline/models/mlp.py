@@ -50,11 +50,14 @@ class MLP(MultiLabelModel):
 
     def embed(self, features: Tensor) -> Tensor:
         """Return the last hidden layer, float (B, width), or the features when there is none."""
-        return self.layers[:-1](features)
+        for layer in list(self.layers)[:-1]:
+            features = layer(features)
+        return features
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
         """Return the logits; the labels are not used."""
-        return Output(self.layers(features))
+        embedding = self.embed(features)
+        return Output(self.layers[-1](embedding), embedding=embedding)
 
 
 def _linear(width: int, size: int, activation: str) -> nn.Linear:

@@ -58,7 +58,8 @@ class SmallCNN(MultiLabelModel):
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Output:
         """Return the logits; the labels are not used."""
-        return Output(self.head(self.dropout(self.embed(features))))
+        embedding = self.embed(features)
+        return Output(self.head(self.dropout(embedding)), embedding=embedding)
 
     def embed(self, features: Tensor) -> Tensor:
         """Return the mean and the maximum of each map over positions, float (B, 2 * channels)."""

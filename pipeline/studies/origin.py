@@ -36,6 +36,7 @@ def named_contents(config: Config) -> dict[str, str]:
         "model.options.source": config.model.options.get("source"),
         "model.initial": config.model.initial,
         "train.distillation.teacher": distillation.teacher if distillation else None,
+        "train.distillation.answers": distillation.answers if distillation else None,
     }
     paths = {key: Path(value) for key, value in named.items() if isinstance(value, str)}
     return {key: _content(path) for key, path in paths.items() if path.exists()}

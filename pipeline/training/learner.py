@@ -16,7 +16,7 @@ from ..models.batch_norm import RunningStatistics, micro_batch_layers
 from ..models.losses import Criterion, entry_losses, row_losses
 from ..selection.observation import Seen
 from .averaging import WeightAverage
-from .distillation import Distillation
+from .distillation import teacher_of
 from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
 from .micro_batch import MicroBatch
@@ -59,7 +59,7 @@ class Learner:
         train = config.train
         self._train, self._device, self._world = train, device, world
         self._criterion = Criterion(train.loss, train.loss_options)
-        self._teacher = None if train.distillation is None else Distillation(train.distillation, device)
+        self._teacher = None if train.distillation is None else teacher_of(train.distillation, device)
         self.model = initial_model(config, context, device, world, fresh=fresh)
         if train.channels_last:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -140,13 +140,13 @@ class Learner:
         features = self._laid_out(part.features)
         with self._autocast():
             output = self._network(features, targets)
-            taught = None if self._teacher is None else self._teacher.teach(features)
+            taught = None if self._teacher is None else self._teacher.teach(part.ids, features)
         entries = self._criterion(output.logits, targets, micro.epoch)
         if micro.entry_weights is not None:
             entries = entries * micro.entry_weights
         per_row = row_losses(entries) if output.row_loss is None else output.row_loss.float()
         if self._teacher is not None and taught is not None:
-            per_row = per_row + self._teacher.row_losses(output.logits, taught)
+            per_row = per_row + self._teacher.row_losses(output, taught)
         weighted = per_row if micro.weights is None else per_row * micro.weights
         loss = weighted.sum() / rows
         if output.penalty is not None:

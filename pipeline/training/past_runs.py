@@ -10,7 +10,7 @@ from ..data.manifest import Manifest
 from ..feeds.inputs import input_shape
 from ..models.growing_head import require_growth
 from ..runs.trained_run import TrainedRun
-from .distillation import teacher_digest
+from .distillation import require_features, teacher_digest
 from .initial_weights import context_of_any, unfilled_model
 
 
@@ -35,6 +35,9 @@ def require_past_runs(config: Config) -> None:
                 f"{key}: {run.folder.path} trained network {run.config.model.name!r}, model.name is "
                 f"{config.model.name!r}: a run starts from the weights of the same network"
             )
+    section = config.train.distillation
+    if section is not None and section.loss == "features":
+        require_features(config.model.name)
 
 
 def require_first_labels(config: Config, manifest: Manifest) -> None:
@@ -71,11 +74,14 @@ def with_teacher_digest(config: Config) -> Config:
     section = config.train.distillation
     if section is None:
         return config
-    found = teacher_digest(section.teacher)
+    try:
+        found = teacher_digest(section)
+    except RunError as error:
+        raise ConfigError(f"train.distillation: {error}") from None
     if section.sha256 not in (None, found):
         raise ConfigError(
-            f"train.distillation.sha256={section.sha256}: the weights of {section.teacher} have {found}; "
-            "leave it out, or name the run that is meant"
+            f"train.distillation.sha256={section.sha256}: the teacher {section.teacher or section.answers} has "
+            f"{found}; leave it out, or name the run that is meant"
         )
     distillation = section.model_copy(update={"sha256": found})
     return config.model_copy(update={"train": config.train.model_copy(update={"distillation": distillation})})

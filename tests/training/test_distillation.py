@@ -9,15 +9,18 @@ from small_config import small_config
 from small_table import N_FEATURES
 
 from d2ace.pipeline import fit
+from d2ace.pipeline.common.config.sections import DistillationSection
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
 from d2ace.pipeline.feeds.api import Part
-from d2ace.pipeline.models.api import ModelContext
+from d2ace.pipeline.models.api import ModelContext, Output
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.runs.trained_run import TrainedRun
+from d2ace.pipeline.training.answers import Answers
 from d2ace.pipeline.training.changes import require_same_run
+from d2ace.pipeline.training.distillation import teacher_digest, teacher_of
 from d2ace.pipeline.training.driver import resume
 from d2ace.pipeline.training.initial_weights import initial_scaler
 from d2ace.pipeline.training.learner import Learner
@@ -25,6 +28,7 @@ from d2ace.pipeline.training.micro_batch import MicroBatch
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 OLD, ALL, ROWS = 2, 4, 60
+CPU = torch.device("cpu")
 
 
 def write(folder, labels, shift):
@@ -101,12 +105,55 @@ def test_a_whole_run_keeps_scaler_and_digest_and_leaves_its_teacher_alone(world,
     require_same_run(run.folder, run.config, pytest.fail)
 
 
-@pytest.mark.parametrize("form", ["kd", "positive-decay", "full-decay", "task-adaptive"])
+@pytest.mark.parametrize("form", ["kd", "positive-decay", "full-decay", "task-adaptive", "features"])
 def test_which_worker_computes_a_micro_batch_does_not_change_a_bit(form, world, tmp_path):
     """The loss is one of each row, so the fixed-point sums are the same in any order and any partition."""
     config = student(world, tmp_path, f"train.distillation.loss={form}")
     one, other = stepped(config, (0, 1, 2, 3)), stepped(config, (3, 1, 0, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.weights().values(), other.weights().values(), strict=True))
+
+
+def test_features_that_are_the_teachers_cost_nothing_and_others_their_squared_distance(world, tmp_path):
+    teacher = teacher_of(student(world, tmp_path, "train.distillation.loss=features").train.distillation, CPU)
+    mine = torch.tensor([[3.0, 4.0], [0.0, 2.0], [-1.0, 0.0]])
+    taught = torch.tensor([[6.0, 8.0], [1.0, 0.0], [1.0, 0.0]])
+    losses = teacher.row_losses(Output(torch.zeros(3, ALL), embedding=mine), taught)
+    scale = (ALL / (ALL - OLD)) ** 0.5
+    torch.testing.assert_close(losses, torch.tensor([0.0, 2.0, 4.0]) * scale)
+
+
+def test_stored_logits_pull_the_rows_they_were_stored_with_and_no_others(tmp_path):
+    logits = np.array([[1.0, np.nan], [0.5, -2.0]], np.float32)
+    Answers(np.array([4, 9]), logits).save(tmp_path / "answers.npz")
+    section = DistillationSection(answers=str(tmp_path / "answers.npz"), loss="logits", weight=3.0)
+    teacher = teacher_of(section, CPU)
+    mine = torch.ones(4, 5, requires_grad=True)
+    losses = teacher.row_losses(Output(mine), teacher.teach(np.array([9, 3, 4, 10]), mine))
+    torch.testing.assert_close(losses, torch.tensor([3 / 5 * (0.25 + 9.0), 0.0, 0.0, 0.0]))
+    losses.sum().backward()
+    moved = torch.zeros(4, 5)
+    moved[0, :2] = 3 / 5 * 2 * torch.tensor([0.5, 3.0])
+    torch.testing.assert_close(mine.grad, moved)
+    changed = section.model_copy(update={"sha256": teacher_digest(section)})
+    Answers(np.array([4, 9]), logits + 1).save(tmp_path / "answers.npz")
+    with pytest.raises(RunError, match="not the teacher that this run began with"):
+        teacher_of(changed, CPU)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "expected a teacher, the folder of a finished run, or a file of answers"),
+        ({"teacher": "a", "answers": "b"}, "expected a teacher"),
+        (
+            {"teacher": "a", "loss": "logits"},
+            "loss 'logits' goes with answers, all others with a teacher",
+        ),
+    ],
+)
+def test_a_teacher_is_a_run_or_a_file(values, message):
+    with pytest.raises(ConfigError, match=message):
+        DistillationSection.make(values)
 
 
 def test_no_gradient_reaches_the_teacher_and_it_stays_in_evaluation_mode(world, tmp_path):
@@ -139,7 +186,7 @@ def test_a_teacher_that_changed_is_refused_when_the_run_goes_on(world, tmp_path)
     torch.save({name: tensor + 1 for name, tensor in torch.load(weights).items()}, weights)
     with pytest.raises(RunError, match="not the teacher that this run began with"):
         resume(run, quiet=True, overrides=["train.epochs=3"])
-    with pytest.raises(ConfigError, match=r"train\.distillation\.sha256=0+: the weights of"):
+    with pytest.raises(ConfigError, match=r"train\.distillation\.sha256=0+: the teacher .* has"):
         fit(config.with_overrides([f"train.distillation.sha256={'0' * 64}", "run.name=new"]), quiet=True)
 
 

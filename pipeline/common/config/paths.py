@@ -65,7 +65,7 @@ def _train(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     distillation = section.get("distillation")
     if not isinstance(distillation, Mapping):
         return dict(section)
-    return {**section, "distillation": _absolute(distillation, "teacher", folder)}
+    return {**section, "distillation": _absolute(_absolute(distillation, "teacher", folder), "answers", folder)}
 
 
 def _absolute(section: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:

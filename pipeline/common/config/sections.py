@@ -148,17 +148,28 @@ class OptimizerSection(Section):
 class DistillationSection(Section):
     """A teacher whose opinion of the old classes, the first labels, is kept while others are learned.
 
-    ``teacher``: a finished run; its labels are the old classes. ``sha256``: of its weights; filled in when the run
-    starts, so that the teacher of a run that goes on is the same.
+    ``teacher``: a finished run; its labels are the old classes. ``answers``: in its place a file of logits of some
+    rows, which a sequence of tasks writes. ``sha256``: of the weights or of the file; filled in when the run starts, so
+    that the teacher of a run that goes on is the same.
     ``loss``: how its probabilities and the network's are compared (``models/old_class_losses.py``), ``decay`` the
-    constant of the forms that decay. ``weight``: of an entry of the teacher against one of the labels.
+    constant of the forms that decay; ``features`` compares embeddings, ``logits`` those of ``answers``. ``weight``: of
+    an entry of the teacher against one of the labels.
     """
 
-    teacher: LocalPath
+    teacher: LocalPath | None = None
+    answers: LocalPath | None = None
     sha256: str | None = None
-    loss: Literal["kd", "positive-decay", "full-decay", "task-adaptive"] = "kd"
+    loss: Literal["kd", "positive-decay", "full-decay", "task-adaptive", "features", "logits"] = "kd"
     weight: Annotated[float, Field(ge=0)] = 1.0
     decay: Annotated[float, Field(ge=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _has_one_teacher(self) -> "DistillationSection":
+        if (self.teacher is None) == (self.answers is None):
+            raise ValueError("expected a teacher, the folder of a finished run, or a file of answers")
+        if (self.loss == "logits") != (self.answers is not None):
+            raise ValueError(f"loss 'logits' goes with answers, all others with a teacher; got {self.loss!r}")
+        return self
 
 
 class TrainSection(Section):

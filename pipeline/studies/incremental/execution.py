@@ -20,14 +20,14 @@ from ...data.splits import make_splits
 from ...feeds.shard_rows import ShardRows
 from ...runs.run_folder import RunFolder
 from ...training.driver import fit, resume
+from .brought_along import bring_along
 from .folder import SequenceFolder
 from .measuring import measured
 from .memories.api import Candidates
-from .memory import Memory, after_task
+from .memory import Memory, after_task, with_logits
 from .online_relabelling import Relabeller, class_thresholds
 from .outcome import Outcome
 from .preflight import check_sequence
-from .seen_before import seen_before
 from .sequence import TaskSequence
 from .task_data import shown, view_of, view_of_everything, write_task
 from .task_model import TaskModel
@@ -190,27 +190,12 @@ class Learning:
             held = self._memory(number - 1)
             known = None if held is None else held.known
             view = view_of(self.labels, self.tasks, number, known, recognised=self._recognised)
-            if known is not None and self._same_selection(number):
-                self._keep_seen(number, known.rows)
+            if held is not None:
+                bring_along(self.sequence, self.folder, self.tasks, number, held, self._memory(number - 2))
         if self.sequence.made.labels_rows and number > 1:
             past = TaskModel(self.folder.task(number - 1).run, self.rows.open())
             view = self._relabeller(number - 1).fill_old(view, number, past)
         write_task(view, self.rows, self.tasks, number, self.folder.task(number).data)
-
-    def _same_selection(self, number: int) -> bool:
-        """Return whether the task before chose its batches by the same method with the same settings."""
-        before, now = (self.sequence.run_config(each, self.folder.path, None).selector for each in (number - 1, number))
-        return (before.name, before.options) == (now.name, now.options)
-
-    def _keep_seen(self, number: int, held: np.ndarray) -> None:
-        """Write what selection saw of the exemplars, for the run of a task."""
-        earlier = self._memory(number - 2)
-        before = None if earlier is None else earlier.known.rows
-        past = self.folder.task(number - 1)
-        seen = seen_before(past, self.tasks, number, held, before, recognised=self._recognised)
-        if seen is not None:
-            self.folder.task(number).path.mkdir(parents=True, exist_ok=True)
-            seen.save(self.folder.task(number).selection)
 
     def _train(self, number: int) -> None:
         """Train a task's run, or what is missing of it."""
@@ -234,6 +219,8 @@ class Learning:
             past = TaskModel(self.folder.task(number - 1).run, reader)
             lower = relabeller.fill_old(memory.known, number, past)
             memory = replace(memory, known=relabeller.fill_new(lower, number, model))
+        if memory is not None and self.sequence.made.keeps_logits:
+            memory = with_logits(memory, self._memory(number - 1), model.logits)
         if memory is not None:
             memory.save(folder.memory)
         known = None if memory is None else memory.known

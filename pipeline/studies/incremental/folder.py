@@ -7,7 +7,7 @@ from typing import Any
 
 from ...common.storage.json_files import numbers, write_json
 from ...data.manifest import MANIFEST_FILE
-from .sequence import RUN
+from .sequence import ANSWERS_FILE, RUN
 
 SEQUENCE_FILE = "sequence.yaml"
 
@@ -16,9 +16,9 @@ SEQUENCE_FILE = "sequence.yaml"
 class TaskFolder:
     """Paths of a task.
 
-    ``data/`` what it sees, a prepared set · ``selection.npz`` what selection saw of its exemplars before · ``run/`` how
-    it was trained, a run folder · ``memory.npz`` the exemplars that it leaves · ``task.json`` its numbers: the sign
-    that it is done.
+    ``data/`` what it sees, a prepared set · ``selection.npz`` what selection saw of its exemplars before ·
+    ``answers.npz`` the logits that they were stored with · ``run/`` how it was trained, a run folder · ``memory.npz``
+    the exemplars that it leaves · ``task.json`` its numbers: the sign that it is done.
     """
 
     path: Path
@@ -37,6 +37,11 @@ class TaskFolder:
     def selection(self) -> Path:
         """File of what batch selection saw of the exemplars in earlier tasks."""
         return self.path / "selection.npz"
+
+    @property
+    def answers(self) -> Path:
+        """File of the logits that the exemplars were stored with, for methods that keep them."""
+        return self.path / ANSWERS_FILE
 
     @property
     def memory(self) -> Path:

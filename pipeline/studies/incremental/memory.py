@@ -3,7 +3,8 @@
 m exemplars   C classes seen, in order of arrival   c classes of a task
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,20 @@ class Memory:
     Attributes:
         exemplars: which rows, and what for.
         known: the same rows, and what is known of their labels.
+        logits: float32 (m, C), what the model said of a row at the end of the task that stored it, NaN for classes that
+            came later; None for methods that keep none.
     """
 
     exemplars: Exemplars
     known: LabelledRows
+    logits: np.ndarray | None = None
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
         parts = {field.name: getattr(self.exemplars, field.name) for field in fields(Exemplars)}
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, values=self.known.values, origins=self.known.origins, **parts)
+            logits = {} if self.logits is None else {"logits": self.logits}
+            np.savez(file, values=self.known.values, origins=self.known.origins, **logits, **parts)
 
     @classmethod
     def load(cls, path: Path) -> "Memory":
@@ -37,7 +42,8 @@ class Memory:
         with np.load(path) as arrays:
             parts = {field.name: arrays[field.name] for field in fields(Exemplars)}
             exemplars = Exemplars(**{**parts, "offered": int(parts["offered"])})
-            return cls(exemplars, LabelledRows(exemplars.rows, arrays["values"], arrays["origins"]))
+            known = LabelledRows(exemplars.rows, arrays["values"], arrays["origins"])
+            return cls(exemplars, known, arrays.get("logits"))
 
 
 def after_task(
@@ -70,6 +76,25 @@ def after_task(
     kept, places = _places(block.rows, exemplars.rows)
     known.values[places, old:] = values[kept]
     return Memory(exemplars, known)
+
+
+def with_logits(memory: Memory, held: Memory | None, logits_of: Callable[[np.ndarray], np.ndarray]) -> Memory:
+    """Return a memory with logits: those that rows have had since they were stored, and those of new rows.
+
+    Args:
+        memory: after a task.
+        held: after the task before; None after the first.
+        logits_of: what the model of the task says of rows by id, float32 (n, C).
+    """
+    rows, classes = memory.known.rows, memory.known.values.shape[1]
+    logits = np.full((len(rows), classes), np.nan, np.float32)
+    new = np.ones(len(rows), bool)
+    if held is not None and held.logits is not None:
+        kept, places = _places(held.known.rows, rows)
+        logits[places, : held.logits.shape[1]] = held.logits[kept]
+        new[places] = False
+    logits[new] = logits_of(rows[new])
+    return replace(memory, logits=logits)
 
 
 def _places(some: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

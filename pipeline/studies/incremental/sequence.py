@@ -33,8 +33,8 @@ _DECIDED = (
 )
 """Keys of a configuration that the sequence itself decides."""
 
-RUN = "run"
-"""Name of a task's run within the folder of the task."""
+RUN, ANSWERS_FILE = "run", "answers.npz"
+"""Names of a task's run, and of the logits that its exemplars bring along, within the folder of the task."""
 
 
 class MethodSection(Section):
@@ -182,6 +182,8 @@ class TaskSequence(Section):
         }
         if past is not None and self.made.continues:
             own["model"] = {"initial": past}
+            if self.made.keeps_logits:
+                own["train"] = {"distillation": {"answers": str(folder / ANSWERS_FILE)}}
         if inherit is not None:
             own["selector"] = {"inherit": str(inherit)}
         return Config.make(merged(values, own), f"sequence {self.name}, task {number}")

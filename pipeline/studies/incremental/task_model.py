@@ -34,6 +34,12 @@ class TaskModel:
             parts = [part.probabilities.cpu().numpy() for part in self._model.predict(self._reader, rows)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self._run.data.labels)), np.float32)
 
+    def logits(self, rows: np.ndarray) -> np.ndarray:
+        """Return the model's logits of rows by id, float32 (n, C)."""
+        with torch_threads(self._run.config.run.threads):
+            parts = [part.logits.cpu().numpy() for part in self._model.predict(self._reader, rows)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self._run.data.labels)), np.float32)
+
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         """Return the network's pooled features of rows by id, float32 (n, e)."""
         with torch_threads(self._run.config.run.threads):

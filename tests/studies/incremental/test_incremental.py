@@ -24,7 +24,9 @@ from d2ace.pipeline.studies.incremental.folder import SequenceFolder
 from d2ace.pipeline.studies.incremental.memory import Memory
 from d2ace.pipeline.studies.incremental.methods import api as methods
 from d2ace.pipeline.studies.incremental.outcome import Outcome
+from d2ace.pipeline.studies.incremental.task_model import TaskModel
 from d2ace.pipeline.studies.incremental.tasks import Tasks
+from d2ace.pipeline.training.answers import Answers
 from d2ace.pipeline.training.loop import Hook
 from d2ace.selectors.common.label_matrix import LabelMatrix, Origin
 
@@ -81,7 +83,7 @@ def test_every_method_learns_all_tasks_and_leaves_its_numbers(method, learned):
     assert Manifest.load(folder.task(2).data).labels == CLASSES
     config = TrainedRun.open(folder.task(2).run).config
     assert (config.model.initial is None) == (method == "joint")
-    assert (config.train.distillation is not None) == (method in ("akd", "kd", "lwf", "rebll"))
+    assert (config.train.distillation is not None) == (method in ("akd", "der++", "kd", "lwf", "pod-flat", "rebll"))
     assert folder.task(2).memory.is_file() == (methods.REGISTRY.find(method).replay != "never")
 
 
@@ -139,6 +141,21 @@ def test_relabelling_fills_the_memory_and_nothing_else(learned):
     np.testing.assert_array_equal(after.values[~np.isnan(before.values)], before.values[~np.isnan(before.values)])
     assert set(np.unique(after.origins)) == {Origin.GIVEN, Origin.PAST_MODEL, Origin.CURRENT_MODEL}
     assert outcome.relabelling[0]["both"]["entries"] == np.isnan(before.values).sum()
+
+
+def test_stored_logits_are_those_of_the_task_that_stored_the_row(data, learned):
+    folder, _ = learned("der++")
+    first, second = (Memory.load(folder.task(task).memory) for task in (1, 2))
+    reader = ShardRows(Manifest.load(data), images=False).open()
+    stayed, places = np.isin(second.known.rows, first.known.rows), np.isin(first.known.rows, second.known.rows)
+    assert stayed.any() and not stayed.all()
+    np.testing.assert_array_equal(second.logits[stayed][:, :2], first.logits[places])
+    assert np.isnan(second.logits[stayed][:, 2:]).all()
+    model = TaskModel(folder.task(2).run, reader)
+    np.testing.assert_allclose(second.logits[~stayed], model.logits(second.known.rows[~stayed]), rtol=1e-5, atol=1e-6)
+    answers = Answers.load(TrainedRun.open(folder.task(2).run).config.train.distillation.answers)
+    np.testing.assert_array_equal(answers.logits, first.logits)
+    assert len(answers.row_ids) == len(first.known.rows)
 
 
 @pytest.mark.parametrize("recognised", [True, False])

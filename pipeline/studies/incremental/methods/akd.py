@@ -5,15 +5,15 @@ not accessible: every form and constant here is [own].
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
-from ....common.config.sections import DistillationSection
+from ....models.old_class_losses import FORMS as OF_CLASSES
 from .api import Method, Replay, checks_of
 from .kd import distilling
 
 STRESSES = ("negative-weight", "positive-focus", "asl", "bce")
 """Losses that the labels can have."""
-FORMS: tuple[str, ...] = get_args(DistillationSection.model_fields["loss"].annotation)
+FORMS: tuple[str, ...] = tuple(OF_CLASSES)
 
 
 class AKD(Method):

@@ -26,6 +26,7 @@ class Method(ABC):
         sees_all: whether a task sees all rows and labels of all tasks so far, which no incremental method may.
         labels_rows: whether the model of the task before fills the old labels of a task's rows before it trains.
         relabels: whether models fill what is unknown in the labels of the memory after each task.
+        keeps_logits: whether exemplars are stored with their logits, which the tasks to come are taught by.
     """
 
     name: ClassVar[str]
@@ -34,6 +35,7 @@ class Method(ABC):
     sees_all: ClassVar[bool] = False
     labels_rows: ClassVar[bool] = False
     relabels: ClassVar[bool] = False
+    keeps_logits: ClassVar[bool] = False
 
     @property
     def predicts_labels(self) -> bool:
@@ -53,11 +55,13 @@ REGISTRY = Registry(
     "incremental method",
     {
         "akd": ".akd:AKD",
+        "der++": ".der:DER",
         "er": ".er:ER",
         "fine-tune": ".fine_tune:FineTune",
         "joint": ".joint:Joint",
         "kd": ".kd:KD",
         "lwf": ".lwf:LwF",
+        "pod-flat": ".pod:POD",
         "pseudo-labels": ".pseudo_labels:PseudoLabels",
         "rebll": ".rebll:RebLL",
     },
