@@ -1,6 +1,7 @@
 """``incremental``: the tasks of a sequence one after the other, each a run of its own; a killed sequence goes on."""
 
 import shlex
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.common.randomness import generator
+from ...common.cluster.session import ray_session
 from ...common.errors import ConfigError, RunError
 from ...common.stages import stage
 from ...common.storage.begun import begun
@@ -19,7 +21,7 @@ from ...data.shards import read_labels, read_splits
 from ...data.splits import make_splits
 from ...feeds.shard_rows import ShardRows
 from ...runs.run_folder import RunFolder
-from ...training.driver import fit, resume
+from ...training.driver import fit, needs_ray, resume
 from .brought_along import bring_along
 from .folder import SequenceFolder
 from .measuring import measured
@@ -71,7 +73,18 @@ def incremental(
             tasks.save(folder.tasks)
             folder.write_fingerprint(manifest.fingerprint())
             sequence.save(folder.sequence)
-        return Learning(sequence, folder, tasks, ShardRows(manifest, images=False), labels, labels, quiet).all_tasks()
+        learning = Learning(sequence, folder, tasks, ShardRows(manifest, images=False), labels, labels, quiet)
+        with _ray_for_all_tasks(sequence, folder):
+            return learning.all_tasks()
+
+
+def _ray_for_all_tasks(sequence: TaskSequence, folder: SequenceFolder) -> AbstractContextManager[None]:
+    """Return one Ray for all runs and passes of a sequence, if they need it; else each would start its own."""
+    configs = [sequence.run_config(number, folder.path, None) for number in (1, 2)]
+    needing = [config for config in configs if needs_ray(config)]
+    if not needing:
+        return nullcontext()
+    return ray_session(max(needing, key=lambda config: config.run.workers).run)
 
 
 def cut(sequence: TaskSequence, manifest: Manifest, labels: LabelMatrix) -> Tasks:

@@ -6,6 +6,7 @@ m exemplars   C classes seen, in order of arrival   c classes of a task
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +32,11 @@ class Memory:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        parts = {field.name: getattr(self.exemplars, field.name) for field in fields(Exemplars)}
+        parts: dict[str, Any] = {field.name: getattr(self.exemplars, field.name) for field in fields(Exemplars)}
+        if self.logits is not None:
+            parts["logits"] = self.logits
         with replacing(path) as temporary, temporary.open("wb") as file:
-            logits = {} if self.logits is None else {"logits": self.logits}
-            np.savez(file, values=self.known.values, origins=self.known.origins, **logits, **parts)
+            np.savez(file, values=self.known.values, origins=self.known.origins, **parts)
 
     @classmethod
     def load(cls, path: Path) -> "Memory":
