@@ -22,7 +22,7 @@ from .judge import Entries, Suspicion
 from .judging import JudgingPolicy
 
 _SKILL = {"missing": 0.65, "wrong": 0.5}
-_MANY, _SLACK = 0.4, 0.07
+_MANY, _SLACK = 0.4, 0.05
 """Chosen by what the gate sees on validation rows: see ``docs/what-did-not-work.md``."""
 _RANKS = ("believed_ranks", "believed_labels")
 
@@ -46,7 +46,7 @@ class FlaggingPolicy(JudgingPolicy):
         release: when flagging begins: epochs, or a share of the run.
         ramp: epochs until all that are wrong are flagged.
         gate: the least share of wrong entries, among positives and missing ones, at which entries are touched.
-        skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched; .07 less where the
+        skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched; .05 less where the
             share of wrong ones is .4 or more, since there is more to win. None: .65 for missing and .5 for wrong
             ones. Both 0: always.
         expected: the share of all suspects that is wrong, where that is known: then no rows are held out, there is no

@@ -167,14 +167,22 @@ def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
 
 
 @pytest.mark.parametrize(
-    ("share", "skill", "is_open"),
-    [(0.39, 0.6, False), (0.39, 0.65, True), (0.41, 0.59, True), (0.41, 0.57, False), (0.09, 0.9, False)],
+    ("kind", "share", "skill", "is_open"),
+    [
+        ("missing", 0.39, 0.64, False),
+        ("missing", 0.39, 0.65, True),
+        ("missing", 0.41, 0.61, True),
+        ("missing", 0.41, 0.59, False),
+        ("missing", 0.09, 0.9, False),
+        ("wrong", 0.1, 0.5, True),
+        ("wrong", 0.1, 0.49, False),
+    ],
 )
-def test_the_gate_asks_for_less_skill_where_many_entries_are_wrong(share, skill, is_open):
-    policy = make("correct", damaged())
+def test_the_gate_asks_for_a_share_and_for_less_skill_where_it_is_large(kind, share, skill, is_open):
+    policy = make("correct", damaged(), suspects=kind)
     run(policy, RELEASE)
     positives = damaged().sum()
-    wrong = np.array([share * positives / (1 - share), 0.0, 0.0]) + 1e-9
+    wrong = np.array([share * positives / (1 - share if kind == "missing" else 1), 0.0, 0.0]) + 1e-9
     policy.load_state_dict({**policy.state_dict(), "wrong": wrong, "skill": skill + 1e-9})
     assert policy.summary()["wrong_share"] == pytest.approx(share) and policy.summary()["gate_open"] == is_open
     run(policy, 1, RELEASE)
