@@ -16,7 +16,7 @@ from d2ace.pipeline.cli import main
 from d2ace.pipeline.command import verbs
 from d2ace.pipeline.common.cluster import session
 from d2ace.pipeline.runs.run_folder import RunFolder
-from d2ace.pipeline.training import attempts
+from d2ace.pipeline.training import attempts, worker
 from d2ace.pipeline.training.hooks.progress import TellProgress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +75,7 @@ def test_while_ray_starts(train, monkeypatch, number, code, word):
 
 @BOTH
 def test_while_workers_start(train, monkeypatch, ray_session, number, code, word):
-    """Their places are given back, and the run folder is gone."""
+    """Their places are given back, and the run folder is gone. None gets as far as an epoch, however quick it is."""
     fit = TorchTrainer.fit
 
     def fit_and_stop(trainer):
@@ -83,8 +83,9 @@ def test_while_workers_start(train, monkeypatch, ray_session, number, code, word
         return fit(trainer)
 
     monkeypatch.setattr(TorchTrainer, "fit", fit_and_stop)
+    monkeypatch.setattr(worker, "train_loop", lambda _: time.sleep(600))
     monkeypatch.setattr(attempts, "ABORT_S", 60.0)  # a controller that is killed leaves places until this process ends
-    ended, line, folder = train("run.workers=2", "run.cpus_per_worker=0.5", "train.epochs=100000")
+    ended, line, folder = train("run.workers=2", "run.cpus_per_worker=0.5")
     assert ended == code and line.startswith(f"d2ace: {word}; ")
     assert not folder.exists()
     deadline = time.monotonic() + 60
