@@ -103,7 +103,7 @@ def check_settings(text: str) -> None:
     """Raise ConfigError unless YAML is a study, a sweep, a sequence or a configuration that the code takes."""
     values = yaml.safe_load(text)
     if "methods" in values and "orders" in values:
-        SequenceStudy.make(values)
+        list(SequenceStudy.make(values).kinds())
     elif "methods" in values:
         Study.make(values)
     elif "trials" in values:
