@@ -53,7 +53,7 @@ def frequency_plot(
             axes.scatter(x, marks[known], 40, marker="_", color=MUTED, linewidth=1.4)
         axes.scatter(x, y, 26 if len(known) < 200 else 12, color=MAIN, alpha=0.8, linewidth=0, gid="labels")
         if trend and has_trend(len(known)):
-            axes.plot(*medians(x, y), color=INK, linewidth=1.8)
+            axes.plot(*medians(x, y), color=INK, linewidth=1.8, zorder=1.2)  # below names, so that it crosses none
         _frequency_axis(axes, x)
         few_numbers(axes.yaxis)
         axes.set_ylabel(what)

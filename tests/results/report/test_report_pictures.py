@@ -127,6 +127,15 @@ def test_labels_without_value_or_rows_are_left_out():
     assert "none known" in frequency_plot(np.array([0]), np.array([0.5]), ["a"], "value")
 
 
+def test_the_line_of_medians_crosses_no_name():
+    """What an SVG draws later covers what it drew before, and names have a ground."""
+    rows = np.geomspace(10, 1000, 20)
+    picture = frequency_plot(rows, np.linspace(0, 1, 20), [f"name{i}" for i in range(20)], "gain", trend=True)
+    line = picture.index("stroke-width: 1.8")
+    names = [picture.index(f">name{i}<") for i in range(20) if f">name{i}<" in picture]
+    assert len(names) > 5 and line < min(names)
+
+
 def test_cosines_come_back_from_correlations():
     rng = np.random.default_rng(0)
     scores = rng.random((40, 6)) * (rng.random((40, 6)) < 0.4)
