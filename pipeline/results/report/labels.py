@@ -109,7 +109,7 @@ def _name_points(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, names
     taken: list[tuple[float, float, float, float]] = [(px - 4, py - 4, px + 4, py + 4) for px, py in spots]
     for (px, py), place, name in zip(spots, zip(x, y, strict=True), names, strict=True):
         text = shortened(name, 12)
-        box = (px + 5, py - 5, px + 9 + 6.5 * len(text), py + 6)
+        box = (px + 5, py - 7, px + 9 + 6.5 * len(text), py + 8)
         if box[2] < axes.bbox.x1 + 8 and not any(_overlap(box, other) for other in taken):
             axes.annotate(
                 text, place, (5, -3.5), textcoords="offset points", fontsize=9.5, color=MUTED, bbox=GROUND, zorder=1.5
