@@ -174,6 +174,7 @@ def test_the_readers_own_matplotlib_settings_change_nothing(tmp_path, run, sourc
         assert matplotlib.rcParams["lines.linewidth"] == 9
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_report_is_written_whole_or_not_at_all(run, tmp_path, monkeypatch):
     target = tmp_path / "report.html"
     target.write_text("the old one")
