@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 ABORT_S = 5.0
 """Most seconds that the workers of an interrupted run have to end in good order."""
+_STATE_API = "RAY_API_SERVER_ADDRESS"
+_NOWHERE = "127.0.0.1:0"
+"""An address that nobody can listen at: who asks there hears at once that no state is known, and goes on."""
 
 
 def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
@@ -100,24 +103,26 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
 
 @contextmanager
 def this_ray_named() -> Iterator[None]:
-    """Let Ray Train's helpers know which Ray they belong to.
+    """Let Ray Train's helpers know which Ray they belong to, and none where this one has no dashboard.
 
-    One of them takes the workers' places away when the controller has died, and asks whichever Ray was started last on
-    the machine (Ray 2.60): beside another Ray it would end a healthy run.
+    One of them takes the workers' places away when the dashboard does not know the controller. It asks the Ray that was
+    started last on the machine, or the port that this Ray's dashboard would have (Ray 2.60). Where the dashboard of
+    another Ray answers, it would end a healthy run.
     """
     import ray
     from ray.train.v2._internal import constants
 
-    before = os.environ.get("RAY_ADDRESS")
-    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
-    constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")
+    before = os.environ.get(_STATE_API)
+    dashboard = ray.init(ignore_reinit_error=True, configure_logging=False).dashboard_url
+    os.environ[_STATE_API] = f"http://{dashboard or _NOWHERE}"
+    constants.ENV_VARS_TO_PROPAGATE.add(_STATE_API)
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop("RAY_ADDRESS", None)
+            os.environ.pop(_STATE_API, None)
         else:
-            os.environ["RAY_ADDRESS"] = before
+            os.environ[_STATE_API] = before
 
 
 def _end(controller: Any) -> None:

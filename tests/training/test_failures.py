@@ -16,6 +16,8 @@ from ray.train.v2._internal.exceptions import (
     WorkerGroupStartupTimeoutError,
     WorkerHealthCheckFailedError,
 )
+from ray.train.v2._internal.state.util import is_actor_alive
+from ray.util.state.exception import RayStateApiException
 
 from d2ace.pipeline.common.errors import ConfigError, DataError, DivergedError, RunError, SelectionError
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
@@ -168,17 +170,28 @@ def test_an_error_that_would_happen_again_ends_the_first_attempt(made_up):
         made_up(raised(DataError("rows are odd")), {"epochs": 3})
 
 
-@pytest.mark.parametrize("before", [None, "10.0.0.1:6379"])
-def test_helpers_of_ray_train_ask_the_ray_of_the_run_and_not_the_newest_of_the_machine(before, monkeypatch):
-    """One of them takes the places of a run away whose controller a Ray does not know."""
-    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="10.0.0.7:6379"))
-    monkeypatch.setattr(dashboard, "ray_address_to_api_server_url", lambda address: f"the state API of {address}")
-    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    if before:
-        monkeypatch.setenv("RAY_ADDRESS", before)
+def state_api(monkeypatch, dashboard):
+    """Return what a helper of Ray Train asks for the state of actors when this run's Ray has this dashboard."""
+    monkeypatch.setattr(ray, "init", lambda **_: SimpleNamespace(dashboard_url=dashboard))
     with attempts.this_ray_named():
         handed_on = get_env_vars_to_propagate()  # from the driver to the controller, and from there to its helpers
-    assert os.environ.get("RAY_ADDRESS") == before
-    monkeypatch.setenv("RAY_ADDRESS", handed_on["RAY_ADDRESS"])
-    assert dashboard.get_address_for_submission_client(None) == "the state API of 10.0.0.7:6379"
+    return handed_on["RAY_API_SERVER_ADDRESS"]
+
+
+@pytest.mark.parametrize("before", [None, "http://10.0.0.1:8265"])
+def test_helpers_of_ray_train_ask_the_ray_of_the_run_and_not_the_newest_of_the_machine(before, monkeypatch):
+    """One of them takes the places of a run away whose controller a Ray does not know."""
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    if before:
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", before)
+    asked = state_api(monkeypatch, "10.0.0.7:8265")
+    assert os.environ.get("RAY_API_SERVER_ADDRESS") == before
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", asked)
+    assert dashboard.get_address_for_submission_client(None) == "http://10.0.0.7:8265"
+
+
+def test_helpers_of_ray_train_hear_that_nothing_is_known_where_the_ray_of_the_run_has_no_dashboard(monkeypatch):
+    """Ray itself would name the port that a dashboard would have, where that of another Ray may listen."""
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", state_api(monkeypatch, ""))
+    with pytest.raises(RayStateApiException):
+        is_actor_alive("0" * 32, timeout=10)
