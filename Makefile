@@ -45,8 +45,9 @@ train: $(STAMP)
 	@$(BIN)/d2ace demo $(ARGS)
 
 # The whole suite in several processes, each with a Ray of its own; a part of it, with ARGS, in one.
+# It starts many more, which share compiled modules, also where the shell says that Python writes none.
 test: $(STAMP)
-	@$(BIN)/python -m pytest --durations=20 $(if $(strip $(ARGS)),$(ARGS),$(SHARED))
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=20 $(if $(strip $(ARGS)),$(ARGS),$(SHARED))
 
 lint: $(STAMP) types
 	@$(BIN)/python -m ruff check .

@@ -1,5 +1,6 @@
 """What holds for the whole suite: a quiet Ray without authentication, and the real data where they are."""
 
+import gc
 import os
 import signal
 
@@ -25,7 +26,10 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["ray_fixtures", "run_fixtures", "shares", "slow_tests"]
+# Looking for garbage among all that PyTorch, Ray and thousands of tests hold takes a twentieth of the suite's time.
+gc.disable()
+
+pytest_plugins = ["ray_fixtures", "run_fixtures", "shares", "slow_tests", "words_only"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -36,3 +40,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the real data in {SHARED}, which is not here")
     return SHARED
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector look at what tests make from here on, and at nothing that was there before."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()

@@ -22,6 +22,7 @@ STILL = ("optimizer.name=sgd", "optimizer.momentum=0", "optimizer.lr=1e-30", "tr
 """Nothing is learnt: the first epoch stays the best."""
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_run_that_does_not_improve_stops_and_says_so(make_config, capsys):
     result = fit(make_config("run.name=a", "train.patience=2", *STILL))
     assert len(result.history) == 3 and result.stopped_early and result.best_epoch == 0

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from page_reader import Page
 from small_run import write_run
 from small_table import write_table
 
-from d2ace.pipeline.results.report import report, svg
+from d2ace.pipeline.results.report import report
 from d2ace.pipeline.runs.run_folder import RunFolder
 
 
@@ -30,17 +29,3 @@ def source(run) -> str:
 @pytest.fixture(scope="session")
 def page(source) -> Page:
     return Page(source)
-
-
-class EmptyCanvas(FigureCanvasSVG):
-    """A canvas whose figures are made and not drawn."""
-
-    def print_svg(self, filename, **_):
-        filename.write('<svg viewBox="0 0 1 1" xmlns="http://www.w3.org/2000/svg"></svg>')
-
-
-@pytest.fixture
-def words_only(monkeypatch) -> None:
-    """Leave the pictures of pages empty, for tests of what pages say: drawing takes nine tenths of a page's time."""
-    monkeypatch.setattr(svg, "FigureCanvasSVG", EmptyCanvas)
-    monkeypatch.setattr(svg, "_add_tips", lambda *_: None)

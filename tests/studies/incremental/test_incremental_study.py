@@ -138,6 +138,7 @@ def test_a_study_is_trained_once_and_told_in_words_and_in_a_report(make_study, t
     assert "Every method against er" in page.tables
 
 
+@pytest.mark.usefixtures("words_only")
 def test_a_single_pair_has_neither_interval_nor_test(make_study, tmp_path, pretended):
     outcomes = run_study(make_study(orders=["alphabetical"]), tmp_path)
     assert verdict_rows(outcomes, "er")[1][3:] == ["-", "0/0/1", "-", "-", "a single pair"]
