@@ -124,8 +124,13 @@ def _relabelled(cell: pd.DataFrame) -> list[list[str]]:
             means = members[columns].mean()
             if means[columns[0]] > 0:
                 counts = [f"{means[column]:.0f}" for column in columns[:2]]
-                rows.append([str(name), triangle, *counts, *(f"{means[column]:.3f}" for column in columns[2:])])
+                rows.append([str(name), triangle, *counts, *(_shown(means[column]) for column in columns[2:])])
     return rows if len(rows) > 1 else []
+
+
+def _shown(value: float) -> str:
+    """Return a number; a dash for one that nothing defines, such as the recall of positives where there are none."""
+    return "-" if pd.isna(value) else f"{value:.3f}"
 
 
 def _sensitivity(table: pd.DataFrame) -> list[str]:
