@@ -22,10 +22,12 @@ def read_configuration(options: argparse.Namespace) -> "Config":
     """Return what a YAML file, or the folder of a prepared data set, and overrides say; its names are there."""
     with stage(f"reading the configuration {options.config}"):
         from ..common.config.config import Config
+        from ..common.config.overrides import apply_overrides
         from ..training.names import require_names
 
         if Path(options.config).is_dir():
-            config = Config.make({"data": {"path": options.config}}).with_overrides(options.overrides)
+            values = {"data": {"path": options.config}}
+            config = Config.make(apply_overrides(values, options.overrides, Config), "overrides")
         else:
             config = Config.load(options.config, options.overrides)
         require_names(config)

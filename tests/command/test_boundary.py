@@ -12,6 +12,7 @@ from ray.exceptions import RayTaskError, WorkerCrashedError
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.command import verbs
 from d2ace.pipeline.command.boundary import guarded
+from d2ace.pipeline.common.config.sections import SelectorSection
 from d2ace.pipeline.common.errors import ConfigError, DataError
 
 
@@ -152,3 +153,11 @@ def test_a_full_disk_names_the_folder_and_leaves_none(tmp_path, monkeypatch, cap
     assert main(["prepare", "rows.csv", "out", "--label-prefix", "y"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("d2ace: error: out: No space left on device; free space")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
+
+
+@pytest.mark.parametrize("typo", ["trian.epochs=3", "train.epocs=3"])
+def test_a_typo_is_told_before_the_methods_are_loaded(typo, tmp_path, monkeypatch, capsys):
+    """They bring SciPy, which takes longer than all the rest."""
+    monkeypatch.setattr(SelectorSection, "require_known", lambda _: pytest.fail("the methods were loaded"))
+    assert main(["train", str(tmp_path), typo]) == 2
+    assert "did you mean" in capsys.readouterr().err
