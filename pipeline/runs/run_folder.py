@@ -15,6 +15,7 @@ from scipy import sparse
 
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.array_files import write_arrays
 from ..common.storage.json_files import numbers, read_json_lines, write_json, write_json_lines
 from ..common.storage.whole_files import replacing
 from ..data.scaler import Scaler
@@ -145,8 +146,7 @@ class RunFolder:
         together = sparse.csr_array(context.pop("cooccurrence"))
         parts = {f"split_{name}": ids for name, ids in asdict(data.splits).items()}
         parts |= {f"cooccurrence_{name}": getattr(together, name) for name in _CSR_PARTS}
-        with replacing(self._data_arrays) as temporary, temporary.open("wb") as file:
-            np.savez(file, **parts)
+        write_arrays(self._data_arrays, parts)
         about = {
             "scaler": data.scaler.to_dict(),
             "labels": list(data.labels),

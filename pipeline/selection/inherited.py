@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..common.errors import ConfigError
-from ..common.storage.whole_files import replacing
+from ..common.storage.array_files import write_arrays
 from .training_rows import TrainingRows
 
 _ROWS = "row_ids"
@@ -32,8 +32,7 @@ class Inherited:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **{_ROWS: self.row_ids, **self.seen})
+        write_arrays(path, {_ROWS: self.row_ids, **self.seen})
 
     @classmethod
     def load(cls, path: str | Path) -> "Inherited":

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...selectors.api import Plan
 from ..common.errors import RunError
-from ..common.storage.whole_files import replacing
+from ..common.storage.array_files import write_arrays
 from .files import SelectionFiles
 
 HeldOut = tuple[np.ndarray, np.ndarray]
@@ -78,8 +78,7 @@ class Recorder:
         path.parent.mkdir(exist_ok=True)
         arrays: dict[str, Any] = dict(zip(_ARRAYS, (ids, plan.offsets, *self._whole()), strict=True))
         arrays |= dict(zip(_HELD_OUT, self.held_out or (), strict=False))
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        write_arrays(path, arrays)
         self.rewind({})
 
     def _whole(self) -> list[np.ndarray]:

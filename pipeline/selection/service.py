@@ -6,7 +6,8 @@ steps without waiting. The state is a function of the run, not of timing.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any
@@ -120,15 +121,10 @@ class SelectionService:
         with self._changed:
             if observation.attempt != self._attempt or observation.epoch != self._tally.epoch:
                 return
-            try:
+            with self._answering():
                 self._store(observation)
                 while len(self._pending.get(self._step, {})) == self._world:
                     self._apply(self._pending.pop(self._step))
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                self._changed.notify_all()
 
     def embed(self, attempt: int, embeddings: np.ndarray) -> None:
         """Take the model's embeddings of all training rows and look for neighbours in these from now on.
@@ -140,7 +136,7 @@ class SelectionService:
         with self._changed:
             if attempt != self._attempt or self._embedded:
                 return
-            try:
+            with self._answering():
                 self._blueprint.save_embeddings(embeddings)
                 state = self._selector.state_dict()
                 self._built = None  # its ranges, if any, give their memory back before new ones ask for it
@@ -148,11 +144,6 @@ class SelectionService:
                 self._take_embeddings(embeddings)
                 self._selector.load_state_dict(state)
                 self._finish_complete_epoch()
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                self._changed.notify_all()
 
     def show_held_out(self, attempt: int, probabilities: np.ndarray, labels: np.ndarray) -> None:
         """Let the policy count on rows that nothing is trained on.
@@ -165,18 +156,24 @@ class SelectionService:
         with self._changed:
             if attempt != self._attempt or self._held_out_shown:
                 return
-            try:
+            with self._answering():
                 assert isinstance(self._selector, WithEntries), "no other wants held-out rows"
                 self._selector.observe_held_out(probabilities, labels)
                 if self._recorder is not None:
                     self._recorder.held_out = (probabilities, labels)
                 self._held_out_shown = True
                 self._finish_complete_epoch()
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                self._changed.notify_all()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Keep an error of the block for those who wait, and wake them; for who holds ``_changed``."""
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            raise
+        finally:
+            self._changed.notify_all()
 
     def state(self, epoch: int, step: int, timeout_s: float = 600.0) -> dict[str, Any]:
         """Return the selection state right before ``step`` of ``epoch``, waiting until all before it is applied."""

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ..common.errors import RunError
-from ..common.storage.whole_files import replacing
+from ..common.storage.array_files import write_arrays
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Answers:
 
     def save(self, path: Path) -> None:
         """Write them, whole or not at all."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, row_ids=self.row_ids, logits=self.logits)
+        write_arrays(path, {"row_ids": self.row_ids, "logits": self.logits})
 
     @classmethod
     def load(cls, path: str | Path) -> "Answers":

@@ -4,7 +4,6 @@ Ray Train would try again whatever failed, and would wait for its workers' place
 therefore a training of its own, which starts once, and what comes next is decided here.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.room import wait_for_room
 from ..common.cluster.usage import amounts_in_words
+from ..common.environment import variable_set
 from ..common.errors import RunError
 from ..common.stages import log
 from ..runs.checkpoints import CheckpointStore
@@ -112,17 +112,10 @@ def this_ray_named() -> Iterator[None]:
     import ray
     from ray.train.v2._internal import constants
 
-    before = os.environ.get(_STATE_API)
     dashboard = ray.init(ignore_reinit_error=True, configure_logging=False).dashboard_url
-    os.environ[_STATE_API] = f"http://{dashboard or _NOWHERE}"
     constants.ENV_VARS_TO_PROPAGATE.add(_STATE_API)
-    try:
+    with variable_set(_STATE_API, f"http://{dashboard or _NOWHERE}"):
         yield
-    finally:
-        if before is None:
-            os.environ.pop(_STATE_API, None)
-        else:
-            os.environ[_STATE_API] = before
 
 
 def _end(controller: Any) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.multiprocessing as mp
+from forked_workers import FIRST
 
-PRELOADED = ["torch._dynamo", "torch.distributed", "torch.nn.parallel", "pandas", "transformers", "pydantic"]
-PRELOADED += ["torchmetrics.functional.classification", "d2ace.pipeline.training.steps", "d2ace.selectors.d2ace"]
+PRELOADED = [*FIRST, "torch.nn.parallel", "d2ace.pipeline.training.steps", "d2ace.selectors.d2ace"]
 
 
 def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], world: int) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...common.cluster import token
+from ...common.environment import variable_set
 from ...common.errors import RunError
 from .following import LogPrinter, State
 from .package import Package
@@ -171,15 +172,8 @@ def _address(given: str | None) -> str:
 @contextmanager
 def _ray_reads(address: str) -> Iterator[None]:
     """Ray prefers the environment to an address that it is given: let it find that address there."""
-    before = os.environ.get(_VARIABLES[0])
-    os.environ[_VARIABLES[0]] = address
-    try:
+    with variable_set(_VARIABLES[0], address):
         yield
-    finally:
-        if before is None:
-            del os.environ[_VARIABLES[0]]
-        else:
-            os.environ[_VARIABLES[0]] = before
 
 
 def _first_line(error: BaseException) -> str:

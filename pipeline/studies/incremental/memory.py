@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...common.storage.whole_files import replacing
+from ...common.storage.array_files import write_arrays
 from .labelled_rows import LabelledRows
 from .memories.api import Budget, Candidates, Exemplars, updated
 
@@ -35,8 +35,7 @@ class Memory:
         parts: dict[str, Any] = {field.name: getattr(self.exemplars, field.name) for field in fields(Exemplars)}
         if self.logits is not None:
             parts["logits"] = self.logits
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, values=self.known.values, origins=self.known.origins, **parts)
+        write_arrays(path, {"values": self.known.values, "origins": self.known.origins, **parts})
 
     @classmethod
     def load(cls, path: Path) -> "Memory":

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from ....selectors.common.randomness import generator
 from ...common.errors import ConfigError, DataError, did_you_mean
-from ...common.storage.whole_files import replacing
+from ...common.storage.array_files import write_arrays
 from ...data.manifest import Manifest
 from ...data.splits import Splits
 from .sequence import TaskSequence
@@ -56,8 +56,7 @@ class Tasks:
         """Write them, whole or not at all."""
         arrays: dict[str, Any] = {f"rows_{number}": found for number, found in enumerate(self.rows, 1)}
         arrays |= {"order": self.order, "blocks": self.blocks, "validation": self.validation, "test": self.test}
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        write_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Tasks":
