@@ -35,7 +35,8 @@ class RunFolder:
     ``config.yaml`` the complete configuration · ``metrics.jsonl`` a line an epoch · ``tensorboard/`` events ·
     ``checkpoints/`` to go on from · ``model.pt`` the best weights · ``data.json`` and ``data.npz`` scaler, labels,
     splits and the prepared data's fingerprint · ``order/`` and ``selection.parquet/`` what was selected ·
-    ``observations/`` what the method was told, if recorded · ``result.json`` the end.
+    ``observations/`` what the method was told, if recorded · ``result.json`` the end · ``decisions.json``
+    thresholds and calibration, if they were chosen.
     """
 
     path: Path
@@ -59,6 +60,11 @@ class RunFolder:
     def result(self) -> Path:
         """File with the best epoch and the test metrics; there is one when the run is finished."""
         return self.path / "result.json"
+
+    @property
+    def decisions(self) -> Path:
+        """File with the thresholds and the calibration of the labels, see ``decisions``."""
+        return self.path / "decisions.json"
 
     @property
     def tensorboard(self) -> Path:
