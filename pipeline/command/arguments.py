@@ -18,6 +18,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_prepare(subparsers)
     _add_train(subparsers)
     _add_evaluate(subparsers)
+    _add_decide(subparsers)
     _add_predict(subparsers)
     _add_explain(subparsers)
     _add_simulate(subparsers)
@@ -149,6 +150,16 @@ def _add_evaluate(subparsers: _Subparsers) -> None:
     evaluate.add_argument("--data", metavar="PATH", help=f"another prepared data set, or {_MOVED}")
     evaluate.add_argument("--split", default="test", choices=("train", "validation", "test", "all"))
     evaluate.set_defaults(call=verbs.run_evaluate)
+
+
+def _add_decide(subparsers: _Subparsers) -> None:
+    decide = subparsers.add_parser("decide", help="choose thresholds and calibration of the labels on validation rows")
+    decide.add_argument("run", help="run folder")
+    rules = "f1 (default), precision=P, recall=R or cardinality: what a label's threshold is chosen for"
+    decide.add_argument("--rule", default="f1", metavar="RULE", help=rules)
+    decide.add_argument("--calibration", default="platt", choices=("none", "temperature", "platt", "beta"))
+    decide.add_argument("--data", metavar="PATH", help=_MOVED)
+    decide.set_defaults(call=verbs.run_decide)
 
 
 def _add_predict(subparsers: _Subparsers) -> None:

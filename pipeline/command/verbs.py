@@ -111,6 +111,17 @@ def run_predict(options: argparse.Namespace) -> None:
     print(f"predictions: {predict(options.run, options.data, options.out)}")
 
 
+def run_decide(options: argparse.Namespace) -> None:
+    """Choose thresholds and a calibration, and print what they are worth."""
+    require_run(options.run)
+    with _loading():
+        from ..results.decisions import decide
+        from ..results.decisions.wording import describe
+
+    found = decide(options.run, rule=options.rule, calibration=options.calibration, data=options.data)
+    print(f"{describe(found)}\n\ndecisions: {Path(options.run) / 'decisions.json'}")
+
+
 def run_explain(options: argparse.Namespace) -> None:
     """Say why a row was or was not drawn."""
     require_run(options.run)

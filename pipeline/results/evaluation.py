@@ -1,24 +1,22 @@
 """``evaluate``: the metrics of a run on some rows."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 
-from ..common.cluster.session import ray_session
 from ..common.errors import DataError
-from ..common.stages import stage
 from ..common.storage.local_paths import local_path
 from ..data.manifest import SPLITS, Manifest
 from ..data.shards import read_labels, read_splits
 from ..data.support import support_of
+from ..runs.decisions import decisions_of
 from ..runs.own_data import own_data
 from ..runs.trained_run import TrainedRun, open_to_score
 from ..training.metrics import evaluate_predictions
-from .scoring import done_here, score, score_here, scoring
+from .decisions.quality import at_chosen_thresholds
+from .scoring import probabilities_of
 
 _log = logging.getLogger("d2ace")
 
@@ -28,7 +26,9 @@ Split = Literal["train", "validation", "test", "all"]
 def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
     """Return the metrics of a run's best weights; of a run that was stopped, of its best epoch until then.
 
-    Unknown labels count in no metric; the log then says what the metrics rest on.
+    Decisions are those of the run's threshold. Where thresholds were chosen (``decide``), F1 at these is there too, as
+    ``macro_f1@chosen`` and ``micro_f1@chosen``. Unknown labels count in no metric; the log then says what the metrics
+    rest on.
 
     Args:
         run: the run folder.
@@ -52,12 +52,12 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
         raise DataError(f"{manifest.folder}: none of these {len(wanted)} rows has a label, so nothing can be judged")
     if not labels.is_complete:
         _log.warning("%s: %s", manifest.folder, support_of(labels, wanted).sentence())
-    parts = []
-    for table in _scored(opened, manifest, wanted):
-        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
-        parts.append((table["id"].to_numpy(), flat.reshape(-1, labels.shape[1])))
-    ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return evaluate_predictions(probabilities, labels.dense(ids), opened.config.train.threshold)
+    ids, probabilities = probabilities_of(opened, manifest, wanted)
+    truth = labels.dense(ids)
+    metrics = evaluate_predictions(probabilities, truth, opened.config.train.threshold)
+    if decisions := decisions_of(opened):
+        metrics |= at_chosen_thresholds(probabilities > decisions.raw_thresholds, truth)
+    return metrics
 
 
 def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
@@ -67,12 +67,3 @@ def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
     if manifest.fingerprint() == run.data.fingerprint:
         return getattr(run.data.splits, split)
     return np.flatnonzero(read_splits(manifest) == SPLITS.index(split))
-
-
-def _scored(run: TrainedRun, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
-    if done_here(manifest):
-        with stage(f"scoring {len(wanted)} rows"):
-            yield from score_here(run, manifest, wanted)
-        return
-    with ray_session(run.config.run), scoring(len(wanted)):
-        yield from score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow")

@@ -14,13 +14,14 @@ import torch
 
 from ..common.cluster.quiet import without_lines
 from ..common.cluster.room import wait_for_room
-from ..common.cluster.session import data_context
+from ..common.cluster.session import data_context, ray_session
 from ..common.cluster.usage import free_and_held
 from ..common.stages import stage
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import image_names
 from ..data.shards import read_shard
+from ..runs.decisions import decisions_of
 from ..runs.trained_model import CHUNK_ROWS, TrainedModel
 from ..runs.trained_run import TrainedRun
 
@@ -51,6 +52,8 @@ class Scorer:
         threads: int | None = None,
     ) -> None:
         self._model = TrainedModel(run, threads=threads)
+        decisions = decisions_of(run)
+        self._thresholds = run.config.train.threshold if decisions is None else decisions.raw_thresholds
         self._manifest, self._chunk_rows, self._wanted = manifest, chunk_rows, wanted
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
@@ -73,8 +76,8 @@ class Scorer:
             yield self._table(predicted.ids, predicted.probabilities.cpu().numpy(), here)
 
     def _table(self, ids: np.ndarray, probabilities: np.ndarray, names: pa.Array | None) -> pa.Table:
-        """Return columns id, name (images only), probabilities and labels: the names of those above the threshold."""
-        rows, columns = np.nonzero(probabilities > self._model.run.config.train.threshold)
+        """Return columns id, name (images only), probabilities and labels: the names of those that are decided."""
+        rows, columns = np.nonzero(probabilities > self._thresholds)
         offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
         named = pa.array(self._model.run.data.labels, pa.string()).take(pa.array(columns))
         flat = pa.array(probabilities.ravel())
@@ -98,6 +101,29 @@ class _ScorerOnRay(Scorer):
 
         ids, run = None if wanted is None else ray.get(wanted), TrainedRun.open(folder, stopped=True)
         super().__init__(run, manifest, ids, chunk_rows, threads=None if torch.cuda.is_available() else 1)
+
+
+def probabilities_of(run: TrainedRun, manifest: Manifest, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of ``wanted`` rows, int64 (n,) ascending, and the network's probabilities, float32 (n, L).
+
+    Raises:
+        RunError: when the data's labels or input shape are not those the model was trained for.
+    """
+    parts = []
+    for table in _tables_of(run, manifest, wanted):
+        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
+        parts.append((table["id"].to_numpy(), flat.reshape(-1, len(run.data.labels))))
+    ids, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return ids, probabilities
+
+
+def _tables_of(run: TrainedRun, manifest: Manifest, wanted: np.ndarray) -> Iterator[pa.Table]:
+    if done_here(manifest):
+        with stage(f"scoring {len(wanted)} rows"):
+            yield from score_here(run, manifest, wanted)
+        return
+    with ray_session(run.config.run), scoring(len(wanted)):
+        yield from score(run, manifest, wanted).iter_batches(batch_size=None, batch_format="pyarrow")
 
 
 def done_here(manifest: Manifest) -> bool:

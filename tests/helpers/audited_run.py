@@ -21,7 +21,7 @@ EPOCHS, N_ROWS, LABELS = 6, 2800, ("cat", "<b>dog</b>", 'fox, "red"', "owl")
 POLICY = {"policy": "correct", "options": {"release": 3, "gate": 0.05}}
 
 
-def write_damaged(folder: Path, *, unknown: bool = False) -> tuple[Path, np.ndarray]:
+def write_damaged(folder: Path, *, unknown: bool = False, shard_rows: int = 256) -> tuple[Path, np.ndarray]:
     """Write a table of which 40 % of the positives are missing; return its folder and the truth, bool (N, L).
 
     With ``unknown`` they, and half of what is none, are unknown instead of 0.
@@ -35,7 +35,9 @@ def write_damaged(folder: Path, *, unknown: bool = False) -> tuple[Path, np.ndar
         labels[~given & (truth | (rng.random(truth.shape) < 0.5))] = np.nan
     split = np.where(np.arange(N_ROWS) % 7 == 0, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
     names = [f"f{j}" for j in range(6)]
-    with ShardWriter(folder, kind="dense", labels=LABELS, n_features=6, feature_names=names, shard_rows=256) as writer:
+    with ShardWriter(
+        folder, kind="dense", labels=LABELS, n_features=6, feature_names=names, shard_rows=shard_rows
+    ) as writer:
         writer.write(Rows(features, LabelMatrix.of(labels), split))
     return folder, truth
 

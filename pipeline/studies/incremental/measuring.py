@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
+from ...training.thresholds import best_thresholds
 from .labelled_rows import LabelledRows
-from .metrics import best_thresholds, relabelling_quality, seen_rows, task_metrics
+from .metrics import relabelling_quality, seen_rows, task_metrics
 from .task_model import TaskModel
 from .tasks import Tasks
 

@@ -83,29 +83,6 @@ def false_positive_rates(decided: np.ndarray, truth: np.ndarray) -> tuple[np.nda
         return wrong / negatives, float(np.divide(wrong.sum(), negatives.sum()))
 
 
-def best_thresholds(probabilities: np.ndarray, truth: np.ndarray, default: float = 0.5) -> np.ndarray:
-    """Return the threshold with the best F1 of each class on its known rows, float64 (C,); of equal ones the highest.
-
-    A threshold lies half-way between two neighbouring predictions. A class without a known positive has ``default``.
-    """
-    result = np.full(truth.shape[1], default)
-    for label in range(truth.shape[1]):
-        known = ~np.isnan(truth[:, label])
-        relevant = truth[known, label] >= 0.5
-        if relevant.any():
-            result[label] = _best_threshold(probabilities[known, label].astype(np.float64), relevant)
-    return result
-
-
-def _best_threshold(scores: np.ndarray, relevant: np.ndarray) -> float:
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(relevant[order])
-    lower = np.append(ranked[1:], 0.0)
-    f1 = np.where(ranked > lower, 2 * hits / (np.arange(1, len(ranked) + 1) + hits[-1]), 0.0)
-    best = int(np.argmax(f1))
-    return float((ranked[best] + lower[best]) / 2)
-
-
 def confusion(probabilities: np.ndarray, truth: np.ndarray, threshold: float = 0.5) -> np.ndarray:
     """Return which class a missed one is taken for, float64 (C, C) [own].
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix, Origin
+from ...training.thresholds import best_thresholds
 from .labelled_rows import LabelledRows
-from .metrics import best_thresholds
 from .relabelling import Rule, filled
 from .task_model import TaskModel
 from .tasks import Tasks

@@ -5,7 +5,6 @@ import pytest
 from sklearn import metrics as sk
 
 from d2ace.pipeline.studies.incremental.metrics import (
-    best_thresholds,
     confusion,
     false_positive_rates,
     forgetting,
@@ -14,6 +13,7 @@ from d2ace.pipeline.studies.incremental.metrics import (
     sequence_metrics,
     task_metrics,
 )
+from d2ace.pipeline.training.thresholds import best_thresholds
 from d2ace.selectors.common.label_matrix import Origin
 
 BLOCKS = (2, 2, 1)

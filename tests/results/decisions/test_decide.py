@@ -1,0 +1,64 @@
+"""``decide`` on a run: what is stored, who uses it, and what cannot be decided; without Ray."""
+
+import json
+
+import pytest
+from audited_run import N_ROWS, write_damaged
+from small_run import write_run
+
+from d2ace.pipeline import evaluate
+from d2ace.pipeline.cli import main
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import ConfigError, RunError
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.shards import read_labels
+from d2ace.pipeline.results.decisions import decide
+from d2ace.pipeline.results.scoring import probabilities_of
+from d2ace.pipeline.runs.decisions import read_decisions
+from d2ace.pipeline.runs.trained_run import TrainedRun
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A table some of whose labels are unknown, in one shard, so that this process scores it."""
+    folder, _ = write_damaged(tmp_path_factory.mktemp("decide") / "data", unknown=True, shard_rows=N_ROWS)
+    return folder
+
+
+@pytest.fixture
+def run(data, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    return write_run(tmp_path / "run", data, method="uniform")
+
+
+def test_both_f1s_are_printed_stored_and_those_of_evaluate(run, capsys):
+    assert main(["decide", str(run.path), "--calibration", "temperature"]) == 0
+    printed = capsys.readouterr().out
+    stored = json.loads(run.decisions.read_text())
+    assert stored["rule"] == "f1" and stored["calibration"] == "temperature" and stored["best_epoch"] == 4
+    found = evaluate(run.path)
+    quality = stored["quality"]["test"]
+    for name in ("macro_f1", "micro_f1"):
+        assert quality["before"][name] == pytest.approx(found[name], abs=1e-6)
+        assert quality["after"][name] == pytest.approx(found[f"{name}@chosen"], abs=1e-6)
+        assert f"{quality['after'][name]:.4f}" in printed and f"{quality['before'][name]:.4f}" in printed
+    assert quality["after"]["macro_f1"] > quality["before"]["macro_f1"]
+    assert "validation" in stored["quality"] and "cat" in printed
+
+
+def test_a_wanted_recall_is_reached_on_the_rows_that_chose_it(run):
+    decide(run.path, rule="recall=0.8")
+    opened = TrainedRun.open(run.path)
+    assert read_decisions(run.path).about["rule"] == "recall=0.8"
+    manifest = Manifest.load(Config.load(run.config).data.path)
+    ids, probabilities = probabilities_of(opened, manifest, opened.data.splits.validation)
+    truth = read_labels(manifest).dense(ids)
+    decided = probabilities > read_decisions(run.path).raw_thresholds
+    assert decided[truth >= 0.5].mean() > 0.7
+
+
+def test_what_cannot_be_decided_is_told(run, tmp_path):
+    with pytest.raises(ConfigError, match="no calibration is called 'plat'; did you mean 'platt'"):
+        decide(run.path, calibration="plat")
+    with pytest.raises(RunError, match="not a run folder"):
+        decide(tmp_path)
