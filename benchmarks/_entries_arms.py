@@ -3,10 +3,13 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _entries_mixup import MixedPrepared
+from scipy.stats import rankdata
 
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
@@ -20,9 +23,31 @@ from d2ace.pipeline.training.metrics import label_average_precision
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
-EPOCHS = {"mirflickr14": 12, "yeast": 20, "bibtex": 20, "Corel5k": 20, "digit-scenes": 20}
+EPOCHS = {"mirflickr14": 12, "yeast": 20, "bibtex": 20, "Corel5k": 20, "digit-scenes": 20, "ccp": 20}
 HIDDEN, DROPOUT = 256, 0.5
-BATCH = {"yeast": 128}  # 256 elsewhere
+BATCH = {"yeast": 128, "ccp": 128, "digit-scenes": 64}  # 256 elsewhere
+UNSCALED = ("bibtex", "Corel5k")  # 0 and 1 throughout
+NETWORK = {"digit-scenes": {"name": "small-cnn", "options": {"widths": [8, 16, 32, 32]}}}
+RULES = ("map", "auc")
+"""Which metric of the damaged validation rows chooses rate and epoch."""
+MLP = {"name": "mlp", "options": {"hidden": [HIDDEN], "dropout": DROPOUT}}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared.
+
+    Attributes:
+        selector: rows and entries.
+        loss: its name.
+        options: of the loss.
+        mixup: parameter of the Beta distribution that shares are drawn from; 0: nothing is mixed.
+    """
+
+    selector: Mapping[str, Any]
+    loss: str = "bce"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mixup: float = 0.0
 
 
 def policy(name: str, **options: Any) -> dict[str, Any]:
@@ -32,44 +57,47 @@ def policy(name: str, **options: Any) -> dict[str, Any]:
 
 UNIFORM = {"name": "uniform"}
 D2ACE = {"name": "d2ace", "options": {"warmup": 2, "draws": "systematic", "importance": 0.5, "neighbours": 0}}
-ARMS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
-    "complete": (UNIFORM, "bce", {}),
-    "bce": (UNIFORM, "bce", {}),
-    "correct": (policy("correct"), "bce", {}),
-    "hill": (UNIFORM, "hill", {}),
-    "reject": (policy("reject"), "bce", {}),
-    "asl": (UNIFORM, "asl", {"gamma_neg": 2.0, "gamma_pos": 0.0}),
-    "ll-r": (UNIFORM, "ll-r", {}),
-    "ll-ct": (UNIFORM, "ll-ct", {}),
-    "splc": (UNIFORM, "splc", {}),
-    "soft": (policy("soft"), "bce", {}),
-    "mixture": (policy("mixture"), "bce", {}),
-    "correct-wrong": (policy("correct", suspects="wrong"), "bce", {}),
-    "d2ace": (D2ACE, "bce", {}),
-    "d2ace-correct": ({**D2ACE, "entries": policy("correct")["entries"]}, "bce", {}),
+ARMS: dict[str, Arm] = {
+    "complete": Arm(UNIFORM),
+    "bce": Arm(UNIFORM),
+    "correct": Arm(policy("correct")),
+    "hill": Arm(UNIFORM, "hill"),
+    "correct-hill": Arm(policy("correct"), "hill"),
+    "reject": Arm(policy("reject")),
+    "asl": Arm(UNIFORM, "asl", {"gamma_neg": 2.0, "gamma_pos": 0.0}),
+    "ll-r": Arm(UNIFORM, "ll-r"),
+    "ll-ct": Arm(UNIFORM, "ll-ct"),
+    "splc": Arm(UNIFORM, "splc"),
+    "mixup": Arm(UNIFORM, mixup=0.4),
+    "soft": Arm(policy("soft")),
+    "mixture": Arm(policy("mixture")),
+    "correct-wrong": Arm(policy("correct", suspects="wrong")),
+    "d2ace": Arm(D2ACE),
+    "d2ace-correct": Arm({**D2ACE, "entries": policy("correct")["entries"]}),
+    "d2ace-hill": Arm(D2ACE, "hill"),
 }
-"""Rows and entries, loss, and options of the loss."""
+PARTNERS = {"d2ace": "bce", "d2ace-correct": "correct", "d2ace-hill": "hill"}
+"""Of each arm with rows of D2ACE, the one with uniform rows and all else alike."""
 
 
 def planned(arm: str, name: str, path: Path, rate: float, seed: int) -> StudyRun:
     """Return one run of an arm on a prepared data set."""
-    method, loss, options = ARMS[arm]
-    network = {"name": "mlp", "options": {"hidden": [HIDDEN], "dropout": DROPOUT}}
+    network = NETWORK.get(name, MLP)
     study = Study.make(
         {
             "name": "entries",
             "data": {path.name: {"path": str(path)}},
             "networks": {f"{rate:g}": {**network, "config": {"optimizer": {"lr": rate}}}},
-            "methods": {arm: method},
+            "methods": {arm: ARMS[arm].selector},
             "reference": arm,
             "folds": None,
             "seeds": [seed],
             "config": {
-                "data": {"scale": "none" if name in ("bibtex", "Corel5k") else "standard"},
+                "data": {"scale": "none" if name in UNSCALED else "standard"},
                 "optimizer": {"name": "adamw", "weight_decay": 0.01, "schedule": "onecycle"},
                 "train": {
                     "epochs": EPOCHS[name], "batch_size": BATCH.get(name, 256),
-                    "loss": loss, "loss_options": options, "monitor": "map",
+                    "loss": ARMS[arm].loss, "loss_options": ARMS[arm].options, "monitor": "map",
                 },
             },
         }
@@ -90,17 +118,22 @@ class Kept:
         self._runs: dict[str, dict[str, Any]] = {run["key"]: run for run in map(json.loads, lines)}
 
     def __contains__(self, run: StudyRun) -> bool:
-        return run.key in self._runs
+        return _key(run) in self._runs
 
     def get(self, run: StudyRun, truth: Path, *, commit: str) -> dict[str, Any]:
         """Return what a run gave, trained now if it was not before."""
         if run not in self:
-            line = {"key": run.key, "commit": commit, **trained(run, truth)}
+            line = {"key": _key(run), "commit": commit, **trained(run, truth)}
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
-            self._runs[run.key] = line
-        return self._runs[run.key]
+            self._runs[_key(run)] = line
+        return self._runs[_key(run)]
+
+
+def _key(run: StudyRun) -> str:
+    """Return what decides a run's numbers; the study's own key knows nothing of mixup."""
+    return run.key + ("-mixup" if ARMS[run.method].mixup else "")
 
 
 def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
@@ -110,27 +143,51 @@ def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
         run: what to train.
         truth: folder of the same data with its labels as they were.
     """
-    started, curves = time.process_time(), {"validation": [], "test": [], "settled": []}
+    started, curves = time.process_time(), {"map": [], "auc": [], "settled": []}
+    tested: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     with torch_threads(1):
-        prepared = load_prepared(run.config.data.path, run.fingerprint)
-        local = LocalRun(run.config, prepared)
+        prepared, alpha = load_prepared(run.config.data.path, run.fingerprint), ARMS[run.method].mixup
+        if alpha:
+            prepared = MixedPrepared(prepared.rows, prepared.labels, alpha, run.config.run.seed)
+        local, last = LocalRun(run.config, prepared), run.config.train.epochs - 1
         for epoch in range(run.config.train.epochs):
             local.epoch(epoch)
-            for split in ("validation", "test"):
-                precision = label_average_precision(*local.predict(split))
-                curves[split].append(round(float(np.nanmean(precision)), 6))
+            held_out = local.predict("validation")
+            curves["map"].append(_mean_precision(*held_out))
+            curves["auc"].append(_macro_auc(*held_out))
             curves["settled"].append(settled(local.training, epoch))
+            if epoch in (last, *(best_epoch(curves, rule) for rule in RULES)):
+                tested[epoch] = local.predict("test")
+    test = {rule: _mean_precision(*tested[best_epoch(curves, rule)]) for rule in RULES}
     line = {
         "data": run.data, "arm": run.method, "rate": float(run.network), "seed": run.seed, **curves,
-        "cpu_s": round(time.process_time() - started, 2),
+        "test": {**test, "last": _mean_precision(*tested[last])}, "cpu_s": round(time.process_time() - started, 2),
     }  # fmt: skip
     return line if run.config.selector.entries is None else {**line, **judged(local, prepared.labels, truth)}
 
 
-def best_epoch(line: Mapping[str, Any]) -> int:
-    """Return the epoch that the validation rows choose, among those with all flags of a policy if there are any."""
-    flags = np.array(line.get("settled", [1] * len(line["validation"])), int)
-    return int(np.argmax(np.where(flags == flags.max(), line["validation"], -1.0)))
+def _mean_precision(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    return round(float(np.nanmean(label_average_precision(probabilities, labels))), 6)
+
+
+def _macro_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean area under the ROC curve over labels with both classes: the share of pairs in order."""
+    positive = labels > 0
+    count, rows = positive.sum(axis=0), len(labels)
+    below = np.where(positive, rankdata(probabilities, axis=0), 0.0).sum(axis=0) - count * (count + 1) / 2
+    both = (count > 0) & (count < rows)
+    return round(float((below[both] / (count * (rows - count))[both]).mean()), 6)
+
+
+def best_epoch(line: Mapping[str, Any], rule: str) -> int:
+    """Return the epoch that the validation rows choose, among those with all flags of a policy if there are any.
+
+    Args:
+        line: a run.
+        rule: "map" or "auc", which metric of theirs chooses.
+    """
+    flags = np.array(line["settled"], int)
+    return int(np.argmax(np.where(flags == flags.max(), line[rule], -1.0)))
 
 
 def judged(local: LocalRun, labels: LabelMatrix, truth: Path) -> dict[str, Any]:

@@ -8,20 +8,27 @@ from pathlib import Path
 import numpy as np
 from _common import ROOT
 
+from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
-from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
+from d2ace.pipeline.data.rows import Features, Rows
+from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.common.randomness import generator
 
 DATA = ROOT.parent / "shared" / "data"
-SETS = {
+FEATURES = ROOT / "benchmarks" / "results" / "entries" / "full" / "ccp.npz"
+"""Written by ``_entries_features.py``: pooled features of the photographs of ccp, outside git."""
+SETS: dict[str, Path | None] = {
     "mirflickr14": DATA / "mirflickr14" / "efficientnet-lite0.npz",
     "yeast": DATA / "mulan" / "yeast",
     "bibtex": DATA / "mulan" / "bibtex",
     "Corel5k": DATA / "mulan" / "Corel5k",
+    "ccp": FEATURES,
+    "digit-scenes": None,
 }
+"""What ``prepare`` reads; digit-scenes are made."""
 DAMAGES = (
     "clean", "single", "missing30", "missing50", "missing70", "missing-rare", "wrong10", "wrong20", "wrong40", "both",
 )  # fmt: skip
@@ -47,14 +54,23 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
         split[ids] = SPLITS.index(part)
     seen = split != SPLITS.index("test")
     labels[seen] = spoilt(labels[seen], damage, seed)
-    facts = {"labels": whole.labels, "n_features": whole.n_features, "source": f"{name}, {damage}"}
-    with ShardWriter(out, kind="dense", **facts) as writer:
-        writer.write(Rows(read_features(whole, np.arange(whole.rows)), LabelMatrix.of(labels), split))
+    facts = {"labels": whole.labels, "n_features": whole.n_features, "image": whole.image}
+    kind = "image" if whole.kind == "image" else "dense"
+    with ShardWriter(out, kind=kind, source=f"{name}, {damage}", **facts) as writer:
+        writer.write(Rows(_inputs(whole), LabelMatrix.of(labels), split))
     return out
+
+
+def _inputs(whole: Manifest) -> Features:
+    """Return the features of all rows, or their encoded images."""
+    rows = ShardRows(whole).open().gather(np.arange(whole.rows))
+    return rows.features if rows.images is None else [bytes(image) for image in rows.images]
 
 
 def _whole(name: str, folder: Path) -> Manifest:
     out = folder / name
+    if not out.is_dir() and SETS[name] is None:
+        return digit_scenes.build(out, rows=2000, label_noise=0.0)
     if not out.is_dir():
         prepare(SETS[name], out, min_positives=20)
     return Manifest.load(out)

@@ -8,14 +8,15 @@ folds, as its manual asks for, three runs. (Its scores of the audited run's own 
 Given is the precision of the shortest list that holds half of the errors, and the average precision; and, of the
 audit, what its chances add up to against the errors that are there.
 
-Needs the real data beside the project, and cleanlab, which is no dependency (2.9.0 is under the Apache licence, what
-came before it mostly under the AGPL): pip install it.
+Needs the real data beside the project. cleanlab is no dependency (2.9.0 is under the Apache licence, what came before
+it mostly under the AGPL): pip install it; where it is not installed its arm is left out.
 
 Run: python benchmarks/audit.py [--data mirflickr14,yeast] [--damage single,missing50,wrong20] [--seeds 5]
 """
 
 import argparse
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from d2ace.pipeline.runs.trained_model import TrainedModel  # noqa: E402
 from d2ace.pipeline.runs.trained_run import TrainedRun  # noqa: E402
 from d2ace.pipeline.training.driver import fit  # noqa: E402
 
+ARMS = ("audit", "audit by chance", "cleanlab")
 FOLDS, RATE = 3, 3e-3
 """The rate that damaged validation rows choose for most arms of ``entries.py``; the network is that of it, too."""
 
@@ -51,17 +53,16 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.is_dir():
         left_out(f"the real data is not here: {DATA}")
-    try:
-        import cleanlab  # noqa: F401
-    except ImportError:
-        left_out("cleanlab is not installed")
+    rival = find_spec("cleanlab") is not None
+    if not rival:
+        print("cleanlab is not installed: without it")
     results: dict[str, Any] = {}
     for name in options.data.split(","):
         for damage in options.damage.split(","):
             with tempfile.TemporaryDirectory() as folder:
-                lines = [measure(name, damage, seed, Path(folder)) for seed in range(options.seeds)]
+                lines = [measure(name, damage, seed, Path(folder), rival) for seed in range(options.seeds)]
             results[f"{name}, {damage}"] = lines
-            for arm in ("audit", "audit by chance", "cleanlab"):
+            for arm in ARMS if rival else ARMS[:-1]:
                 at_half, mean = ([line[arm][key] for line in lines] for key in ("precision", "average_precision"))
                 print(f"{name:12} {damage:10} {arm:20} {_told(at_half)}   {_told(mean)}", flush=True)
             record("audit", {"folds": FOLDS, "rate": RATE, "seeds": options.seeds, **results})
@@ -71,8 +72,8 @@ def _told(values: list[float]) -> str:
     return f"{np.mean(values):.3f} ({min(values):.3f} .. {max(values):.3f})"
 
 
-def measure(name: str, damage: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Return what each arm finds with one seed."""
+def measure(name: str, damage: str, seed: int, folder: Path, rival: bool) -> dict[str, Any]:
+    """Return what each arm finds with one seed, cleanlab where ``rival``."""
     manifest = Manifest.load(damaged(name, damage, seed, folder / "data"))
     kind = "wrong" if damage.startswith("wrong") else "missing"
     known = SelectionOfRun(
@@ -87,11 +88,9 @@ def measure(name: str, damage: str, seed: int, folder: Path) -> dict[str, Any]:
     rank[found.positions, found.labels] = -np.arange(len(found))
     chances[found.positions, found.labels] = np.nan_to_num(found.chances) - 1e-9 * np.arange(len(found))
     suspects = given if kind == "wrong" else ~given
-    arms = {
-        "audit": rank,
-        "audit by chance": chances,
-        "cleanlab": scores(given, out_of_sample(name, manifest, ids, folder, seed)),
-    }
+    arms = dict(zip(ARMS[:-1], (rank, chances), strict=True))
+    if rival:
+        arms[ARMS[-1]] = scores(given, out_of_sample(name, manifest, ids, folder, seed))
     line = {arm: quality(values[suspects], errors[suspects]) for arm, values in arms.items()}
     expected = float(np.nansum(found.expected))
     return {**line, "errors": int(errors.sum()), "suspects": int(suspects.sum()), "expected": round(expected, 1)}

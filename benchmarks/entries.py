@@ -1,9 +1,10 @@
 """Do entry policies win back what missing and wrong labels cost? Against published losses, at equal steps.
 
-For each data set, damage and arm the learning rate is the one of four whose validation mAP is best on seed 0; the
-validation rows are damaged like the training rows. Then every seed is trained at that rate. Test rows are complete;
-tested is the epoch that the damaged validation rows choose, and the last one. ``complete`` trains on labels without
-damage and bounds what can be reached; ``bce`` takes what is missing for 0.
+For each data set, damage and arm the learning rate is the one of four that is best on the validation rows of seed 0,
+which are damaged like the training rows: by their mAP, or by their macro-AUC (``rule``). Then every seed is trained at
+that rate. Test rows are complete; tested are the epoch that the same metric of the damaged validation rows chooses, and
+the last one. ``complete`` trains on labels without damage and bounds what can be reached; ``bce`` takes what is missing
+for 0. Arms with rows of D2ACE are also trained at the rate of the arm that has uniform rows and all else alike.
 
 Runs are trained one after the other in this process, on one core. Every one goes to ``results/entries/full/``, outside
 git, and is not trained again; a stopped study goes on. What ``ENTRIES.md`` shows is kept in ``results/entries.json``:
@@ -16,6 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from _common import ROOT, commit, left_out, machine, one_thread
@@ -23,13 +25,14 @@ from _common import ROOT, commit, left_out, machine, one_thread
 one_thread()
 
 import pandas as pd  # noqa: E402
-from _entries_arms import ARMS, RATES, Kept, best_epoch, planned  # noqa: E402
+from _entries_arms import ARMS, PARTNERS, RATES, RULES, Kept, best_epoch, planned  # noqa: E402
 from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
 from _entries_page import page  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "entries.json"
 PAGE = ROOT / "benchmarks" / "ENTRIES.md"
 FULL = KEPT.parent / "entries" / "full"
+KEY = ["data", "damage", "arm", "rule", "seed"]
 
 
 class OutOfTimeError(Exception):
@@ -61,45 +64,52 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after that time")
     parser.add_argument("--data", default=",".join(SETS), help="comma-separated")
     parser.add_argument("--damage", default=",".join(DAMAGES), help="comma-separated")
-    parser.add_argument("--arms", default=",".join(ARMS), help="comma-separated")
+    parser.add_argument("--arms", dest="arm", default=",".join(ARMS), help="comma-separated")
+    parser.add_argument("--rules", dest="rule", default=",".join(RULES), help="what chooses rate and epoch")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     if not DATA.is_dir():
         left_out(f"the real data is not here: {DATA}")
     trainer = Trainer(options.minutes)
     try:
-        for name in options.data.split(","):
-            for damage in options.damage.split(","):
-                for arm in options.arms.split(","):
-                    if not (arm == "complete" and damage == "clean"):
-                        keep(list(results(trainer, name, damage, arm, options.seeds)))
+        for name, damage, arm, rule in product(*(getattr(options, key).split(",") for key in KEY[:4])):
+            if not (arm == "complete" and damage == "clean"):
+                keep(list(results(trainer, name, damage, arm, rule, options.seeds)))
     except OutOfTimeError:
         print("out of time")
     kept = json.loads(KEPT.read_text())
     PAGE.write_text(page(pd.DataFrame(kept["runs"]), kept["machine"]))
 
 
-def results(trainer: Trainer, name: str, damage: str, arm: str, seeds: int) -> Iterator[dict[str, Any]]:
-    """Yield a line for every seed of one arm, with the rate that validation chose."""
-    searched = {rate: trainer.run(arm, name, damage, rate, 0) for rate in RATES}
-    rate = max(RATES, key=lambda rate: searched[rate]["validation"][best_epoch(searched[rate])])
+def results(trainer: Trainer, name: str, damage: str, arm: str, rule: str, seeds: int) -> Iterator[dict[str, Any]]:
+    """Yield a line for every seed of one arm, with the rate that the validation rows choose by ``rule``."""
+    rate = chosen_rate(trainer, arm, name, damage, rule)
+    partner = PARTNERS.get(arm)
+    equal = chosen_rate(trainer, partner, name, damage, rule) if partner else None
     for seed in range(seeds):
         run = trainer.run(arm, name, damage, rate, seed)
         flags = {key: run[key] for key in run if key.startswith("entries_") or key in ("precision", "recall")}
-        curve = run["test"]
-        place = {"data": name, "damage": damage, "arm": arm, "seed": seed, "rate": rate, "commit": run["commit"]}
-        yield {**place, "chosen": curve[best_epoch(run)], "last": curve[-1], **flags}
+        place = {"data": name, "damage": damage, "arm": arm, "rule": rule, "seed": seed, "rate": rate}
+        line = {**place, "commit": run["commit"], "chosen": run["test"][rule], "last": run["test"]["last"], **flags}
+        if equal is not None:
+            line["at_equal_rate"] = trainer.run(arm, name, damage, equal, seed)["test"][rule]
+        yield line
+
+
+def chosen_rate(trainer: Trainer, arm: str, name: str, damage: str, rule: str) -> float:
+    """Return the rate that the validation rows of seed 0 choose."""
+    searched = {rate: trainer.run(arm, name, damage, rate, 0) for rate in RATES}
+    return max(RATES, key=lambda rate: searched[rate][rule][best_epoch(searched[rate], rule)])
 
 
 def keep(new: list[dict[str, Any]]) -> None:
     """Merge the results of an arm into what is kept."""
     runs = pd.DataFrame(json.loads(KEPT.read_text())["runs"] if KEPT.exists() else [])
-    key = ["data", "damage", "arm", "seed"]
-    runs = pd.concat([runs, pd.DataFrame(new)]).drop_duplicates(key, keep="last").sort_values(key)
+    runs = pd.concat([runs, pd.DataFrame(new)]).drop_duplicates(KEY, keep="last").sort_values(KEY)
     lines = [run.dropna().to_dict() for _, run in runs.iterrows()]
     KEPT.write_text(json.dumps({"machine": machine(), "rates": RATES, "runs": lines}, indent=1) + "\n")
     means = pd.DataFrame(new)
-    print(*means.loc[0, ["data", "damage", "arm", "rate"]], f"chosen {means['chosen'].mean():.4f}", end=" ")
+    print(*means.loc[0, [*KEY[:4], "rate"]], f"chosen {means['chosen'].mean():.4f}", end=" ")
     print(f"last {means['last'].mean():.4f}", flush=True)
 
 
