@@ -12,7 +12,7 @@ Run: python benchmarks/incremental.py [--minutes M] [--seeds N] [--only main|sen
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,10 @@ DATA: dict[str, dict[str, Any]] = {
 CALIBRATED = {"relabelling": {"threshold": "calibrated"}}
 APART = {"memory": {"recognised": False}}
 D2ACE = {"config": {"selector": {"name": "d2ace", "options": {"warmup": 2}}}}
+_CHAIN, _RIVALS = ("fine-tune", "er", "kd", "akd"), ("der++", "pod-flat")
 METHODS: dict[str, dict[str, Any]] = {
-    **{name: {"method": {"name": name}} for name in ("fine-tune", "er", "kd", "akd", "rebll", "joint")},
-    **{f"{name}-apart": {"method": {"name": name}, **APART} for name in ("er", "kd", "akd", "rebll")},
+    **{name: {"method": {"name": name}} for name in (*_CHAIN, "rebll", "joint", *_RIVALS)},
+    **{f"{name}-apart": {"method": {"name": name}, **APART} for name in (*_CHAIN[1:], "rebll", *_RIVALS)},
     "rebll-apart-soft": {"method": {"name": "rebll"}, **APART, "relabelling": {"labels": "soft"}},
     "rebll-apart-calibrated": {"method": {"name": "rebll"}, **APART, **CALIBRATED},
     "rebll-apart-calibrated-d2ace": {"method": {"name": "rebll"}, **APART, **CALIBRATED, **D2ACE},
@@ -129,7 +130,7 @@ def main() -> None:
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
-        data = {name: path for name, path in prepared(Path(folder)).items() if options.data in (None, name)}
+        data = prepared(Path(folder), [options.data] if options.data else list(DATA))
         chosen = {name: METHODS[name] for name in options.methods or METHODS}
         for kind, study in studies(data, chosen, options.seeds, options.only):
             if options.protocol in (None, *(m.sequence.protocol for m in study.members())):
@@ -140,16 +141,18 @@ def main() -> None:
         print(line)
 
 
-def prepared(folder: Path) -> dict[str, Path]:
-    """Write the data sets and return their folders."""
-    found = {"digit-scenes": folder / "digit-scenes"}
-    digit_scenes.build(found["digit-scenes"], rows=2000, label_noise=0.0)
-    for name, source in SOURCES.items():
-        if not BESIDE.is_dir():
-            print(f"left out: {name} is not here: {source}")
+def prepared(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Write some of the data sets and return their folders."""
+    found = {}
+    for name in names:
+        if name in SOURCES and not BESIDE.is_dir():
+            print(f"left out: {name} is not here: {SOURCES[name]}")
             continue
-        prepare(source, folder / name)
         found[name] = folder / name
+        if name in SOURCES:
+            prepare(SOURCES[name], folder / name)
+        else:
+            digit_scenes.build(folder / name, rows=2000, label_noise=0.0)
     return found
 
 
