@@ -163,10 +163,20 @@ def _add_decide(subparsers: _Subparsers) -> None:
 
 
 def _add_predict(subparsers: _Subparsers) -> None:
-    predict = subparsers.add_parser("predict", help="write probabilities and labels of all rows as Parquet")
-    predict.add_argument("run", help="run folder")
-    predict.add_argument("data", help="prepared data set")
-    predict.add_argument("out", help="folder to write")
+    predict = subparsers.add_parser("predict", help="write probabilities and labels of new rows, or of prepared ones")
+    add = predict.add_argument
+    add("run", help="run folder")
+    add("source", help="folder or bucket of images, a table or a folder of tables, or a prepared data set")
+    add("out", help="folder to write Parquet files into, or the name of one .parquet or .csv file")
+    add("--top", type=int, default=5, metavar="K", help="name the K most probable labels of each row; default 5")
+    add("--threshold", type=float, metavar="P", help="for all labels; default: what decide chose, or train.threshold")
+    page = "an HTML page with the first N images (1000), to look through"
+    add("--page", type=int, nargs="?", default=0, const=1000, metavar="N", help=page)
+    add("--id-column", metavar="COLUMN", help="of a CSV, TSV or Parquet file: names its rows")
+    add("--split-column", metavar="COLUMN", help="there: says train, validation or test")
+    add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
+    add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")
+    add("--encoding", help="of text files; default utf-8")
     predict.set_defaults(call=verbs.run_predict)
 
 

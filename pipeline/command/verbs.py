@@ -106,9 +106,16 @@ def run_predict(options: argparse.Namespace) -> None:
     """Write predictions."""
     require_run(options.run)
     with _loading():
-        from ..results.prediction import predict
+        from ..results.prediction import TableOptions, predict
+        from ..results.prediction.output import Output
 
-    print(f"predictions: {predict(options.run, options.data, options.out)}")
+    given = {name: getattr(options, name) for name in ("id_column", "split_column", "delimiter", "decimal", "encoding")}
+    tables = TableOptions(**{name: value for name, value in given.items() if value is not None})
+    bounds = {"top": options.top, "threshold": options.threshold, "page": options.page}
+    out = predict(options.run, options.source, options.out, tables=tables, **bounds)
+    print(f"predictions: {out}")
+    if options.page:
+        print(f"page: {Output(out).page / 'index.html'}")
 
 
 def run_decide(options: argparse.Namespace) -> None:

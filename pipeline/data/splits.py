@@ -29,6 +29,13 @@ class Splits:
     validation: np.ndarray
     test: np.ndarray
 
+    def codes(self, rows: int) -> np.ndarray:
+        """Return the split of each of all N rows, int8 (N,), indices into ``SPLITS``."""
+        codes = np.zeros(rows, np.int8)
+        for name in ("train", "validation", "test"):
+            codes[getattr(self, name)] = SPLITS.index(name)
+        return codes
+
 
 def make_splits(
     labels: csr_array,

@@ -149,6 +149,14 @@ class ImageTransform:
             self._finished(pixels[piece], numbers.rows(piece), result[piece])
         return result
 
+    def decoded(self, encoded: Encoded) -> np.ndarray:
+        """Return one image as evaluation sees it, uint8 (C, H, W), upright.
+
+        Raises:
+            ImageError: when it cannot be decoded, or has another size where none is set.
+        """
+        return self._one(encoded, None)
+
     def _one(self, encoded: Encoded, numbers: np.ndarray | None) -> np.ndarray:
         """Return one image, uint8 (C, H, W)."""
         settings = self._settings

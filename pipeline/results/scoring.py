@@ -1,4 +1,4 @@
-"""A trained run applied to prepared data: what ``evaluate`` and ``predict`` share.
+"""A trained run applied to rows of prepared data that somebody judges: what ``evaluate`` and ``decide`` share.
 
 Data of one shard is one task anyway, so this process does it and no Ray is started; more goes through Ray Data.
 """
@@ -19,9 +19,7 @@ from ..common.cluster.usage import free_and_held
 from ..common.stages import stage
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
-from ..data.packed_index import image_names
 from ..data.shards import read_shard
-from ..runs.decisions import decisions_of
 from ..runs.trained_model import CHUNK_ROWS, TrainedModel
 from ..runs.trained_run import TrainedRun
 
@@ -33,7 +31,7 @@ _ABOUT_RESTARTS = "has constructor arguments in the object store and max_restart
 
 
 class Scorer:
-    """Numbers of shards in, ids with probabilities and labels out; one shard in memory at a time.
+    """Numbers of shards in, ids with probabilities out; one shard in memory at a time.
 
     Args:
         run: the run.
@@ -52,13 +50,11 @@ class Scorer:
         threads: int | None = None,
     ) -> None:
         self._model = TrainedModel(run, threads=threads)
-        decisions = decisions_of(run)
-        self._thresholds = run.config.train.threshold if decisions is None else decisions.raw_thresholds
         self._manifest, self._chunk_rows, self._wanted = manifest, chunk_rows, wanted
 
     def __call__(self, numbers: dict[str, np.ndarray]) -> Iterator[pa.Table]:
         """Yield the tables of some shards, an empty one first: shards may hold no row that is wanted."""
-        yield self._table(np.zeros(0, np.int64), np.zeros((0, len(self._model.run.data.labels)), np.float32), None)
+        yield _table(np.zeros(0, np.int64), np.zeros((0, len(self._model.run.data.labels)), np.float32))
         for number in numbers["id"].tolist():
             yield from self._scored(number)
 
@@ -70,27 +66,15 @@ class Scorer:
         if not len(ids):
             return
         reader = BlockReader([read_shard(self._manifest, number)], self._manifest)
-        names = image_names(self._manifest, number)
         for predicted in self._model.predict(reader, ids, self._chunk_rows):
-            here = None if names is None else names.take(predicted.ids - first)
-            yield self._table(predicted.ids, predicted.probabilities.cpu().numpy(), here)
+            yield _table(predicted.ids, predicted.probabilities.cpu().numpy())
 
-    def _table(self, ids: np.ndarray, probabilities: np.ndarray, names: pa.Array | None) -> pa.Table:
-        """Return columns id, name (images only), probabilities and labels: the names of those that are decided."""
-        rows, columns = np.nonzero(probabilities > self._thresholds)
-        offsets = np.searchsorted(rows, np.arange(len(ids) + 1)).astype(np.int32)
-        named = pa.array(self._model.run.data.labels, pa.string()).take(pa.array(columns))
-        flat = pa.array(probabilities.ravel())
-        table = pa.table(
-            {
-                "id": pa.array(ids),
-                "probabilities": pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1]),
-                "labels": pa.ListArray.from_arrays(pa.array(offsets), named),
-            }
-        )
-        if self._manifest.kind != "image":
-            return table
-        return table.add_column(1, "name", pa.nulls(len(ids), pa.string()) if names is None else names)
+
+def _table(ids: np.ndarray, probabilities: np.ndarray) -> pa.Table:
+    """Return columns id, int64 (n,), and probabilities, float32[L]."""
+    flat = pa.array(probabilities.ravel())
+    lists = pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1])
+    return pa.table({"id": pa.array(ids), "probabilities": lists})
 
 
 class _ScorerOnRay(Scorer):
@@ -132,7 +116,7 @@ def done_here(manifest: Manifest) -> bool:
 
 
 def score_here(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None) -> Iterator[pa.Table]:
-    """Yield tables of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
+    """Yield tables of (id, probabilities), in id order, for ``wanted`` ids or all rows.
 
     Raises:
         RunError: when the data's labels or input shape are not those the model was trained for.
@@ -153,7 +137,7 @@ def scoring(rows: int) -> Iterator[None]:
 
 
 def score(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None, rows: int = CHUNK_ROWS) -> Any:
-    """Return a Ray Data set of (id, name, probabilities, labels), in id order, for ``wanted`` ids or all rows.
+    """Return a Ray Data set of (id, probabilities), in id order, for ``wanted`` ids or all rows.
 
     Raises:
         RunError: when the data's labels or input shape are not those the model was trained for.

@@ -31,6 +31,8 @@ class RunData:
         fingerprint: of the prepared data's manifest.
         splits: row ids of training, validation and test.
         context: what the model was built for.
+        feature_names: of the columns that the scaler and the network take, in order; None where the data had none, for
+            images, and of runs of older versions.
     """
 
     scaler: Scaler
@@ -38,6 +40,7 @@ class RunData:
     fingerprint: str
     splits: Splits
     context: ModelContext
+    feature_names: tuple[str, ...] | None = None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return how many batches of ``batch_size`` the training rows make, the last one maybe smaller."""
@@ -84,7 +87,8 @@ def make_run_data(
     if scaler is None:
         scaler = _scaler(config, rows, splits.train if scaler_rows is None else scaler_rows)
     context = _context(shape, labels.take(splits.train))
-    return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context)
+    names = manifest.feature_names
+    return RunData(scaler, tuple(manifest.labels), manifest.fingerprint(), splits, context, names)
 
 
 def _scaler(config: Config, rows: AllRows, ids: np.ndarray) -> Scaler:

@@ -158,6 +158,7 @@ class RunFolder:
             "labels": list(data.labels),
             "fingerprint": data.fingerprint,
             "context": context,
+            "feature_names": data.feature_names,
         }
         write_json(self._data, about)
 
@@ -177,6 +178,7 @@ class RunFolder:
             about["fingerprint"],
             splits,
             ModelContext(**context, cooccurrence=together),
+            None if (names := about.get("feature_names")) is None else tuple(names),
         )
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-_VOID = {"meta", "img"}
+_VOID = {"meta", "img", "input"}
 
 
 class Page(HTMLParser):

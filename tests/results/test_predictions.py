@@ -13,7 +13,8 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import DataError, RunError
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.from_tables.prepare import prepare
-from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.manifest import SPLITS, Manifest
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.results.scoring import Scorer, done_here
 from d2ace.pipeline.runs.checkpoints import Checkpoint, CheckpointStore
 from d2ace.pipeline.runs.run_folder import RunFolder
@@ -34,11 +35,18 @@ def test_predictions_of_images_bear_the_names_of_their_files_and_labels(tmp_path
     files = pa.array([f"{number}.png" for number in range(index.num_rows)])
     pq.write_table(index.set_column(index.column_names.index("name"), "name", files), path)
     run = write_run(tmp_path / "run", tmp_path / "scenes", method="uniform")
-    rows = scored(run, manifest)
+    rows = pq.read_table(predict(run.path, tmp_path / "scenes", tmp_path / "out")).to_pandas()
     assert rows["name"].tolist() == [f"{row}.png" for row in range(index.num_rows)]
     for probabilities, labels in zip(rows["probabilities"], rows["labels"], strict=True):
         assert list(labels) == [manifest.labels[label] for label in np.flatnonzero(probabilities > 0.5)]
     assert rows["labels"].map(len).sum() > 0
+    splits = TrainedRun.open(run.path).data.splits.codes(index.num_rows)
+    assert rows["split"].tolist() == [SPLITS[code] for code in splits]
+    truth = read_labels(manifest).dense()
+    for row in rows.itertuples():
+        assert list(row.truth) == [manifest.labels[label] for label in np.flatnonzero(truth[row.id])]
+        assert list(row.top) == [manifest.labels[label] for label in np.argsort(-row.probabilities, kind="stable")[:5]]
+    assert np.array_equal(rows[list(manifest.labels)].to_numpy(), np.stack(rows["probabilities"]))
 
 
 def test_a_stopped_run_predicts_with_its_best_epoch_so_far_and_says_so(table, tmp_path, caplog):

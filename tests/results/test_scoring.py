@@ -1,7 +1,6 @@
 """Evaluate and predict: the same numbers as training reported, every row once, clear refusals."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +12,6 @@ from d2ace.pipeline.common.errors import DataError, RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter, read_labels
-from d2ace.pipeline.results import prediction
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import RunResult
 from d2ace.pipeline.training.metrics import evaluate_predictions
@@ -50,9 +48,8 @@ def test_evaluate_repeats_the_test_metrics_of_training_on_other_splits_and_data_
     assert evaluate(finished.folder, table, split="test") == pytest.approx(metrics, abs=1e-6)
 
 
-def test_predict_writes_every_row_once(finished, table, tmp_path, monkeypatch):
-    """Several actors score, as with more rows."""
-    monkeypatch.setattr(prediction, "score", partial(prediction.score, rows=100))
+def test_predict_writes_every_row_once(finished, table, tmp_path):
+    """Several workers predict, a shard at a time."""
     out = predict(finished.folder, table, tmp_path / "out")
     rows = pq.read_table(out).to_pandas().sort_values("id")
     about = json.loads((out / "_labels.json").read_text())

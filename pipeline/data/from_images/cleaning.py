@@ -21,6 +21,7 @@ from ..image_files import MOST_TEXT_BYTES, open_image
 
 Odd = Literal["convert", "bad"]
 _KEPT = ("JPEG", "PNG")
+_JPEG = b"\xff\xd8\xff"
 _EXIF_ORIENTATION = 0x0112
 _DECODABLE = 178_956_970
 """More pixels than this Pillow decodes for nobody who has not told it to, so training does not either."""
@@ -98,6 +99,20 @@ def clean(content: bytes | None, rules: Cleaning) -> Clean:
             if "MAX_TEXT" in str(error):
                 raise BadImageError(f"a text or colour profile of more than {MOST_TEXT_BYTES >> 20} MiB") from None
             raise BadImageError(f"damaged or truncated: {error or type(error).__name__}") from None
+
+
+def plain(content: bytes, rules: Cleaning) -> bytes:
+    """Return the bytes that ``clean`` would store, for one who decodes them; of plain images only the header is read.
+
+    Raises:
+        BadImageError: with the reason.
+    """
+    if content[:3] == _JPEG:
+        return content
+    with suppress(Exception), open_image(content) as image:
+        if not _oddity(image) and image.width * image.height <= rules.max_pixels:
+            return content
+    return clean(content, rules).encoded
 
 
 def _clean(content: bytes, image: Image.Image, rules: Cleaning) -> Clean:

@@ -1,6 +1,5 @@
-"""The visible folder beside the target that collects finished pieces, and outlives a kill."""
+"""The folder of finished pieces of a preparation, and what becomes of it at the end."""
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -8,15 +7,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from ...common.errors import DataError
 from ...common.storage.json_files import write_json
+from ...common.storage.partial_work import LOCK, PLAN, WORK, claimed, partial_path
 from ...common.storage.whole_files import remove_temporaries
 from ..manifest import Manifest
 from ..staging import check_replaceable, put_in_place
-from .pieces import WORK, Finished
-
-_PLAN = "plan.json"
-_LOCK = ".lock"
+from .pieces import Finished
 
 
 class PartialFolder:
@@ -49,14 +45,9 @@ class PartialFolder:
         manifest.save()
         check_replaceable(self.target, overwrite)
         put_in_place(self.folder, self.target)
-        for path in [*self.target.glob("piece-*.json"), self.target / _PLAN, self.target / _LOCK]:
+        for path in [*self.target.glob("piece-*.json"), self.target / PLAN, self.target / LOCK]:
             path.unlink(missing_ok=True)
         remove_temporaries(self.target)
-
-
-def partial_path(target: Path) -> Path:
-    """Return the folder that collects the finished pieces of a target."""
-    return target.with_name(f"{target.name}.partial")
 
 
 def save_finished(folder: Path, piece: Finished) -> None:
@@ -78,30 +69,5 @@ def partial_folder(target: Path, fingerprint: str, *, overwrite: bool) -> Iterat
     """
     check_replaceable(target, overwrite)
     partial = PartialFolder(target)
-    partial.folder.mkdir(parents=True, exist_ok=True)
-    with (partial.folder / _LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(f"{partial.folder}: another process is preparing this data set") from None
-        _claim(partial.folder, fingerprint, overwrite)
+    with claimed(partial.folder, fingerprint, what="preparation", overwrite=overwrite):
         yield partial
-
-
-def _claim(folder: Path, fingerprint: str, overwrite: bool) -> None:
-    """Make the folder one of this fingerprint."""
-    before = None
-    with suppress(OSError, ValueError):
-        before = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
-    others = [path for path in folder.iterdir() if path.name != _LOCK]
-    if others and before != fingerprint:
-        if not overwrite:
-            raise DataError(
-                f"{folder}: holds pieces of a preparation with other options or other files; "
-                "overwrite=True starts again, or remove the folder"
-            )
-        for path in others:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in folder.glob(f"{WORK}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    write_json(folder / _PLAN, fingerprint)

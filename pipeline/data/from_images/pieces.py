@@ -11,14 +11,13 @@ from typing import Any
 from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError
 from ...common.storage.locations import Location
+from ...common.storage.partial_work import WORK
 from ..manifest import SPLITS, PackedFile, Shard
 from ..packed_writer import PackedWriter
 from .cleaning import BadImageError, Clean, Cleaning, clean
 from .reading import read_images
 from .records import ImageRecord, Rejected
 
-WORK = ".work-"
-"""Start of the names of folders that tasks write into; what they finish moves out."""
 _RESIZED_BYTES_A_PIXEL = 0.6
 _RESIZED_ASPECT = 1.4
 
@@ -79,6 +78,11 @@ class Finished:
     sizes: tuple[tuple[int, int], ...]
     converted: Mapping[str, int]
     rejected: tuple[Rejected, ...]
+
+    @property
+    def images(self) -> int:
+        """Images that were looked at."""
+        return sum(self.splits) + len(self.rejected)
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Finished":

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError, did_you_mean
+from ...common.part_progress import PartProgress
 from ...common.storage.addresses import redacted
 from ...common.storage.local_paths import local_path
 from ...common.storage.locations import Location
@@ -24,7 +25,7 @@ from .outcome import effects_of, manifest_of, write_rejected
 from .partial import PartialFolder, partial_folder
 from .pieces import Finished, Job, plan
 from .records import Listing
-from .running import PieceProgress, run_pieces
+from .running import run_pieces
 
 FORMATS = {
     "coco": "coco",
@@ -208,9 +209,11 @@ def _run(listing: Listing, partial: PartialFolder, packing: Packing) -> list[Fin
             raise DataError(f"{partial.folder}: image {name!r} was rejected by an earlier call: {reason}")
     shards = f"{len(pieces)} shard{'s' * (len(pieces) != 1)} ({len(kept)} finished before)"
     packing.say(f"{len(listing.records)} images, {len(listing.labels)} labels, {shards}")
-    progress = PieceProgress(len(listing.records), len(pieces), packing.quiet)
+    progress = PartProgress(
+        len(listing.records), len(pieces), thing="image", part="piece", say=packing.say, quiet=packing.quiet
+    )
     for piece in kept.values():
-        progress.advance(piece)
+        progress.advance(piece.images)
     job = Job(
         listing.roots,
         len(listing.labels),
@@ -219,8 +222,12 @@ def _run(listing: Listing, partial: PartialFolder, packing: Packing) -> list[Fin
         partial.folder.absolute(),
         listing.unlisted,
     )
+
+    def tell(piece: Finished) -> None:
+        progress.advance(piece.images)
+
     try:
-        new = run_pieces([piece for piece in pieces if piece.number not in kept], job, progress.advance)
+        new = run_pieces([piece for piece in pieces if piece.number not in kept], job, tell)
     finally:
         progress.close()
     return sorted([*kept.values(), *new], key=lambda piece: piece.number)

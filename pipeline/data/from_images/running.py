@@ -1,20 +1,14 @@
-"""Runs pieces on Ray Data over the cluster, or here when there is only one; shows how far it is."""
+"""Runs pieces on Ray Data over the cluster, or here when there is only one."""
 
 import json
 import pickle
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tqdm import tqdm
-
 from ...common.errors import DataError
 from .partial import save_finished
 from .pieces import Finished, Job, Piece, write_piece
-
-_LINE_INTERVAL_S = 10.0
 
 
 def run_pieces(pieces: Sequence[Piece], job: Job, tell: Callable[[Finished], None]) -> list[Finished]:
@@ -69,35 +63,3 @@ def _task(row: dict[str, Any], job: Job) -> dict[str, str]:
     except DataError as error:
         return {"finished": "", "error": str(error)}
     return {"finished": json.dumps(asdict(finished)), "error": ""}
-
-
-class PieceProgress:
-    """A bar of images on a terminal, a line every ten seconds in a log.
-
-    Args:
-        images: how many in all.
-        pieces: how many in all.
-        quiet: show nothing.
-    """
-
-    def __init__(self, images: int, pieces: int, quiet: bool) -> None:
-        self._images, self._pieces, self._quiet = images, pieces, quiet
-        self._done = [0, 0]
-        self._started = self._last = time.monotonic()
-        self._bar = tqdm(total=images, unit="image", leave=False, disable=quiet or not sys.stderr.isatty())
-
-    def advance(self, finished: Finished) -> None:
-        """Count a finished piece."""
-        images = sum(finished.splits) + len(finished.rejected)
-        self._done = [self._done[0] + 1, self._done[1] + images]
-        self._bar.update(images)
-        now = time.monotonic()
-        if self._bar.disable and not self._quiet and now - self._last >= _LINE_INTERVAL_S:
-            self._last = now
-            pieces, done = self._done
-            took = now - self._started
-            print(f"{pieces}/{self._pieces} pieces, {done}/{self._images} images, {took:.0f} s", flush=True)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.close()

@@ -123,7 +123,9 @@ def prepare(
     filters = Filters(min_positives, drop_unlabelled, top_features)
     opened = _open(parts, name, columns, label_file, text)
     opened = opened if label_mask is None else masked(opened, label_mask)
-    return _write(assumed_negative(opened) if assume_negative else opened, target, filters, kind, overwrite)
+    manifest = write_source(assumed_negative(opened) if assume_negative else opened, target, filters, kind, overwrite)
+    summarise(manifest, opened.notices)
+    return manifest
 
 
 def _check_words(**words: tuple[str, Any]) -> None:
@@ -167,7 +169,15 @@ def _open(
     return assembled(sources, columns.labels, missing, unknown)
 
 
-def _write(source: Source, out: Path, filters: Filters, kind: str, overwrite: bool) -> Manifest:
+def write_source(
+    source: Source, out: Path, filters: Filters | None = None, kind: str = "auto", overwrite: bool = False
+) -> Manifest:
+    """Write the rows of a source as a prepared data set, without a summary.
+
+    Raises:
+        DataError: for a row that is wrong, or when ``out`` exists and is not to be replaced.
+    """
+    filters = filters or Filters()
     filtering = Filtering(source, filters, kind)
     with ShardWriter(
         out,
@@ -181,7 +191,6 @@ def _write(source: Source, out: Path, filters: Filters, kind: str, overwrite: bo
         for rows in source.chunks():
             writer.write(filtering.apply(rows))
         writer.record_filters(filtering.record())
-    summarise(writer.manifest, source.notices)
     return writer.manifest
 
 

@@ -176,7 +176,7 @@ def test_only_one_process_prepares_a_data_set(tmp_path):
     partial_path(out).mkdir()
     with (partial_path(out) / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DataError, match="another process is preparing this data set"):
+        with pytest.raises(DataError, match="another process is at work on this preparation"):
             prepare_one(folder, out)
     assert prepare_one(folder, out).rows == 1
 

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from audited_run import N_ROWS, write_damaged
 from small_run import write_run
 
-from d2ace.pipeline import evaluate
+from d2ace.pipeline import evaluate, predict
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
@@ -62,3 +64,12 @@ def test_what_cannot_be_decided_is_told(run, tmp_path):
         decide(run.path, calibration="plat")
     with pytest.raises(RunError, match="not a run folder"):
         decide(tmp_path)
+
+
+def test_predict_decides_and_calibrates_as_stored(run, data, tmp_path):
+    plain = np.stack(pq.read_table(predict(run.path, data, tmp_path / "plain"))["probabilities"].to_pylist())
+    decisions = decide(run.path, rule="recall=0.9", calibration="beta")
+    rows = pq.read_table(predict(run.path, data, tmp_path / "out")).to_pandas()
+    assert np.stack(rows["probabilities"]) == pytest.approx(decisions.calibrated(plain), abs=1e-6)
+    for mine, labels in zip(plain, rows["labels"], strict=True):
+        assert list(labels) == [decisions.labels[j] for j in np.flatnonzero(mine > decisions.raw_thresholds)]
