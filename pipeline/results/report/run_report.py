@@ -7,6 +7,7 @@ import numpy as np
 from ...training.metrics import HIGHER_IS_BETTER, METRICS
 from .curves import Curve, curve_plot
 from .data_section import data_section
+from .decisions_section import decisions_section
 from .drawn_section import drawn_section
 from .entries_section import entries_section
 from .markup import Html, joined
@@ -44,7 +45,7 @@ def run_page(source: RunSource) -> str:
         "Epochs count from 1."
     )
     chosen = (label_section, selection_section, entries_section, correlation_section, drawn_section)
-    parts = (_summary, data_section, _learning, *chosen, _cost, _configuration)
+    parts = (_summary, data_section, _learning, decisions_section, *chosen, _cost, _configuration)
     sections = [section for section in (part(source) for part in parts) if section is not None]
     return page("Run report", source.folder.path.name, lead, sections, "Written by d2ace report.")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from audited_run import N_ROWS, write_damaged
+from page_reader import Page
 from small_run import write_run
 
 from d2ace.pipeline import evaluate, predict
@@ -15,6 +16,8 @@ from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.results.decisions import decide
+from d2ace.pipeline.results.report.decisions_section import decisions_section
+from d2ace.pipeline.results.report.run_source import RunSource
 from d2ace.pipeline.results.scoring import probabilities_of
 from d2ace.pipeline.runs.decisions import read_decisions
 from d2ace.pipeline.runs.trained_run import TrainedRun
@@ -73,3 +76,19 @@ def test_predict_decides_and_calibrates_as_stored(run, data, tmp_path):
     assert np.stack(rows["probabilities"]) == pytest.approx(decisions.calibrated(plain), abs=1e-6)
     for mine, labels in zip(plain, rows["labels"], strict=True):
         assert list(labels) == [decisions.labels[j] for j in np.flatnonzero(mine > decisions.raw_thresholds)]
+
+
+def test_the_report_shows_both_f1s_and_reliability(run):
+    source = RunSource.open(run.path)
+    assert decisions_section(source) is None
+    about = decide(run.path, calibration="temperature").about
+    section = decisions_section(source)
+    page = Page(f"<main>{section.body}</main>")
+    assert not page.problems and section.body.count("<figure") == 3
+    shown = {tuple(row) for rows in page.tables.values() for row in rows}
+    for split, quality in about["quality"].items():
+        for when, name in (("before", "0.5 for all labels"), ("after", "chosen")):
+            numbers = [f"{quality[when][key]:.4f}" for key in ("macro_f1", "micro_f1", "ece", "label_ece")]
+            assert (f"{split}, {name}", str(quality["rows"]), *numbers) in shown
+    run.decisions.write_text("{}")
+    assert "left out" in decisions_section(source).body
