@@ -1,6 +1,8 @@
 """A selection method of one's own, in a bare PyTorch loop. Run: ``python examples/own_selector.py``.
 
-The class is all that a method needs; CONTRIBUTING.md says how one becomes part of d2ace.
+The class is all that a method needs. With ``PYTHONPATH=examples``, ``d2ace check-method own_selector:CrowdedLoss``
+tries on it what every method must do, and ``selector.name=own_selector:CrowdedLoss`` trains with it. CONTRIBUTING.md
+says how one becomes part of d2ace.
 """
 
 from typing import Any, ClassVar
@@ -35,7 +37,7 @@ class CrowdedLoss(FallingPressureSelector):
     def __init__(self, labels: Labels, *, strength: float = 1.0, **settings: Any) -> None:
         super().__init__(labels, **settings)
         self._crowd = np.log1p(np.diff(self.labels.indptr)) ** number("strength", strength)  # float64 (N,)
-        self._begin(RowLosses(self.n_rows, self.n_labels))
+        self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     def _score_of(self, rows: slice) -> np.ndarray:
         return self._seen.row_loss[rows] * self._crowd[rows]

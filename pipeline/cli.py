@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from .command.boundary import guarded
+from .command.parser import see_help
 from .command.voice import speaking
 
 
@@ -15,7 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or os.environ.get("D2ACE_DEBUG", "0") not in ("", "0")
     with speaking():
-        return guarded(lambda: _call(given), again=shlex.join(["d2ace", *given]), debug=debug)
+        again = shlex.join(["d2ace", *given])
+        return guarded(lambda: _call(given), again=again, debug=debug, help_=see_help(_verb(given)))
 
 
 def _call(given: Sequence[str]) -> int | None:
@@ -32,8 +34,13 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     if left and hasattr(options, "overrides") and all("=" in word and not word.startswith("-") for word in left):
         options.overrides += left
     elif left:
+        parser.prog = f"{parser.prog} {_verb(given)}"
         parser.error(f"unrecognized arguments: {' '.join(left)}")
     return options
+
+
+def _verb(given: Sequence[str]) -> str:
+    return next((word for word in given if not word.startswith("-")), "")
 
 
 if __name__ == "__main__":

@@ -174,6 +174,7 @@ REGISTRY = Registry(
     },
     __package__,
     Selector,
+    group="d2ace.selectors",
 )
 
 
@@ -213,6 +214,6 @@ def create_split(name: str, ranges: int, make_ranges: Callable[..., Any], **argu
     REGISTRY.check_settings(name, arguments, {*options(name), *_COMMON})
     place = get(name).split
     if place is None:
-        able = ", ".join(other for other in names() if get(other).split)
+        able = ", ".join(other for other in sorted(REGISTRY.places) if get(other).split)
         raise SelectionError(f"the state of method {name!r} cannot be split into ranges; that of {able} can")
     return REGISTRY.find(place)(ranges=ranges, make_ranges=make_ranges, **arguments)

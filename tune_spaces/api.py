@@ -87,6 +87,7 @@ REGISTRY = Registry(
     __package__,
     Space,
     SpaceError,
+    group="d2ace.search_spaces",
 )
 
 

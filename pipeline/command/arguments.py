@@ -4,16 +4,18 @@ import argparse
 from typing import Any, TypeAlias
 
 from . import verbs
+from .examples import examples_of
+from .parser import Parser
 
-_Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 _Group: TypeAlias = "argparse._ArgumentGroup"
 _MOVED = "where the run's data lies now, if it was moved"
 _SPLIT_WORDS = ("train", "training", "val", "valid", "validation", "dev", "test")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of the whole command; the options it gives name the verb to call as ``call``."""
-    parser = argparse.ArgumentParser(prog="d2ace", description="Dynamic batch selection for multi-label learning.")
+    parser = Parser(prog="d2ace", description="Dynamic batch selection for multi-label learning.")
     subparsers = parser.add_subparsers(required=True, metavar="VERB")
     _add_prepare(subparsers)
     _add_train(subparsers)
@@ -33,15 +35,21 @@ def make_parser() -> argparse.ArgumentParser:
         "methods", help="list selection methods, entry policies, incremental methods and networks with their settings"
     )
     methods.set_defaults(call=verbs.run_methods)
+    _add_check_method(subparsers)
     demo = subparsers.add_parser("demo", help="train uniform and D2ACE on the embedded digit-scenes and compare")
     demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")
     demo.add_argument("overrides", nargs="*", metavar="section.key=value")
     demo.set_defaults(call=verbs.run_demo)
+    _add_runs(subparsers)
+    _add_completion(subparsers)
     _add_debug(parser, subparsers)
+    for name, verb in subparsers.choices.items():
+        verb.epilog = examples_of(name)
+    parser.epilog = "d2ace VERB --help says what a verb takes, with examples."
     return parser
 
 
-def _add_debug(parser: argparse.ArgumentParser, subparsers: _Subparsers) -> None:
+def _add_debug(parser: Parser, subparsers: _Subparsers) -> None:
     shown = "show the traceback of an error (also: D2ACE_DEBUG=1)"
     parser.add_argument("--debug", action="store_true", help=shown)
     for verb in subparsers.choices.values():
@@ -144,6 +152,21 @@ def _add_train(subparsers: _Subparsers) -> None:
     train.set_defaults(call=verbs.run_train)
 
 
+def _add_runs(subparsers: _Subparsers) -> None:
+    runs = subparsers.add_parser("runs", help="list the runs in a folder: state, data, method, best value")
+    runs.add_argument("folder", nargs="?", default="runs", help="default: runs")
+    runs.set_defaults(call=verbs.run_runs)
+    show = subparsers.add_parser("show", help="tell what a run is and has reached, on a page of text")
+    show.add_argument("run", help="run folder")
+    show.set_defaults(call=verbs.run_show)
+
+
+def _add_completion(subparsers: _Subparsers) -> None:
+    completion = subparsers.add_parser("completion", help="print what a shell needs to complete d2ace")
+    completion.add_argument("shell", choices=("bash", "zsh"))
+    completion.set_defaults(call=verbs.run_completion, parser=make_parser)
+
+
 def _add_evaluate(subparsers: _Subparsers) -> None:
     evaluate = subparsers.add_parser("evaluate", help="print the metrics of a run as JSON")
     evaluate.add_argument("run", help="run folder")
@@ -198,6 +221,13 @@ def _add_simulate(subparsers: _Subparsers) -> None:
     )
     simulate.add_argument("--data", metavar="PATH", help=_MOVED)
     simulate.set_defaults(call=verbs.run_simulate)
+
+
+def _add_check_method(subparsers: _Subparsers) -> None:
+    check = subparsers.add_parser("check-method", help="try on a selection method what every one must do, case by case")
+    check.add_argument("method", help="package.module:Class, or a name that d2ace methods lists")
+    check.add_argument("--option", action="append", default=[], metavar="key=value", help="a setting; may be repeated")
+    check.set_defaults(call=verbs.run_check_method)
 
 
 def _add_audit(subparsers: _Subparsers) -> None:
@@ -270,6 +300,8 @@ def _add_submit(subparsers: _Subparsers) -> None:
     add = submit.add_argument
     add("--address", metavar="URL", help="http://HOST:PORT of the dashboard; default: RAY_API_SERVER_ADDRESS")
     add("--wheel", metavar="FILE", help="send the code of this wheel; default: the code that runs here")
+    module = "a .py file, or the folder of a package, that the job imports; may be repeated"
+    add("--module", action="append", default=[], metavar="PATH", help=module)
     add("--dry-run", action="store_true", help="list what would be sent, file by file, and send nothing")
     add("--no-wait", action="store_true", help="print the job's id and leave")
     add("--out", metavar="FOLDER", help="for the results of a job that succeeded; default: runs/JOB")

@@ -13,20 +13,21 @@ from pathlib import Path
 from types import FrameType
 
 from ..common.errors import FolderLostError
-from .trouble import in_words
+from .trouble import TOLD, in_words
 
 FAULT, ERROR, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 """Exit codes: an error that nobody expected, one told in a line, Ctrl-C, SIGTERM; as shells have them."""
 _STOPPED = {signal.SIGINT: ("interrupted", INTERRUPTED), signal.SIGTERM: ("terminated", TERMINATED)}
 
 
-def guarded(call: Callable[[], int | None], *, again: str, debug: bool = False) -> int:
+def guarded(call: Callable[[], int | None], *, again: str, debug: bool = False, help_: str = "") -> int:
     """Call a verb and return the command's exit code.
 
     Args:
         call: the verb; its own code is returned when it ends well, 0 for None.
         again: the command line, for a call that was stopped and says no better way to go on.
         debug: show tracebacks.
+        help_: where to read on; what an error ends with that says itself no command to go on with.
     """
     with _received_signals() as received:
         try:
@@ -37,10 +38,10 @@ def guarded(call: Callable[[], int | None], *, again: str, debug: bool = False) 
         except BaseException as error:  # Ray's handlers turn signals into errors of many kinds
             if debug:
                 traceback.print_exc()
-            return _told(error, received(), again, debug)
+            return _told(error, received(), again, debug, help_)
 
 
-def _told(error: BaseException, received: set[int], again: str, debug: bool) -> int:
+def _told(error: BaseException, received: set[int], again: str, debug: bool, help_: str) -> int:
     """Print the line for what ended a verb and return the exit code."""
     go_on = "; ".join(getattr(error, "__notes__", ())) or f"start it again with: {again}"
     if isinstance(error, KeyboardInterrupt):
@@ -57,8 +58,10 @@ def _told(error: BaseException, received: set[int], again: str, debug: bool) -> 
     if words is None:
         place = "" if debug else f"; the traceback is in {_kept(error)}"
         words = f"unexpected {type(error).__name__}: {error}{place}. Please report it"
-    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    print(f"d2ace: error: {words}{notes}", file=sys.stderr)
+    steps = list(getattr(error, "__notes__", ()))
+    if not steps and help_ and isinstance(error, TOLD) and "d2ace " not in words:
+        steps = [help_]
+    print("; ".join([f"d2ace: error: {words}", *steps]), file=sys.stderr)
     return FAULT if in_words(error) is None else ERROR
 
 

@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.errors import ConfigError, DataError
+from ...selectors.common.errors import SelectionError
+from ..common.errors import ConfigError, DataError, RunError
 from ..common.stages import stage
 from ..common.storage.addresses import redacted
+from ..common.storage.local_paths import local_path
 from ..runs.opening import require_run
 from .settings import read_configuration, read_sequence, read_study, read_sweep
 
@@ -249,14 +251,55 @@ def run_submit(options: argparse.Namespace) -> int:
             raise ConfigError("submit cannot be submitted")
         check_command(submitted)
         if options.dry_run:
-            print(dry_run(options.command, wheel=options.wheel))
+            print(dry_run(options.command, wheel=options.wheel, modules=options.module))
             return 0
         with stage("sending the job to the cluster"):
-            job = submit(options.command, address=options.address, wheel=options.wheel)
+            job = submit(options.command, address=options.address, wheel=options.wheel, modules=options.module)
         print(job, file=sys.stdout if options.no_wait else sys.stderr)
     if options.no_wait:
         return 0
     return follow(job, address=options.address, out=options.out, stop_on_interrupt=options.stop_on_interrupt)
+
+
+def run_runs(options: argparse.Namespace) -> None:
+    """List the runs in a folder."""
+    from ..results.overview import overviews, run_table
+
+    found = overviews(local_path(options.folder, "FOLDER"))
+    if not found:
+        raise RunError(f"{options.folder}: no runs lie there; run.storage of their configurations says where they are")
+    print(run_table(found))
+
+
+def run_show(options: argparse.Namespace) -> None:
+    """Tell what a run is and has reached."""
+    from ..results.overview import Overview
+    from ..results.overview_text import overview_text
+
+    print(overview_text(Overview.read(require_run(options.run))))
+
+
+def run_completion(options: argparse.Namespace) -> None:
+    """Print a shell's completion of the command."""
+    from .completion import script
+
+    print(script(options.parser(), options.shell))
+
+
+def run_check_method(options: argparse.Namespace) -> None:
+    """Try the contract of selection methods on one, case by case; raises SelectionError when it does not keep it."""
+    from ...selectors.contract.suite import CASES, Subject, verdicts
+    from ..common.config.overrides import apply_overrides
+
+    broken = 0
+    for verdict in verdicts(Subject(options.method, apply_overrides({}, options.option))):
+        print(f"ok      {verdict.case}" if verdict.trouble is None else f"BROKEN  {verdict.case}: {verdict.trouble}")
+        broken += verdict.trouble is not None
+    if broken:
+        error = SelectionError(f"{options.method} breaks {broken} of the {len(CASES)} cases of the contract")
+        error.add_note("put right what BROKEN lines say")
+        raise error
+    print(f"{options.method} keeps the contract: {len(CASES)} cases")
 
 
 def run_methods(_: argparse.Namespace) -> None:

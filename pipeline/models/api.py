@@ -9,8 +9,8 @@ forward pass changes, and noise from torch's global generator only, which the wo
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from ...selectors.common.registry import Registry, settings_of
+from ...selectors.common.registry import settings_of
 from ...selectors.common.settings import Checks
 from ..common.errors import ConfigError
 from .known import NETWORKS
@@ -140,7 +140,7 @@ class MultiLabelModel(nn.Module, ABC):
         """
 
 
-REGISTRY = Registry("network", NETWORKS, __package__, base=MultiLabelModel, error=ConfigError)
+REGISTRY = replace(NETWORKS, base=MultiLabelModel)
 
 
 def names() -> list[str]:
@@ -151,6 +151,11 @@ def names() -> list[str]:
 def get(name: str) -> type[MultiLabelModel]:
     """Return the class of a network, by name or as ``package.module:Class``; raises ConfigError otherwise."""
     return REGISTRY.find(name)
+
+
+def names_with(fits: Callable[[type[MultiLabelModel]], bool]) -> str:
+    """Return the names of the networks that something works with, for a message."""
+    return ", ".join(name for name in sorted(NETWORKS.places) if fits(get(name)))
 
 
 def options(name: str) -> dict[str, inspect.Parameter]:

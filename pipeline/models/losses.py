@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from ...selectors.common.registry import Registry, settings_of
+from ...selectors.common.registry import settings_of
 from ...selectors.common.settings import Checks
 from ..common.errors import ConfigError
 from .known import LOSSES
@@ -50,18 +50,15 @@ def asl(
     return labels * positive + (1 - labels) * negative
 
 
-REGISTRY = Registry("loss", LOSSES, __package__, error=ConfigError)
-
-
 def names() -> list[str]:
     """Return the names of all criteria, sorted."""
-    return REGISTRY.names()
+    return LOSSES.names()
 
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:
     """Raise ConfigError (with "did you mean") unless ``Criterion(kind, options)`` would work."""
-    known = settings_of(REGISTRY.find(kind), ("logits", "labels", "epoch"))
-    REGISTRY.check_settings(kind, options, known)
+    known = settings_of(LOSSES.find(kind), ("logits", "labels", "epoch"))
+    LOSSES.check_settings(kind, options, known)
     checks = Checks(ConfigError, f"loss {kind!r}")
     for key, value in options.items():
         checks.number(key, value, low=0.0, below=1.0 if key == "clip" else float("inf"))
@@ -80,7 +77,7 @@ class Criterion:
 
     def __init__(self, kind: str = "bce", options: Mapping[str, float] | None = None) -> None:
         check_options(kind, options or {})
-        formula = REGISTRY.find(kind)
+        formula = LOSSES.find(kind)
         self._by_epoch = "epoch" in inspect.signature(formula).parameters
         self._formula = partial(formula, **(options or {}))
 

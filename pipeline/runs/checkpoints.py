@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import numpy as np
 import torch
 
+from ...selectors.common.state import load_state, save_state
 from ..common.errors import RunError
 from ..common.storage.whole_files import flush, remove_temporaries, temporary_beside
 from .checkpoint_record import read_record, require_intact, write_record
@@ -51,7 +51,7 @@ class Checkpoint:
         Raises:
             RunError: when the file is damaged, naming the checkpoint.
         """
-        return self._read(load_selection_state, _SELECTION)
+        return self._read(load_state, _SELECTION)
 
     def record(self) -> dict[str, Any] | None:
         """Return its versions and what the store was told of the run; None when an older version wrote it.
@@ -136,7 +136,7 @@ class CheckpointStore:
         temporary = temporary_beside(target)
         temporary.mkdir(parents=True)
         torch.save({"schema": SCHEMA, **training}, temporary / _TRAINING)
-        save_selection_state(temporary / _SELECTION, selection)
+        save_state(temporary / _SELECTION, selection)
         write_record(temporary, self._about)
         for path in temporary.iterdir():
             flush(path)
@@ -163,30 +163,3 @@ class CheckpointStore:
                 (checkpoint.path / _TRAINING).unlink(missing_ok=True)
             else:
                 shutil.rmtree(checkpoint.path, ignore_errors=True)
-
-
-def save_selection_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts of NumPy arrays and plain numbers or strings; keys become ``a/b/c``."""
-    with path.open("wb") as file:
-        np.savez(file, **dict(_flatten(state)))
-
-
-def load_selection_state(path: Path) -> dict[str, Any]:
-    """Read what ``save_selection_state`` wrote; 0-d arrays come back as plain values."""
-    state: dict[str, Any] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
-            *parents, last = key.split("/")
-            node = state
-            for parent in parents:
-                node = node.setdefault(parent, {})
-            node[last] = arrays[key].item() if arrays[key].ndim == 0 else arrays[key]
-    return state
-
-
-def _flatten(state: Mapping[str, Any], prefix: str = "") -> Any:
-    for key, value in state.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}/")
-        elif value is not None:
-            yield f"{prefix}{key}", np.asarray(value)

@@ -13,7 +13,7 @@ def require_run(path: str | Path) -> Path:
     """Return the absolute path of a run folder; raises RunError when it is none, ConfigError for an address."""
     folder = local_path(path, "run folder").resolve()
     if not (folder / CONFIG_FILE).is_file():
-        raise RunError(f"{path}: not a run folder (it has no {CONFIG_FILE})")
+        raise RunError(f"{path}: not a run folder (it has no {CONFIG_FILE}); d2ace runs FOLDER lists what is there")
     return folder
 
 

@@ -61,7 +61,7 @@ def _check_reference(config: Config) -> None:
 def require_entrywise(config: Config, what: str) -> None:
     """Raise ConfigError unless the run's network can leave out single entries, which ``what`` asks for."""
     if not models.get(config.model.name).entrywise:
-        able = ", ".join(name for name in models.names() if models.get(name).entrywise)
+        able = models.names_with(lambda network: network.entrywise)
         raise ConfigError(
             f"{what} leaves out or changes single entries, but network {config.model.name!r} has a loss of its own "
             f"that looks at all labels of a row; networks that can: {able}"
@@ -94,10 +94,10 @@ def check_data(config: Config, manifest: Manifest) -> None:
     require_first_labels(config, manifest)
     expected = {"table": 1, "image": 3}[network.inputs]
     if len(shape) != expected:
-        fitting = [name for name in models.names() if models.get(name).inputs != network.inputs]
+        fitting = models.names_with(lambda other: other.inputs != network.inputs)
         raise ConfigError(
             f"model.name={config.model.name} takes {network.inputs}s, but {manifest.folder} holds "
-            f"{'images' if hint else 'a table'}; networks for it: {', '.join(fitting)}"
+            f"{'images' if hint else 'a table'}; networks for it: {fitting}"
         )
     if hint is not None and not network.layered:
         known = manifest.known_counts

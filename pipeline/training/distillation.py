@@ -182,7 +182,7 @@ class StoredLogits(Teacher):
 def require_features(name: str) -> None:
     """Raise ConfigError unless a network gives the features that ``loss: features`` compares."""
     if not models.get(name).embeds:
-        able = ", ".join(each for each in models.names() if models.get(each).embeds)
+        able = models.names_with(lambda network: network.embeds)
         raise ConfigError(
             f"train.distillation.loss='features' needs a network that gives embeddings ({able}), but model.name is "
             f"{name!r}"

@@ -1,6 +1,5 @@
 """Whether a configuration names what there is: asked before PyTorch is loaded, so that a typo is told at once."""
 
-from ...selectors.common.registry import Registry
 from ..common.config.config import Config
 from ..common.errors import ConfigError, did_you_mean
 from ..models.known import LOSSES, NETWORKS
@@ -12,8 +11,8 @@ def require_names(config: Config) -> None:
 
     One's own, ``package.module:Class``, is imported later; the method's name is checked when the configuration is made.
     """
-    Registry("network", NETWORKS, "", error=ConfigError).require(config.model.name)
-    Registry("loss", LOSSES, "", error=ConfigError).require(config.train.loss)
+    NETWORKS.require(config.model.name)
+    LOSSES.require(config.train.loss)
     require_metric(config.train.monitor, "train.monitor")
 
 

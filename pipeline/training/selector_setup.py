@@ -30,7 +30,7 @@ def check_neighbour_features(config: Config) -> None:
     wanted = config.selector.neighbour_features
     if wanted == "embeddings":
         if not models.get(config.model.name).embeds:
-            able = ", ".join(name for name in models.names() if models.get(name).embeds)
+            able = models.names_with(lambda network: network.embeds)
             raise ConfigError(
                 f"selector.neighbour_features='embeddings' needs a network that gives them ({able}), "
                 f"but model.name is {config.model.name!r}"

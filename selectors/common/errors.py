@@ -11,9 +11,9 @@ class SelectionError(ValueError):
     """A selector was given something it cannot work with; the message says what, and what to do."""
 
 
-def nearest(got: str, known: Iterable[str]) -> str | None:
-    """Return the known name that ``got`` is, or is likely a typo of; None when there is none."""
-    close = get_close_matches(got, sorted(known), n=1, cutoff=0.6)
+def nearest(got: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known name that ``got`` is, or is likely a typo of; None when none is as much alike (0 to 1)."""
+    close = get_close_matches(got, sorted(known), n=1, cutoff=likeness)
     return close[0] if close else None
 
 

@@ -3,10 +3,10 @@
 import inspect
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 from .errors import SelectionError, did_you_mean
+from .places import PlaceError, imported, offered, suggestion
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Registry(Mapping[str, str]):
     """A table "name -> place" whose places are imported on first use; wherever a name is asked for, a place will do.
 
     A place is ``module:attribute``. Those of the table begin with a dot and count from ``package``; one from outside
-    is ``package.module:Class``, anything that Python can import.
+    is ``package.module:Class``, anything that Python can import. Installed packages add names of their own through
+    entry points; a name of the table stays what it is.
 
     Attributes:
         what: what messages call an entry, for example "selection method".
@@ -22,6 +23,7 @@ class Registry(Mapping[str, str]):
         package: what its places count from, ``__package__`` of the caller.
         base: class that every entry must derive from; None for functions.
         error: what is raised.
+        group: of the entry points by which installed packages add to it; None for none.
     """
 
     what: str
@@ -29,24 +31,30 @@ class Registry(Mapping[str, str]):
     package: str
     base: type | None = None
     error: type[Exception] = SelectionError
+    group: str | None = None
 
     def __getitem__(self, name: str) -> str:
-        return self.places[name]
+        return self.places[name] if name in self.places else self._added[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.places)
+        return iter({**self.places, **self._added})
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(list(iter(self)))
+
+    @property
+    def _added(self) -> Mapping[str, str]:
+        return {} if self.group is None else offered(self.group)
 
     def names(self) -> list[str]:
-        """Return the names of the table, sorted."""
-        return sorted(self.places)
+        """Return the names of the table and of installed packages, sorted; imports nothing."""
+        return sorted(self)
 
     def require(self, name: str) -> None:
         """Raise ``error``, with "did you mean", for what is neither name nor place; imports nothing."""
-        if name not in self.places and ":" not in name:
-            raise self.error(f"no {self.what} is called {name!r}{did_you_mean(name, self.places)}")
+        if name not in self and ":" not in name:
+            own = "" if "." not in name else "; one of your own is named package.module:Class"
+            raise self.error(f"no {self.what} is called {name!r}{own or did_you_mean(name, self)}")
 
     def find(self, name: str) -> Any:
         """Return the class or function of a name, or of a place outside.
@@ -56,17 +64,30 @@ class Registry(Mapping[str, str]):
                 does not hold what it should.
         """
         self.require(name)
-        module, _, attribute = self.places.get(name, name).partition(":")
+        place = self.get(name, name)
         try:
-            found = getattr(import_module(module, self.package), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise self.error(f"the {self.what} {name!r} cannot be imported: {error}") from None
-        if self.base is not None and not (inspect.isclass(found) and issubclass(found, self.base)):
-            expected = f"{self.base.__module__}.{self.base.__qualname__}"
-            raise self.error(f"{name!r} is no {self.what}: expected a subclass of {expected}")
-        if not callable(found):
-            raise self.error(f"{name!r} is no {self.what}: it cannot be called")
+            found = imported(place, self.package, self._fits)
+        except PlaceError as error:
+            raise self.error(f"the {self.what} {name!r} cannot be used: {error}") from None
+        if not self._fits(found):
+            known = "" if place.startswith(".") else suggestion(place, self._fits)
+            raise self.error(f"{name!r} is no {self.what}: {self._expected(found)}{known}")
         return found
+
+    def _fits(self, found: object) -> bool:
+        if self.base is None:
+            return callable(found)
+        return inspect.isclass(found) and issubclass(found, self.base) and not inspect.isabstract(found)
+
+    def _expected(self, found: Any) -> str:
+        """Return why something does not fit: what was expected, and what was got."""
+        if self.base is None:
+            return f"expected a function, got {type(found).__name__}"
+        if inspect.isclass(found) and issubclass(found, self.base):
+            lacking = [key for key, value in inspect.getmembers(found) if getattr(value, "__isabstractmethod__", False)]
+            return f"it lacks {', '.join(lacking)}"
+        got = "another class" if inspect.isclass(found) else type(found).__name__
+        return f"expected a subclass of {self.base.__module__}.{self.base.__qualname__}, got {got}"
 
     def check_settings(self, name: str, chosen: Iterable[str], known: Iterable[str]) -> None:
         """Raise ``error``, with "did you mean", when one of the chosen settings is not known."""

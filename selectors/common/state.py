@@ -1,8 +1,9 @@
 """Saved states of selectors: a schema number, the method, the sizes, and NumPy arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -83,3 +84,32 @@ def divided(state: Mapping[str, Any], bounds: np.ndarray) -> list[dict[str, Any]
         {key: v[a:b] if isinstance(v, np.ndarray) else (v if a == 0 else 0) for key, v in state.items()}
         for a, b in pairwise(bounds.tolist())
     ]
+
+
+def save_state(file: Path | IO[bytes], state: Mapping[str, Any]) -> None:
+    """Write nested dicts of NumPy arrays and plain numbers or strings; keys become ``a/b/c``."""
+    if isinstance(file, Path):
+        with file.open("wb") as opened:
+            return save_state(opened, state)
+    np.savez(file, **dict(_flat(state)))
+
+
+def load_state(file: Path | IO[bytes]) -> dict[str, Any]:
+    """Read what ``save_state`` wrote; 0-d arrays come back as plain values."""
+    state: dict[str, Any] = {}
+    with np.load(file, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            *parents, last = key.split("/")
+            node = state
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[last] = arrays[key].item() if arrays[key].ndim == 0 else arrays[key]
+    return state
+
+
+def _flat(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in state.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}/")
+        elif value is not None:
+            yield f"{prefix}{key}", np.asarray(value)

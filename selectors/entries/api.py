@@ -101,6 +101,7 @@ REGISTRY = Registry(
     },
     __package__,
     EntryPolicy,
+    group="d2ace.entry_policies",
 )
 
 

@@ -1,6 +1,7 @@
 """The command line: every verb once, and errors in one line."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +53,21 @@ def test_methods_lists_all_methods_and_settings(capsys):
         assert word in shown
 
 
+def test_a_method_is_checked_case_by_case(capsys, tmp_path, monkeypatch):
+    lines = ["from d2ace.selectors.uniform import Uniform", "class Twin(Uniform):", "    pass"]
+    (tmp_path / "twins.py").write_text("\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["check-method", "uniform"]) == 0
+    kept = capsys.readouterr().out.splitlines()
+    assert kept[-1] == f"uniform keeps the contract: {len(kept) - 1} cases"
+    assert all(line.startswith("ok ") for line in kept[:-1])
+    assert main(["check-method", "twins:Twin"]) == 2
+    shown = capsys.readouterr()
+    assert "BROKEN  it has a name of its own: Twin has the name of another method, 'uniform'" in shown.out
+    told = f"twins:Twin breaks 1 of the {len(kept) - 1} cases of the contract; put right what BROKEN lines say"
+    assert shown.err == f"d2ace: error: {told}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -61,6 +77,8 @@ def test_methods_lists_all_methods_and_settings(capsys):
         (["train", "x.yaml", "--data", "y"], "--data goes with --resume RUN"),
         (["tune", "x.yaml", "out", "--data", "y"], "--data goes with --resume OUT"),
         (["evaluate", "nowhere"], "not a run folder"),
+        (["check-method", "nowhere:Class"], "there is no module nowhere; install it, or name its folder in PYTHONPATH"),
+        (["check-method", "d2ace", "--option", "warmpu=1"], "did you mean 'warmup'?"),
         (["prepare", "nothing.csv", "out"], "there is no such file"),
         (["prepare", "digit-scenes", "out", "--min-positives", "3"], "takes no --min-positives"),
     ],
@@ -70,4 +88,22 @@ def test_errors_are_one_line_and_exit_code_2(arguments, words, capsys, tmp_path,
     assert main(arguments) == 2
     *first_words, message = capsys.readouterr().err.splitlines()
     assert message.startswith("d2ace: error: ") and words in message
+    assert "d2ace" in message.rpartition("; ")[2]  # the next step
     assert len(first_words) <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian", "x"], "argument VERB: 'trian' is no choice; did you mean 'train'.; see d2ace --help"),
+        (["evaluate", "a", "--split", "tset"], "evaluate: .*'tset' is no choice; did you mean 'test'.*evaluate --help"),
+        (["evaluate"], "evaluate: the following arguments are required: run; see d2ace evaluate --help"),
+        (["train", "a", "--worker-count", "3"], "train: unrecognized arguments: .*; see d2ace train --help"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_next_step(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(f"d2ace: error: {message}$", line)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from d2ace.selectors.contract.suite import Subject, verdicts
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -45,6 +47,11 @@ def test_own_selector_prefers_what_it_says(capsys):
     again = type(selector)(selector.labels, batch_size=32, epochs=4, warmup=2, pressure=16.0)
     again.load_state_dict(selector.state_dict())
     np.testing.assert_array_equal(again.plan(4).ids, selector.plan(4).ids)
+
+
+def test_own_selector_keeps_the_contract(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    assert [verdict for verdict in verdicts(Subject("own_selector:CrowdedLoss")) if verdict.trouble] == []
 
 
 def test_the_template_in_contributing_is_the_tested_one():

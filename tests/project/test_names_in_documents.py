@@ -204,7 +204,7 @@ def test_the_page_on_images_has_every_option_with_its_default():
 
 def test_the_page_on_runs_lists_every_verb():
     text = (ROOT / "docs" / "runs.md").read_text().partition("## The verbs")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `d2ace (\w+)", text, re.MULTILINE)) == set(verbs())
+    assert set(re.findall(r"^\| `d2ace ([\w-]+)", text, re.MULTILINE)) == set(verbs())
 
 
 def test_the_page_on_metrics_defines_each_with_its_direction():

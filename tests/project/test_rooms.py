@@ -35,6 +35,7 @@ USES_SPACES = {"results", "studies"}
 """Rooms that may look at ``tune_spaces``."""
 
 SELECTOR_ROOMS = {
+    "contract": {"methods", "history", "plans", "common"},
     "methods": {"ranges", "scores", "entries", "history", "neighbours", "plans", "common"},
     "ranges": {"scores", "history", "plans", "common"},
     "entries": {"plans", "common"},

@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from d2ace.pipeline.common.errors import RunError
-from d2ace.pipeline.runs.checkpoints import CheckpointStore, load_selection_state, save_selection_state
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.selectors.common.state import load_state, save_state
 
 
 def test_selection_state_round_trip_keeps_dtypes_and_nesting(tmp_path):
     state = {"epoch": 3, "selector": {"schema": 1, "name": "x", "p": np.arange(5, dtype=np.float16), "none": None}}
-    save_selection_state(tmp_path / "s.npz", state)
-    loaded = load_selection_state(tmp_path / "s.npz")
+    save_state(tmp_path / "s.npz", state)
+    loaded = load_state(tmp_path / "s.npz")
     assert loaded["epoch"] == 3 and loaded["selector"]["name"] == "x" and "none" not in loaded["selector"]
     assert loaded["selector"]["p"].dtype == np.float16
     np.testing.assert_array_equal(loaded["selector"]["p"], state["selector"]["p"])

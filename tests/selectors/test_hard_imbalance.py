@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from contract_inputs import make, make_labels, train
+from contract_inputs import make
 from scipy.stats import chi2
 
 from d2ace.selectors import hard_imbalance_correlation
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.contract.inputs import make_labels, train
 from d2ace.selectors.hard_imbalance import HardImbalance
 from d2ace.selectors.hard_imbalance_correlation import HardImbalanceCorrelation
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from contract_inputs import assert_is_plan, make
+from contract_inputs import make
 
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.contract.inputs import require_plan
 
 
 def observed(row_losses, **settings):
@@ -30,7 +31,7 @@ def test_a_plan_keeps_hard_rows_and_a_share_of_the_easy_ones(prune):
     sizes = set()
     for epoch in range(1, 30):
         plan = selector.plan(epoch)
-        assert_is_plan(plan, selector)
+        require_plan(plan, selector)
         assert len(np.unique(plan.ids)) == len(plan.ids)
         assert set(range(30, 61)) <= set(plan.ids.tolist())
         easy = plan.ids < 30

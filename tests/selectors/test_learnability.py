@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from contract_inputs import assert_is_plan, make
+from contract_inputs import make
 from scipy.stats import chi2
 
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.reference import reference_losses
+from d2ace.selectors.contract.inputs import require_plan
 
 REFERENCE = np.random.default_rng(1).exponential(0.5, (61, 5)).astype(np.float32)
 
@@ -46,7 +47,7 @@ def test_rows_are_candidates_about_equally_often_and_half_of_them_win():
     counts = np.zeros(n_rows)
     for epoch in range(1, 1001):
         plan = selector.plan(epoch)
-        assert_is_plan(plan, selector)
+        require_plan(plan, selector)
         counts += np.bincount(plan.ids, minlength=n_rows)
     expected = 2 * np.arange(n_rows) / (n_rows - 1) * 1000
     assert counts[0] == 0

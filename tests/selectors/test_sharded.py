@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from contract_inputs import assert_same, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.contract.inputs import require_same, train
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.ranges.ranges import range_bounds
 from d2ace.selectors.sharded import ShardedD2ACE
@@ -45,10 +45,10 @@ def test_ranges_give_the_same_bits(ranges, options):
     case = make_case(300, 7, **options)
     whole, split = D2ACE(**case), ShardedD2ACE(**case, ranges=ranges)
     assert_same_plans(train(whole, 4), train(split, 4))
-    assert_same(whole.diagnostics(), split.diagnostics())
-    assert_same(whole.state_dict(), split.state_dict())
+    require_same(whole.diagnostics(), split.diagnostics())
+    require_same(whole.state_dict(), split.state_dict())
     for row in (0, 64, 299):
-        assert_same(whole.explain(row), split.explain(row))
+        require_same(whole.explain(row), split.explain(row))
 
 
 @settings(max_examples=15, deadline=None)
@@ -58,7 +58,7 @@ def test_any_size_splits_alike(n_rows, n_labels, ranges, seed):
     case = make_case(n_rows, n_labels, seed)
     whole, split = D2ACE(**case), ShardedD2ACE(**case, ranges=ranges)
     assert_same_plans(train(whole, 3), train(split, 3))
-    assert_same(whole.diagnostics(), split.diagnostics())
+    require_same(whole.diagnostics(), split.diagnostics())
 
 
 def test_a_run_goes_on_with_another_number_of_ranges():
@@ -68,7 +68,7 @@ def test_a_run_goes_on_with_another_number_of_ranges():
     for ranges in (1, 2, 4):
         split = ShardedD2ACE(**case, ranges=ranges)
         split.load_state_dict(whole.state_dict())
-        assert_same(split.state_dict(), whole.state_dict())
+        require_same(split.state_dict(), whole.state_dict())
         assert_same_plans(train(split, 2, start=3), train(whole, 2, start=3))
 
 
@@ -79,7 +79,7 @@ def test_batches_are_checked_before_any_range_sees_them(caplog):
     for ids, message in (([0, 200], r"0\.\.199"), ([150, 150], "row 150 was given twice")):
         with pytest.raises(SelectionError, match=message):
             split.observe(np.array(ids), values, values)
-    assert_same(split.state_dict(), before)
+    require_same(split.state_dict(), before)
     split.observe(np.array([0, 199]), np.full((2, 3), np.nan), values)
     split.end_epoch(1)
     assert [r.message[:32] for r in caplog.records] == ["ignored 6 unusable probabilities"]
@@ -94,7 +94,7 @@ def test_a_state_of_another_size_leaves_all_as_it_was():
         split.load_state_dict({**before, "flip": before["flip"][1:]})
     with pytest.raises(SelectionError, match="predictions"):
         split.load_state_dict({**before, "predictions": before["predictions"][:, :2]})
-    assert_same(split.state_dict(), before)
+    require_same(split.state_dict(), before)
 
 
 @pytest.mark.parametrize(("n_rows", "ranges"), [(1, 1), (64, 1), (65, 2), (1000, 7), (82_081, 4)])

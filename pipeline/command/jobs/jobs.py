@@ -19,7 +19,13 @@ INTERRUPTED = 130
 MODULE = "d2ace.pipeline.cli"
 
 
-def submit(arguments: Sequence[str], *, address: str | None = None, wheel: str | Path | None = None) -> str:
+def submit(
+    arguments: Sequence[str],
+    *,
+    address: str | None = None,
+    wheel: str | Path | None = None,
+    modules: Sequence[str] = (),
+) -> str:
     """Start ``d2ace ARGUMENTS`` as a job of a Ray cluster and return the job's id.
 
     Args:
@@ -27,18 +33,19 @@ def submit(arguments: Sequence[str], *, address: str | None = None, wheel: str |
             paths of the cluster, best absolute ones on storage that its nodes share.
         address: ``http://HOST:PORT`` of the cluster's dashboard; default: RAY_API_SERVER_ADDRESS, or RAY_ADDRESS.
         wheel: send the code of this wheel; default: the code that runs here.
+        modules: files and folders of modules of the user's own that the job imports.
 
     Raises:
-        RunError: when the cluster cannot be reached, refuses the token, or the wheel is none.
+        RunError: when the cluster cannot be reached, refuses the token, or the wheel or a module is none.
     """
     server = JobServer(address)
-    with packed(MODULE, arguments, wheel) as package:
+    with packed(MODULE, arguments, wheel, modules) as package:
         return server.start(package)
 
 
-def dry_run(arguments: Sequence[str], *, wheel: str | Path | None = None) -> str:
+def dry_run(arguments: Sequence[str], *, wheel: str | Path | None = None, modules: Sequence[str] = ()) -> str:
     """Return what ``submit`` would send, as text, and send nothing; asks no cluster. Raises as ``submit``."""
-    with packed(MODULE, arguments, wheel) as package:
+    with packed(MODULE, arguments, wheel, modules) as package:
         return listing(package)
 
 

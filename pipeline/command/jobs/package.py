@@ -45,16 +45,19 @@ class Package:
 
 
 @contextmanager
-def packed(module: str, arguments: Sequence[str], wheel: str | Path | None = None) -> Iterator[Package]:
+def packed(
+    module: str, arguments: Sequence[str], wheel: str | Path | None = None, modules: Sequence[str] = ()
+) -> Iterator[Package]:
     """Yield ``python -m MODULE ARGUMENTS`` as a package.
 
     Args:
         module: a module of d2ace.
         arguments: its command line; local YAML files among them are sent and named as they lie beside the job.
         wheel: send the code that this wheel holds; default: the code that runs here.
+        modules: files and folders of modules of the user's own; all processes of the job can import them.
 
     Raises:
-        RunError: for a file that is no wheel of d2ace, or two files of one name.
+        RunError: for a file that is no wheel of d2ace, what is no module, or two files of one name.
         DataError: for an address with keys, as an argument or in a file that is sent: everyone who sees the cluster's
             jobs would see them.
     """
@@ -64,6 +67,8 @@ def packed(module: str, arguments: Sequence[str], wheel: str | Path | None = Non
         code, files = Path(temporary) / "code", Path(temporary) / "files"
         unpack_wheel(Path(wheel), code) if wheel else copy_package(code)
         files.mkdir()
+        for own in modules:
+            _ship_module(Path(own), files)
         command = ["python", "-m", module, *_ship(arguments, files)]
         runtime_env: dict[str, object] = {"py_modules": [str(code / "d2ace")]}
         if any(files.iterdir()):
@@ -177,3 +182,16 @@ def _ship(arguments: Sequence[str], files: Path) -> list[str]:
             argument = path.name
         result.append(argument)
     return result
+
+
+def _ship_module(module: Path, files: Path) -> None:
+    """Copy a module to ``files``, where every process of the job starts: a file, or the own files of a package."""
+    is_file = module.suffix == ".py" and module.is_file() and not module.is_symlink()
+    if not is_file and not (module.is_dir() and any(module.glob("*.py"))):
+        raise RunError(f"{module}: expected a .py file or the folder of a package with .py files (no link)")
+    target = files / module.resolve().name
+    if target.exists() or not target.stem.isidentifier():
+        told = "another of that name is sent already" if target.exists() else "Python cannot import that name"
+        raise RunError(f"{module}: {told}; rename it")
+    for own in [PurePosixPath()] if is_file else _own_files(module):
+        _copy(module / own, target / own)

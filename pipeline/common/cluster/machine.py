@@ -3,16 +3,19 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..config.sections import RunSection
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..config.sections import RunSection
 
 DEVICES = Path("/dev")
 GPU_FILES = ("nvidia*", "dxg", "kfd", "dri/renderD*")
 """What drivers of GPUs put there on Linux: NVIDIA's, those of Windows' subsystem, AMD's, Intel's."""
 
 
-def require_gpu_here(run: RunSection, what: str = "run.gpu=true") -> None:
+def require_gpu_here(run: "RunSection", what: str = "run.gpu=true") -> None:
     """Refuse a GPU where a command would start a Ray of this machine, which certainly has none.
 
     A Ray that is there is asked later (``nodes.require_room``): it may have GPUs on other machines.

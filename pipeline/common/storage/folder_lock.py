@@ -136,7 +136,7 @@ class FolderLock(AbstractContextManager):
             return
         who = str(holder) if holder else "another process"
         alive = holder.alive if holder else None
-        if alive or (alive is None and age < _STALE_S):
+        if _holds(alive, age):
             rule = "" if alive else f"; if it is gone, try again {_STALE_S:.0f} s after that sign"
             raise RunError(
                 f"{self._folder}: {who} is writing this {self._what}, its last sign of life was {age:.0f} s ago; "
@@ -178,6 +178,21 @@ class FolderLock(AbstractContextManager):
         """Return who holds the lock instead of this process."""
         holder = read_holder(self._path)
         return None if holder == self._mine else holder
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a process writes a folder, as far as can be known from here."""
+    holder = read_holder(folder / LOCK)
+    try:
+        age = time.time() - (folder / LOCK).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return _holds(holder.alive if holder else None, age)
+
+
+def _holds(alive: bool | None, age: float) -> bool:
+    """Return whether a lock counts: its process goes on, or may do so elsewhere and renewed it within a minute."""
+    return alive is True or (alive is None and age < _STALE_S)
 
 
 def read_holder(path: Path) -> Holder | None:

@@ -50,7 +50,7 @@ def _check_memory(sequence: TaskSequence, config: Config, classes: int) -> None:
     if memory is None:
         return
     if memory.kind == "herding" and not models.get(config.model.name).embeds:
-        able = ", ".join(name for name in models.names() if models.get(name).embeds)
+        able = models.names_with(lambda network: network.embeds)
         raise ConfigError(
             f"memory.kind='herding' needs a network that gives embeddings ({able}), but model.name is "
             f"{config.model.name!r}; take kind='random'"

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
+from ....selectors import api as selectors
 from ....selectors.common.randomness import generator
 from ....tune_spaces import api as spaces
 from ....tune_spaces.knobs import Choice, Knob, Real, Whole
@@ -135,14 +136,16 @@ class Sweep(Section):
     def method_space(self) -> spaces.Space | None:
         """The method's space, or None; raises ConfigError when there is none of that name or of another method."""
         method = self.base.selector.name
-        wanted = method if self.space == "auto" else self.space
-        if self.space == "none" or (self.space == "auto" and method not in spaces.names()):
+        called = (method, selectors.get(method).name)  # one from outside is given by its place, and has a name
+        own = next((name for name in called if name in spaces.names()), None)
+        wanted = own if self.space == "auto" else self.space
+        if wanted is None or self.space == "none":
             return None
         try:
             space = spaces.get(wanted)
         except spaces.SpaceError as error:
             raise ConfigError(f"sweep {self.name}: space: {error}") from None
-        if space.method != method:
+        if space.method not in called:
             raise ConfigError(
                 f"sweep {self.name}: space {wanted!r} is of method {space.method!r}, config.selector.name is {method!r}"
             )

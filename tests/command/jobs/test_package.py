@@ -192,3 +192,38 @@ def test_what_is_no_wheel_is_refused(tmp_path, content, words):
             wheel.writestr("numpy/__init__.py", "")
     with pytest.raises(RunError, match=words):
         unpack_wheel(path, tmp_path / "code")
+
+
+def test_modules_of_ones_own_are_sent_beside_the_job(tmp_path):
+    (tmp_path / "alone.py").write_text("A = 1\n")
+    (tmp_path / "mine" / "inner").mkdir(parents=True)
+    for name in ("__init__.py", "inner/deep.py", "notes.txt", ".hidden.py"):
+        (tmp_path / "mine" / name).write_text("B = 2\n")
+    with packed("m", [], modules=[str(tmp_path / "alone.py"), str(tmp_path / "mine")]) as package:
+        files = Path(package.runtime_env["working_dir"])
+        sent = sorted(path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file())
+        code = "import alone, mine.inner.deep; print(alone.A + mine.inner.deep.B)"
+        done = subprocess.run([sys.executable, "-c", code], cwd=files, capture_output=True, text=True)
+    assert sent == ["alone.py", "mine/__init__.py", "mine/inner/deep.py"]
+    assert done.stdout == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        (["nowhere.py"], r"nowhere\.py: expected a \.py file or the folder of a package"),
+        (["empty"], "empty: expected a .py file or the folder"),
+        (["link.py"], "no link"),
+        (["a.py", "sub/a.py"], "another of that name is sent already; rename it"),
+        (["not-a-name.py"], "Python cannot import that name; rename it"),
+    ],
+)
+def test_what_is_no_module_is_refused(tmp_path, monkeypatch, modules, message):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("empty", "sub"):
+        Path(folder).mkdir()
+    for name in ("a.py", "sub/a.py", "not-a-name.py"):
+        Path(name).write_text("")
+    Path("link.py").symlink_to("a.py")
+    with pytest.raises(RunError, match=message), packed("m", [], modules=modules):
+        pass

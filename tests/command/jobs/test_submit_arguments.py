@@ -35,7 +35,7 @@ def test_the_command_is_submitted_as_it_stands_and_its_exit_code_returned(calls)
     assert main(["submit", "--address", "http://x:1", "--out", "here", "--", *command]) == 7
     where = {"address": "http://x:1"}
     assert calls == [
-        ("submit", command, where | {"wheel": None}),
+        ("submit", command, where | {"wheel": None, "modules": []}),
         ("follow", "job-1", where | {"out": "here", "stop_on_interrupt": False}),
     ]
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from contract_inputs import assert_same
 
 from d2ace.selectors import api as methods
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.label_matrix import LabelMatrix
+from d2ace.selectors.contract.inputs import require_same
 from d2ace.selectors.entries import api
 from d2ace.selectors.entries.judge import RunningMeans, Suspicion
 from d2ace.selectors.with_entries import WithEntries
@@ -258,7 +258,7 @@ def test_a_mixture_takes_a_state_of_schema_2_which_had_no_separation():
     assert as_set(again.targets()) == as_set(policy.targets())
     for each in (policy, again):
         run(each, 1, EPOCHS - 1)
-    assert_same(again.state_dict(), policy.state_dict())
+    require_same(again.state_dict(), policy.state_dict())
 
 
 def test_only_unknown_entries_are_suspects_where_there_are_any():
@@ -294,13 +294,13 @@ def test_a_policy_resumed_in_mid_epoch_goes_on_bit_for_bit(name):
     broken.observe(order[0], predicted(5)[order[0]])
     resumed = make(name, labels)
     resumed.load_state_dict(broken.state_dict())
-    assert_same(resumed.state_dict(), broken.state_dict())
+    require_same(resumed.state_dict(), broken.state_dict())
     resumed.observe(order[1], predicted(5)[order[1]])
     resumed.end_epoch(5)
     run(resumed, EPOCHS - 6, 6)
-    assert_same(resumed.state_dict(), whole.state_dict())
+    require_same(resumed.state_dict(), whole.state_dict())
     whole.reset()
-    assert_same(whole.state_dict(), make(name, labels).state_dict())
+    require_same(whole.state_dict(), make(name, labels).state_dict())
 
 
 def test_chances_are_there_from_the_release_on_and_in_the_saved_state():
@@ -360,7 +360,7 @@ def test_a_selector_with_a_policy_is_a_selector(name):
     )
     again.load_state_dict(both.state_dict())
     np.testing.assert_array_equal(again.plan(EPOCHS - 1).ids, both.plan(EPOCHS - 1).ids)
-    assert_same(again.state_dict()["entries"], both.state_dict()["entries"])
+    require_same(again.state_dict()["entries"], both.state_dict()["entries"])
     with pytest.raises(SelectionError, match="lacks rows, entries"):
         again.load_state_dict(rows.state_dict())
 

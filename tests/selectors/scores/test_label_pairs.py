@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from contract_inputs import assert_same, make_labels, train
 from scipy import sparse
 
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.label_matrix import LabelMatrix
+from d2ace.selectors.contract.inputs import make_labels, require_same, train
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.scores import label_pairs
 from d2ace.selectors.scores.label_pairs import LabelPairs
@@ -87,15 +87,15 @@ def test_a_selector_with_pairs_that_meet_does_what_one_with_all_pairs_does(case,
     for one, other in zip(train(meeting, 4), wanted, strict=True):
         np.testing.assert_array_equal(one.ids, other.ids)
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
-    assert_same(meeting.diagnostics(), every.diagnostics())
-    assert_same(meeting.explain(3), every.explain(3))
+    require_same(meeting.diagnostics(), every.diagnostics())
+    require_same(meeting.explain(3), every.explain(3))
     state, small = every.state_dict(), meeting.state_dict()
     assert state["correlation_hardness"].shape == (24, 24) and "correlation_cells" not in state
     assert small["correlation_hardness"].shape == small["correlation_cells"].shape < (24 * 24,)
     for saved in (small, state):  # the latter as a version that kept all pairs saved it
         loaded = make(**case)
         loaded.load_state_dict(saved)
-        assert_same(loaded.diagnostics(), every.diagnostics())
+        require_same(loaded.diagnostics(), every.diagnostics())
 
 
 def test_thousands_of_labels_need_no_dense_table():

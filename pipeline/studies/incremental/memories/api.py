@@ -126,6 +126,7 @@ REGISTRY = Registry(
     },
     __package__,
     error=ConfigError,
+    group="d2ace.memories",
 )
 
 

@@ -68,6 +68,7 @@ REGISTRY = Registry(
     __package__,
     base=Method,
     error=ConfigError,
+    group="d2ace.incremental_methods",
 )
 
 
