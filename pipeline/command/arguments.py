@@ -22,6 +22,7 @@ def make_parser() -> Parser:
     _add_evaluate(subparsers)
     _add_decide(subparsers)
     _add_predict(subparsers)
+    _add_export(subparsers)
     _add_explain(subparsers)
     _add_simulate(subparsers)
     _add_audit(subparsers)
@@ -201,6 +202,14 @@ def _add_predict(subparsers: _Subparsers) -> None:
     add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")
     add("--encoding", help="of text files; default utf-8")
     predict.set_defaults(call=verbs.run_predict)
+
+
+def _add_export(subparsers: _Subparsers) -> None:
+    export = subparsers.add_parser("export", help="write a run's network as ONNX and for torch.export, with a card")
+    export.add_argument("run", help="run folder")
+    export.add_argument("out", help="folder to write")
+    export.add_argument("--data", metavar="PATH", help=_MOVED)
+    export.set_defaults(call=verbs.run_export)
 
 
 def _add_explain(subparsers: _Subparsers) -> None:

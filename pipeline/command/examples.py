@@ -28,6 +28,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("d2ace predict runs/first new.csv new-labels.csv --top 3", "a table, into one CSV file"),
         ("d2ace predict runs/first data/new predictions/new", "prepared data, as Parquet"),
     ),
+    "export": (
+        ("d2ace export runs/first exported", "ONNX, torch.export and a model card"),
+        ("d2ace export runs/first exported --data /mnt/data/rows", "compared on data that was moved"),
+    ),
     "explain": (
         ("d2ace explain runs/first 17", "why row 17 was or was not drawn in the last epoch"),
         ("d2ace explain runs/first 17 --epoch 3", "in epoch 3, counted from 1"),

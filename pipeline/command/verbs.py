@@ -131,6 +131,15 @@ def run_decide(options: argparse.Namespace) -> None:
     print(f"{describe(found)}\n\ndecisions: {Path(options.run) / 'decisions.json'}")
 
 
+def run_export(options: argparse.Namespace) -> None:
+    """Write a run's network for other programs."""
+    require_run(options.run)
+    with _loading():
+        from ..results.export import export
+
+    print(export(options.run, options.out, data=options.data))
+
+
 def run_explain(options: argparse.Namespace) -> None:
     """Say why a row was or was not drawn."""
     require_run(options.run)

@@ -70,7 +70,8 @@ def in_chunks(function: Callable[[slice], Tensor], total: int, floats_each: int,
     """Return ``function`` of all ``total`` labels (or rows), computed so that memory stays bounded.
 
     More than one chunk are recomputed in the backward pass, a third more work, instead of being kept. The chunks
-    depend on sizes only, so the result is the same on every worker. ``function`` must draw no random numbers.
+    depend on sizes only, so the result is the same on every worker. ``function`` must draw no random numbers. A network
+    that is exported takes batches of any size, of which no number of chunks can be made: there it is one.
 
     Args:
         function: maps a slice of 0..total to a tensor with that many entries along ``dim``.
@@ -78,6 +79,8 @@ def in_chunks(function: Callable[[slice], Tensor], total: int, floats_each: int,
         floats_each: floats that the backward pass needs kept per label or row.
         dim: along which results are joined.
     """
+    if torch.compiler.is_exporting():
+        return function(slice(0, total))
     size = max(1, FLOATS_AT_ONCE // max(floats_each, 1))
     pieces = [slice(start, min(start + size, total)) for start in range(0, total, size)]
     if len(pieces) == 1:

@@ -100,7 +100,7 @@ class QueryHead(nn.Module):
     def forward(self, features: Features) -> Tensor:
         """Return logits (B, L)."""
         memory = torch.relu(self.project(features.positions))
-        query = self.norms[0](self.queries).expand(len(memory), -1, -1)
+        query = self.norms[0](self.queries).expand(memory.shape[0], -1, -1)
         seen, _ = self.attention(query, memory, memory, need_weights=False)
         hidden = self.norms[1](query + self.dropout(seen))
         fed = self.narrow(self.dropout(torch.relu(self.widen(hidden))))

@@ -36,6 +36,10 @@ class HuggingFace(BackboneModel):
         head: ``linear``, or ``query``: a decoder with a query for each group of labels (see ``heads.py``).
         head_options: ``dropout``; of ``query`` also ``width``, ``queries`` and ``attention_heads``.
         prior_bias: start at the labels' training frequencies instead of at 0.5.
+
+    Attributes:
+        copies: how often a grey image's channel is repeated for the backbone.
+        arguments: what the backbone is called with beside the images.
     """
 
     name: ClassVar[str] = "huggingface"
@@ -59,8 +63,8 @@ class HuggingFace(BackboneModel):
         if source is None:
             _fit_to_data(made, config or {}, context.input_shape)
         self.backbone = hub.backbone(made)
-        self._repeat = self._copies_of_a_channel(made, context.input_shape[0])
-        self._arguments = _arguments(self.backbone, made, context.input_shape)
+        self.copies = self._copies_of_a_channel(made, context.input_shape[0])
+        self.arguments = _arguments(self.backbone, made, context.input_shape)
         self.finish(context, head, head_options or {}, batch_norm, prior_bias)
 
     @classmethod
@@ -83,9 +87,7 @@ class HuggingFace(BackboneModel):
 
     def features(self, images: Tensor) -> Features:
         """Run the backbone on float (B, C, H, W)."""
-        if self._repeat > 1:
-            images = images.expand(-1, self._repeat, -1, -1)
-        output = self.backbone(pixel_values=images, return_dict=True, **self._arguments)
+        output = self.backbone(pixel_values=self.channels_of(images), return_dict=True, **self.arguments)
         positions = output.last_hidden_state
         if positions.ndim == 4:
             positions = positions.flatten(2).transpose(1, 2)
@@ -94,6 +96,10 @@ class HuggingFace(BackboneModel):
             token = any(name.endswith("cls_token") for name, _ in self.backbone.named_parameters())
             pooled = positions[:, 0] if token else positions.mean(1)
         return Features(pooled.flatten(1), positions)
+
+    def channels_of(self, images: Tensor) -> Tensor:
+        """Return images with as many channels as the backbone takes, float (B, C, H, W): grey ones are repeated."""
+        return images.expand(-1, self.copies, -1, -1) if self.copies > 1 else images
 
     def _copies_of_a_channel(self, made: Any, channels: int) -> int:
         expected = getattr(made, "num_channels", channels)

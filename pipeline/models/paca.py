@@ -69,7 +69,7 @@ class PACA(MultiLabelModel):
         mean, log_variance = self.encoder(features)
         code = sample(mean, log_variance) if self.training else mean
         mapped = self.instance_map(torch.cat([features, code], dim=1))
-        floats = 2 * len(mapped) * self.positive.floats_per_entry
+        floats = 2 * mapped.shape[0] * self.positive.floats_per_entry
         logits = in_chunks(lambda some: self._log_ratio(mapped, some), self.n_labels, floats, dim=1)
         if labels is None:
             return Output(logits)

@@ -91,6 +91,15 @@ def backbone(made: Any) -> nn.Module:
     return model
 
 
+def classifier(made: Any) -> nn.Module | None:
+    """Return transformers' image classifier of a configuration with any weights, None where it has none."""
+    library = _library()
+    try:
+        return library.AutoModelForImageClassification.from_config(made)
+    except (ValueError, AttributeError):  # no such class, or no such model type
+        return None
+
+
 def load_weights(model: nn.Module, source: str, revision: str | None) -> None:
     """Put the weights of a source into a network of its configuration.
 
@@ -98,7 +107,7 @@ def load_weights(model: nn.Module, source: str, revision: str | None) -> None:
         ConfigError: when the source cannot be read, or lacks weights of the network.
     """
     library = _library()
-    with _explained(f"source {source!r} of {NETWORK} cannot be loaded"), _quiet(library):
+    with _explained(f"source {source!r} of {NETWORK} cannot be loaded"), quiet():
         loaded, report = library.AutoModel.from_pretrained(
             source,
             config=model.config,
@@ -150,9 +159,9 @@ def _explained(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet(library: ModuleType) -> Iterator[None]:
-    """Keep transformers' own report of loaded weights off the terminal."""
-    logging = library.utils.logging
+def quiet() -> Iterator[None]:
+    """Keep transformers' own reports and bars of loaded and written weights off the terminal."""
+    logging = _library().utils.logging
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -61,6 +61,11 @@ class TrainedModel:
         self._network.load_state_dict(run.weights())
         self._network.to(self.device).eval()
 
+    @property
+    def network(self) -> models.MultiLabelModel:
+        """The network with these weights, in evaluation mode, on the model's device."""
+        return self._network
+
     @torch.no_grad()
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """Return float32 (n, L) for scaled features on the model's device."""

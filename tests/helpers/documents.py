@@ -21,7 +21,23 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 _PLACE = re.compile(
     r"(?<![\w./-])((?:pipeline|selectors|tune_spaces|tests|benchmarks|docs|deploy|examples|\.ci)/[\w./*-]*)"
 )
-_FILE_ENDINGS = ("yaml", "json", "jsonl", "npz", "npy", "csv", "pt", "parquet", "arff", "md", "py", "zip", "txt")
+_FILE_ENDINGS = (
+    "yaml",
+    "json",
+    "jsonl",
+    "npz",
+    "npy",
+    "csv",
+    "pt",
+    "parquet",
+    "arff",
+    "md",
+    "py",
+    "zip",
+    "txt",
+    "onnx",
+    "pt2",
+)
 
 
 class Code(NamedTuple):

@@ -10,6 +10,7 @@ from d2ace.pipeline import models
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.models.losses import entry_losses, row_losses
+from d2ace.pipeline.results.export.formats import trace
 
 LABELS = 5
 # Small, and without dropout or the like where that would hide what a test looks for.
@@ -178,3 +179,22 @@ def test_refuses_settings_it_does_not_have_and_inputs_of_the_wrong_kind(name):
     other = (1, 8, 8) if models.get(name).inputs == "table" else (12,)
     with pytest.raises(ConfigError, match="the data has rows of shape"):
         models.create(name, ModelContext(LABELS, other, context.label_counts, context.n_rows, context.cooccurrence))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_can_be_exported_for_batches_of_any_size(name):
+    features, _, _ = data(name)
+    model = build(name).eval()
+
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, inputs):
+            return self.model(inputs).logits
+
+    program = trace(Logits().eval(), features[:3], name).module()
+    with torch.no_grad():
+        for rows in (1, 24):
+            torch.testing.assert_close(program(features[:rows]), model(features[:rows]).logits, rtol=1e-4, atol=1e-5)
