@@ -6,6 +6,7 @@ import _common  # noqa: F401  puts the checkout on the path
 import numpy as np
 import pandas as pd
 from _entries_arms import ARMS, DROPOUT, EPOCHS, HIDDEN, PARTNERS, RATES, RULES
+from _entries_data import DAMAGES, SETS
 
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 from d2ace.pipeline.studies.compare.summary import markdown_table
@@ -60,6 +61,7 @@ def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
     ]
     for name in (name for name in EPOCHS if name in set(runs["data"])):
         parts += [f"## {name}", *_cells(runs[runs["data"] == name])]
+    parts += ["## Not run", _not_run(runs)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -77,6 +79,19 @@ def _short(runs: pd.DataFrame) -> Iterator[str]:
     yield _clean(runs[runs["damage"] == "clean"])
     yield "### Rows of D2ACE\n\n" + _ROWS
     yield _rows(runs)
+
+
+def _not_run(runs: pd.DataFrame) -> str:
+    """Say of every data set which damages have no arm, and of the others which arms they lack."""
+    lines = []
+    for name in SETS:
+        there = {damage: set(runs["arm"][(runs["data"] == name) & (runs["damage"] == damage)]) for damage in DAMAGES}
+        whole = [damage for damage, arms in there.items() if not arms]
+        lines.append(f"- {name}: no run with {', '.join(whole)}." if whole else f"- {name}:")
+        for damage in (damage for damage, arms in there.items() if arms):
+            lacking = [arm for arm in ARMS if arm not in there[damage] and (arm, damage) != ("complete", "clean")]
+            lines.append(f"  - {damage}, without {', '.join(lacking)}.")
+    return "\n".join([*lines, "- The network itself, trained further on photographs instead of their features."])
 
 
 def _pooled(part: pd.DataFrame) -> str:

@@ -3,7 +3,8 @@
 Training and validation labels are damaged; asked is which of the training rows' labels are missing (or wrong). Arms:
 ``audit``, the order of the audit of one run with an entry policy, no other training; ``audit by chance``, the same in
 the order of its chances; ``cleanlab``, its scores per class from out-of-sample predictions of the same network in three
-folds, as its manual asks for, three runs. (Its scores of the audited run's own means give ``audit``'s order.)
+folds, as its manual asks for, three runs. (Its scores of the audited run's own means give ``audit``'s order.) Each for
+a network that is trained with the binary cross-entropy, and for one that is trained with the Hill loss.
 
 Given is the precision of the shortest list that holds half of the errors, and the average precision; and, of the
 audit, what its chances add up to against the errors that are there.
@@ -15,13 +16,15 @@ Run: python benchmarks/audit.py [--data mirflickr14,yeast] [--damage single,miss
 """
 
 import argparse
+import json
 import tempfile
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import left_out, one_thread, record
+from _common import ROOT, commit, left_out, one_thread, record
 
 one_thread()
 
@@ -39,7 +42,9 @@ from d2ace.pipeline.runs.trained_model import TrainedModel  # noqa: E402
 from d2ace.pipeline.runs.trained_run import TrainedRun  # noqa: E402
 from d2ace.pipeline.training.driver import fit  # noqa: E402
 
+KEPT = ROOT / "benchmarks" / "results" / "audit.json"
 ARMS = ("audit", "audit by chance", "cleanlab")
+LOSSES = ("bce", "hill")
 FOLDS, RATE = 3, 3e-3
 """The rate that damaged validation rows choose for most arms of ``entries.py``; the network is that of it, too."""
 
@@ -49,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mirflickr14,yeast", help="comma-separated")
     parser.add_argument("--damage", default="single,missing50,wrong20", help="comma-separated")
+    parser.add_argument("--losses", default=",".join(LOSSES), help="comma-separated")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     if not DATA.is_dir():
@@ -56,29 +62,27 @@ def main() -> None:
     rival = find_spec("cleanlab") is not None
     if not rival:
         print("cleanlab is not installed: without it")
-    results: dict[str, Any] = {}
-    for name in options.data.split(","):
-        for damage in options.damage.split(","):
-            with tempfile.TemporaryDirectory() as folder:
-                lines = [measure(name, damage, seed, Path(folder), rival) for seed in range(options.seeds)]
-            results[f"{name}, {damage}"] = lines
-            for arm in ARMS if rival else ARMS[:-1]:
-                at_half, mean = ([line[arm][key] for line in lines] for key in ("precision", "average_precision"))
-                print(f"{name:12} {damage:10} {arm:20} {_told(at_half)}   {_told(mean)}", flush=True)
-            record("audit", {"folds": FOLDS, "rate": RATE, "seeds": options.seeds, **results})
+    results = json.loads(KEPT.read_text())["results"]
+    for name, damage, loss in product(options.data.split(","), options.damage.split(","), options.losses.split(",")):
+        with tempfile.TemporaryDirectory() as folder:
+            lines = [measure(name, damage, loss, seed, Path(folder), rival) for seed in range(options.seeds)]
+        results[f"{name}, {damage}, {loss}"] = {"commit": commit(), "seeds": lines}
+        for arm in ARMS if rival else ARMS[:-1]:
+            at_half, mean = ([line[arm][key] for line in lines] for key in ("precision", "average_precision"))
+            print(f"{name:12} {damage:10} {loss:5} {arm:20} {_told(at_half)}   {_told(mean)}", flush=True)
+        record("audit", {**results, "folds": FOLDS, "rate": RATE})
 
 
 def _told(values: list[float]) -> str:
     return f"{np.mean(values):.3f} ({min(values):.3f} .. {max(values):.3f})"
 
 
-def measure(name: str, damage: str, seed: int, folder: Path, rival: bool) -> dict[str, Any]:
+def measure(name: str, damage: str, loss: str, seed: int, folder: Path, rival: bool) -> dict[str, Any]:
     """Return what each arm finds with one seed, cleanlab where ``rival``."""
     manifest = Manifest.load(damaged(name, damage, seed, folder / "data"))
     kind = "wrong" if damage.startswith("wrong") else "missing"
-    known = SelectionOfRun(
-        fit(config(name, manifest, folder, seed, {"policy": "correct", "options": {"suspects": kind}})).folder
-    )
+    policy = {"policy": "correct", "options": {"suspects": kind}}
+    known = SelectionOfRun(fit(config(name, manifest, loss, folder, seed, policy)).folder)
     opinion, ids = judged(known), known.rows.row_ids
     truth = read_labels(Manifest.load(folder / "data" / name)).positives.toarray()[ids] > 0
     given = opinion.labels.positives.toarray() > 0
@@ -90,25 +94,27 @@ def measure(name: str, damage: str, seed: int, folder: Path, rival: bool) -> dic
     suspects = given if kind == "wrong" else ~given
     arms = dict(zip(ARMS[:-1], (rank, chances), strict=True))
     if rival:
-        arms[ARMS[-1]] = scores(given, out_of_sample(name, manifest, ids, folder, seed))
+        arms[ARMS[-1]] = scores(given, out_of_sample(name, manifest, loss, ids, folder, seed))
     line = {arm: quality(values[suspects], errors[suspects]) for arm, values in arms.items()}
     expected = float(np.nansum(found.expected))
     return {**line, "errors": int(errors.sum()), "suspects": int(suspects.sum()), "expected": round(expected, 1)}
 
 
-def config(name: str, manifest: Manifest, folder: Path, seed: int, entries: Any = None, **data: Any) -> dict[str, Any]:
+def config(
+    name: str, manifest: Manifest, loss: str, folder: Path, seed: int, entries: Any = None, **data: Any
+) -> dict[str, Any]:
     """Return the settings of a run, the same for all arms but for the policy."""
     return {
         "data": {"path": str(manifest.folder), "scale": "standard", **data},
         "model": {"name": "mlp", "options": {"hidden": [HIDDEN], "dropout": DROPOUT}},
         "optimizer": {"name": "adamw", "lr": RATE, "weight_decay": 0.01, "schedule": "onecycle"},
         "selector": {"name": "uniform", "entries": entries},
-        "train": {"epochs": EPOCHS[name], "batch_size": BATCH.get(name, 256), "monitor": "map"},
+        "train": {"epochs": EPOCHS[name], "batch_size": BATCH.get(name, 256), "loss": loss, "monitor": "map"},
         "run": {"workers": 0, "seed": seed, "storage": str(folder / "runs")},
     }
 
 
-def out_of_sample(name: str, manifest: Manifest, ids: np.ndarray, folder: Path, seed: int) -> np.ndarray:
+def out_of_sample(name: str, manifest: Manifest, loss: str, ids: np.ndarray, folder: Path, seed: int) -> np.ndarray:
     """Return predictions for the training rows by networks that did not train on them, float32 (N, L)."""
     alone = folder / f"alone-{seed}-{manifest.folder.name}"
     facts = {"labels": manifest.labels, "n_features": manifest.n_features}
@@ -116,7 +122,7 @@ def out_of_sample(name: str, manifest: Manifest, ids: np.ndarray, folder: Path, 
         writer.write(Rows(read_features(manifest, ids), read_labels(manifest).take(ids), np.zeros(len(ids), np.int8)))
     predicted = np.empty((len(ids), manifest.n_labels), np.float32)
     for fold in range(FOLDS):
-        run = fit(config(name, writer.manifest, folder, seed, fold=fold, folds=FOLDS)).folder
+        run = fit(config(name, writer.manifest, loss, folder, seed, fold=fold, folds=FOLDS)).folder
         opened = TrainedRun.open(run)
         rows = opened.data.splits.test
         for part in TrainedModel(opened).predict(ShardRows(writer.manifest).open(), rows):
