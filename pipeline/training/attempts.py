@@ -107,12 +107,13 @@ def this_ray_named() -> Iterator[None]:
 
     One of them takes the workers' places away when the dashboard does not know the controller. It asks the Ray that was
     started last on the machine, or the port that this Ray's dashboard would have (Ray 2.60). Where the dashboard of
-    another Ray answers, it would end a healthy run.
+    another Ray answers, it would end a healthy run; where none answers, a stopped trial of a sweep keeps its places.
+    What ``ray.init`` says of the dashboard is no help: in a worker it is this machine's port 8265, wherever it listens.
     """
-    import ray
+    from ray._private.services import get_webui_url_from_internal_kv
     from ray.train.v2._internal import constants
 
-    dashboard = ray.init(ignore_reinit_error=True, configure_logging=False).dashboard_url
+    dashboard = get_webui_url_from_internal_kv()
     constants.ENV_VARS_TO_PROPAGATE.add(_STATE_API)
     with variable_set(_STATE_API, f"http://{dashboard or _NOWHERE}"):
         yield

@@ -7,14 +7,19 @@ program, unchanged.
 
 Ray's library reads the job and the node from the environment when it is loaded. So the first server, which has torch,
 forks one more for each job on each node; that one loads Ray, and forks the workers.
+
+A command that starts with ``-m``, as of a job or of a test that kills it, is forked from the first server, too. The
+launcher stays in its place: it hands signals on, and the command ends with it, also when the launcher is killed.
 """
 
+import atexit
 import contextlib
 import gc
 import importlib
 import json
 import os
 import runpy
+import select
 import shlex
 import signal
 import socket
@@ -59,13 +64,17 @@ OF_PROJECT = (
 LARGEST = 1 << 17
 """Bytes of a request: the arguments and the environment of one worker."""
 LAUNCHER = """#!{python} -ISE
-import json, os, socket, sys
-if not sys.argv[1].endswith(("setup_worker.py", "default_worker.py")):
+import json, os, signal, socket, sys
+command = sys.argv[1] == "-m"
+if not command and not sys.argv[1].endswith(("setup_worker.py", "default_worker.py")):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect({address!r})
     socket.send_fds(server, [json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()], [1, 2])
-    server.recv(1)
+    for number in (signal.SIGINT, signal.SIGTERM) if command else ():
+        signal.signal(number, lambda number, _: server.send(bytes([number])))
+    code = server.recv(1)
+sys.exit(code[0] if code else int(command))
 """
 
 
@@ -114,7 +123,12 @@ def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
     while True:
         connection, _ = listening.accept()
         request, outputs, _, _ = socket.recv_fds(connection, LARGEST, 2)
-        environment = json.loads(request)[1]
+        arguments, environment, _ = json.loads(request)
+        if arguments[0] == "-m":
+            _forked(_watch, connection, outputs, [listening, *servers.values()], request)
+            for number in (*outputs, connection.detach()):
+                os.close(number)
+            continue
         key = environment.get("RAY_JOB_ID"), environment.get("RAY_RAYLET_PID")
         if key not in servers:
             servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -123,6 +137,22 @@ def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
         socket.send_fds(servers[key], [request], outputs)
         for number in (*outputs, connection.detach()):
             os.close(number)
+
+
+def _watch(connection: socket.socket, outputs: list[int], inherited: list[socket.socket], request: bytes) -> None:
+    """Fork a command, hand signals on to it, and its code to the launcher; without the launcher, kill it."""
+    for other in inherited:
+        other.close()
+    child = _forked(_become, outputs, *json.loads(request))
+    watched = os.pidfd_open(child)
+    while True:
+        ready, _, _ = select.select([connection, watched], [], [])
+        if watched in ready:
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            with contextlib.suppress(BrokenPipeError):
+                connection.send(bytes([code if code >= 0 else 128 - code]))
+            return
+        os.kill(child, int.from_bytes(connection.recv(1)) or signal.SIGKILL)
 
 
 def _serve_one(
@@ -138,7 +168,7 @@ def _serve_one(
         request, outputs, _, _ = socket.recv_fds(requests, LARGEST, 2)
         if not request:
             return
-        _forked(_become_worker, outputs, *json.loads(request))
+        _forked(_become, outputs, *json.loads(request))
         for number in outputs:
             os.close(number)
 
@@ -163,10 +193,10 @@ def _load(modules: tuple[str, ...]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no worker stays behind as a zombie
 
 
-def _forked(work: Callable[..., None], *arguments: Any) -> None:
-    """Call a function in a process of its own, which ends with it."""
-    if os.fork():
-        return
+def _forked(work: Callable[..., None], *arguments: Any) -> int:
+    """Call a function in a process of its own, which ends with it; gives its id."""
+    if child := os.fork():
+        return child
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -185,8 +215,8 @@ def _set_environment(environment: dict[str, str]) -> None:
     os.environ.update(environment)
 
 
-def _become_worker(outputs: list[int], arguments: list[str], environment: dict[str, str], folder: str) -> None:
-    """Go on as the program that the raylet wanted to start."""
+def _become(outputs: list[int], arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    """Go on as the program that was to be started."""
     os.chdir(folder)
     _set_environment(environment)
     for number, output in enumerate([os.open(os.devnull, os.O_RDONLY), *outputs]):
@@ -207,10 +237,21 @@ def _run_here(file: str, args: list[str]) -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    sys.argv = arguments
+    command = arguments[0] == "-m"
+    sys.argv = arguments[command:]
     named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))  # by a runtime environment
-    sys.path[:0] = [str(Path(arguments[0]).parent), *(folder for folder in named if folder not in sys.path)]
-    runpy.run_path(arguments[0], run_name="__main__")
+    own = str(Path.cwd()) if command else str(Path(arguments[0]).parent)
+    sys.path[:0] = [own, *(folder for folder in named if folder not in sys.path)]
+    if not command:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return
+    sys.stdout.reconfigure(line_buffering=True)  # a job's output is followed line by line
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    finally:
+        threading._shutdown()  # as at the end of every other program, which this process does not come to
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -35,11 +35,11 @@ def running_head(python: str) -> Iterator[Head]:
     """Start a head, and end exactly its own processes (``ray stop`` would end everybody's).
 
     Args:
-        python: what starts its workers.
+        python: what starts its workers and, under the name of python, its jobs.
     """
     folder = Path(tempfile.mkdtemp(prefix="d2ace-", dir="/tmp"))  # socket paths may have 107 characters: keep it short
     try:
-        environment = _environment(folder)
+        environment = _environment(folder, python)
         ports = _free_ports(6)
         head = _start(python, folder, environment, ports)
         try:
@@ -52,7 +52,7 @@ def running_head(python: str) -> Iterator[Head]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, python: str) -> dict[str, str]:
     home = folder / "home"
     (home / ".ray").mkdir(parents=True)
     token = home / ".ray" / "auth_token"
@@ -61,7 +61,7 @@ def _environment(folder: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_") and key != "PYTHONPATH"}
     return kept | {
         "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+        "PATH": os.pathsep.join([str(Path(python).parent), str(Path(sys.executable).parent), kept.get("PATH", "")]),
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
@@ -82,7 +82,7 @@ def _start(python: str, folder: Path, environment: dict[str, str], ports: list[i
     names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
     names += ("metrics-export-port", "dashboard-agent-grpc-port")
     command = [sys.executable, "-c", WITH_PYTHON, python, "start", "--head", "--block", f"--temp-dir={folder}"]
-    command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=2"]
+    command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=3"]
     command += ["--object-store-memory=200000000", "--disable-usage-stats"]
     command += [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
     with (folder / "head.log").open("wb") as log:

@@ -5,7 +5,7 @@ import pickle
 from types import SimpleNamespace
 
 import pytest
-import ray
+from ray._private import services
 from ray.dashboard import utils as dashboard
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.train import ControllerError, WorkerGroupError
@@ -172,7 +172,7 @@ def test_an_error_that_would_happen_again_ends_the_first_attempt(made_up):
 
 def state_api(monkeypatch, dashboard):
     """Return what a helper of Ray Train asks for the state of actors when this run's Ray has this dashboard."""
-    monkeypatch.setattr(ray, "init", lambda **_: SimpleNamespace(dashboard_url=dashboard))
+    monkeypatch.setattr(services, "get_webui_url_from_internal_kv", lambda: dashboard)
     with attempts.this_ray_named():
         handed_on = get_env_vars_to_propagate()  # from the driver to the controller, and from there to its helpers
     return handed_on["RAY_API_SERVER_ADDRESS"]

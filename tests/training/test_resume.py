@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -60,15 +59,17 @@ def test_killed_processes_do_not_change_a_run_of_streamed_images(tmp_path):
 
 
 @pytest.mark.slow("a command in a process of its own with a worker, then two workers that are killed, too")
-def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unbroken, tmp_path, ray_session):
+def test_a_killed_driver_resumes_with_another_number_of_workers(
+    make_config, unbroken, tmp_path, ray_session, ray_launcher
+):
     """Ray lives on, as a cluster does, and has to end what belonged to the driver. Rows are gathered from the store."""
     data = write_table(tmp_path / "table", shard_rows=N_ROWS)
     config = make_config("run.name=a", "run.workers=1", f"data.path={data}", *LONG)
     config.save(tmp_path / "config.yaml")
     folder = Path(config.run.storage) / "a"
-    command = [sys.executable, "-m", "d2ace.pipeline.cli", "train", str(tmp_path / "config.yaml")]
+    command = [ray_launcher, "-m", "d2ace.pipeline.cli", "train", str(tmp_path / "config.yaml")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
-    driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+    driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     store = CheckpointStore(folder / "checkpoints")
     deadline = time.monotonic() + 200  # a busy machine takes minutes to start a Ray
     try:
@@ -77,7 +78,7 @@ def test_a_killed_driver_resumes_with_another_number_of_workers(make_config, unb
             time.sleep(0.02)
     finally:
         driver.kill()
-        driver.wait()
+        driver.communicate()  # to the end of its output, which is the end of the process
     stopped_at = store.latest()
     assert stopped_at is not None and stopped_at.epoch < 10
     killer = Killer(folder, Victim("RayTrainWorker", stopped_at.epoch + 1))

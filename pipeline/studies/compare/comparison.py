@@ -13,7 +13,7 @@ from ...common.errors import RunError
 from . import notes
 from .ranks import Ranks, rank_methods
 from .targets import epochs_to_target, summarise_targets
-from .values import CELL, mean_and_std, paired_differences, reference_method
+from .values import CELL, mean_and_std, pairs_of, reference_method, run_values
 from .verdict import Rules, Verdict, judge, judge_cells
 
 CLUSTERS = ("cell", "data")
@@ -86,7 +86,8 @@ def compare_methods(
     others = [str(name) for name in table["method"].unique() if name != reference]
     if not others:
         raise RunError(f"nothing to compare: {reference!r} is the only method in the table")
-    paired = {name: paired_differences(table, metric, name, reference) for name in others}
+    values = run_values(table, metric)
+    paired = {name: pairs_of(values, metric, name, reference) for name in others}
     compared = {name: pairs for name, pairs in paired.items() if len(pairs)}
     if not compared:
         raise RunError(f"nothing to compare: no method has a successful run with a run of {reference!r} to match")

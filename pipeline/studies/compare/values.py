@@ -108,9 +108,13 @@ def paired_differences(table: pd.DataFrame, metric: str, method: str, reference:
     Raises:
         RunError: for an unknown metric or method, or see ``successful_runs``.
     """
-    values = run_values(table, metric)
     for name in (method, reference):
         _check_method(name, list(table["method"].unique()))
+    return pairs_of(run_values(table, metric), metric, method, reference)
+
+
+def pairs_of(values: pd.DataFrame, metric: str, method: str, reference: str) -> pd.DataFrame:
+    """Return what ``paired_differences`` does, from the values that ``run_values`` gave."""
     ours, theirs = (values.loc[values["method"] == name, [*PLACE, "value"]] for name in (method, reference))
     pairs = ours.merge(theirs.rename(columns={"value": "reference_value"}), on=PLACE)
     gains = better_sign(metric) * (pairs["value"] - pairs["reference_value"]).to_numpy()

@@ -4,14 +4,17 @@ import json
 import re
 import signal
 import subprocess
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
-from ray_head import ROOT
+from ray_head import ROOT, Head
 
 from d2ace.pipeline.command.jobs.package import copy_package
+from d2ace.pipeline.studies.tune import SweepFolder
 
 pytestmark = pytest.mark.slow("jobs start processes of their own on a head with a dashboard")
 
@@ -67,6 +70,46 @@ def test_a_run_is_trained_and_its_results_come_back(submit, settings, tmp_path):
     assert len((tmp_path / "back" / "metrics.jsonl").read_text().splitlines()) == 2
     assert yaml.safe_load((tmp_path / "back" / "config.yaml").read_text())["optimizer"]["lr"] == 0.01
     assert 0 <= json.loads((tmp_path / "back" / "result.json").read_text())["test"]["macro_auc"] <= 1
+
+
+OF_THE_CLUSTER = {"JobSupervisor", "_StatsActor", "_AutoscalingCoordinatorActor"}
+"""Actors of Ray's own: one that every job has, and two that Ray Data starts once a cluster."""
+
+
+def living(head: Head) -> set[str]:
+    """Actors and placement groups of the head's Ray that are there now."""
+    token = Path(head.environment["HOME"], ".ray", "auth_token").read_text()
+    found = set()
+    for what, name, gone in (("actors", "actor_id", "DEAD"), ("placement_groups", "placement_group_id", "REMOVED")):
+        asked = urllib.request.Request(f"{head.address}/api/v0/{what}", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            states = json.load(answer)["data"]["result"]["result"]
+        left = [state for state in states if state["state"] != gone]
+        found |= {state[name] for state in left if state.get("class_name") not in OF_THE_CLUSTER}
+    return found
+
+
+def test_a_sweep_of_whole_fits_leaves_nothing_behind_when_its_trials_are_stopped(submit, head, settings, tmp_path):
+    """ASHA stops the second trial, whose workers and selection actor then have to go."""
+    config = yaml.safe_load(settings.read_text())
+    config |= {"run": {"workers": 2, "cpus_per_worker": 0.5}, "train": {"epochs": 12, "batch_size": 32}}
+    values = {"name": "small", "config": config, "space": "none", "knobs": {"optimizer.lr": {"choice": [0.03, 1e-9]}}}
+    values |= {"sampler": "grid", "trials": None, "grace_epochs": 1}
+    sweep, out = tmp_path / "client" / "sweep.yaml", tmp_path / "shared" / "sweep"
+    sweep.write_text(yaml.safe_dump(values))
+    before = living(head)
+    done = submit("--", "tune", str(sweep), str(out), "--parallel", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = SweepFolder(out).table
+    assert table["status"].tolist() == ["finished", "stopped"]
+    assert table["epochs"][0] == 12
+    deadline = time.monotonic() + 90
+    while living(head) - before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not living(head) - before
+    run = out / "trials" / table["trial"][0] / "0"
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 12
+    assert (run / "order").is_dir()  # a trial's run is a run as any other
 
 
 def test_a_failing_job_gives_its_exit_code_and_message_and_runs_the_code_that_was_sent(submit, tmp_path):

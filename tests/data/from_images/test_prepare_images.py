@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -239,19 +238,19 @@ def test_ray_gives_the_same_bytes(tmp_path, ray_session, monkeypatch):
 
 
 @pytest.mark.slow("a command in a process of its own, and 77 million pixels to read twice")
-def test_a_killed_driver_leaves_its_finished_pieces(tmp_path, ray_session):
+def test_a_killed_driver_leaves_its_finished_pieces(tmp_path, ray_session, ray_launcher):
     large = [encode(picture(number, size=(1600, 1200)), "PNG", compress_level=1) for number in range(40)]
     folder, out = make_folder(tmp_path / "in", large), tmp_path / "set"
-    command = [sys.executable, "-m", "d2ace.pipeline.cli", "prepare", str(folder), str(out)]
+    command = [ray_launcher, "-m", "d2ace.pipeline.cli", "prepare", str(folder), str(out)]
     command += ["--format", "image-csv", "--shard-mb", "0.0001"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
-    driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+    driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 150
     while len(list(partial_path(out).glob("piece-*.json"))) < 2:
         assert driver.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     driver.kill()
-    driver.wait()
+    driver.communicate()  # to the end of its output, which is the end of the process
     time.sleep(1)  # for its workers to end
     finished = [json.loads(path.read_text())["shard"] for path in partial_path(out).glob("piece-*.json")]
     assert 2 <= len(finished) < 40

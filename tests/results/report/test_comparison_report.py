@@ -13,7 +13,7 @@ from page_reader import Page
 from small_study import synthetic_table, with_failures
 
 from d2ace.pipeline.common.errors import RunError
-from d2ace.pipeline.results.report import report
+from d2ace.pipeline.results.report import report, study_source
 from d2ace.pipeline.results.report.comparison_cost import seconds_ratios, selection_shares
 from d2ace.pipeline.results.report.comparison_setup import shared_settings
 from d2ace.pipeline.results.report.labels import medians
@@ -49,6 +49,12 @@ def source(table, tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def page(source) -> Page:
     return Page(source)
+
+
+@pytest.fixture
+def few_metrics(monkeypatch) -> None:
+    """Compare in two more metrics than the monitored one: every one of the others takes as long."""
+    monkeypatch.setattr(study_source, "METRICS", METRICS[:3])
 
 
 def values(table: pd.DataFrame, metric: str = "macro_auc") -> dict[tuple[str, str], list[float]]:
@@ -213,6 +219,7 @@ def test_configuration_and_versions(table, page):
     assert json.loads(table["config"].iloc[0])["train"]["epochs"] == 8
 
 
+@pytest.mark.usefixtures("few_metrics")
 def test_several_studies_stand_one_after_the_other(tmp_path):
     table = synthetic_table(methods=("uniform", "d2ace"), data=("birds",), networks=("mlp",))
     both = pd.concat([table, table.assign(study="<second>", key=table["key"] + "/2")])
@@ -239,6 +246,7 @@ def test_no_run_succeeded(tmp_path):
     assert not page.problems
 
 
+@pytest.mark.usefixtures("few_metrics")
 def test_nothing_is_said_of_lines_that_are_not_there(tmp_path):
     table = synthetic_table(methods=METHODS, data=("birds",), folds=2, seeds=1)
     text = Page(write(with_failures(table, method="balanced"), tmp_path)).text
@@ -247,6 +255,7 @@ def test_nothing_is_said_of_lines_that_are_not_there(tmp_path):
     assert "d2ace" in learning[:500] and "balanced" not in learning[:500]
 
 
+@pytest.mark.usefixtures("few_metrics")
 def test_one_cell_and_one_run_each(tmp_path):
     table = synthetic_table(methods=METHODS, data=("birds",), folds=1, seeds=1, epochs=1, labels=1)
     page = Page(write(table, tmp_path))
@@ -266,7 +275,7 @@ def test_validation_that_is_not_there(tmp_path):
     assert not page.problems
 
 
-@pytest.mark.usefixtures("words_only")
+@pytest.mark.usefixtures("words_only", "few_metrics")
 def test_a_file_or_its_folder(table, tmp_path):
     source = write(table.head(6), tmp_path / "mine")
     assert report(tmp_path / "mine" / "table.parquet", tmp_path / "other.html").read_text() == source
@@ -282,7 +291,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path):
     assert pages[0] == pages[1]
 
 
-@pytest.mark.usefixtures("words_only")
+@pytest.mark.usefixtures("words_only", "few_metrics")
 def test_a_comparison_that_is_still_running(table, tmp_path):
     results = ResultTable(tmp_path)
     for row in table[table["data"] == "birds"].head(6).to_dict("records"):

@@ -47,6 +47,7 @@ def test_the_table_holds_the_extremes_of_the_order_files(run, table, page):
             assert re.findall(r"label\d", text) == [f"label{j}" for j in np.flatnonzero(labels[row])]
 
 
+@pytest.mark.usefixtures("words_only")
 def test_images_are_shown_as_they_are(tmp_path):
     digit_scenes.build(tmp_path / "scenes", rows=150, seed=1)
     run = write_run(tmp_path / "run", tmp_path / "scenes")
@@ -59,6 +60,7 @@ def test_images_are_shown_as_they_are(tmp_path):
         assert Image.open(BytesIO(base64.b64decode(content))).size == (32, 32)
 
 
+@pytest.mark.usefixtures("words_only")
 def test_without_its_data_a_run_still_has_a_report(run, table, tmp_path):
     copy = write_run(tmp_path / "run", shutil.copytree(table, tmp_path / "table"))
     shutil.rmtree(tmp_path / "table")
