@@ -25,9 +25,13 @@ for _name, _value in {
 from pathlib import Path
 
 import pytest
+from forked_workers import without_waiting
 
 # Looking for garbage among all that PyTorch, Ray and thousands of tests hold takes a twentieth of the suite's time.
 gc.disable()
+
+# Nothing that a test writes has to survive a power failure, and waiting for the disk takes a tenth of the suite's time.
+os.fsync = without_waiting
 
 pytest_plugins = ["ray_fixtures", "run_fixtures", "shares", "slow_tests", "words_only"]
 

@@ -115,8 +115,13 @@ def started_by(launcher: str) -> Iterator[None]:
         sys.executable = python
 
 
+def without_waiting(descriptor: int) -> None:
+    """Stand for ``os.fsync`` where nothing has to survive a power failure."""
+
+
 def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
     """Let a server for its job and node fork each worker that a launcher asks for, until standard input ends."""
+    os.fsync = without_waiting
     _load(FIRST)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     servers: dict[tuple[str | None, str | None], socket.socket] = {}
