@@ -36,6 +36,7 @@ from typing import Any
 FIRST = (
     "torch._dynamo",
     "torch.distributed",
+    "torch.nn.parallel",
     "pandas",
     "pyarrow.parquet",
     "transformers",
@@ -58,9 +59,8 @@ OF_PROJECT = (
     "d2ace.pipeline.training.whole_run",
     "d2ace.pipeline.selection.actor",
     "d2ace.pipeline.feeds.row_store",
-    "d2ace.pipeline.models.mlp",
-    "d2ace.selectors.d2ace",
 )
+WITHOUT_RAY = ("d2ace.pipeline.training.steps", "d2ace.pipeline.models.mlp", "d2ace.selectors.d2ace")
 LARGEST = 1 << 17
 """Bytes of a request: the arguments and the environment of one worker."""
 LAUNCHER = """#!{python} -ISE
@@ -79,11 +79,11 @@ sys.exit(code[0] if code else int(command))
 
 
 @contextlib.contextmanager
-def worker_server(modules: tuple[str, ...] = OF_PROJECT) -> Iterator[str]:
+def worker_server(*, of_project: bool = True) -> Iterator[str]:
     """Start the server; gives the path of the program that Ray has to take for Python when it starts a node.
 
     Args:
-        modules: of the project, that workers have from the start; none where they run other code than this.
+        of_project: whether workers have modules of the project from the start; not where they run other code than this.
     """
     with tempfile.TemporaryDirectory(
         prefix="d2ace-", dir="/tmp"
@@ -96,7 +96,7 @@ def worker_server(modules: tuple[str, ...] = OF_PROJECT) -> Iterator[str]:
             listening.listen(128)
             number = listening.fileno()
             with subprocess.Popen(
-                [sys.executable, __file__, str(number), *modules],
+                [sys.executable, __file__, str(number), *(["of project"] if of_project else [])],
                 stdin=subprocess.PIPE,
                 pass_fds=[number],
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -119,10 +119,10 @@ def without_waiting(descriptor: int) -> None:
     """Stand for ``os.fsync`` where nothing has to survive a power failure."""
 
 
-def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
+def serve(listening: socket.socket, of_project: bool) -> None:
     """Let a server for its job and node fork each worker that a launcher asks for, until standard input ends."""
     os.fsync = without_waiting
-    _load(FIRST)
+    _load(FIRST + WITHOUT_RAY * of_project)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     servers: dict[tuple[str | None, str | None], socket.socket] = {}
     while True:
@@ -137,7 +137,7 @@ def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
         key = environment.get("RAY_JOB_ID"), environment.get("RAY_RAYLET_PID")
         if key not in servers:
             servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            _forked(_serve_one, others, list(servers.values()), environment, THEN + modules)
+            _forked(_serve_one, others, list(servers.values()), environment, THEN + OF_PROJECT * of_project)
             others.close()
         socket.send_fds(servers[key], [request], outputs)
         for number in (*outputs, connection.detach()):
@@ -260,4 +260,4 @@ def _run(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), tuple(sys.argv[2:]))
+    serve(socket.socket(fileno=int(sys.argv[1])), len(sys.argv) > 2)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from rank_processes import run_ranks
 from torch.utils.data import DataLoader, TensorDataset
 
 from d2ace.selectors.api import Plan
@@ -119,7 +118,7 @@ def _ddp_rank(rank, world, folder):
     dist.destroy_process_group()
 
 
-def test_under_ddp_every_rank_keeps_the_single_process_state(tmp_path):
+def test_under_ddp_every_rank_keeps_the_single_process_state(tmp_path, run_ranks):
     """The last batch has one row, so rank 0 stands in for it with weight 0."""
     run_ranks(_ddp_rank, (2, tmp_path), 2)
     alone = SelectorBatchSampler(selector(batch_size=11))

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 import torch.distributed as dist
-from rank_processes import run_ranks
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.feeds.in_memory import TensorFeed
@@ -50,7 +49,7 @@ def _rank(rank, folder):
     dist.destroy_process_group()
 
 
-def test_its_curve_is_that_of_the_exact_reduction(tmp_path):
+def test_its_curve_is_that_of_the_exact_reduction(tmp_path, run_ranks):
     assert ROWS % BATCH == 7 and BATCH % WORLD
     run_ranks(_rank, (str(tmp_path),), WORLD)
     expected = curve("exact", Ranks())

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from rank_processes import run_ranks
 from torch import nn
 
 from d2ace.pipeline.training.gradients import ExactReducer, flat_gradient, micro_batch_bounds, rank_parts
@@ -111,7 +110,7 @@ def _worker(rank, folder):
     dist.destroy_process_group()
 
 
-def test_one_two_and_three_processes_get_the_same_bits(tmp_path):
+def test_one_two_and_three_processes_get_the_same_bits(tmp_path, run_ranks):
     run_ranks(_worker, (str(tmp_path),), 3)
     expected = reduced(range(PARTS))
     results = {path.name: torch.load(path) for path in tmp_path.glob("[123]-*.pt")}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from rank_processes import run_ranks
 
 pytest.importorskip("transformers")
 
@@ -98,7 +97,7 @@ def _workers(rank, folder, options):
         dist.destroy_process_group()
 
 
-def test_worker_counts_change_no_bit_and_only_the_first_worker_reads_pretrained_weights(tmp_path):
+def test_worker_counts_change_no_bit_and_only_the_first_worker_reads_pretrained_weights(tmp_path, run_ranks):
     from d2ace.pipeline import models
 
     source = tmp_path / "pretrained"

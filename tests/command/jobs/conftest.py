@@ -17,7 +17,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def head() -> Iterator[Head]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("the head's processes are found through /proc, which is not here")
-    with worker_server(modules=()) as python, running_head(python) as running:  # jobs run the code that was sent
+    with worker_server(of_project=False) as python, running_head(python) as running:  # jobs run the code that was sent
         yield running
 
 
