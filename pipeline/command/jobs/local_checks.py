@@ -27,6 +27,8 @@ def check_command(options: argparse.Namespace) -> None:
     """
     for name in _PATHS:
         _require_absolute(name, getattr(options, name, None))
+    if getattr(options, "run", None) and "://" not in (source := getattr(options, "source", "")):
+        _require_absolute("source", source)  # of predict, which also takes a bucket
     if getattr(options, "config", None):
         _check_run(options)
     elif getattr(options, "study", None):

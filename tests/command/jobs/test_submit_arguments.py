@@ -81,7 +81,7 @@ def test_what_does_not_go_together_is_refused(calls, arguments, capsys):
         (["train", "/mnt/data/x"], "got run.storage=runs: a relative one"),
         (["train", "/mnt/data/x", "train.epochs=x"], "train.epochs: "),
         (["doctor", "data/x"], "got data.path=data/x: a relative one"),
-        (["predict", "/mnt/runs/a", "data/x", "/mnt/out"], "got data=data/x: a relative one"),
+        (["predict", "/mnt/runs/a", "data/x", "/mnt/out"], "got source=data/x: a relative one"),
         (["evaluate", "/mnt/runs/a", "--data", "data/x"], "got data=data/x: a relative one"),
         (["train", "y.yaml"], "y.yaml: is not here, and a relative path is none of the cluster"),
         (["compare", "study.yaml", "/mnt/out"], "got data.a.path=data/a: a relative one"),
