@@ -186,7 +186,7 @@ def _tell(unreadable: Sequence[Unreadable], rows: int, output: Output) -> None:
 
 def _about(run: TrainedRun, job: Job, rows: int, unreadable: int) -> dict[str, Any]:
     """Return what ``_labels.json`` says."""
-    decided = {"threshold": job.threshold, "thresholds": None, "rule": None, "calibration": None}
+    decided: dict[str, Any] = {"threshold": job.threshold, "thresholds": None, "rule": None, "calibration": None}
     if job.decisions is not None:
         decided = {
             "threshold": None,

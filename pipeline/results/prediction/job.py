@@ -3,7 +3,8 @@
 b rows of a chunk   L labels
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,4 +120,30 @@ class Chunk:
     names: list[str | None] | None = None
     truth: np.ndarray | None = None
     splits: np.ndarray | None = None
-    images: list[bytes | memoryview] | None = None
+    images: Sequence[bytes | memoryview] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def without_images(self) -> "Chunk":
+        """Return the chunk without what thumbnails are made of."""
+        return replace(self, images=None)
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Return several chunks of one piece as one; their images are left out."""
+    if len(chunks) == 1:
+        return chunks[0].without_images()
+    first = chunks[0]
+    return Chunk(
+        np.concatenate([chunk.ids for chunk in chunks]),
+        np.concatenate([chunk.probabilities for chunk in chunks]),
+        None if first.names is None else [name for chunk in chunks for name in chunk.names or ()],
+        _together([chunk.truth for chunk in chunks]),
+        _together([chunk.splits for chunk in chunks]),
+    )
+
+
+def _together(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None

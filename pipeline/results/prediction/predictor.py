@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,11 @@ from ...runs.trained_model import CHUNK_ROWS, TrainedModel
 from ...runs.trained_run import TrainedRun
 from ..report.thumbnails import small_jpeg
 from .columns import table_of
-from .job import Chunk, Finished, Job, Piece, Unreadable
+from .job import Chunk, Finished, Job, Piece, Unreadable, joined
 from .new_images import ImagePredictor
+
+_GROUP_ROWS = 4096
+"""Rows of a row group, about."""
 
 
 class Predictor:
@@ -45,26 +49,41 @@ class Predictor:
         Raises:
             DataError: when prepared data cannot be read.
         """
-        rows, unreadable, work = 0, [], self._job.folder / f"{WORK}{secrets.token_hex(4)}"
-        writer: pq.ParquetWriter | None = None
-        try:
-            for found in self._chunks(piece):
-                if isinstance(found, Unreadable):
-                    unreadable.append(found)
-                    continue
-                table = table_of(found, self._run.data.labels, self._job)
-                writer = writer or pq.ParquetWriter(work, table.schema, compression="zstd")
+        unreadable: list[Unreadable] = []
+        work = self._job.folder / f"{WORK}{secrets.token_hex(4)}"
+        rows = 0
+        with ExitStack() as stack:
+            writer: pq.ParquetWriter | None = None
+            for chunk in self._groups(piece, unreadable):
+                table = table_of(chunk, self._run.data.labels, self._job)
+                writer = writer or stack.enter_context(pq.ParquetWriter(work, table.schema, compression="zstd"))
                 writer.write_table(table)
                 rows += table.num_rows
-                self._thumbnails(found)
-        finally:
-            if writer is not None:
-                writer.close()
-        if writer is not None:
+        if rows:
             work.replace(self._job.part(piece.number))
         finished = Finished(piece.number, rows, tuple(unreadable))
         write_json(self._job.told(piece.number), asdict(finished))
         return finished
+
+    def _groups(self, piece: Piece, unreadable: list[Unreadable]) -> Iterator[Chunk]:
+        """Yield the rows of a piece, several chunks together: a small row group costs as much to write as a large one.
+
+        Args:
+            piece: the piece.
+            unreadable: takes the images without a prediction.
+        """
+        waiting: list[Chunk] = []
+        for found in self._chunks(piece):
+            if isinstance(found, Unreadable):
+                unreadable.append(found)
+                continue
+            self._thumbnails(found)
+            waiting.append(found.without_images())
+            if sum(map(len, waiting)) >= _GROUP_ROWS:
+                yield joined(waiting)
+                waiting = []
+        if waiting:
+            yield joined(waiting)
 
     def _chunks(self, piece: Piece) -> Iterator[Chunk | Unreadable]:
         if self._images is not None:

@@ -76,7 +76,8 @@ def open_source(source: str | Path, run: TrainedRun) -> NewSource:
         _log.info("%s: %d other file%s left out", location, others, " is" if others == 1 else "s are")
     listing = json.dumps([str(folder), when, [(name, sizes[name]) for name in names]])
     state = hashlib.sha256(listing.encode()).hexdigest()
-    return NewSource(None, folder, *((names, ()) if of_images else ((), names)), state)
+    images, tables = (names, ()) if of_images else ((), names)
+    return NewSource(folder=folder, images=images, tables=tables, state=state)
 
 
 def _is_image(name: str) -> bool:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from audited_run import N_ROWS, write_damaged
 from page_reader import Page
 from small_run import write_run
@@ -33,6 +34,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def run(data, tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    torch.manual_seed(0)
     return write_run(tmp_path / "run", data, method="uniform")
 
 
