@@ -12,6 +12,7 @@ from typing import Any
 from ...common.errors import ConfigError, DataError
 from ...common.part_progress import PartProgress
 from ...common.stages import stage
+from ...common.storage.addresses import redacted
 from ...common.storage.begun import begun
 from ...common.storage.partial_work import claimed, partial_path
 from ...data.manifest import Manifest
@@ -70,7 +71,7 @@ def predict(
     _check(top, threshold, page)
     output = Output.of(out)
     opened = open_to_score(run)
-    with stage(f"looking at {source}"):
+    with stage(f"looking at {redacted(str(source))}"):
         found = open_source(source, opened)
     options = tables or TableOptions()
     if options != TableOptions() and not found.tables:
@@ -78,7 +79,7 @@ def predict(
     if page and not (found.images or (found.manifest is not None and found.manifest.kind == "image")):
         raise ConfigError("a page shows images, and the rows of a table have none: leave out --page")
     job = _job(opened, found, partial_path(output.target), top, threshold, page)
-    go_on = f"d2ace predict {run} {source} {out}, and the same options"
+    go_on = f"d2ace predict {run} {redacted(str(source))} {out}, and the same options"
     with (
         claimed(job.folder, _fingerprint(opened, job, found, options), what="prediction"),
         begun(job.folder, partial(_holds_work, job), go_on),

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from buckets import bucket
 from image_files import encode, jpeg, picture, write
 from page_reader import Page
 from small_run import write_run
@@ -88,6 +89,14 @@ def test_bad_images_are_counted_listed_and_told(run, photos, predicted, tmp_path
     assert rows["path"].tolist() == whole.index.tolist() and (tmp_path / "rows.unreadable.csv").is_file()
     assert [row.split(";") for row in rows["top"]] == [list(top[:2]) for top in whole["top"]]
     assert rows["7"].to_numpy() == pytest.approx(whole["7"].to_numpy(), abs=1e-6)
+
+
+def test_a_bucket_is_a_source(run, photos, predicted, tmp_path):
+    with bucket(photos.parent) as port:
+        address = f"s3://anonymous@b/{photos.name}?scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"
+        rows = read(predict(run.path, address, tmp_path / "out"))
+    assert rows.equals(read(predicted))
+    assert (tmp_path / "out" / "_unreadable.csv").read_text() == (predicted / "_unreadable.csv").read_text()
 
 
 def test_no_readable_image_is_an_error_that_leaves_nothing(run, tmp_path):

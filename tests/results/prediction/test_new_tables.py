@@ -97,7 +97,9 @@ def test_a_folder_of_tables_is_read_in_the_order_of_their_names(run, new, expect
     folder.mkdir()
     new[FEATURES][:4].to_csv(folder / "a.csv", index=False)
     new[["age", *FEATURES[:3]]][4:].to_parquet(folder / "b.parquet", index=False)
-    np.testing.assert_allclose(probabilities(predict(run.path, folder, tmp_path / "out")), expected, rtol=1e-5)
+    for source in (folder, folder.as_uri()):
+        out = predict(run.path, source, tmp_path / f"out{len(str(source))}.parquet")
+        np.testing.assert_allclose(probabilities(out), expected, rtol=1e-5)
 
 
 def test_missing_columns_and_bad_cells_are_told_and_leave_nothing(run, new, tmp_path):
