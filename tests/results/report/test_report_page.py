@@ -22,6 +22,8 @@ from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
 from d2ace.pipeline.results.report import report, study_source
 from d2ace.pipeline.results.report.markup import Html, element, escaped
+from d2ace.pipeline.results.report.svg import canvas, inline
+from d2ace.pipeline.results.report.theme import INK
 from d2ace.pipeline.studies.compare.table import SCHEMA
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
@@ -161,14 +163,26 @@ def test_the_same_source_gives_the_same_bytes(run, source, tmp_path, monkeypatch
     assert [other.read_text() for other in others] == here
 
 
-def test_the_readers_own_matplotlib_settings_change_nothing(tmp_path, run, source):
+def test_the_readers_own_matplotlib_settings_change_nothing():
+    """All pictures of all pages are drawn on such a canvas."""
     import matplotlib
 
+    def drawn() -> str:
+        with canvas() as (figure, axes):
+            axes.plot([1, 3, 2], color=INK)
+            axes.set_xlabel("epoch")
+            return inline(figure, "a curve")
+
+    plain = drawn()
     with matplotlib.rc_context(
         {"lines.linewidth": 9, "font.size": 30, "axes.labelweight": "bold", "xtick.direction": "in"}
     ):
-        assert report(run.path, tmp_path / "report.html").read_text(encoding="utf-8") == source
+        assert drawn() == plain
         assert matplotlib.rcParams["lines.linewidth"] == 9
+    figures = [
+        path.name for path in (ROOT / "pipeline").rglob("*.py") if re.search(r"\bFigure\(|pyplot", path.read_text())
+    ]
+    assert figures == ["svg.py"]
 
 
 @pytest.mark.usefixtures("words_only")
