@@ -8,8 +8,8 @@ program, unchanged.
 Ray's library reads the job and the node from the environment when it is loaded. So the first server, which has torch,
 forks one more for each job on each node; that one loads Ray, and forks the workers.
 
-A command that starts with ``-m``, as of a job or of a test that kills it, is forked from the first server, too. The
-launcher stays in its place: it hands signals on, and the command ends with it, also when the launcher is killed.
+A command that starts with ``-m`` is forked, too: that of a job from the server of its node, that of a test from the
+first server. The launcher stays in its place and hands signals on; the command ends with it, also when it is killed.
 """
 
 import atexit
@@ -129,25 +129,28 @@ def serve(listening: socket.socket, of_project: bool) -> None:
         connection, _ = listening.accept()
         request, outputs, _, _ = socket.recv_fds(connection, LARGEST, 2)
         arguments, environment, _ = json.loads(request)
-        if arguments[0] == "-m":
-            _forked(_watch, connection, outputs, [listening, *servers.values()], request)
-            for number in (*outputs, connection.detach()):
-                os.close(number)
-            continue
+        command = arguments[0] == "-m"
+        handed_on = [*outputs, connection.fileno()] if command else outputs
         key = environment.get("RAY_JOB_ID"), environment.get("RAY_RAYLET_PID")
-        if key not in servers:
-            servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            _forked(_serve_one, others, list(servers.values()), environment, THEN + OF_PROJECT * of_project)
-            others.close()
-        socket.send_fds(servers[key], [request], outputs)
+        if command and key == (None, None):
+            _forked(_watch, handed_on, [listening, *servers.values()], request)
+        else:
+            if key not in servers:
+                servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                modules = THEN + OF_PROJECT * of_project
+                _forked(_serve_one, others, list(servers.values()), environment, modules)
+                others.close()
+            socket.send_fds(servers[key], [request], handed_on)
         for number in (*outputs, connection.detach()):
             os.close(number)
 
 
-def _watch(connection: socket.socket, outputs: list[int], inherited: list[socket.socket], request: bytes) -> None:
+def _watch(handed_on: list[int], inherited: list[socket.socket], request: bytes) -> None:
     """Fork a command, hand signals on to it, and its code to the launcher; without the launcher, kill it."""
     for other in inherited:
         other.close()
+    *outputs, number = handed_on
+    connection = socket.socket(fileno=number)
     child = _forked(_become, outputs, *json.loads(request))
     watched = os.pidfd_open(child)
     while True:
@@ -170,11 +173,14 @@ def _serve_one(
     with _no_draw_of_ray():
         _load(modules)
     while True:
-        request, outputs, _, _ = socket.recv_fds(requests, LARGEST, 2)
+        request, handed_on, _, _ = socket.recv_fds(requests, LARGEST, 3)
         if not request:
             return
-        _forked(_become, outputs, *json.loads(request))
-        for number in outputs:
+        if len(handed_on) == 3:
+            _forked(_watch, handed_on, [requests], request)
+        else:
+            _forked(_become, handed_on, *json.loads(request))
+        for number in handed_on:
             os.close(number)
 
 
