@@ -1,6 +1,5 @@
 """TensorBoard's event files, written at once: an error is the caller's to see, and nothing waits for a thread."""
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import scalar
+
+from .trackers.api import numbers_of
 
 
 class Board:
@@ -27,10 +28,9 @@ class Board:
         if self._writer is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._writer = EventsWriter(str(self._folder / "events"))
-        for name, value in record.items():
-            if isinstance(value, int | float) and math.isfinite(value) and name != "epoch":
-                event = Event(summary=scalar(name, value), step=record["epoch"], wall_time=time.time())
-                self._writer.write_event(event)
+        for name, value in numbers_of(record).items():
+            event = Event(summary=scalar(name, value), step=record["epoch"], wall_time=time.time())
+            self._writer.write_event(event)
         self._writer.flush()
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ class Progress(AbstractContextManager):
         listener: called from another thread with the record of every epoch that stands, in order; after a resume
             from the first one again, and so by ``finish``.
         elsewhere: whether training runs in other processes of a Ray that is there; else no Ray is needed.
+        tensorboard: whether to write TensorBoard's files.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class Progress(AbstractContextManager):
         listener: Callable[[dict[str, Any]], None] | None = None,
         *,
         elsewhere: bool = True,
+        tensorboard: bool = True,
     ) -> None:
         self._listener = listener or (lambda _: None)
         self._folder, self._epochs, self._monitor, self._quiet = folder, epochs, monitor, quiet
         self._queue = _ray_queue() if elsewhere else SimpleQueue()
         self._history: list[dict[str, Any]] = folder.read_metrics()
-        self._board = Board(folder.tensorboard)
+        self._board = Board(folder.tensorboard) if tensorboard else None
         self._pace = Pace(epochs)
         self._unwritten: Exception | None = None
         self._bar = _bar(quiet)
@@ -123,7 +125,8 @@ class Progress(AbstractContextManager):
             if kind == "end":
                 break
             takers[kind](*values)
-        self._plotting(self._board.close)
+        if self._board is not None:
+            self._plotting(self._board.close)
 
     def _show_step(self, epoch: int, done: int, total: int) -> None:
         before = self._pace.position
@@ -161,7 +164,8 @@ class Progress(AbstractContextManager):
             self._folder.write_metrics(self._history)
 
     def _plot(self, record: dict[str, Any]) -> None:
-        self._plotting(lambda: self._board.add(record))
+        if (board := self._board) is not None:
+            self._plotting(lambda: board.add(record))
 
     def _plotting(self, write: Callable[[], None]) -> None:
         try:

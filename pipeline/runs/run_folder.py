@@ -33,6 +33,7 @@ class RunFolder:
     """Paths of a run.
 
     ``config.yaml`` the complete configuration · ``metrics.jsonl`` a line an epoch · ``tensorboard/`` events ·
+    ``trackers.json`` what trackers call the run ·
     ``checkpoints/`` to go on from · ``model.pt`` the best weights · ``data.json`` and ``data.npz`` scaler, labels,
     splits and the prepared data's fingerprint · ``order/`` and ``selection.parquet/`` what was selected ·
     ``observations/`` what the method was told, if recorded · ``result.json`` the end · ``decisions.json``

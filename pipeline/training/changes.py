@@ -25,6 +25,7 @@ MAY_CHANGE = (
     "run.max_failures",
     "run.checkpoint_steps",
     "run.keep_checkpoints",
+    "run.trackers",
 )
 """Keys, or sections, that decide how long a run goes on, on what, and what it keeps."""
 

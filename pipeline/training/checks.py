@@ -20,6 +20,7 @@ from ..feeds.image_transform import ImageTransform
 from ..feeds.inputs import image_hint, input_shape
 from ..models import losses
 from ..models.api import ModelContext
+from ..runs.trackers.api import require_installed
 from . import optim
 from .initial_weights import context_of_any, unfilled_model
 from .names import require_names
@@ -34,6 +35,7 @@ _LABELS = 3
 def check(config: Config) -> None:
     """Raise ConfigError now for what would fail in a worker minutes later, whatever the data."""
     require_names(config)
+    require_installed(config.run.trackers)
     models.check_options(config.model.name, config.model.options)
     losses.check_options(config.train.loss, config.train.loss_options)
     network = models.get(config.model.name)

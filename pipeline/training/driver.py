@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from ..runs.own_data import own_data
 from ..runs.progress import Progress
 from ..runs.run_data import RunData, make_run_data
 from ..runs.run_folder import RunFolder
+from ..runs.trackers.tracking import RUN, tracked_run
 from ..selection import actor as selection_actor
 from ..selection.blueprint import Blueprint
 from .attempts import train_on_workers
@@ -153,7 +155,11 @@ def _run(config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, *, 
             print(f"feed: {feed.feed} ({feed.why})", flush=True)
         if not quiet:
             print(selection_line(config), flush=True)
-        final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet)
+        with tracked_run(folder.path, config.model_dump(mode="json")) as tracking:
+            listener = partial(tracking.log, RUN)
+            final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet, listener=listener)
+            test = {f"test/{name}": value for name, value in final["test"].items()}
+            tracking.end(RUN, {key: final[key] for key in ("best_epoch", "best_value")} | test)
     seconds = time.perf_counter() - started
     history, stopped = folder.read_metrics(), final["stopped_early"]
     return RunResult(folder.path, history, final["best_epoch"], final["test"], seconds, stopped)
@@ -207,7 +213,15 @@ def train_in(
     workers, settings = config.run.workers, config.train
     with (
         selection_actor.started() if workers else nullcontext() as actor,
-        Progress(folder, settings.epochs, settings.monitor, quiet, listener, elsewhere=workers > 0) as progress,
+        Progress(
+            folder,
+            settings.epochs,
+            settings.monitor,
+            quiet,
+            listener,
+            elsewhere=workers > 0,
+            tensorboard="tensorboard" in config.run.trackers,
+        ) as progress,
     ):
         with stage("preparing splits and inputs"):
             data = _data(config, folder, labels, rows)  # while the two processes start

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ....selectors.common.errors import SelectionError
 from ..errors import ConfigError
@@ -223,6 +223,8 @@ class RunSection(Section):
     seconds before the run is refused.
     ``wait_limit_s``: give up after waiting so many seconds for CPUs or GPUs that others hold; null: those of
     ``D2ACE_WAIT_LIMIT_S`` in the environment, or else for ever, with a line every 30 s.
+    ``trackers``: who hears of every epoch: ``tensorboard`` (files in the run's folder), ``mlflow``, ``wandb``; see
+    docs/trackers.md.
     ``max_failures``: how often workers that failed are started again; an error that would happen again ends the run.
     """
 
@@ -243,3 +245,9 @@ class RunSection(Section):
     data_labels: dict[str, str] = {}
     wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0
     wait_limit_s: Annotated[float, Field(gt=0)] | None = None
+    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = ["tensorboard"]
+
+    @field_validator("trackers", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value

@@ -74,11 +74,12 @@ def _classifier(network: HuggingFace, labels: tuple[str, ...]) -> Any:
     """Return transformers' classifier with the network's weights, None where there is none with such a head."""
     if not isinstance(network.head, LinearHead):
         return None
-    config = type(network.backbone.config).from_dict(network.backbone.config.to_dict())
+    own_config: Any = network.backbone.config
+    config = type(own_config).from_dict(own_config.to_dict())
     config.problem_type = "multi_label_classification"
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    made = hub.classifier(config)
+    made: Any = hub.classifier(config)
     if made is None:
         return None
     own, head = network.backbone.state_dict(), network.head.linear

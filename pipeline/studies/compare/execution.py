@@ -23,12 +23,15 @@ from ...common.errors import ConfigError, RunError
 from ...common.stages import stage
 from ...common.storage.folder_lock import FolderLock
 from ...data.manifest import Manifest
+from ...runs.trackers.api import Place, Tracked
+from ...runs.trackers.tracking import tracked
 from ...training.checks import check, check_data, require_all_epochs
 from ..origin import package_version
 from ..ray_tasks import as_they_end, why_killed
 from .study import Study, StudyRun
 from .study_run import train_run
 from .table import ResultTable
+from .tracking import track_row
 
 
 def compare(
@@ -116,9 +119,14 @@ def _train(
         need = {"CPU": 1.0, "GPU": todo[0].study.gpus_per_run}
         wait_for_room(need, 1, f"gpus_per_run={need['GPU']:g}, a run")
         bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
-        with stage(f"training {len(todo)} runs", free_and_held) as said:
+        whole = Place(table.folder, "study", Tracked(todo[0].study.name, todo[0].study.model_dump(mode="json")))
+        with (
+            tracked(todo[0].config.run.trackers, whole) as tracking,
+            stage(f"training {len(todo)} runs", free_and_held) as said,
+        ):
             for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
                 table.add({**row, "commit": commit})
+                track_row(tracking, row)
                 failures += row["error"] is not None
                 bar.update()
                 said()

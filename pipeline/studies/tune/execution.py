@@ -125,6 +125,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     from .progress import SweepProgress
     from .runs import TrialData
     from .search import mode, param_space, scheduler, search_algorithm
+    from .tracking import TrackTrials
     from .trial import EPOCH, SCORE, TrialSetup
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
@@ -158,7 +159,10 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 storage_path=str(folder.path),
                 verbose=0,
                 stop={EPOCH: sweep.base.train.epochs},  # so that no population changes a trial at its very end
-                callbacks=[SweepProgress(told, sweep.base.train.monitor, sweep.n_trials, quiet)],
+                callbacks=[
+                    SweepProgress(told, sweep.base.train.monitor, sweep.n_trials, quiet),
+                    TrackTrials(sweep, folder.path),
+                ],
                 failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
             ),
         )
