@@ -7,12 +7,19 @@ from .common.moved import find_moved_modules
 
 if TYPE_CHECKING:
     from .results.evaluation import evaluate
+    from .results.notebook import Run
     from .results.prediction import predict
     from .training.driver import fit
 
-__all__ = ["evaluate", "fit", "predict"]
+__all__ = ["Run", "evaluate", "fit", "predict"]
 
 __getattr__ = on_first_use(
-    __name__, {"fit": "training.driver", "evaluate": "results.evaluation", "predict": "results.prediction"}
+    __name__,
+    {
+        "Run": "results.notebook",
+        "evaluate": "results.evaluation",
+        "fit": "training.driver",
+        "predict": "results.prediction",
+    },
 )
 find_moved_modules(__name__)

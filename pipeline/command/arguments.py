@@ -41,6 +41,7 @@ def make_parser() -> Parser:
     demo.add_argument("--data", default="data/digit-scenes", help="where the data set is or will be built")
     demo.add_argument("overrides", nargs="*", metavar="section.key=value")
     demo.set_defaults(call=verbs.run_demo)
+    _add_errors(subparsers)
     _add_runs(subparsers)
     _add_completion(subparsers)
     _add_debug(parser, subparsers)
@@ -151,6 +152,26 @@ def _add_train(subparsers: _Subparsers) -> None:
     train.add_argument("--workers", type=int, help="with --resume: another number of workers")
     train.add_argument("--data", metavar="PATH", help=f"with --resume: {_MOVED}")
     train.set_defaults(call=verbs.run_train)
+
+
+def _add_errors(subparsers: _Subparsers) -> None:
+    top = {"type": int, "default": 24, "metavar": "N", "help": "how many rows to show; default 24"}
+    errors = subparsers.add_parser("errors", help="write a page on the rows and labels that a run is most wrong on")
+    errors.add_argument("run", help="run folder")
+    errors.add_argument("--out", metavar="FILE", help="default: errors.html in the run folder")
+    by = "count errors by a feature of the table, or by a column of a CSV file that has a column row"
+    errors.add_argument("--slice", dest="slice_by", metavar="[FILE.csv:]COLUMN", help=by)
+    errors.add_argument("--top", **top)
+    errors.add_argument("--data", metavar="PATH", help=_MOVED)
+    errors.set_defaults(call=verbs.run_errors)
+    diff = subparsers.add_parser("diff", help="say which labels and rows a run does better or worse than another")
+    diff.add_argument("first", help="run folder")
+    diff.add_argument("second", help="another, of the same data: what is better is better in this one")
+    diff.add_argument("--split", default="test", choices=("validation", "test"))
+    diff.add_argument("--out", metavar="FILE", help="default: diff-FIRST.html in the folder of the second")
+    diff.add_argument("--top", **top)
+    diff.add_argument("--data", metavar="PATH", help=_MOVED)
+    diff.set_defaults(call=verbs.run_diff)
 
 
 def _add_runs(subparsers: _Subparsers) -> None:

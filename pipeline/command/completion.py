@@ -11,7 +11,7 @@ from ..common.config.config import Config
 
 SHELLS = ("bash", "zsh")
 _KEYS = "_d2ace_keys"
-_FOLDERS = {"run", "run_folder", "data", "out", "resume", "source", "folder"}
+_FOLDERS = {"run", "first", "second", "run_folder", "data", "out", "resume", "source", "folder"}
 """Arguments that name folders, by where argparse keeps them; files complete as well, since folders hold them."""
 _FILES = {"config", "study", "sweep", "sequence", "wheel", "module", "verdicts", "label_file", "label_mask"}
 

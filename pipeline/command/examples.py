@@ -79,6 +79,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("d2ace check-method own_selector:CrowdedLoss --option strength=2", "with a setting"),
     ),
     "demo": (("d2ace demo train.epochs=5", "uniform and D2ACE on digit-scenes, five epochs each"),),
+    "errors": (
+        ("d2ace errors runs/first", "the worst rows and labels; writes runs/first/errors.html"),
+        ("d2ace errors runs/first --slice age", "also by a feature of the table"),
+        ("d2ace errors runs/first --slice places.csv:city", "or by a column of a file with a column row"),
+    ),
+    "diff": (
+        ("d2ace diff runs/first runs/second", "which labels and rows the second does better or worse"),
+        ("d2ace diff runs/first runs/second --split validation", "on the validation rows"),
+    ),
     "runs": (
         ("d2ace runs", "the runs below runs/"),
         ("d2ace runs /mnt/shared/runs", "below another folder"),

@@ -270,6 +270,30 @@ def run_submit(options: argparse.Namespace) -> int:
     return follow(job, address=options.address, out=options.out, stop_on_interrupt=options.stop_on_interrupt)
 
 
+def run_errors(options: argparse.Namespace) -> None:
+    """Find what a run is most wrong on, print the worst and write a page."""
+    require_run(options.run)
+    with _loading():
+        from ..results.errors import errors
+        from ..results.errors.text import errors_text
+
+    bounds = {"top": options.top, "slice_by": options.slice_by, "data": options.data}
+    page, found = errors(options.run, options.out, **bounds)
+    print(f"{errors_text(found)}\n\npage: {page}")
+
+
+def run_diff(options: argparse.Namespace) -> None:
+    """Compare two runs row by row and label by label, print the changes and write a page."""
+    runs = [require_run(run) for run in (options.first, options.second)]
+    with _loading():
+        from ..results.errors import diff
+        from ..results.errors.text import difference_text
+
+    bounds = {"split": options.split, "top": options.top, "data": options.data}
+    page, found = diff(*runs, options.out, **bounds)
+    print(f"{difference_text(found, [run.name for run in runs])}\n\npage: {page}")
+
+
 def run_runs(options: argparse.Namespace) -> None:
     """List the runs in a folder."""
     from ..results.overview import overviews, run_table

@@ -44,7 +44,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
         manifest = own_data(opened.folder, opened.config, opened.data)
     else:
         manifest = Manifest.load(local_path(data, "data").resolve())
-    wanted = _rows(opened, manifest, split)
+    wanted = rows_of(opened, manifest, split)
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
     labels = read_labels(manifest)
@@ -60,7 +60,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     return metrics
 
 
-def _rows(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
+def rows_of(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
     """Return the ids of a split's rows, int64: the run's own splits hold for its own data, wherever that lies."""
     if split == "all":
         return np.arange(manifest.rows)

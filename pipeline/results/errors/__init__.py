@@ -1,0 +1,92 @@
+"""``errors`` and ``diff``: the rows and labels a run is most wrong on, and where two runs differ, as pages."""
+
+from pathlib import Path
+from typing import Literal
+
+from ...common.errors import RunError
+from ...common.storage.local_paths import local_path
+from ...common.storage.whole_files import replacing
+from ...runs.trained_run import TrainedRun
+from ..judged_rows import JudgedRows
+from .differences import Difference, difference, require_alike
+from .slices import row_groups_of
+from .worst import Errors, errors_of
+
+__all__ = ["Difference", "Errors", "diff", "errors"]
+
+_SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+
+
+def errors(
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    top: int = 24,
+    slice_by: str | None = None,
+    data: str | Path | None = None,
+) -> tuple[Path, list[Errors]]:
+    """Find what a run is most wrong on among its validation and test rows, and write it as a page.
+
+    Args:
+        run: the run folder.
+        out: the page to write; None for ``errors.html`` in the run folder.
+        top: how many rows to show of each split.
+        slice_by: a feature of a table, or ``FILE.csv:COLUMN``, by whose values errors are counted, too.
+        data: where the run's data lies now, if it was moved.
+
+    Returns:
+        The page, and what was found on each split that has rows, validation first.
+
+    Raises:
+        ConfigError: when there is no such column.
+        RunError: when the run has no validated epoch, no such rows, or its data is gone or has changed.
+    """
+    from .page import errors_page
+
+    splits = TrainedRun.open(run, stopped=True).data.splits
+    judged = [JudgedRows.of(run, split, data) for split in _SPLITS if len(getattr(splits, split))]
+    if not judged:
+        raise RunError(f"{run}: the run has neither validation nor test rows to judge it by")
+    found = [errors_of(rows, top, row_groups_of(rows, slice_by)) for rows in judged]
+    target = local_path(out, "--out") if out is not None else judged[0].run.folder.path / "errors.html"
+    _write(target, errors_page(judged, found))
+    return target, found
+
+
+def diff(
+    first: str | Path,
+    second: str | Path,
+    out: str | Path | None = None,
+    *,
+    split: Literal["validation", "test"] = "test",
+    top: int = 24,
+    data: str | Path | None = None,
+) -> tuple[Path, Difference]:
+    """Compare two runs on the same rows, row by row and label by label, and write it as a page.
+
+    Args:
+        first: a run folder.
+        second: another; what is better is better in this one.
+        out: the page to write; None for ``diff-FIRST.html`` in the second's folder.
+        split: which rows, ``validation`` or ``test``.
+        top: how many rows to show that got better, and that got worse.
+        data: where the data of both lies now, if it was moved.
+
+    Raises:
+        RunError: when the runs are of other data, other rows or other labels, or have no validated epoch.
+    """
+    from .page import diff_page
+
+    opened = [TrainedRun.open(run, stopped=True) for run in (first, second)]
+    require_alike(opened[0], opened[1], split)
+    one, other = (JudgedRows.of(run, split, data) for run in (first, second))
+    found = difference(one, other, top)
+    name = f"diff-{one.run.folder.path.name}.html"
+    target = local_path(out, "--out") if out is not None else other.run.folder.path / name
+    _write(target, diff_page(one, other, found))
+    return target, found
+
+
+def _write(target: Path, text: str) -> None:
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")

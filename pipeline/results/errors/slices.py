@@ -1,0 +1,157 @@
+"""Groups of rows and of labels, and how wrong a run is on each.
+
+n rows, L labels.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ...common.errors import ConfigError, did_you_mean
+from ...feeds.shard_rows import ShardRows
+from ..judged_rows import JudgedRows
+from .intervals import mean_interval
+
+_MOST_VALUES = 12
+"""A column with more different values is cut at its quartiles, when it holds numbers."""
+_MANY_LABELS = 4
+_THIRDS = ("rarest third", "middle third", "most frequent third")
+
+
+class RowGroup(NamedTuple):
+    """Rows that something is true of.
+
+    Attributes:
+        kind: what rows are grouped by.
+        name: of the group.
+        rows: bool (n,).
+    """
+
+    kind: str
+    name: str
+    rows: np.ndarray
+
+
+def row_groups_of(judged: JudgedRows, column: str | None) -> list[RowGroup]:
+    """Return groups by the number of labels, by the rarest label of a row, and by a column where one is named.
+
+    Raises:
+        ConfigError: when there is no such column.
+    """
+    groups = [*_by_number(judged), *_by_rarest(judged)]
+    if column is not None:
+        groups += _by_values(column.rpartition(":")[2], column_values(judged, column))
+    return [group for group in groups if group.rows.any()]
+
+
+def _by_number(judged: JudgedRows) -> Iterator[RowGroup]:
+    counted = np.minimum((judged.truth >= 0.5).sum(axis=1), _MANY_LABELS)
+    for count in range(_MANY_LABELS + 1):
+        name = f"{count} or more" if count == _MANY_LABELS else str(count)
+        yield RowGroup("labels of the row", name, counted == count)
+
+
+def label_groups(judged: JudgedRows) -> dict[str, np.ndarray]:
+    """Return thirds of the labels by their training rows, the rarest first: indices (l,) by name."""
+    frequency = np.asarray(judged.run.data.context.label_counts)
+    parts = np.array_split(np.argsort(frequency, kind="stable"), len(_THIRDS))
+    return {name: part for name, part in zip(_THIRDS, parts, strict=True) if len(part)}
+
+
+def _by_rarest(judged: JudgedRows) -> Iterator[RowGroup]:
+    has, left = judged.truth >= 0.5, np.ones(len(judged.ids), bool)
+    for name, part in label_groups(judged).items():
+        mine = left & has[:, part].any(axis=1)
+        yield RowGroup("rarest label of the row", f"of the {name}", mine)
+        left &= ~mine
+
+
+def _by_values(kind: str, values: pd.Series) -> Iterator[RowGroup]:
+    """Yield a group for each value, or for each quarter of many numbers; and one for rows without a value."""
+    if values.nunique() > _MOST_VALUES:
+        if not pd.api.types.is_numeric_dtype(values):
+            raise ConfigError(
+                f"--slice {kind}: {values.nunique()} different values; expected numbers, or at most {_MOST_VALUES}"
+            )
+        values = pd.qcut(values, 4, duplicates="drop").astype(str).where(values.notna())
+    for value in sorted(values.dropna().unique()):
+        yield RowGroup(kind, str(value), (values == value).to_numpy())
+    yield RowGroup(kind, "no value", values.isna().to_numpy())
+
+
+def column_values(judged: JudgedRows, column: str) -> pd.Series:
+    """Return the values of a named column for the judged rows, in their order.
+
+    Args:
+        judged: the rows.
+        column: ``FILE.csv:COLUMN``, of a file with a column ``row`` (row ids); else a feature of a table.
+
+    Raises:
+        ConfigError: when there is no such file or column.
+    """
+    file, sign, name = column.rpartition(":")
+    if sign:
+        return _of_file(Path(file), name, judged.ids)
+    names = judged.manifest.feature_names
+    if names is None or column not in names:
+        hint = did_you_mean(column, names) if names else "; the data has no named features"
+        raise ConfigError(f"--slice {column}: no such feature{hint}; FILE.csv:COLUMN takes a column of a file")
+    at = names.index(column)
+    features = ShardRows(judged.manifest).open().gather(judged.ids).features
+    assert features is not None  # only images have none, and no names
+    return pd.Series(features[:, at])
+
+
+def _of_file(file: Path, column: str, ids: np.ndarray) -> pd.Series:
+    try:
+        table = pd.read_csv(file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--slice {file}: cannot be read: {error}") from None
+    for name in ("row", column):
+        if name not in table:
+            raise ConfigError(
+                f"--slice {file}: no column is called {name!r}{did_you_mean(name, map(str, table.columns))}"
+            )
+    if table["row"].duplicated().any():
+        raise ConfigError(f"--slice {file}: row {table['row'][table['row'].duplicated()].iloc[0]} stands there twice")
+    return table.set_index("row")[column].reindex(ids).reset_index(drop=True)
+
+
+def row_table(judged: JudgedRows, groups: list[RowGroup] | tuple[RowGroup, ...]) -> pd.DataFrame:
+    """Return a line a group: rows, mean loss with its interval, share of rows without an error, micro-F1."""
+    known, has = ~np.isnan(judged.truth), judged.truth >= 0.5
+    right = known & has & judged.decided
+    off = known & (has != judged.decided)
+    loss = judged.losses.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    lines = []
+    for group in groups:
+        mine = group.rows
+        low, high = mean_interval(loss[mine])
+        found, errors = right[mine].sum(), off[mine].sum()
+        lines.append(
+            {
+                "by": group.kind,
+                "group": group.name,
+                "rows": int(mine.sum()),
+                "loss": loss[mine].mean(),
+                "loss_low": low,
+                "loss_high": high,
+                "all_right": (~off[mine].any(axis=1)).mean(),
+                "micro_f1": 2 * found / (2 * found + errors) if found + errors else np.nan,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def label_table(labels: pd.DataFrame, groups: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return a line for each group of labels: how many, positives, errors, mean F1, average precision and loss."""
+    lines = []
+    for name, places in groups.items():
+        mine = labels[labels["place"].isin(places)]
+        means = {key: mine[key].mean() for key in ("f1", "average_precision", "loss")}
+        sums = {key: int(mine[key].sum()) for key in ("positives", "missed", "wrong")}
+        lines.append({"group": name, "labels": len(mine), **sums, **means})
+    return pd.DataFrame(lines)

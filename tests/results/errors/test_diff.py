@@ -1,0 +1,94 @@
+"""Two runs on the same rows: what changed, with intervals that know chance from change."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from digit_run import with_other_weights
+
+from d2ace.pipeline.cli import main
+from d2ace.pipeline.results.errors.differences import difference
+from d2ace.pipeline.results.judged_rows import JudgedRows
+
+
+@pytest.fixture(scope="module")
+def runs(digit_run):
+    return digit_run, with_other_weights(digit_run, "other", 3.0)
+
+
+@pytest.fixture(scope="module")
+def judged(runs):
+    return [JudgedRows.of(run, "test") for run in runs]
+
+
+def changed(judged, probabilities):
+    return replace(judged, probabilities=probabilities)
+
+
+def test_a_run_does_not_differ_from_itself(judged):
+    found = difference(judged[0], judged[0], 5)
+    assert (found.overall["difference"] == 0).all() and (found.overall[["low", "high"]] == 0).all(axis=None)
+    assert (found.labels["verdict"] == "").all()
+    assert found.better.empty and found.worse.empty
+
+
+def test_what_is_put_right_in_one_label_is_better_there_and_nowhere_else(judged):
+    one = judged[0]
+    place = int(np.argmax(np.abs(one.decided - one.truth).sum(axis=0)))  # where most is wrong
+    mended = one.probabilities.copy()
+    mended[:, place] = np.where(one.truth[:, place] == 1, 0.9, 0.1)
+    found = difference(one, changed(one, mended), 3)
+    better = found.labels[found.labels["verdict"] == "better"]
+    assert better["label"].tolist() == [one.labels[place]] and better["second"].tolist() == [1.0]
+    assert (better["low"] > 0).all() and not (found.labels["verdict"] == "worse").any()
+    rows = found.rows[found.rows["mended"].map(len) > 0]
+    off = one.ids[one.decided[:, place] != (one.truth[:, place] == 1)]
+    assert sorted(rows["row"]) == off.tolist() and not found.rows["broken"].map(len).any()
+    backwards = difference(changed(one, mended), one, 3)
+    assert backwards.labels[backwards.labels["verdict"] == "worse"]["label"].tolist() == [one.labels[place]]
+    assert backwards.overall["difference"].tolist() == pytest.approx((-found.overall["difference"]).tolist())
+
+
+def test_rows_stand_by_the_change_of_their_loss(judged):
+    found = difference(*judged, 4)
+    before, after = (each.losses.mean(axis=1) for each in judged)
+    change = dict(zip(judged[0].ids.tolist(), after - before, strict=True))
+    np.testing.assert_allclose(found.rows["difference"], [change[row] for row in found.rows["row"]], atol=1e-9)
+    assert found.rows["difference"].is_monotonic_increasing
+    assert found.worse["row"].tolist() == sorted(change, key=change.get)[::-1][:4]
+    assert found.overall["difference"].iloc[0] == pytest.approx((after - before).mean(), abs=1e-6)
+
+
+def test_a_paired_interval_is_narrower_than_the_rows_own_spread(judged):
+    """Hard rows are hard for both: they cancel."""
+    one = judged[0]
+    slightly = changed(one, np.clip(one.probabilities * 0.98, 1e-6, 1))
+    loss = difference(one, slightly, 1).overall.iloc[0]
+    assert loss["high"] - loss["low"] < 0.2 * 2 * 1.96 * one.losses.mean(axis=1).std() / np.sqrt(len(one.ids))
+
+
+def test_the_command_prints_the_changes_and_writes_a_page(runs, tmp_path, capsys):
+    page = tmp_path / "diff.html"
+    assert main(["diff", *map(str, runs), "--top", "3", "--out", str(page)]) == 0
+    shown, text = capsys.readouterr().out, page.read_text()
+    assert "other against first, 60 test rows" in shown and "rows worse: " in shown
+    assert text.count("<img ") == 6 and "Rows worse in other" in text
+
+
+def test_runs_that_cannot_be_compared_are_refused(runs, tmp_path, capsys):
+    for name, change in (("elsewhere", "fingerprint"), ("resplit", "test")):
+        shutil.copytree(runs[0], tmp_path / name)
+        if change == "fingerprint":
+            about = json.loads((tmp_path / name / "data.json").read_text())
+            (tmp_path / name / "data.json").write_text(json.dumps(about | {"fingerprint": "another"}))
+        else:
+            with np.load(tmp_path / name / "data.npz") as arrays:
+                parts = dict(arrays)
+            parts["split_test"] = np.r_[parts["split_test"][1:], parts["split_train"][0]]
+            np.savez(tmp_path / name / "data.npz", **parts)
+    assert main(["diff", str(runs[0]), str(tmp_path / "elsewhere")]) == 2
+    assert "are of different data" in capsys.readouterr().err
+    assert main(["diff", str(runs[0]), str(tmp_path / "resplit")]) == 2
+    assert "have other test rows, 59 of 60 and 60 are the same" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""What a run is most wrong on, counted again row by row; and the page that shows it."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from digit_run import with_other_weights
+
+from d2ace.pipeline.cli import main
+from d2ace.pipeline.common.errors import ConfigError
+from d2ace.pipeline.results.errors import errors
+from d2ace.pipeline.results.errors.intervals import RESAMPLES, mean_interval
+from d2ace.pipeline.results.errors.slices import column_values, row_groups_of, row_table
+from d2ace.pipeline.results.errors.worst import confusions, errors_of, mistakes, row_losses
+from d2ace.pipeline.results.judged_rows import JudgedRows
+
+
+@pytest.fixture(scope="module")
+def judged(digit_run):
+    """A run with errors of both kinds."""
+    return JudgedRows.of(with_other_weights(digit_run, "shifted", 4.0), "test")
+
+
+def by_hand(judged):
+    """Return what each row misses and is wrongly given, and its loss, one entry after the other."""
+    missed, wrong, losses = [], [], []
+    for p, y in zip(judged.probabilities.astype(float), judged.truth, strict=True):
+        missed.append([judged.labels[j] for j in range(len(p)) if y[j] == 1 and p[j] <= 0.5])
+        wrong.append([judged.labels[j] for j in range(len(p)) if y[j] == 0 and p[j] > 0.5])
+        losses.append(np.mean([-np.log(q if t else 1 - q) for q, t in zip(p, y, strict=True)]))
+    return missed, wrong, np.array(losses)
+
+
+def test_the_worst_rows_are_those_with_the_largest_loss(judged):
+    missed, wrong, losses = by_hand(judged)
+    found = errors_of(judged, 5, []).rows
+    worst = np.argsort(-losses)[:5]
+    assert found["row"].tolist() == judged.ids[worst].tolist()
+    np.testing.assert_allclose(found["loss"], losses[worst], rtol=1e-5)
+    assert found["missed"].tolist() == [missed[i] for i in worst] and any(map(any, found["missed"]))
+    assert found["wrong"].tolist() == [wrong[i] for i in worst] and any(map(any, found["wrong"]))
+
+
+def test_labels_are_counted_and_the_lowest_f1_comes_first(judged):
+    missed, wrong, _ = by_hand(judged)
+    found = errors_of(judged, 1, []).labels
+    for line in found.itertuples():
+        misses, extra = (sum(line.label in row for row in rows) for rows in (missed, wrong))
+        assert (line.missed, line.wrong) == (misses, extra)
+        hits = line.positives - misses
+        assert line.f1 == pytest.approx(2 * hits / (2 * hits + misses + extra))
+    assert found["f1"].is_monotonic_increasing and set(found["label"]) == set(judged.labels)
+
+
+def test_labels_that_replace_each_other_are_found_against_chance():
+    missed, wrong = np.zeros((40, 4), bool), np.zeros((40, 4), bool)
+    missed[:6, 0] = wrong[:6, 1] = True  # 1 in place of 0, six times
+    missed[10:20, 2] = True
+    wrong[::2, 3] = True  # independent of the rest: five of ten beside label 2, as by chance
+    missed[30, 3] = wrong[30, 0] = True  # one row alone
+    (pair,) = confusions(missed, wrong, ["cat", "dog", "cow", "owl"]).itertuples(index=False)
+    assert pair[:3] == ("cat", "dog", 6) and pair.lift == pytest.approx(6 / (6 * 6 / 40))
+
+
+def test_unknown_labels_count_nowhere(judged):
+    truth = judged.truth.copy()
+    truth[:, 0] = np.nan
+    truth[3] = np.nan
+    partly = replace(judged, truth=truth)
+    missed, wrong = mistakes(partly)
+    assert not missed[:, 0].any() and not wrong[:, 0].any() and row_losses(partly)[3] == 0
+    np.testing.assert_allclose(row_losses(partly)[0], judged.losses[0, 1:].mean())
+
+
+def test_groups_hold_each_row_once_and_their_intervals_hold_the_mean(judged):
+    groups = row_groups_of(judged, None)
+    for kind in ("labels of the row", "rarest label of the row"):
+        covered = np.sum([group.rows for group in groups if group.kind == kind], axis=0)
+        assert covered.max() == 1 and (covered == 1).sum() >= len(judged.ids) - (judged.truth.sum(axis=1) == 0).sum()
+    found = row_table(judged, groups)
+    assert ((found["loss_low"] <= found["loss"]) & (found["loss"] <= found["loss_high"])).all()
+    one = found[(found["by"] == "labels of the row") & (found["group"] == "1")].iloc[0]
+    mine = judged.truth.sum(axis=1) == 1
+    assert one["rows"] == mine.sum() and one["loss"] == pytest.approx(row_losses(judged)[mine].mean())
+
+
+def test_an_interval_of_a_mean_is_about_that_of_the_normal_law():
+    values = np.random.default_rng(0).normal(5.0, 2.0, 400)
+    low, high = mean_interval(values)
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert RESAMPLES == 1000 and (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.05)
+    assert (low, high) == mean_interval(values)  # the same rows give the same interval
+
+
+def test_a_column_of_a_file_makes_groups(judged, tmp_path):
+    file = tmp_path / "places.csv"
+    lines = [f"{row},{'north' if row % 2 else 'south'},{row}" for row in judged.ids[:-3]]
+    file.write_text("\n".join(["row,place,number", *lines]) + "\n")
+    groups = {group.name: group.rows.sum() for group in row_groups_of(judged, f"{file}:place") if group.kind == "place"}
+    odd = (judged.ids[:-3] % 2 == 1).sum()
+    assert groups == {"north": odd, "south": len(lines) - odd, "no value": 3}
+    quarters = [group.rows.sum() for group in row_groups_of(judged, f"{file}:number") if group.kind == "number"]
+    assert len(quarters) == 5 and sum(quarters) == len(judged.ids) and max(quarters[:4]) - min(quarters[:4]) <= 1
+    for column, message in (
+        (f"{file}:plcae", "no column is called 'plcae'; did you mean 'place'"),
+        (f"{tmp_path}/none.csv:place", "cannot be read"),
+        ("age", "the data has no named features; FILE.csv:COLUMN takes"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            column_values(judged, column)
+
+
+def test_the_page_shows_the_worst_rows_with_their_pictures(judged, tmp_path, capsys):
+    run, page = judged.run.folder.path, tmp_path / "errors.html"
+    assert main(["errors", str(run), "--top", "4", "--out", str(page)]) == 0
+    shown, text = capsys.readouterr().out, page.read_text()
+    _, found = errors(run, page, top=4)
+    assert [errors_.split for errors_ in found] == ["validation", "test"]
+    for each in found:
+        assert f"{each.split}: rows with the largest loss" in shown
+        for row in each.rows["row"]:
+            assert f'alt="row {row}"' in text and f"<strong>row {row}</strong>" in text
+    assert len(re.findall("<img ", text)) == 8 and shown.rstrip().endswith(f"page: {page}")
+    assert page.read_text() == text  # the same run gives the same bytes
