@@ -78,6 +78,7 @@ def _short(runs: pd.DataFrame) -> Iterator[str]:
     yield "### Complete labels\n\n" + _CLEAN
     yield _clean(runs[runs["damage"] == "clean"])
     yield "### Rows of D2ACE\n\n" + _ROWS
+    yield _answer(runs)
     yield _rows(runs)
 
 
@@ -140,11 +141,7 @@ def _rows(runs: pd.DataFrame) -> str:
     """Return every arm with rows of D2ACE against its partner, damage by damage and over all of a data set."""
     rows = [["data", "damage", "rule", "rows", "against", "pairs", "own rates", "p", "equal rates", "p"]]
     for arm, partner in PARTNERS.items():
-        mine, theirs = (
-            runs[runs["arm"] == name].set_index(["data", "rule", "damage", "seed"]) for name in (arm, partner)
-        )
-        own = (mine["chosen"] - theirs["chosen"]).dropna()
-        equal = (mine["at_equal_rate"] - theirs["chosen"]).dropna() if "at_equal_rate" in mine else own[:0]
+        own, equal = _differences(runs, arm, partner)
         for (name, rule), part in own.groupby(level=["data", "rule"], sort=False):
             damages = part.index.unique("damage")
             for damage in [*damages, *(["all"] if len(damages) > 1 else [])]:
@@ -153,6 +150,29 @@ def _rows(runs: pd.DataFrame) -> str:
                     [name, damage, rule, arm, partner, str(len(own_part)), *_test(own_part), *_test(equal_part)]
                 )
     return markdown_table(rows)
+
+
+def _differences(runs: pd.DataFrame, arm: str, partner: str) -> tuple[pd.Series, pd.Series]:
+    """Return the differences of chosen epochs, both arms at rates of their own, and both at the partner's."""
+    mine, theirs = (runs[runs["arm"] == name].set_index(["data", "rule", "damage", "seed"]) for name in (arm, partner))
+    own = (mine["chosen"] - theirs["chosen"]).dropna()
+    return own, (mine["at_equal_rate"] - theirs["chosen"]).dropna() if "at_equal_rate" in mine else own[:0]
+
+
+def _answer(runs: pd.DataFrame) -> str:
+    """Say of each arm with rows of D2ACE, over all pairs chosen by ``map``, whether it is ahead."""
+    told = []
+    for arm, partner in PARTNERS.items():
+        for values, rates in zip(_differences(runs, arm, partner), ("own", "equal"), strict=True):
+            values = values[values.index.get_level_values("rule") == "map"].to_numpy()
+            if len(values):
+                p = signed_rank_test(values).p
+                verdict = "no difference beyond chance" if p >= 0.05 else "ahead" if values.mean() > 0 else "behind"
+                told.append(
+                    f"`{arm}` against `{partner}`, {rates} rates: {values.mean():+.4f} over {len(values)} pairs, "
+                    f"p {p:.2g}: {verdict}"
+                )
+    return "Over all of them, chosen by `map`: " + "; ".join(told) + "."
 
 
 def _of(values: pd.Series, name: str, rule: str, damage: str) -> np.ndarray:
