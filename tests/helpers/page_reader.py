@@ -1,5 +1,6 @@
 """What a browser would find in a report: text, tables, pictures; and what is wrong with it."""
 
+from collections import Counter
 from html.parser import HTMLParser
 
 _VOID = {"meta", "img", "input"}
@@ -13,7 +14,7 @@ class Page(HTMLParser):
         elements: (tag, attributes) of every element.
         headings: text of every h1, h2, h3.
         text: of the whole page, without the style sheet.
-        problems: elements closed in the wrong order or never.
+        problems: elements closed in the wrong order or never, and ids that two of them have.
     """
 
     def __init__(self, source: str) -> None:
@@ -28,6 +29,8 @@ class Page(HTMLParser):
         self.feed(source)
         self.close()
         self.problems += [f"<{tag}> is never closed" for tag in self._open]
+        ids = Counter(values["id"] for _, values in self.elements if "id" in values)
+        self.problems += [f"{count} elements have the id {name}" for name, count in ids.items() if count > 1]
 
     @property
     def text(self) -> str:

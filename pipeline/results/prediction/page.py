@@ -23,7 +23,7 @@ def write_page(job: Job, run: TrainedRun, about: Mapping[str, Any], unreadable: 
     left = about["rows"] - len(rows)
     more = [f"{left} rows more have no thumbnail; --page N shows N."] if left > 0 else []
     gallery = element("div", *(_card(row, job, run.data.labels) for row in rows), id="rows", class_="gallery")
-    sections = [Section("rows", "Images", joined(_toolbar(run.data.labels, rows), notes(more), gallery))]
+    sections = [Section("images", "Images", joined(_toolbar(run.data.labels, rows), notes(more), gallery))]
     if unreadable:
         lines = [(path, reason) for path, reason in unreadable]
         listed = table("Images without a prediction", ("image", "reason"), lines, words=(0, 1))
