@@ -151,12 +151,14 @@ def verdict(intervals: Mapping[str, tuple[float, float]]) -> list[str]:
     raised = [name for name in tables if intervals[name][0] > 0]
     lowered = [name for name, (_, high) in intervals.items() if high < 0]
     photographs = PHOTOGRAPHS in intervals and intervals[PHOTOGRAPHS][0] > 0
+    unmeasured = [name for name in (*SETS, PHOTOGRAPHS) if name not in intervals]
+    told = f"; {', '.join(unmeasured)} not measured yet" if unmeasured else ""
     reached = len(raised) >= WANTED and photographs and not lowered
     return [
         f"Macro-F1 is significantly larger on {len(raised)} of {len(tables)} tabular sets ({', '.join(raised)})"
         f"{' and on the photographs' if photographs else ''}, significantly smaller on "
         f"{', '.join(lowered) if lowered else 'none'}. Wanted were {WANTED} of nine, the photographs, and none: "
-        f"{'reached' if reached else 'not reached'}."
+        f"{'reached' if reached else 'not reached'}{told}."
     ]
 
 
