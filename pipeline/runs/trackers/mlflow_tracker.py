@@ -14,12 +14,14 @@ _AT_ONCE = 90
 """Parameters of one message; MLflow takes 100."""
 _LONGEST = 500
 """Characters of a parameter that every version of MLflow takes."""
-_PATIENCE = {
+_MANNERS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""MLflow's own try for minutes before it says that a server is not there; here everything is tried again anyway."""
+"""By itself MLflow tries for minutes before it says that a server is not there (here everything is tried again anyway),
+and prints addresses, which may hold keys."""
 _STATES = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
@@ -33,7 +35,7 @@ class MlflowTracker(Tracker):
 
     def open(self) -> str | None:
         """Find or make the experiment, and the parent run."""
-        for name, value in _PATIENCE.items():
+        for name, value in _MANNERS.items():
             os.environ.setdefault(name, value)
         from mlflow.tracking import MlflowClient
 
