@@ -155,13 +155,13 @@ def _add_train(subparsers: _Subparsers) -> None:
 
 
 def _add_errors(subparsers: _Subparsers) -> None:
-    top = {"type": int, "default": 24, "metavar": "N", "help": "how many rows to show; default 24"}
+    top = "how many rows to show; default 24"
     errors = subparsers.add_parser("errors", help="write a page on the rows and labels that a run is most wrong on")
     errors.add_argument("run", help="run folder")
     errors.add_argument("--out", metavar="FILE", help="default: errors.html in the run folder")
     by = "count errors by a feature of the table, or by a column of a CSV file that has a column row"
     errors.add_argument("--slice", dest="slice_by", metavar="[FILE.csv:]COLUMN", help=by)
-    errors.add_argument("--top", **top)
+    errors.add_argument("--top", type=int, default=24, metavar="N", help=top)
     errors.add_argument("--data", metavar="PATH", help=_MOVED)
     errors.set_defaults(call=verbs.run_errors)
     diff = subparsers.add_parser("diff", help="say which labels and rows a run does better or worse than another")
@@ -169,7 +169,7 @@ def _add_errors(subparsers: _Subparsers) -> None:
     diff.add_argument("second", help="another, of the same data: what is better is better in this one")
     diff.add_argument("--split", default="test", choices=("validation", "test"))
     diff.add_argument("--out", metavar="FILE", help="default: diff-FIRST.html in the folder of the second")
-    diff.add_argument("--top", **top)
+    diff.add_argument("--top", type=int, default=24, metavar="N", help=top)
     diff.add_argument("--data", metavar="PATH", help=_MOVED)
     diff.set_defaults(call=verbs.run_diff)
 

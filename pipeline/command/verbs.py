@@ -290,7 +290,7 @@ def run_diff(options: argparse.Namespace) -> None:
         from ..results.errors.text import difference_text
 
     bounds = {"split": options.split, "top": options.top, "data": options.data}
-    page, found = diff(*runs, options.out, **bounds)
+    page, found = diff(runs[0], runs[1], options.out, **bounds)
     print(f"{difference_text(found, [run.name for run in runs])}\n\npage: {page}")
 
 

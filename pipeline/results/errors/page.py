@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...feeds.shard_rows import ShardRows
+from ..audit.findings import records
 from ..judged_rows import JudgedRows
 from ..report.markup import Html, element, joined
 from ..report.page import Card, Section, cards, notes, page, prose, table
@@ -40,8 +41,8 @@ def _thresholds(judged: JudgedRows) -> str:
 def _error_sections(judged: JudgedRows, found: Errors) -> list[Section]:
     name = found.split
     worst = [
-        (f"loss {fixed(row.loss, 3)}", [("missed", row.missed), ("wrongly given", row.wrong)])
-        for row in found.rows.itertuples()
+        (f"loss {fixed(line['loss'], 3)}", [("missed", line["missed"]), ("wrongly given", line["wrong"])])
+        for line in records(found.rows)
     ]
     gallery = _gallery(judged, found.rows["row"].to_numpy(), worst)
     return [
@@ -56,15 +57,15 @@ def _error_sections(judged: JudgedRows, found: Errors) -> list[Section]:
 def _label_table(found: Errors) -> Html:
     rows = [
         (
-            line.label,
-            f"{line.positives:,}",
-            f"{line.missed:,}",
-            f"{line.wrong:,}",
-            fixed(line.f1),
-            fixed(line.average_precision),
-            fixed(line.loss, 3),
+            line["label"],
+            f"{line['positives']:,}",
+            f"{line['missed']:,}",
+            f"{line['wrong']:,}",
+            fixed(line["f1"]),
+            fixed(line["average_precision"]),
+            fixed(line["loss"], 3),
         )
-        for line in found.labels.head(_SHOWN_LABELS).itertuples()
+        for line in records(found.labels.head(_SHOWN_LABELS))
     ]
     left = len(found.labels) - len(rows)
     caption = "Labels, the lowest F1 first" + (f" ({left} more have a higher one)" if left > 0 else "")
@@ -74,7 +75,10 @@ def _label_table(found: Errors) -> Html:
 def _confusion_table(found: Errors) -> Html:
     if found.confusions.empty:
         return prose("No two labels replace each other in more than one row, and more often than by chance.")
-    rows = [(line.missed, line.instead, f"{line.rows:,}", f"{line.lift:.1f}") for line in found.confusions.itertuples()]
+    rows = [
+        (line["missed"], line["instead"], f"{line['rows']:,}", f"{line['lift']:.1f}")
+        for line in records(found.confusions)
+    ]
     head = ("missed", "given instead", "rows", "times as often as by chance")
     return table(
         "Labels that replace each other: rows in which one is missed and the other wrongly given", head, rows, (1,)
@@ -84,15 +88,15 @@ def _confusion_table(found: Errors) -> Html:
 def _row_groups(found: Errors) -> Html:
     rows = [
         (
-            line.by,
-            line.group,
-            f"{line.rows:,}",
-            fixed(line.loss, 3),
-            f"{fixed(line.loss_low, 3)} to {fixed(line.loss_high, 3)}",
-            fixed(line.all_right),
-            fixed(line.micro_f1),
+            line["by"],
+            line["group"],
+            f"{line['rows']:,}",
+            fixed(line["loss"], 3),
+            f"{fixed(line['loss_low'], 3)} to {fixed(line['loss_high'], 3)}",
+            fixed(line["all_right"]),
+            fixed(line["micro_f1"]),
         )
-        for line in found.row_slices.itertuples()
+        for line in records(found.row_slices)
     ]
     head = ("rows by", "group", "rows", "loss", "95 % interval", "rows without an error", "micro-F1")
     return table("Groups of rows; the interval is of the mean loss, by bootstrap over rows", head, rows, (1,))
@@ -101,15 +105,15 @@ def _row_groups(found: Errors) -> Html:
 def _label_groups(found: Errors) -> Html:
     rows = [
         (
-            line.group,
-            str(line.labels),
-            f"{line.positives:,}",
-            f"{line.missed:,}",
-            f"{line.wrong:,}",
-            fixed(line.f1),
-            fixed(line.average_precision),
+            line["group"],
+            str(line["labels"]),
+            f"{line['positives']:,}",
+            f"{line['missed']:,}",
+            f"{line['wrong']:,}",
+            fixed(line["f1"]),
+            fixed(line["average_precision"]),
         )
-        for line in found.label_slices.itertuples()
+        for line in records(found.label_slices)
     ]
     head = ("labels", "how many", "positives", "missed", "wrongly given", "macro-F1", "mean average precision")
     return table("Labels by their training rows", head, rows)
@@ -146,8 +150,14 @@ def _cards(found: Difference) -> Html:
 
 def _overall_table(found: Difference, names: Sequence[str]) -> Html:
     rows = [
-        (line.measure, fixed(line.first), fixed(line.second), _signed(line.difference), _ends(line.low, line.high))
-        for line in found.overall.itertuples()
+        (
+            line["measure"],
+            fixed(line["first"]),
+            fixed(line["second"]),
+            _signed(line["difference"]),
+            _ends(line["low"], line["high"]),
+        )
+        for line in records(found.overall)
     ]
     return table("Measures", ("", *names, "difference", "95 % interval"), rows)
 
@@ -155,15 +165,15 @@ def _overall_table(found: Difference, names: Sequence[str]) -> Html:
 def _changed_labels(found: Difference, names: Sequence[str]) -> Html:
     rows = [
         (
-            line.label,
-            f"{line.positives:,}",
-            fixed(line.first),
-            fixed(line.second),
-            _signed(line.difference),
-            _ends(line.low, line.high),
-            line.verdict,
+            line["label"],
+            f"{line['positives']:,}",
+            fixed(line["first"]),
+            fixed(line["second"]),
+            _signed(line["difference"]),
+            _ends(line["low"], line["high"]),
+            line["verdict"],
         )
-        for line in found.labels.itertuples()
+        for line in records(found.labels)
     ]
     chance = len(found.labels) * 0.05
     told = f"Of {len(found.labels)} labels without any difference about {chance:.1f} would have an interval beside 0."
@@ -175,8 +185,11 @@ def _changed_rows(judged: JudgedRows, changed: pd.DataFrame) -> Html:
     if changed.empty:
         return prose("There are none.")
     told = [
-        (f"loss {fixed(row.first, 3)} → {fixed(row.second, 3)}", [("mended", row.mended), ("broken", row.broken)])
-        for row in changed.itertuples()
+        (
+            f"loss {fixed(line['first'], 3)} → {fixed(line['second'], 3)}",
+            [("mended", line["mended"]), ("broken", line["broken"])],
+        )
+        for line in records(changed)
     ]
     return _gallery(judged, changed["row"].to_numpy(), told)
 

@@ -3,7 +3,7 @@
 n rows, L labels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,7 +120,7 @@ def _of_file(file: Path, column: str, ids: np.ndarray) -> pd.Series:
     return table.set_index("row")[column].reindex(ids).reset_index(drop=True)
 
 
-def row_table(judged: JudgedRows, groups: list[RowGroup] | tuple[RowGroup, ...]) -> pd.DataFrame:
+def row_table(judged: JudgedRows, groups: Sequence[RowGroup]) -> pd.DataFrame:
     """Return a line a group: rows, mean loss with its interval, share of rows without an error, micro-F1."""
     known, has = ~np.isnan(judged.truth), judged.truth >= 0.5
     right = known & has & judged.decided

@@ -1,10 +1,12 @@
 """Errors and differences as text for the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from ...common.text_table import aligned
+from ..audit.findings import records
 from .differences import Difference
 from .worst import Errors
 
@@ -18,20 +20,25 @@ def errors_text(found: Sequence[Errors]) -> str:
 
 def _parts(found: Errors) -> list[str]:
     rows = [
-        (f"row {line.row}", f"{line.loss:.3f}", ", ".join(line.missed) or "-", ", ".join(line.wrong) or "-")
-        for line in found.rows.head(_SHOWN).itertuples()
+        (f"row {line['row']}", f"{line['loss']:.3f}", ", ".join(line["missed"]) or "-", ", ".join(line["wrong"]) or "-")
+        for line in records(found.rows.head(_SHOWN))
     ]
     labels = [
-        (line.label, str(line.positives), str(line.missed), str(line.wrong), _number(line.f1))
-        for line in found.labels.head(_SHOWN).itertuples()
+        (line["label"], str(line["positives"]), str(line["missed"]), str(line["wrong"]), _number(line["f1"]))
+        for line in records(found.labels.head(_SHOWN))
     ]
     pairs = [
-        (f"{line.missed} -> {line.instead}", str(line.rows), f"{line.lift:.1f}")
-        for line in found.confusions.head(_SHOWN).itertuples()
+        (f"{line['missed']} -> {line['instead']}", str(line["rows"]), f"{line['lift']:.1f}")
+        for line in records(found.confusions.head(_SHOWN))
     ]
     groups = [
-        (f"{line.by}: {line.group}", str(line.rows), f"{line.loss:.3f}", f"{line.loss_low:.3f} to {line.loss_high:.3f}")
-        for line in found.row_slices.itertuples()
+        (
+            f"{line['by']}: {line['group']}",
+            str(line["rows"]),
+            f"{line['loss']:.3f}",
+            f"{line['loss_low']:.3f} to {line['loss_high']:.3f}",
+        )
+        for line in records(found.row_slices)
     ]
     parts = [
         f"{found.split}: rows with the largest loss\n" + aligned([("", "loss", "missed", "wrongly given"), *rows]),
@@ -47,7 +54,7 @@ def _parts(found: Errors) -> list[str]:
 
 def difference_text(found: Difference, names: Sequence[str]) -> str:
     """Return the measures of two runs, the labels whose interval holds no 0, and how many rows changed."""
-    measures = [(line.measure, *_compared(line)) for line in found.overall.itertuples()]
+    measures = [(line["measure"], *_compared(line)) for line in records(found.overall)]
     parts = [
         f"{names[1]} against {names[0]}, {found.n_rows} {found.split} rows",
         aligned([("", *names, "difference", "95 % interval"), *measures]),
@@ -62,18 +69,18 @@ def _labels(found: Difference, verdict: str, names: Sequence[str]) -> str:
     mine = found.labels[found.labels["verdict"] == verdict]
     if mine.empty:
         return f"labels {verdict} beyond chance: none"
-    rows = [(line.label, str(line.positives), *_compared(line)) for line in mine.head(_SHOWN).itertuples()]
+    rows = [(line["label"], str(line["positives"]), *_compared(line)) for line in records(mine.head(_SHOWN))]
     head = ("F1 of", "positives", *names, "difference", "95 % interval")
     return f"labels {verdict} beyond chance: {len(mine)}\n" + aligned([head, *rows])
 
 
 def _rows(verdict: str, shown: pd.DataFrame, count: int) -> str:
-    listed = ", ".join(f"{line.row} ({line.difference:+.3f})" for line in shown.head(_SHOWN).itertuples())
+    listed = ", ".join(f"{line['row']} ({line['difference']:+.3f})" for line in records(shown.head(_SHOWN)))
     return f"rows {verdict}: {count}" + (f"; most: {listed}" if listed else "")
 
 
-def _compared(line: tuple) -> tuple[str, str, str, str]:
-    first, second, change, low, high = (getattr(line, key) for key in ("first", "second", "difference", "low", "high"))
+def _compared(line: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    first, second, change, low, high = (line[key] for key in ("first", "second", "difference", "low", "high"))
     return _number(first), _number(second), f"{change:+.4f}", f"{low:+.4f} to {high:+.4f}"
 
 

@@ -131,8 +131,8 @@ def confusions(missed: np.ndarray, wrong: np.ndarray, labels: Sequence[str]) -> 
     first, second = np.nonzero((together >= _LEAST_TOGETHER) & (lift > 1))
     frame = pd.DataFrame(
         {
-            "missed": [labels[j] for j in first],
-            "instead": [labels[j] for j in second],
+            "missed": [labels[j] for j in first.tolist()],
+            "instead": [labels[j] for j in second.tolist()],
             "rows": together[first, second].astype(int),
             "lift": lift[first, second],
         }
