@@ -10,7 +10,7 @@ from ..audit.findings import records
 from .differences import Difference
 from .worst import Errors
 
-_SHOWN = 8
+_SHOWN, _LISTED = 8, 4
 
 
 def errors_text(found: Sequence[Errors]) -> str:
@@ -20,7 +20,7 @@ def errors_text(found: Sequence[Errors]) -> str:
 
 def _parts(found: Errors) -> list[str]:
     rows = [
-        (f"row {line['row']}", f"{line['loss']:.3f}", ", ".join(line["missed"]) or "-", ", ".join(line["wrong"]) or "-")
+        (f"row {line['row']}", f"{line['loss']:.3f}", _listed(line["missed"]), _listed(line["wrong"]))
         for line in records(found.rows.head(_SHOWN))
     ]
     labels = [
@@ -77,6 +77,12 @@ def _labels(found: Difference, verdict: str, names: Sequence[str]) -> str:
 def _rows(verdict: str, shown: pd.DataFrame, count: int) -> str:
     listed = ", ".join(f"{line['row']} ({line['difference']:+.3f})" for line in records(shown.head(_SHOWN)))
     return f"rows {verdict}: {count}" + (f"; most: {listed}" if listed else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names and how many there are; the page has them all."""
+    more = f", ... ({len(names)} in all)" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more or "-"
 
 
 def _compared(line: Mapping[str, Any]) -> tuple[str, str, str, str]:

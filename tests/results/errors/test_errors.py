@@ -12,6 +12,7 @@ from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.results.errors import errors
 from d2ace.pipeline.results.errors.intervals import RESAMPLES, mean_interval
 from d2ace.pipeline.results.errors.slices import column_values, row_groups_of, row_table
+from d2ace.pipeline.results.errors.text import errors_text
 from d2ace.pipeline.results.errors.worst import confusions, errors_of, mistakes, row_losses
 from d2ace.pipeline.results.judged_rows import JudgedRows
 
@@ -123,3 +124,10 @@ def test_the_page_shows_the_worst_rows_with_their_pictures(judged, tmp_path, cap
             assert f'alt="row {row}"' in text and f"<strong>row {row}</strong>" in text
     assert len(re.findall("<img ", text)) == 8 and shown.rstrip().endswith(f"page: {page}")
     assert page.read_text() == text  # the same run gives the same bytes
+
+
+def test_long_lists_of_labels_are_cut_in_the_text(judged):
+    found = errors_of(judged, 1, [])
+    row = found.rows.assign(missed=[[]], wrong=[["a", "b", "c", "d", "e"]])
+    line = next(line for line in errors_text([replace(found, rows=row)]).splitlines() if line.startswith("row "))
+    assert line.split()[3:] == ["-", "a,", "b,", "c,", "d,", "...", "(5", "in", "all)"]
