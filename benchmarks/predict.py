@@ -58,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         photographs = written(home / "photographs", images)
-        run = trained(home)
+        run = trained(home, min(DISTINCT, images))
         job = _job(run, open_source(photographs, run), home / "work", 5, None, 0)
         job.folder.mkdir()
         found: dict[str, Any] = {"images": images, "one worker": one_worker(job, run, repeats)}
@@ -76,9 +76,9 @@ def written(folder: Path, images: int) -> Path:
     return folder
 
 
-def trained(home: Path) -> TrainedRun:
+def trained(home: Path, rows: int) -> TrainedRun:
     """Return a run of one epoch over some of the photographs, with twenty labels."""
-    lines = [f"photographs/{n:06d}.jpg,{n % 20};{n % 7}" for n in range(min(DISTINCT, 200))]
+    lines = [f"photographs/{n:06d}.jpg,{n % 20};{n % 7}" for n in range(rows)]
     (home / "labels.csv").write_text("\n".join(["path,labels", *lines]) + "\n")
     prepare_images(home, home / "data", format="image-csv", files="labels.csv", label_column="labels", quiet=True)
     result = fit(
