@@ -51,6 +51,17 @@ def test_what_is_put_right_in_one_label_is_better_there_and_nowhere_else(judged)
     assert backwards.overall["difference"].tolist() == pytest.approx((-found.overall["difference"]).tolist())
 
 
+def test_as_much_put_right_as_broken_is_neither_better_nor_worse(judged):
+    one = judged[0]
+    off = one.decided != (one.truth == 1)
+    place = int(np.argmax(np.minimum(off.sum(axis=0), (~off).sum(axis=0))))
+    other = one.probabilities.copy()
+    for row in (np.flatnonzero(off[:, place])[0], np.flatnonzero(~off[:, place])[0]):
+        other[row, place] = 1 - other[row, place]
+    (line,) = (each for each in difference(one, changed(one, other), 1).labels.itertuples() if each.low != each.high)
+    assert line.label == one.labels[place] and line.low < 0 < line.high and line.verdict == ""
+
+
 def test_rows_stand_by_the_change_of_their_loss(judged):
     found = difference(*judged, 4)
     before, after = (each.losses.mean(axis=1) for each in judged)
