@@ -12,6 +12,7 @@ from d2ace.pipeline.studies.compare.verdict import Verdict
 from d2ace.pipeline.studies.incremental.comparison import judged_values, sign_of
 from d2ace.pipeline.studies.incremental.study_text import verdict_table
 
+Wanted = Mapping[tuple[str, str, str], int]
 TABLE = ROOT / "benchmarks" / "results" / "incremental.csv"
 NUMBERS = {
     "last_map": "last mAP",
@@ -42,12 +43,13 @@ STEPS = {"last_map": "last mAP", "last_fpr@0.5": "false-positive rate at 0.5"}
 """Numbers that are compared step by step along a chain."""
 
 
-def incremental_page(table: pd.DataFrame, machine: Mapping[str, Any]) -> str:
+def incremental_page(table: pd.DataFrame, machine: Mapping[str, Any], wanted: Wanted) -> str:
     """Return the whole page.
 
     Args:
         table: one row a sequence, see ``incremental.row``.
         machine: of ``_common.machine``.
+        wanted: data set, protocol and method of every comparison, with the number of sequences that it asks for.
     """
     facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
     about = (
@@ -63,7 +65,20 @@ def incremental_page(table: pd.DataFrame, machine: Mapping[str, Any]) -> str:
         parts += [f"## {data}, {protocol}", *_cell(cell)]
     if len(tried := table[table["study"] == "sensitivity"]):
         parts += ["## Forms and constants of AKD", *_sensitivity(tried)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, "## Not run", _not_run(main, wanted)]) + "\n"
+
+
+def _not_run(main: pd.DataFrame, wanted: Wanted) -> str:
+    """Say what the comparisons lack."""
+    counts = main.groupby(["data", "protocol", "method"]).size()
+    lines = []
+    for data, protocol in dict.fromkeys((data, protocol) for data, protocol, _ in wanted):
+        asked = {method: n for (name, part, method), n in wanted.items() if (name, part) == (data, protocol)}
+        there = {method: int(counts.get((data, protocol, method), 0)) for method in asked}
+        lacking = [f"{method} ({n} of {asked[method]})" for method, n in there.items() if n < asked[method]]
+        if lacking:
+            lines.append(f"- {data}, {protocol}: {', '.join(lacking) if any(there.values()) else 'nothing was run'}.")
+    return "\n".join([*lines, "- ccp, B0-C10: nothing was run."])
 
 
 def _cell(cell: pd.DataFrame) -> list[str]:

@@ -39,7 +39,7 @@ PAGE = ROOT / "benchmarks" / "INCREMENTAL.md"
 WORK = ROOT / "benchmarks" / "results" / "incremental"
 """Complete outcomes, and what a killed call was at; the table keeps the numbers."""
 
-ORDERS = ["alphabetical", 1, 2]
+ORDERS, SEEDS = ["alphabetical", 1, 2], 5
 SHARED = {
     "selector": {"name": "uniform"},
     "optimizer": {"name": "adamw", "schedule": "onecycle"},
@@ -122,7 +122,7 @@ def main() -> None:
     """Parse, train what is missing, write the part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no sequence after that time")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds of the comparison")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of the comparison")
     parser.add_argument("--only", choices=("main", "sensitivity"), help="one of the two studies")
     parser.add_argument("--data", choices=tuple(DATA), help="one of the data sets")
     parser.add_argument("--protocol", help="one of the protocols")
@@ -135,10 +135,16 @@ def main() -> None:
         for kind, study in studies(data, chosen, options.seeds, options.only):
             if options.protocol in (None, *(m.sequence.protocol for m in study.members())):
                 train(kind, study, (deadline - time.monotonic()) / 60)
-    PAGE.write_text(incremental_page(read_table(), machine()))
+    PAGE.write_text(incremental_page(read_table(), machine(), wanted()))
     print(f"written: {PAGE.relative_to(ROOT)}")
     for line in lost():
         print(line)
+
+
+def wanted() -> dict[tuple[str, str, str], int]:
+    """Return how many sequences of each data set, protocol and method the whole comparison has."""
+    places = [(name, protocol) for name in DATA for protocol in DATA[name]["protocols"]]
+    return {(*place, method): len(ORDERS) * SEEDS for place, method in product(places, METHODS)}
 
 
 def prepared(folder: Path, names: Sequence[str]) -> dict[str, Path]:
