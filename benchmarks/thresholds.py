@@ -121,6 +121,8 @@ def page_of(kept: Mapping[str, Any]) -> str:
     verdicts = {}
     for name in names:
         runs = [run for key, run in kept["runs"].items() if key.partition("/")[0] == name]
+        if len(runs) < SEEDS:
+            continue
         verdicts[name], line = row_of(name, runs)
         lines.append(line)
     about = kept.get("machine", {})
