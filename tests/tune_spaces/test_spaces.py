@@ -129,7 +129,7 @@ def test_a_users_own_space_is_found_by_its_import_path(monkeypatch, tmp_path):
     assert 2 <= api.get("my_spaces:Mine").sample(generator(0, "x"))["pressure"] <= 3
     with pytest.raises(SpaceError, match="is no search space"):
         api.get("my_spaces:no_space")
-    with pytest.raises(SpaceError, match="cannot be imported"):
+    with pytest.raises(SpaceError, match="module my_spaces has no 'Yours'; known: Mine"):
         api.get("my_spaces:Yours")
 
 
@@ -138,7 +138,7 @@ def test_a_users_own_space_is_found_by_its_import_path(monkeypatch, tmp_path):
     [
         ("d2acee", "no search space is called 'd2acee'; did you mean 'd2ace'"),
         ("uniform", "it has no settings to search"),
-        ("nothing.here:Space", "cannot be imported"),
+        ("nothing.here:Space", "there is no module nothing"),
     ],
 )
 def test_wrong_names_are_told(name, message):

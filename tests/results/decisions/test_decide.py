@@ -19,6 +19,7 @@ from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.results.decisions import decide
 from d2ace.pipeline.results.report.decisions_section import decisions_section
 from d2ace.pipeline.results.report.run_source import RunSource
+from d2ace.pipeline.results.report.svg import numbered
 from d2ace.pipeline.results.scoring import probabilities_of
 from d2ace.pipeline.runs.decisions import read_decisions
 from d2ace.pipeline.runs.trained_run import TrainedRun
@@ -85,7 +86,7 @@ def test_the_report_shows_both_f1s_and_reliability(run):
     assert decisions_section(source) is None
     about = decide(run.path, calibration="temperature").about
     section = decisions_section(source)
-    page = Page(f"<main>{section.body}</main>")
+    page = Page(numbered(f"<main>{section.body}</main>"))
     assert not page.problems and section.body.count("<figure") == 3
     shown = {tuple(row) for rows in page.tables.values() for row in rows}
     for split, quality in about["quality"].items():
