@@ -48,7 +48,8 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
     joins = bool(address := os.environ.get("RAY_ADDRESS", ""))
     with _set_by_default({} if joins else _LOCAL_ENVIRONMENT), without_messages_of_nodes():
         try:
-            with _sigterm_taken_back():
+            # Ray's handler of SIGTERM prints a stack before anybody hears of the signal.
+            with handlers_taken_back(signal.SIGTERM):
                 if joins:
                     _join(address)
                 else:
@@ -59,12 +60,15 @@ def ray_session(run: RunSection, *, dashboard: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_taken_back() -> Iterator[None]:
-    """Put the handler of SIGTERM back after the block: Ray's prints a stack before anybody hears of the signal."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(before) and current_thread() is main_thread():
-        signal.signal(signal.SIGTERM, before)
+def handlers_taken_back(*numbers: int) -> Iterator[None]:
+    """Put the handlers of signals back after the block, whatever Ray has put in their place; in the main thread."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if callable(handler) and current_thread() is main_thread():
+                signal.signal(number, handler)
 
 
 @contextmanager

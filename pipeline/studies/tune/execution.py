@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import ray
 from ...common.cluster.nodes import require_room
 from ...common.cluster.resources import worker_resources
 from ...common.cluster.room import wait_for_room
-from ...common.cluster.session import ray_session
+from ...common.cluster.session import handlers_taken_back, ray_session
 from ...common.cluster.usage import free_and_held
 from ...common.config.sections import RunSection
 from ...common.errors import RunError
@@ -166,7 +167,8 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
             ),
         )
-    with stage(f"running {sweep.n_trials} trials", free_and_held):
+    # Tune's handler stays when its trials have ended, and swallows the first Ctrl-C that comes after them.
+    with handlers_taken_back(signal.SIGINT), stage(f"running {sweep.n_trials} trials", free_and_held):
         return tuner.fit()
 
 

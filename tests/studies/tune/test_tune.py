@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -95,6 +96,13 @@ def test_a_sweep_that_is_going_on_is_not_joined(make_sweep, tmp_path):
     for go_on in (resume_sweep, lambda out: tune(make_sweep(), out)):
         with FolderLock(tmp_path, "sweep"), pytest.raises(RunError, match=rf"process {os.getpid()} .* this sweep"):
             go_on(tmp_path)
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_ctrl_c_after_a_sweep_is_an_interrupt_again(make_sweep, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    tune(make_sweep(trials=1, config={"train": {"epochs": 3}}), tmp_path / "out", quiet=True)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_command_line_says_what_it_needs(capsys):
