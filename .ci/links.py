@@ -16,7 +16,8 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parents[1]
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _MARKDOWN = re.compile(r"\]\(\s*<?([^)\s>]+)>?[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
-_SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+_NO_LINKS = re.compile(r"<(script|pre)\b.*?</\1>", re.DOTALL)
+"""Scripts, and source code, in which a link is a text."""
 _HTML = re.compile(r"\s(?:href|src)=\"([^\"]*)\"")
 _ID = re.compile(r"\sid=\"([^\"]+)\"")
 
@@ -32,7 +33,7 @@ def links(path: Path) -> Iterator[str]:
     if path.suffix == ".md":
         found = [one or other for one, other in _MARKDOWN.findall(_FENCE.sub("", text))]
     else:
-        found = _HTML.findall(_SCRIPT.sub("", text))
+        found = _HTML.findall(_NO_LINKS.sub("", text))
     yield from (unquote(target) for target in found if target and not re.match(r"[a-z]+:|//", target))
 
 

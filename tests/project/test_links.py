@@ -52,7 +52,8 @@ def test_broken_links_in_markdown_are_seen(checker: ModuleType, tmp_path: Path, 
 
 
 def test_broken_links_of_a_site_are_seen(checker: ModuleType, tmp_path: Path, capsys):
-    (tmp_path / "index.html").write_text('<a href="b.html#x">x</a> <script>let a = `<a href="${url}">`</script>')
+    code = '<script>let a = `<a href="${url}">`</script> <pre><span class="k">return</span> img src="{</span></pre>'
+    (tmp_path / "index.html").write_text(f'<a href="b.html#x">x</a> {code}')
     (tmp_path / "b.html").write_text('<p id="x"></p>')
     assert checker.main([str(tmp_path)]) == 0
     (tmp_path / "index.html").write_text('<a href="b.html#y">x</a> <a href="c.html">x</a>')
