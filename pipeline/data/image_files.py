@@ -9,6 +9,8 @@ IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "pp
 """Suffixes of files that hold images, in lower case."""
 FORMATS = ("JPEG", "PNG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is opened at all: Pillow knows more, among them some that start other programs."""
+JPEG_START = b"\xff\xd8\xff"
+"""What every JPEG file begins with."""
 MOST_TEXT_BYTES = 64 << 20
 """Bytes of text, or of a colour profile, that a PNG may carry when unpacked. Pillow bears 1 MiB for each, and calls a
 sound image broken whose prompt, history or profile is longer; unbounded, a few bytes would unpack to gigabytes."""

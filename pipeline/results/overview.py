@@ -14,13 +14,10 @@ from ..common.errors import RunError
 from ..common.storage.folder_lock import is_held
 from ..common.storage.json_files import numbers, read_json_lines
 from ..common.text_table import aligned
-from ..runs.opening import CONFIG_FILE
+from ..runs.opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE
 from ..training.metric_names import HIGHER_IS_BETTER
 
 State = Literal["finished", "running", "stopped"]
-
-# As ``RunFolder`` has them, which brings PyTorch.
-_METRICS_FILE, _RESULT_FILE, _DATA_FILE = "metrics.jsonl", "result.json", "data.json"
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,8 @@ class Overview:
         """Read a run folder; raises RunError when a file of it cannot be read."""
         try:
             config = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-            about, result = _json(folder / _DATA_FILE), _json(folder / _RESULT_FILE)
-            history = read_json_lines(folder / _METRICS_FILE)
+            about, result = _json(folder / DATA_FILE), _json(folder / RESULT_FILE)
+            history = read_json_lines(folder / METRICS_FILE)
             if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
                 raise ValueError(f"{CONFIG_FILE} is no configuration of a run")
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -114,7 +111,7 @@ class Overview:
     @property
     def changed(self) -> datetime:
         """When an epoch, or the run, was last finished, or the run begun; in the time of this machine."""
-        files = [self.folder / name for name in (_RESULT_FILE, _METRICS_FILE, CONFIG_FILE)]
+        files = [self.folder / name for name in (RESULT_FILE, METRICS_FILE, CONFIG_FILE)]
         return datetime.fromtimestamp(max(file.stat().st_mtime for file in files if file.is_file()))
 
     def value(self, section: str, key: str) -> Any:

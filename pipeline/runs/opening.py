@@ -7,6 +7,7 @@ from ..common.errors import RunError
 from ..common.storage.local_paths import local_path
 
 CONFIG_FILE = "config.yaml"
+METRICS_FILE, RESULT_FILE, DATA_FILE = "metrics.jsonl", "result.json", "data.json"
 
 
 def require_run(path: str | Path) -> Path:

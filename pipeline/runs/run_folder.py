@@ -22,7 +22,7 @@ from ..data.scaler import Scaler
 from ..data.splits import Splits
 from ..models.api import ModelContext
 from ..selection.files import SelectionFiles
-from .opening import CONFIG_FILE, require_run
+from .opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, require_run
 from .run_data import RunData
 
 _CSR_PARTS = ("data", "indices", "indptr")
@@ -55,12 +55,12 @@ class RunFolder:
     @property
     def metrics(self) -> Path:
         """File with one JSON line an epoch."""
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS_FILE
 
     @property
     def result(self) -> Path:
         """File with the best epoch and the test metrics; there is one when the run is finished."""
-        return self.path / "result.json"
+        return self.path / RESULT_FILE
 
     @property
     def decisions(self) -> Path:
@@ -94,7 +94,7 @@ class RunFolder:
 
     @property
     def _data(self) -> Path:
-        return self.path / "data.json"
+        return self.path / DATA_FILE
 
     @property
     def _data_arrays(self) -> Path:

@@ -17,11 +17,10 @@ from typing import Literal, get_args
 from PIL import Image, ImageOps
 
 from ...common.errors import DataError, did_you_mean
-from ..image_files import MOST_TEXT_BYTES, open_image
+from ..image_files import JPEG_START, MOST_TEXT_BYTES, open_image
 
 Odd = Literal["convert", "bad"]
 _KEPT = ("JPEG", "PNG")
-_JPEG = b"\xff\xd8\xff"
 _EXIF_ORIENTATION = 0x0112
 _DECODABLE = 178_956_970
 """More pixels than this Pillow decodes for nobody who has not told it to, so training does not either."""
@@ -107,7 +106,7 @@ def plain(content: bytes, rules: Cleaning) -> bytes:
     Raises:
         BadImageError: with the reason.
     """
-    if content[:3] == _JPEG:
+    if content[:3] == JPEG_START:
         return content
     with suppress(Exception), open_image(content) as image:
         if not _oddity(image) and image.width * image.height <= rules.max_pixels:

@@ -8,14 +8,13 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from ...data.image_files import open_image
+from ...data.image_files import JPEG_START, open_image
 
 Encoded = bytes | memoryview
 Shrink = Callable[[int, int], int]
 """From an image's upright (height, width) to the factor, 1, 2, 4 or 8, by which it may be decoded smaller."""
 
 _ORIENTATION = 0x0112
-_JPEG = b"\xff\xd8\xff"
 _START_OF_SCAN, _APP1 = 0xDA, 0xE1
 _QUARTER_TURNS = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
 """Turns against the clock, after mirroring left to right where the orientation is in ``_MIRRORED`` (EXIF 2.3)."""
@@ -60,7 +59,7 @@ def decode(encoded: Encoded, mode: str, shrink: Shrink = whole) -> Decoded:
         ImageError: saying why.
     """
     encoded = memoryview(encoded).cast("B")  # Arrow's views hold signed bytes, which simplejpeg refuses
-    if encoded[:3] == _JPEG:
+    if encoded[:3] == JPEG_START:
         try:
             return _decode_jpeg(encoded, mode, shrink)
         except ValueError:  # CMYK, damage that Pillow bears, or one that it explains
