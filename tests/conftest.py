@@ -33,7 +33,15 @@ gc.disable()
 # Nothing that a test writes has to survive a power failure, and waiting for the disk takes a tenth of the suite's time.
 os.fsync = without_waiting
 
-pytest_plugins = ["rank_processes", "ray_fixtures", "run_fixtures", "shares", "slow_tests", "words_only"]
+pytest_plugins = [
+    "bucket_fixtures",
+    "rank_processes",
+    "ray_fixtures",
+    "run_fixtures",
+    "shares",
+    "slow_tests",
+    "words_only",
+]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,7 +1,10 @@
-"""Files and folders on any file system that pyarrow knows: local paths, ``file://``, ``s3://``, ``gs://``."""
+"""Files and folders wherever they lie: local paths, ``file://``, ``s3://``, ``gs://``, and what else pyarrow opens."""
 
+import os
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -10,28 +13,36 @@ from pyarrow import fs
 
 from ..errors import DataError
 from .addresses import redacted, refuse_keys
+from .file_systems import store_of
+from .local_store import LocalStore
+from .stores import OpenFile, Store
 
 _NO_DATA = "__MACOSX"
 """The folder of resource forks in archives that macOS made."""
 
 
 @dataclass(frozen=True)
-class Location:
+class Location(os.PathLike[str]):
     """A file or folder; cheap to send to tasks.
 
+    Its errors are worded for the user: what was tried, and for a bucket where the credentials came from. One on a
+    mounted file system is also a path for ``open`` and ``Path``.
+
     Attributes:
-        filesystem: where it is.
+        store: where it lies.
         path: its path there, ``/`` between the parts.
         shown: how the user wrote it, for messages.
+        query: options of its address.
     """
 
-    filesystem: fs.FileSystem
+    store: Store
     path: str
     shown: str
+    query: str = ""
 
     @classmethod
-    def of(cls, text: "str | Path | Location") -> "Location":
-        """Return the location of a local path or an address (its query may hold options, as pyarrow documents).
+    def of(cls, text: "str | os.PathLike[str]") -> "Location":
+        """Return the location of a local path or an address (its query may hold options, see ``store_of``).
 
         Raises:
             DataError: when the address's file system is not known or cannot be reached, or it holds keys.
@@ -39,18 +50,25 @@ class Location:
         if isinstance(text, Location):
             return text
         if "://" not in str(text):
-            return cls(fs.LocalFileSystem(), Path(text).absolute().as_posix(), str(text))
+            return cls(LocalStore(), Path(text).absolute().as_posix(), str(text))
         refuse_keys(str(text))
-        shown = redacted(str(text)).rstrip("/")
-        try:
-            filesystem, path = fs.FileSystem.from_uri(str(text))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            reason = str(error).replace(str(text), shown)
-            raise DataError(f"{shown}: {reason}; expected a local path, file://, s3:// or gs://") from None
-        return cls(filesystem, path, shown)
+        store, path = store_of(str(text))
+        return cls(store, path, redacted(str(text)).rstrip("/"), str(text).partition("?")[2])
 
     def __str__(self) -> str:
         return self.shown
+
+    def __fspath__(self) -> str:
+        if not isinstance(self.store, LocalStore):
+            raise DataError(f"{self}: expected a path on a mounted file system, got an address")
+        return self.path
+
+    @property
+    def address(self) -> str:
+        """What ``of`` makes the same location from, also in another process: an absolute path, or the address."""
+        if isinstance(self.store, LocalStore):
+            return self.path
+        return f"{self.shown}?{self.query}" if self.query else self.shown
 
     @property
     def name(self) -> str:
@@ -65,7 +83,7 @@ class Location:
     @property
     def parent(self) -> "Location":
         """The folder that holds it."""
-        return Location(self.filesystem, posixpath.dirname(self.path), posixpath.dirname(self.shown) or ".")
+        return self._at(posixpath.dirname(self.path), posixpath.dirname(self.shown) or ".")
 
     @property
     def folder(self) -> "Location":
@@ -81,7 +99,7 @@ class Location:
             return Location.of(name)
         if name in ("", "."):
             return self
-        return Location(self.filesystem, posixpath.normpath(posixpath.join(self.path, name)), f"{self.shown}/{name}")
+        return self._at(posixpath.normpath(posixpath.join(self.path, name)), f"{self.shown}/{name}")
 
     def below(self, name: str) -> "Location":
         """Return what lies in this folder under a name that comes from data.
@@ -93,28 +111,32 @@ class Location:
         path = posixpath.normpath(posixpath.join(self.path, name))
         if "://" in name or not path.startswith(f"{self.path.rstrip('/')}/"):
             raise DataError(f"{self}: {redacted(name)!r} names a place outside this folder, which is not read")
-        return Location(self.filesystem, path, f"{self.shown}/{name}")
+        return self._at(path, f"{self.shown}/{name}")
+
+    def __truediv__(self, name: str) -> "Location":
+        return self.below(name)
 
     def is_file(self) -> bool:
         """Return whether this is a file."""
-        return self._type() == fs.FileType.File
+        return self.info().type == fs.FileType.File
 
     def is_folder(self) -> bool:
         """Return whether this is a folder; in a bucket, whether anything lies under it."""
-        return self._type() == fs.FileType.Directory
+        return self.info().type == fs.FileType.Directory
+
+    def info(self) -> fs.FileInfo:
+        """Return its kind, size and time of change."""
+        with self.worded("reached"):
+            return self.store.info(self.path)
 
     def open(self) -> pa.NativeFile:
-        """Open for reading at any place.
+        """Open for reading, also piece by piece.
 
         Raises:
             DataError: when it cannot be opened.
         """
-        try:
-            return self.filesystem.open_input_file(self.path)
-        except FileNotFoundError:
-            raise DataError(f"{self}: there is no such file") from None
-        except OSError as error:
-            raise DataError(f"{self}: cannot be read: {error}") from None
+        with self.worded("read"):
+            return self.store.open(self.path)
 
     def read(self) -> bytes:
         """Return the whole content.
@@ -122,11 +144,35 @@ class Location:
         Raises:
             DataError: when it cannot be read.
         """
-        with self.open() as file:
-            try:
-                return file.read()
-            except OSError as error:
-                raise DataError(f"{self}: cannot be read: {error}") from None
+        with self.worded("read"):
+            return self.store.read(self.path)
+
+    def opened(self) -> OpenFile:
+        """Open for reading at many places at a time; its methods raise ``OSError``, see ``worded``.
+
+        Raises:
+            DataError: when it cannot be opened.
+        """
+        with self.worded("read"):
+            return self.store.opened(self.path)
+
+    def write(self, content: bytes | Path) -> None:
+        """Put a file here, whole or not at all; of a path the content of that local file.
+
+        Raises:
+            DataError: when it cannot be written.
+        """
+        with self.worded("written"):
+            self.store.write(self.path, content)
+
+    def delete(self) -> None:
+        """Remove this file, or this folder with all that lies in it; nothing happens where there is none.
+
+        Raises:
+            DataError: when it cannot be removed.
+        """
+        with self.worded("removed"):
+            self.store.delete(self.path)
 
     def files(self, *, recursive: bool = True) -> dict[str, int]:
         """Return the size in bytes of every file in this folder by its relative name, sorted; {} when there is none.
@@ -136,11 +182,8 @@ class Location:
         Raises:
             DataError: when the folder cannot be listed.
         """
-        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=recursive)
-        try:
-            found = self.filesystem.get_file_info(selector)
-        except OSError as error:
-            raise DataError(f"{self}: cannot be listed: {error}") from None
+        with self.worded("listed"):
+            found = self.store.listed(self.path, recursive=recursive)
         files = [info for info in found if info.type == fs.FileType.File]
         start = len(self.path.rstrip("/")) + 1
         sizes = {info.path[start:]: info.size for info in sorted(files, key=lambda info: str(info.path))}
@@ -155,11 +198,18 @@ class Location:
         names = self.join(folder).files(recursive=False)
         return [prefix + name for name in names if fnmatchcase(name, last)]
 
-    def _type(self) -> fs.FileType:
+    def _at(self, path: str, shown: str) -> "Location":
+        return replace(self, path=path, shown=shown)
+
+    @contextmanager
+    def worded(self, what: str) -> Iterator[None]:
+        """Say of an error of the store which place it is about, and what could not be done there."""
         try:
-            return self.filesystem.get_file_info(self.path).type
+            yield
+        except FileNotFoundError:
+            raise DataError(f"{self}: there is no such file{self.store.why_missing(self.path)}") from None
         except OSError as error:
-            raise DataError(f"{self}: cannot be reached: {error}") from None
+            raise DataError(f"{self}: cannot be {what}: {self.store.explained(error)}") from None
 
 
 def is_hidden(name: str) -> bool:

@@ -3,10 +3,11 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import groupby
 from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -52,11 +53,9 @@ def _read_files(records: Sequence[ImageRecord], roots: Sequence[Location]) -> It
 
 
 def _read_range(record: ImageRecord, location: Location) -> bytes:
-    with location.open() as file:
-        try:
-            content = file.read_at(record.length, record.offset)
-        except OSError as error:
-            raise DataError(f"{location}: cannot be read: {error}") from None
+    start = np.array([record.offset])
+    with closing(location.opened()) as file, location.worded("read"):
+        (content,) = file.read_ranges(start, start + record.length)
     if len(content) != record.length:
         raise DataError(f"{location}: {len(content)} of {record.length} bytes: it changed while it was prepared")
     return bytes(content)

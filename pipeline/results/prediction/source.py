@@ -63,7 +63,7 @@ def open_source(source: str | Path, run: TrainedRun) -> NewSource:
         return NewSource(manifest, state=manifest.fingerprint())
     location, of_images = Location.of(source), len(run.data.context.input_shape) == 3
     if location.is_file():
-        info = location.filesystem.get_file_info(location.path)
+        info = location.info()
         folder, sizes, when = location.parent, {location.name: info.size}, info.mtime_ns
     elif location.is_folder():
         folder, sizes, when = location, location.files(), None

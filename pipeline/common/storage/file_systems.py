@@ -1,0 +1,85 @@
+"""The store of an address, and the path there."""
+
+import os
+import posixpath
+from collections.abc import Sequence
+from datetime import timedelta
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from ..errors import DataError
+from .addresses import redacted
+from .local_store import LocalStore
+from .object_store import ObjectStore
+from .retries import POLICY, retried
+from .stores import Store
+
+_AMAZON = ("region", "scheme", "endpoint_override", "tls_ca_file_path")
+_GOOGLE = ("scheme", "endpoint_override", "retry_limit_seconds")
+_OWN_ENDPOINT = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+_NOBODY = "anonymous@"
+
+
+def store_of(address: str) -> tuple[Store, str]:
+    """Return the store of an address without keys, and the path there.
+
+    The query of ``s3://`` and ``gs://`` may hold options of pyarrow's clients, none of which is a secret. Their own
+    retries are as few as can be: ``retries`` counts.
+
+    Raises:
+        DataError: when the file system is not known or cannot be reached.
+    """
+    try:
+        parts = urlsplit(address, allow_fragments=False)
+        anonymous = parts.netloc.startswith(_NOBODY)
+        if parts.scheme == "s3":
+            return ObjectStore(_amazon(parts), "s3", anonymous), _path(parts)
+        if parts.scheme in ("gs", "gcs"):
+            return ObjectStore(_google(parts), "gs", anonymous), _path(parts)
+        filesystem, path = fs.FileSystem.from_uri(address)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        shown = redacted(address).rstrip("/")
+        reason = str(error).replace(address, shown)
+        raise DataError(f"{shown}: {reason}; expected a local path, file://, s3:// or gs://") from None
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return LocalStore(), path
+    return ObjectStore(filesystem, parts.scheme), path
+
+
+def _amazon(parts: SplitResult) -> fs.S3FileSystem:
+    options = _options(parts, _AMAZON)
+    bucket = _path(parts).partition("/")[0]
+    if not {"region", "endpoint_override"} & set(options) and not any(map(os.environ.get, _OWN_ENDPOINT)):
+        options["region"] = retried(lambda: fs.resolve_s3_region(bucket), "looking", f"s3://{bucket}")
+    return fs.S3FileSystem(
+        anonymous=parts.netloc.startswith(_NOBODY),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+        connect_timeout=POLICY.connect_s,
+        request_timeout=POLICY.silence_s,
+        allow_delayed_open=True,  # a small object is one request, not three
+        **options,
+    )
+
+
+def _google(parts: SplitResult) -> fs.GcsFileSystem:
+    options = _options(parts, _GOOGLE)
+    limit = timedelta(seconds=float(options.pop("retry_limit_seconds", "1")))
+    return fs.GcsFileSystem(anonymous=parts.netloc.startswith(_NOBODY), retry_time_limit=limit, **options)
+
+
+def _options(parts: SplitResult, known: Sequence[str]) -> dict[str, str]:
+    """Return the options of an address; the message for an unknown one does not show it, for it may be a token."""
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if set(options) - set(known):
+        raise ValueError(f"its query may hold {', '.join(known)}, and there is something else")
+    return options
+
+
+def _path(parts: SplitResult) -> str:
+    """Return bucket and key."""
+    bucket = parts.netloc.removeprefix(_NOBODY)
+    if not bucket:
+        raise ValueError("the address names no bucket")
+    return posixpath.normpath(posixpath.join(bucket, unquote(parts.path).strip("/")))
