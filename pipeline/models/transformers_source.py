@@ -159,6 +159,21 @@ def _explained(what: str) -> Iterator[None]:
 
 
 @contextmanager
+def plain_attention(model: Any) -> Iterator[None]:
+    """Let a network compute attention step by step, in operators that every exporter knows, for the block's time.
+
+    PyTorch's fused attention cannot be translated for batches of any size where a mask grows with the batch, as
+    Swin's does (PyTorch 2.13).
+    """
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Keep transformers' own reports and bars of loaded and written weights off the terminal."""
     logging = _library().utils.logging

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ...common.stages import stage
 from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import temporary_beside
 from ...models.huggingface import HuggingFace
+from ...models.transformers_source import plain_attention
 from ...runs.decisions import decisions_of
 from ...runs.trained_model import TrainedModel
 from ...runs.trained_run import open_to_score
@@ -78,7 +80,8 @@ def _write(facts: Facts, compared: Samples, folder: Path) -> Exported:
     run, name = facts.run, facts.run.config.model.name
     network = TrainedModel(run, torch.device("cpu")).network
     deployed, about = facts.deployed(network), metadata(facts)
-    with stage(f"tracing network {name!r}"):
+    plain = plain_attention(network.backbone) if isinstance(network, HuggingFace) else nullcontext()
+    with stage(f"tracing network {name!r}"), plain:
         program = trace(deployed, example_rows(compared.inputs), name)
     folder.mkdir(parents=True)
     onnx, pt2 = folder / "model.onnx", folder / "model.pt2"

@@ -1,6 +1,7 @@
 """An exported network says what the run says: in onnxruntime from image files, in torch.export and in transformers."""
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 import torch
 from pictures import file_of, smooth
 from PIL import Image
-from small_backbones import RESNET
+from small_backbones import CONFIGS, RESNET
 from small_run import write_run
 
 from d2ace.pipeline import cli, models
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.from_images.prepare import prepare_images
+from d2ace.pipeline.data.scaler import Scaler
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.models.api import MultiLabelModel, Output
@@ -26,6 +28,7 @@ from d2ace.pipeline.results.export.agreement import compare_program
 from d2ace.pipeline.results.export.metadata import Facts
 from d2ace.pipeline.results.export.network import not_above
 from d2ace.pipeline.results.export.samples import samples
+from d2ace.pipeline.results.export.transformers_folder import write_transformers
 from d2ace.pipeline.runs.decisions import Decisions, calibrated
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.runs.run_folder import RunFolder, save_weights
@@ -59,10 +62,10 @@ def photographs(tmp_path_factory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def run(photographs, tmp_path_factory) -> RunFolder:
-    """A run of a small ResNet on the photographs; it was never trained, but its head is sure of itself."""
+    """A run of a small Swin with shifted windows; it was never trained, but its head is sure of itself."""
     out = tmp_path_factory.mktemp("run")
     manifest = prepare_images(photographs[0].parent / "labels.csv", out / "data", format="image-csv")
-    settings = {"architecture": "resnet", "config": RESNET, "batch_norm": "batch"}
+    settings = {"architecture": "swin", "config": CONFIGS["swin"] | {"depths": [2], "num_heads": [2]}}
     values = {
         "data": {"path": str(out / "data"), "scale": "imagenet"},
         "images": {"size": 24, "centre_share": 0.9},
@@ -139,6 +142,18 @@ def test_transformers_loads_the_whole_network(exported, run):
     torch.testing.assert_close(found, own, rtol=1e-3, atol=1e-4)
     scaling = json.loads((exported / "transformers" / "preprocessor_config.json").read_text())
     assert scaling["image_mean"] == [0.485, 0.456, 0.406]
+
+
+def test_a_resnet_with_statistics_of_its_own_is_one_of_transformers(tmp_path):
+    """Batch normalisation of this project computes in evaluation what transformers' own does; groups do not."""
+    pytest.importorskip("transformers", reason="pip install 'd2ace[vision]'")
+    context, scaler = models.ModelContext(3, (3, 24, 24), (5, 3, 9), 20), Scaler.of_images("imagenet", 3)
+    pixels = torch.randint(0, 256, (3, 3, 24, 24), dtype=torch.uint8)
+    for batch_norm, said in (("batch", "is the whole network"), ("group", "no transformers/ folder: .* GroupNorm")):
+        network = models.create("huggingface", context, architecture="resnet", config=RESNET, batch_norm=batch_norm)
+        found = write_transformers(network.eval(), tuple(NAMES), scaler, pixels, tmp_path / batch_norm)
+        assert re.search(said, found)
+        assert (tmp_path / batch_norm).exists() == (batch_norm == "batch")
 
 
 def test_the_card_says_what_the_run_knows(exported, run):
