@@ -2,25 +2,21 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from ..common.errors import DataError
 from ..common.storage.local_paths import local_path
-from ..data.manifest import SPLITS, Manifest
-from ..data.shards import read_labels, read_splits
+from ..data.manifest import Manifest
+from ..data.shards import read_labels
 from ..data.support import support_of
 from ..runs.decisions import decisions_of
 from ..runs.own_data import own_data
-from ..runs.trained_run import TrainedRun, open_to_score
+from ..runs.trained_run import open_to_score
 from ..training.metrics import evaluate_predictions
 from .decisions.quality import at_chosen_thresholds
+from .judged_rows import Split, rows_of
 from .scoring import probabilities_of
 
 _log = logging.getLogger("d2ace")
-
-Split = Literal["train", "validation", "test", "all"]
 
 
 def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
@@ -58,12 +54,3 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     if decisions := decisions_of(opened):
         metrics |= at_chosen_thresholds(probabilities > decisions.raw_thresholds, truth)
     return metrics
-
-
-def rows_of(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
-    """Return the ids of a split's rows, int64: the run's own splits hold for its own data, wherever that lies."""
-    if split == "all":
-        return np.arange(manifest.rows)
-    if manifest.fingerprint() == run.data.fingerprint:
-        return getattr(run.data.splits, split)
-    return np.flatnonzero(read_splits(manifest) == SPLITS.index(split))

@@ -1,21 +1,22 @@
-"""What a run's network says of some rows beside what is true: what frames, error pages and differences start from.
+"""What a run's network says of some rows beside what is true: what frames, decisions and error pages start from.
 
 n rows, L labels.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from ..common.errors import DataError
-from ..data.manifest import Manifest
-from ..data.shards import read_labels
-from ..runs.decisions import decisions_of
-from ..runs.own_data import own_data
-from ..runs.trained_run import TrainedRun, open_to_score
-from .evaluation import Split, rows_of
+from ..data.manifest import SPLITS, Manifest
+from ..data.shards import read_labels, read_splits
+from ..runs.decisions import decisions_of, thresholds_of
+from ..runs.trained_run import TrainedRun
 from .scoring import probabilities_of
+
+Split = Literal["train", "validation", "test", "all"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,6 @@ class JudgedRows:
         ids: int64 (n,), ascending row ids.
         probabilities: float32 (n, L).
         truth: float32 (n, L), NaN where unknown.
-        thresholds: float64 (L,), those that ``decide`` chose, or the run's.
     """
 
     run: TrainedRun
@@ -38,36 +38,35 @@ class JudgedRows:
     ids: np.ndarray
     probabilities: np.ndarray
     truth: np.ndarray
-    thresholds: np.ndarray
 
     @classmethod
-    def of(cls, folder: str | Path, split: Split, data: str | Path | None = None) -> "JudgedRows":
+    def of(cls, run: TrainedRun, manifest: Manifest, split: Split) -> "JudgedRows":
         """Predict the rows of a split, once.
 
         Args:
-            folder: of the run; of one that was stopped the best epoch until then is taken.
+            run: the run; of one that was stopped the best epoch until then is taken.
+            manifest: of its own data.
             split: of the run's own splits.
-            data: where the run's data lies now, if it was moved.
 
         Raises:
             DataError: when the split has no rows.
-            RunError: when the run has no validated epoch, or its data has changed or is gone.
+            RunError: when the run has no validated epoch.
         """
-        run = open_to_score(folder)
-        manifest = own_data(run.folder, run.config, run.data, data)
         wanted = rows_of(run, manifest, split)
         if not len(wanted):
-            raise DataError(f"{folder}: the run has no {split} rows")
+            raise DataError(f"{run.folder.path}: the run has no {split} rows")
         ids, probabilities = probabilities_of(run, manifest, wanted)
-        decisions = decisions_of(run)
-        each = np.full(len(run.data.labels), run.config.train.threshold)
-        thresholds = each if decisions is None else np.asarray(decisions.raw_thresholds, np.float64)
-        return cls(run, manifest, split, ids, probabilities, read_labels(manifest).dense(ids), thresholds)
+        return cls(run, manifest, split, ids, probabilities, read_labels(manifest).dense(ids))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the labels."""
         return self.run.data.labels
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """Thresholds on the network's own probabilities, float64 (L,): those that ``decide`` chose, or the run's."""
+        return thresholds_of(self.run, decisions_of(self.run))
 
     @property
     def decided(self) -> np.ndarray:
@@ -80,3 +79,12 @@ class JudgedRows:
         p = np.clip(self.probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
         known, truth = ~np.isnan(self.truth), np.nan_to_num(self.truth)
         return np.where(known, -(truth * np.log(p) + (1 - truth) * np.log1p(-p)), 0.0)
+
+
+def rows_of(run: TrainedRun, manifest: Manifest, split: Split) -> np.ndarray:
+    """Return the ids of a split's rows, int64: the run's own splits hold for its own data, wherever that lies."""
+    if split == "all":
+        return np.arange(manifest.rows)
+    if manifest.fingerprint() == run.data.fingerprint:
+        return getattr(run.data.splits, split)
+    return np.flatnonzero(read_splits(manifest) == SPLITS.index(split))

@@ -15,8 +15,8 @@ import pandas as pd
 from ..common.errors import ConfigError, DataError, RunError, did_you_mean
 from ..common.storage.whole_files import replacing
 from ..data.shards import read_labels
-from .evaluation import Split
-from .judged_rows import JudgedRows
+from ..runs.trained_run import open_to_score
+from .judged_rows import JudgedRows, Split
 from .overview import Overview
 from .report.curves import Curve, curve_plot
 from .report.label_precision import label_precision
@@ -226,7 +226,7 @@ class Run:
 
     def _rows(self, split: Split) -> JudgedRows:
         if split not in self._judged:
-            self._judged[split] = JudgedRows.of(self.folder, split, self._source.place)
+            self._judged[split] = JudgedRows.of(open_to_score(self.folder), self._source.manifest(), split)
         return self._judged[split]
 
     def _frame(self, values: np.ndarray, split: Split) -> pd.DataFrame:

@@ -120,6 +120,13 @@ def decisions_of(run: TrainedRun) -> Decisions | None:
     return None
 
 
+def thresholds_of(run: TrainedRun, decisions: Decisions | None) -> np.ndarray:
+    """Return the thresholds on the network's own probabilities, float64 (L,): the chosen ones, or the run's for all."""
+    if decisions is not None:
+        return decisions.raw_thresholds
+    return np.full(len(run.data.labels), run.config.train.threshold)
+
+
 def best_epoch(run: TrainedRun) -> int:
     """Return the epoch of the weights that a run predicts with, from 0."""
     if run.best is not None:

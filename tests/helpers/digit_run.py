@@ -7,6 +7,9 @@ import torch
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.data import digit_scenes
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.results.judged_rows import JudgedRows
+from d2ace.pipeline.runs.trained_run import TrainedRun
 
 
 def train_digit_run(folder: Path) -> Path:
@@ -32,3 +35,9 @@ def with_other_weights(run: Path, name: str, change: float) -> Path:
     shift = torch.linspace(-change, change, len(weights[biases]))
     torch.save({**weights, biases: weights[biases] + shift}, other / "model.pt")
     return other
+
+
+def judged_test_rows(folder: Path) -> JudgedRows:
+    """Predict the test rows of a run."""
+    run = TrainedRun.open(folder)
+    return JudgedRows.of(run, Manifest.load(run.config.data.path), "test")

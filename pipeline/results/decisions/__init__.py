@@ -12,7 +12,7 @@ from ...runs.decisions import Decisions, best_epoch
 from ...runs.own_data import own_data
 from ...runs.trained_run import TrainedRun, open_to_score
 from ...training.thresholds import ThresholdRule
-from ..scoring import probabilities_of
+from ..judged_rows import JudgedRows
 from .calibration import KINDS, Calibration
 from .choice import Choice, Settings, choose, chosen_again
 from .quality import quality
@@ -44,34 +44,29 @@ def decide(
         raise ConfigError(f"no calibration is called {calibration!r}{did_you_mean(calibration, KINDS)}")
     opened = open_to_score(run)
     settings = Settings(wanted, calibration, opened.config.train.threshold, opened.config.run.seed)
-    parts = _scored(opened, data)
-    with stage(f"choosing thresholds on {len(parts['validation'][1])} validation rows"):
-        choice = choose(*parts["validation"], settings)
-        decisions = _decisions(opened, choice, {})
-        about = _about(parts["validation"][1], settings, choice)
-        about["quality"] = {"validation": _cross_validated(opened, *parts["validation"], settings, choice)}
-        if "test" in parts:
-            about["quality"]["test"] = _on_test_rows(decisions, *parts["test"], settings.default)
+    validation, test = _judged(opened, data)
+    with stage(f"choosing thresholds on {len(validation.ids)} validation rows"):
+        choice = choose(validation.probabilities, validation.truth, settings)
+        about = _about(validation.truth, settings, choice)
+        about["quality"] = {"validation": _cross_validated(validation, settings, choice)}
+        if test is not None:
+            about["quality"]["test"] = _on_test_rows(_decisions(opened, choice, {}), test, settings.default)
     decisions = _decisions(opened, choice, about)
     decisions.save(opened.folder)
     return decisions
 
 
-def _scored(run: TrainedRun, place: str | Path | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return probabilities and truth, float (n, L) each, of validation rows and, where there are some, of test rows."""
+def _judged(run: TrainedRun, place: str | Path | None) -> tuple[JudgedRows, JudgedRows | None]:
+    """Return validation rows and, where some have labels, test rows, each with probabilities and truth."""
     manifest = own_data(run.folder, run.config, run.data, place)
     labels, splits = read_labels(manifest), run.data.splits
     if not len(splits.validation):
         raise RunError(f"{run.folder.path}: has no validation rows to choose thresholds on")
     if not labels.take(splits.validation).positive_counts().any():
         raise DataError(f"{manifest.folder}: no validation row has a label, so no threshold can be chosen")
-    found = {}
-    for name in ("validation", "test"):
-        rows = getattr(splits, name)
-        if len(rows) and labels.take(rows).positive_counts().any():
-            ids, probabilities = probabilities_of(run, manifest, rows)
-            found[name] = (probabilities, labels.dense(ids).astype(np.float32))
-    return found
+    tested = len(splits.test) and labels.take(splits.test).positive_counts().any()
+    validation = JudgedRows.of(run, manifest, "validation")
+    return validation, JudgedRows.of(run, manifest, "test") if tested else None
 
 
 def _decisions(run: TrainedRun, choice: Choice, about: dict[str, Any]) -> Decisions:
@@ -97,20 +92,18 @@ def _plain(strength: float) -> float | str:
     return "infinite" if np.isinf(strength) else strength
 
 
-def _on_test_rows(
-    decisions: Decisions, probabilities: np.ndarray, truth: np.ndarray, threshold: float
-) -> dict[str, Any]:
-    decided = probabilities > decisions.raw_thresholds
-    return quality(probabilities, decisions.calibrated(probabilities), decided, truth, threshold)
+def _on_test_rows(decisions: Decisions, rows: JudgedRows, threshold: float) -> dict[str, Any]:
+    decided = rows.probabilities > decisions.raw_thresholds
+    return quality(rows.probabilities, decisions.calibrated(rows.probabilities), decided, rows.truth, threshold)
 
 
-def _cross_validated(
-    run: TrainedRun, probabilities: np.ndarray, truth: np.ndarray, settings: Settings, choice: Choice
-) -> dict[str, Any]:
+def _cross_validated(rows: JudgedRows, settings: Settings, choice: Choice) -> dict[str, Any]:
     """Return the quality on validation rows, each judged by what was chosen on the other folds."""
+    probabilities, truth = rows.probabilities, rows.truth
     decided, calibrated = np.empty(truth.shape, bool), np.empty(truth.shape)
-    for rows, judged in folds(truth.shape, settings.seed, once=True):
-        part = _decisions(run, chosen_again(probabilities[rows], truth[rows], settings, choice), {})
+    for choosing, judged in folds(truth.shape, settings.seed, once=True):
+        again = chosen_again(probabilities[choosing], truth[choosing], settings, choice)
+        part = _decisions(rows.run, again, {})
         decided[judged] = probabilities[judged] > part.raw_thresholds
         calibrated[judged] = part.calibrated(probabilities[judged])
     return quality(probabilities, calibrated, decided, truth, settings.default)

@@ -6,7 +6,8 @@ from typing import Literal
 from ...common.errors import RunError
 from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import replacing
-from ...runs.trained_run import TrainedRun
+from ...runs.own_data import own_data
+from ...runs.trained_run import open_to_score
 from ..judged_rows import JudgedRows
 from .differences import Difference, difference, require_alike
 from .slices import row_groups_of
@@ -43,12 +44,14 @@ def errors(
     """
     from .page import errors_page
 
-    splits = TrainedRun.open(run, stopped=True).data.splits
-    judged = [JudgedRows.of(run, split, data) for split in _SPLITS if len(getattr(splits, split))]
-    if not judged:
+    opened = open_to_score(run)
+    splits = [split for split in _SPLITS if len(getattr(opened.data.splits, split))]
+    if not splits:
         raise RunError(f"{run}: the run has neither validation nor test rows to judge it by")
+    manifest = own_data(opened.folder, opened.config, opened.data, data)
+    judged = [JudgedRows.of(opened, manifest, split) for split in splits]
     found = [errors_of(rows, top, row_groups_of(rows, slice_by)) for rows in judged]
-    target = local_path(out, "--out") if out is not None else judged[0].run.folder.path / "errors.html"
+    target = local_path(out, "--out") if out is not None else opened.folder.path / "errors.html"
     _write(target, errors_page(judged, found))
     return target, found
 
@@ -77,9 +80,10 @@ def diff(
     """
     from .page import diff_page
 
-    opened = [TrainedRun.open(run, stopped=True) for run in (first, second)]
+    opened = [open_to_score(run) for run in (first, second)]
     require_alike(opened[0], opened[1], split)
-    one, other = (JudgedRows.of(run, split, data) for run in (first, second))
+    manifest = own_data(opened[0].folder, opened[0].config, opened[0].data, data)
+    one, other = (JudgedRows.of(run, manifest, split) for run in opened)
     found = difference(one, other, top)
     name = f"diff-{one.run.folder.path.name}.html"
     target = local_path(out, "--out") if out is not None else other.run.folder.path / name

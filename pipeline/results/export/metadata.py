@@ -11,7 +11,7 @@ from ...data.manifest import ImageHint, Manifest
 from ...feeds.image_transform import result_size
 from ...models.api import MultiLabelModel
 from ...runs.checkpoint_record import versions
-from ...runs.decisions import IDENTITY, Decisions
+from ...runs.decisions import IDENTITY, Decisions, thresholds_of
 from ...runs.trained_run import TrainedRun
 from .formats import OPSET, OUTPUTS
 from .network import Deployed
@@ -36,9 +36,7 @@ class Facts:
     @property
     def thresholds(self) -> np.ndarray:
         """Thresholds on the network's own probabilities, float64 (L,)."""
-        if self.decisions is not None:
-            return self.decisions.raw_thresholds
-        return np.full(len(self.run.data.labels), self.run.config.train.threshold)
+        return thresholds_of(self.run, self.decisions)
 
     def deployed(self, network: MultiLabelModel) -> Deployed:
         """Return the run's network, in evaluation mode, with all that belongs to it."""

@@ -27,18 +27,18 @@ def report(source: str | Path, out: str | Path | None = None, *, data: str | Pat
     path = local_path(source, "the source of a report")
     folder = path.parent if path.is_file() else path
     target = local_path(out, "--out") if out is not None else folder / "report.html"
-    text = _page(path, folder, data)
+    text = _page(path, folder, data, target)
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return target
 
 
-def _page(path: Path, folder: Path, data: str | Path | None) -> str:
+def _page(path: Path, folder: Path, data: str | Path | None, target: Path) -> str:
     if RunFolder(path).config.is_file():
         from .run_report import run_page
         from .run_source import RunSource
 
-        return run_page(RunSource.open(path, data))
+        return run_page(RunSource.open(path, data), target)
     if data is not None:
         raise RunError(f"--data says where a run's data lies now; {path} is no run folder")
     if (folder / "sweep.yaml").is_file():

@@ -1,6 +1,8 @@
 """The report of one run: what it reached, how it learnt, what that cost. What selection did: ``run_selection``."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from .page import (
     side_by_side,
     table,
 )
+from .pages_section import pages_section
 from .run_selection import correlation_section, label_section, selection_section
 from .run_source import RunSource
 from .selection import seconds_plot
@@ -36,8 +39,8 @@ _PACKAGES = ("d2ace", "numpy", "torch", "ray", "matplotlib")
 _SHOWN_FIRST = ("macro_auc", "map")
 
 
-def run_page(source: RunSource) -> str:
-    """Return the whole page."""
+def run_page(source: RunSource, target: Path) -> str:
+    """Return the whole page of a run, which goes to ``target``."""
     config = source.config
     lead = (
         f"Network {config.model.name}, batches of {config.train.batch_size} rows chosen by {config.selector.name}, "
@@ -45,7 +48,8 @@ def run_page(source: RunSource) -> str:
         "Epochs count from 1."
     )
     chosen = (label_section, selection_section, entries_section, correlation_section, drawn_section)
-    parts = (_summary, data_section, _learning, decisions_section, *chosen, _cost, _configuration)
+    others = partial(pages_section, target=target)
+    parts = (_summary, data_section, _learning, decisions_section, others, *chosen, _cost, _configuration)
     sections = [section for section in (part(source) for part in parts) if section is not None]
     return page("Run report", source.folder.path.name, lead, sections, "Written by d2ace report.")
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from digit_run import with_other_weights
+from digit_run import judged_test_rows, with_other_weights
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.results.errors.differences import difference
-from d2ace.pipeline.results.judged_rows import JudgedRows
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def runs(digit_run):
 
 @pytest.fixture(scope="module")
 def judged(runs):
-    return [JudgedRows.of(run, "test") for run in runs]
+    return [judged_test_rows(run) for run in runs]
 
 
 def changed(judged, probabilities):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from digit_run import with_other_weights
+from digit_run import judged_test_rows, with_other_weights
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError
@@ -14,13 +14,12 @@ from d2ace.pipeline.results.errors.intervals import RESAMPLES, mean_interval
 from d2ace.pipeline.results.errors.slices import column_values, row_groups_of, row_table
 from d2ace.pipeline.results.errors.text import errors_text
 from d2ace.pipeline.results.errors.worst import confusions, errors_of, mistakes, row_losses
-from d2ace.pipeline.results.judged_rows import JudgedRows
 
 
 @pytest.fixture(scope="module")
 def judged(digit_run):
     """A run with errors of both kinds."""
-    return JudgedRows.of(with_other_weights(digit_run, "shifted", 4.0), "test")
+    return judged_test_rows(with_other_weights(digit_run, "shifted", 4.0))
 
 
 def by_hand(judged):

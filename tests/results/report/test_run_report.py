@@ -23,7 +23,7 @@ from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.entries_section import gate_sentence
 from d2ace.pipeline.results.report.label_precision import label_precision
 from d2ace.pipeline.results.report.labels import exposure
-from d2ace.pipeline.results.report.run_report import run_page
+from d2ace.pipeline.results.report.pages_section import pages_section
 from d2ace.pipeline.results.report.run_source import RunSource
 from d2ace.pipeline.results.report.selection import branch_shares, draw_shares
 from d2ace.pipeline.runs.trained_model import TrainedModel
@@ -152,6 +152,7 @@ def test_all_pictures_of_d2ace(page):
         "Summary",
         "Data",
         "Learning curves",
+        "Errors and other pages",
         "Labels",
         "Selection",
         "Draws",
@@ -274,6 +275,21 @@ def test_nothing_to_report_on(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_other_pages_of_the_run_are_linked_where_they_lie(run, tmp_path):
+    folder = copied(run, tmp_path)
+    before = pages_section(RunSource.open(folder), folder / "report.html").body
+    assert "d2ace errors copy" in before and "<a" not in before
+    names = ["errors.html", "diff-other run.html", "audit/audit.html"]
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("a page")
+    for target, above in ((folder / "report.html", ""), (tmp_path / "here.html", "copy/")):
+        section = pages_section(RunSource.open(folder), target)
+        links = [values["href"] for tag, values in Page(section.body).elements if tag == "a"]
+        assert links == [f"{above}{name.replace(' ', '%20')}" for name in names]
+    assert "d2ace errors" not in section.body
+
+
 @pytest.mark.usefixtures("words_only")
 def test_where_it_goes(run, tmp_path):
     folder = copied(run, tmp_path)
@@ -302,8 +318,8 @@ def test_what_the_gate_decided_is_told(record, sentence):
 def test_a_run_with_a_policy_has_a_section_on_entries(make_config):
     entries = 'selector.entries={"policy": "correct", "options": {"release": 1, "gate": 0, "skill": 0}}'
     result = fit(make_config("run.name=a", "train.epochs=3", entries), quiet=True)
-    page = run_page(RunSource.open(result.folder))
+    page = report(result.folder).read_text()
     assert "Missing and wrong labels" in page and "Policy correct." in page and "entries are flagged" in page
     assert "About how many are wrong, by label" in page
-    without = run_page(RunSource.open(fit(make_config("run.name=b", "train.epochs=1"), quiet=True).folder))
+    without = report(fit(make_config("run.name=b", "train.epochs=1"), quiet=True).folder).read_text()
     assert "Missing and wrong labels" not in without
