@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.cluster.machine import require_gpu_here
 from ..common.errors import ConfigError
 from ..common.stages import stage
+from ..common.storage.addresses import redacted
 from ..common.storage.local_paths import local_path
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def read_configuration(options: argparse.Namespace) -> "Config":
-    """Return what a YAML file, or the folder of a prepared data set, and overrides say; its names are there."""
-    with stage(f"reading the configuration {options.config}"):
+    """Return what a YAML file, or the place of a prepared data set, and overrides say; its names are there."""
+    with stage(f"reading the configuration {redacted(options.config)}"):
         from ..common.config.config import Config
         from ..common.config.overrides import apply_overrides
         from ..training.names import require_names
 
-        if Path(options.config).is_dir():
+        if Path(options.config).is_dir() or _is_data_address(options.config):
             values = {"data": {"path": options.config}}
             config = Config.make(apply_overrides(values, options.overrides, Config), "overrides")
         else:
@@ -33,6 +34,11 @@ def read_configuration(options: argparse.Namespace) -> "Config":
         require_names(config)
         require_gpu_here(config.run)
         return config
+
+
+def _is_data_address(text: str) -> bool:
+    """Return whether this is an address, and not that of a settings file, which would be refused."""
+    return "://" in text and Path(redacted(text)).suffix not in (".yaml", ".yml")
 
 
 def read_study(options: argparse.Namespace) -> "Study":

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ...selectors.common.corrections import corrected
 from ...selectors.common.label_matrix import LabelMatrix
+from ..common.storage.locations import Location
 from ..common.storage.whole_files import sha256_of
 from .from_images.outcome import REJECTED_FILE
 from .label_columns import LABELS, OPTIONAL, label_columns
@@ -32,8 +33,8 @@ def audited(prepared: str | Path, out: str | Path, verdicts: str | Path, *, over
     it, is linked, or copied where the file system cannot. The fingerprint is new, so that runs on both stay apart.
 
     Args:
-        prepared: the data set's folder.
-        out: the folder to write.
+        prepared: the data set's folder, or its address.
+        out: the folder or address to write.
         verdicts: a CSV file, see ``read_verdicts``.
         overwrite: replace a prepared data set at ``out``.
 
@@ -46,8 +47,8 @@ def audited(prepared: str | Path, out: str | Path, verdicts: str | Path, *, over
     after = corrected(before, said.rows, said.labels, said.present)
     with staged_folder(out, overwrite=overwrite) as staging:
         shards = [_shard(old, number, said.rows, after, staging) for number in range(len(old.shards))]
-        if (old.folder / REJECTED_FILE).is_file():
-            _link(old.folder / REJECTED_FILE, staging / REJECTED_FILE)
+        if old.file(REJECTED_FILE).is_file():
+            _link(old.file(REJECTED_FILE), staging / REJECTED_FILE)
         manifest = replace(
             old,
             shards=tuple(shards),
@@ -83,9 +84,9 @@ def _shard(old: Manifest, number: int, touched: np.ndarray, labels: LabelMatrix,
     shard = old.shards[number]
     first, end = list(pairwise(old.first_rows().tolist()))[number]
     if shard.packed is not None:
-        _link(old.folder / shard.packed.file, folder / shard.packed.file)
+        _link(old.file(shard.packed.file), folder / shard.packed.file)
     if not ((touched >= first) & (touched < end)).any():
-        _link(old.folder / shard.file, folder / shard.file)
+        _link(old.file(shard.file), folder / shard.file)
         return shard
     table = _relabelled(read_columns(old.folder / shard.file, rows=shard.rows), labels.take(slice(first, end)))
     path = folder / shard.file
@@ -103,8 +104,11 @@ def _relabelled(table: pa.Table, labels: LabelMatrix) -> pa.Table:
     return table
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: Location, target: Path) -> None:
     """Give a file a second name, or copy it where it cannot have one; shards are never changed in place."""
+    if not source.is_local:
+        target.write_bytes(source.read())
+        return
     with suppress(OSError):
         os.link(source, target)
         return

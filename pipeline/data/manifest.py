@@ -12,7 +12,7 @@ import numpy as np
 from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.json_text import parse_json
-from ..common.storage.local_paths import local_path
+from ..common.storage.locations import Location
 
 SCHEMA_VERSION = 3
 _COMPLETE = {"unlisted": "negative", "known_counts": None, "soft": False}
@@ -91,7 +91,7 @@ class Manifest:
         unlisted: what an entry is that the shards do not name, see ``LabelMatrix``.
         known_counts: rows in which each label is known; None when no entry is unknown.
         soft: whether some entry is between 0 and 1.
-        folder: where the data set lies (not stored in the file).
+        folder: where the data set lies, a ``Location`` where that is a bucket (not stored in the file).
     """
 
     kind: Kind
@@ -109,11 +109,11 @@ class Manifest:
     known_counts: tuple[int, ...] | None = None
     soft: bool = False
     schema_version: int = SCHEMA_VERSION
-    folder: Path = Path()
+    folder: Path | Location = Path()
 
     def __post_init__(self) -> None:
         for problem in self._problems():
-            raise DataError(f"{self.folder / MANIFEST_FILE}: {problem}")
+            raise DataError(f"{self.file(MANIFEST_FILE)}: {problem}")
 
     @property
     def n_labels(self) -> int:
@@ -140,7 +140,11 @@ class Manifest:
         """Return the id of every shard's first row, and N at the end: int64 (shards + 1,)."""
         return np.cumsum([0, *(shard.rows for shard in self.shards)])
 
-    def shard_paths(self) -> list[Path]:
+    def file(self, name: str) -> Location:
+        """Return where a file of the data set lies."""
+        return Location.of(self.folder) / name
+
+    def shard_paths(self) -> list[Path | Location]:
         """Return the shards' Parquet files in id order; ``shards.read_shard`` reads one."""
         return [self.folder / shard.file for shard in self.shards]
 
@@ -164,28 +168,30 @@ class Manifest:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def save(self) -> None:
-        """Write ``manifest.json`` into ``folder``."""
+        """Write ``manifest.json`` into ``folder``, a local one."""
         values = asdict(self)
         del values["folder"]
-        (self.folder / MANIFEST_FILE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        (Path(self.folder) / MANIFEST_FILE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Manifest":
-        """Read the manifest of a prepared folder.
+    def load(cls, folder: str | Path | Location) -> "Manifest":
+        """Read the manifest of a prepared folder, a local one or one in a bucket.
 
         Raises:
             DataError: when the folder holds no manifest, or one that is damaged or of another schema version.
         """
-        path = local_path(folder, "prepared data", DataError) / MANIFEST_FILE
+        place = Location.of(folder)
+        path = place / MANIFEST_FILE
         try:
-            values = parse_json(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            hint = "; is it a folder that `d2ace prepare` wrote?"
-            raise DataError(f"{path}: cannot be read: {error.strerror}{hint}") from None
+            content = path.read()
+        except DataError as error:
+            raise DataError(f"{error}; is it a folder that `d2ace prepare` wrote?") from None
+        try:
+            values = parse_json(content)
         except ValueError as error:
             line = getattr(error, "lineno", None)
             raise DataError.at(path, line, f"not valid JSON: {error}") from None
-        return _from_plain(values, path)
+        return _from_plain(values, path, place)
 
     def _problems(self) -> list[str]:
         found = []
@@ -230,7 +236,7 @@ def _is_plain_name(name: Any) -> bool:
     return isinstance(name, str) and name != "" and PurePath(name).name == name and name != ".." and "\\" not in name
 
 
-def _from_plain(values: Any, path: Path) -> Manifest:
+def _from_plain(values: Any, path: Location, folder: Location) -> Manifest:
     """Build a manifest from parsed JSON; unknown, missing or ill-typed fields give one DataError."""
     if isinstance(values, dict) and values.get("schema_version") == 2:
         values = {**values, **_COMPLETE, "schema_version": SCHEMA_VERSION}
@@ -250,7 +256,7 @@ def _from_plain(values: Any, path: Path) -> Manifest:
         plain["image"] = None if plain["image"] is None else ImageHint(**plain["image"])
         if plain["feature_names"] is not None:
             plain["feature_names"] = tuple(plain["feature_names"])
-        return Manifest(**plain, folder=path.parent)
+        return Manifest(**plain, folder=folder.as_given)
     except (TypeError, AttributeError) as error:
         raise DataError(f"{path}: damaged: {error}") from None
 

@@ -1,18 +1,19 @@
 """Indexes of packed image shards (``packed``): rows with their images, rows alone, and where an image came from."""
 
-from pathlib import Path
+from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
+from ..common.storage.locations import Location
 from .label_columns import LABELS, OPTIONAL, needed_alone, needed_columns
 from .manifest import Manifest, PackedFile
 from .rows import read_columns
 
 
 def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile) -> pa.Table:
-    """Return an index with its images: ``id``, labels, ``split``, ``image``; the byte file is mapped, not read.
+    """Return an index with its images: ``id``, labels, ``split``, ``image``; a local byte file is mapped, not read.
 
     Args:
         index: of one shard, in one chunk.
@@ -23,11 +24,9 @@ def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile
     Raises:
         DataError: when the byte file is missing or has another size, or the index does not fit it.
     """
-    path = manifest.folder / packed.file
-    try:
-        content = pa.memory_map(str(path)).read_buffer() if packed.size else pa.py_buffer(b"")
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    path = manifest.file(packed.file)
+    with closing(path.opened()) as file, path.worded("read"):
+        content = file.buffer()
     check_size(path, content.size, packed)
     starts, lengths = index["offset"].to_numpy(), index["length"].to_numpy()
     bounds = np.append(starts, packed.size)
@@ -39,7 +38,7 @@ def unpacked(index: pa.Table, first: int, manifest: Manifest, packed: PackedFile
     return pa.table({"id": ids, **labels, "split": index["split"], "image": images})
 
 
-def check_size(path: Path, size: int, packed: PackedFile) -> None:
+def check_size(path: Location, size: int, packed: PackedFile) -> None:
     """Raise DataError when a byte file does not have the size that the manifest promises."""
     if size != packed.size:
         raise DataError(f"{path}: has {size} bytes, the manifest says {packed.size}: prepare the data set again")

@@ -3,16 +3,14 @@
 n rows asked for
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
+from ..common.storage.stores import OpenFile
 from .blocks import BlockReader, Segment
 from .manifest import Manifest, PackedFile
 
@@ -39,7 +37,7 @@ class PackedReader(BlockReader):
         super().__init__(tables, manifest)
         self.bytes_read = 0
         self._first_rows = manifest.first_rows()
-        self._files: OrderedDict[int, BinaryIO] = OrderedDict()
+        self._files: OrderedDict[int, OpenFile] = OrderedDict()
 
     def _images(self, ids: np.ndarray, segments: list[Segment]) -> list[memoryview]:
         result = [memoryview(b"")] * len(ids)
@@ -53,30 +51,26 @@ class PackedReader(BlockReader):
         return result
 
     def _read(self, shard: int, starts: np.ndarray, lengths: np.ndarray) -> list[memoryview]:
-        """Return images of one shard; near ones are fetched together, all are announced to the system first."""
+        """Return images of one shard; near ones are fetched together, many at a time."""
         packed = self.manifest.shards[shard].packed
         assert packed is not None
-        path, file = self.manifest.folder / packed.file, self._opened(shard, packed).fileno()
+        path, file = self.manifest.file(packed.file), self._opened(shard, packed)
         first, last, owner = merged(starts, starts + lengths)
-        if hasattr(os, "posix_fadvise"):
-            for start, end in zip(first.tolist(), last.tolist(), strict=True):
-                os.posix_fadvise(file, start, end - start, os.POSIX_FADV_WILLNEED)
-        ranges = [memoryview(_range(path, file, *bounds)) for bounds in zip(first.tolist(), last.tolist(), strict=True)]
+        with path.worded("read"):
+            ranges = file.read_ranges(first, last)
+        for start, end, found in zip(first.tolist(), last.tolist(), ranges, strict=True):
+            if start + len(found) < end:
+                where = f"ends at byte {start + len(found)}, an image goes on to {end}"
+                raise DataError(f"{path}: {where}: prepare the data set again")
         self.bytes_read += int((last - first).sum())
         local = starts - first[owner]
         places = zip(owner.tolist(), local.tolist(), (local + lengths).tolist(), strict=True)
         return [ranges[k][start:end] for k, start, end in places]
 
-    def _opened(self, shard: int, packed: PackedFile) -> BinaryIO:
+    def _opened(self, shard: int, packed: PackedFile) -> OpenFile:
         """Return the byte file of a shard; the ones used least recently are closed."""
         if shard not in self._files:
-            path = self.manifest.folder / packed.file
-            try:
-                self._files[shard] = path.open("rb", buffering=0)
-            except OSError as error:
-                raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-            if hasattr(os, "posix_fadvise"):  # no reading ahead: the next image wanted lies elsewhere
-                os.posix_fadvise(self._files[shard].fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            self._files[shard] = self.manifest.file(packed.file).opened()
             if len(self._files) > OPEN_FILES:
                 self._files.popitem(last=False)[1].close()
         self._files.move_to_end(shard)
@@ -104,18 +98,3 @@ def merged(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray
     owner[order] = np.cumsum(opens) - 1
     closes = np.append(np.flatnonzero(opens)[1:], len(begin)) - 1
     return begin[opens], reach[closes], owner
-
-
-def _range(path: Path, file: int, start: int, end: int) -> bytes:
-    """Return bytes ``start`` to ``end``; the system may give fewer at a time."""
-    pieces = []
-    while start < end:
-        try:
-            piece = os.pread(file, end - start, start)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-        if not piece:
-            raise DataError(f"{path}: ends at byte {start}, an image goes on to {end}: prepare the data set again")
-        pieces.append(piece)
-        start += len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from ...selectors.common.label_matrix import LabelMatrix, stacked
 from ..common.errors import DataError
+from ..common.storage.locations import Location
 from .label_columns import LABELS, label_columns
 from .lists import list_of
 from .manifest import SPLITS, Kind
@@ -93,7 +94,7 @@ def split_column(codes: np.ndarray) -> pa.DictionaryArray:
 
 
 def read_columns(
-    path: Path, columns: Sequence[str] | None = None, rows: int | None = None, optional: Sequence[str] = ()
+    path: Path | Location, columns: Sequence[str] | None = None, rows: int | None = None, optional: Sequence[str] = ()
 ) -> pa.Table:
     """Return columns of a shard's Parquet file, None for all, in one chunk; of the ``optional`` those it has.
 
@@ -101,10 +102,11 @@ def read_columns(
         DataError: when the file cannot be read, or does not have as many ``rows`` as the manifest says, where given.
     """
     try:
-        if columns is not None and optional:
-            there = set(pq.read_schema(path).names)
-            columns = [*columns, *(name for name in optional if name in there)]
-        table = pq.read_table(path, columns=columns and list(columns)).combine_chunks()
+        with Location.of(path).open() as file:
+            if columns is not None and optional:
+                there = set(pq.read_schema(file).names)
+                columns = [*columns, *(name for name in optional if name in there)]
+            table = pq.read_table(file, columns=columns and list(columns)).combine_chunks()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     if rows is not None and table.num_rows != rows:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ...selectors.common.label_matrix import LabelMatrix, Unlisted, stacked
 from ..common.errors import DataError
+from ..common.storage.locations import Location
 from ..common.storage.whole_files import sha256_of
 from .blocks import BlockReader
 from .label_columns import LABELS, OPTIONAL, joined_tables, labels_of, needed_alone
@@ -35,7 +36,7 @@ class ShardWriter:
     ``with`` block leaves nothing behind.
 
     Args:
-        folder: where the data set goes.
+        folder: where the data set goes, a local folder or an address.
         kind: "dense", "sparse" or "image".
         labels: names of the L labels.
         n_features: number of features of a table; None for images.
@@ -51,7 +52,7 @@ class ShardWriter:
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path | Location,
         *,
         kind: Kind,
         labels: Sequence[str],
@@ -63,7 +64,7 @@ class ShardWriter:
         shard_rows: int = SHARD_ROWS,
         shard_bytes: int | None = None,
     ) -> None:
-        self._folder, self._overwrite, self._kind, self._n_features = Path(folder), overwrite, kind, n_features
+        self._folder, self._overwrite, self._kind, self._n_features = folder, overwrite, kind, n_features
         self._limits = (shard_rows, shard_bytes or SHARD_BYTES[kind])
         self._facts: dict[str, Any] = {
             "kind": kind,

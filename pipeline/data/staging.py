@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all: written beside its place, then renamed."""
+"""A folder that appears whole or not at all: written beside its place, then renamed; to a bucket it is uploaded."""
 
 import fcntl
 import os
@@ -9,23 +9,32 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..common.errors import DataError
-from ..common.storage.local_paths import local_path
+from ..common.storage.locations import Location
 from ..common.storage.whole_files import name
 from .manifest import MANIFEST_FILE
+from .uploading import uploaded_folder
 
 LOCK_FILE = ".lock"
 
 
 @contextmanager
-def staged_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary sibling of ``target``; on success it takes the target's place, on failure it is removed.
+def staged_folder(target: str | Path | Location, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a local folder to write; on success it takes the target's place, on failure it is removed.
 
-    What an earlier, killed process left beside the target is removed first (its lock is free, a living one's is not).
+    For a local target it is a temporary sibling. What an earlier, killed process left beside the target is removed
+    first (its lock is free, a living one's is not).
 
     Raises:
         DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
     """
-    target = local_path(target, "OUT", DataError)
+    place = Location.of(target)
+    staged = _renamed_folder(Path(target), overwrite) if place.is_local else uploaded_folder(place, overwrite=overwrite)
+    with staged as folder:
+        yield folder
+
+
+@contextmanager
+def _renamed_folder(target: Path, overwrite: bool) -> Iterator[Path]:
     check_replaceable(target, overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,6 @@ import numpy as np
 
 from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.sections import DataSection
-from ..common.storage.whole_files import replacing
 from .column_facts import ColumnFacts, column_facts, level_groups
 from .manifest import SPLITS, Manifest
 from .shards import read_labels, read_splits
@@ -92,15 +91,14 @@ def summarise(manifest: Manifest, notices: Sequence[str] = ()) -> Summary:
         known=manifest.known_counts,
         soft=_soft_counts(labels),
     )
-    with replacing(manifest.folder / SUMMARY_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
+    manifest.file(SUMMARY_FILE).write((json.dumps(asdict(summary), indent=1) + "\n").encode())
     return summary
 
 
 def read_summary(manifest: Manifest) -> Summary | None:
     """Return the summary that ``summarise`` kept; None when there is none, or one of another version or data set."""
     try:
-        values = json.loads((manifest.folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+        values = json.loads(manifest.file(SUMMARY_FILE).read())
         summary = _from_plain(values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -1,10 +1,11 @@
 """Checking a prepared data set against its manifest, byte for byte."""
 
+from contextlib import closing
+
 import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
-from ..common.storage.whole_files import sha256_of
 from .label_columns import LABELS, labels_of, needed_columns
 from .manifest import SPLITS, Manifest, Shard
 from .packed_index import check_size
@@ -33,18 +34,15 @@ def verify(manifest: Manifest) -> None:
 
 def _checked(manifest: Manifest, shard: Shard, first: int) -> pa.Table:
     """Return labels and splits of a shard whose files are as the manifest says."""
-    path = manifest.folder / shard.file
-    try:
-        if shard.packed is not None:
-            path = manifest.folder / shard.packed.file
-            check_size(path, path.stat().st_size, shard.packed)
-        for name, checksum in shard.checksums:
-            path = manifest.folder / name
-            if sha256_of(path) != checksum:
-                raise DataError(f"{path}: does not match its checksum in the manifest: prepare the data set again")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-    path = manifest.folder / shard.file
+    if shard.packed is not None:
+        path = manifest.file(shard.packed.file)
+        with closing(path.opened()) as file:
+            check_size(path, file.size, shard.packed)
+    for name, checksum in shard.checksums:
+        path = manifest.file(name)
+        if path.sha256() != checksum:
+            raise DataError(f"{path}: does not match its checksum in the manifest: prepare the data set again")
+    path = manifest.file(shard.file)
     names = [LABELS, "split"] if shard.packed else ["id", LABELS, "split"]
     table = read_columns(path, names, shard.rows, needed_columns(manifest))
     if shard.packed is None and not np.array_equal(table["id"].to_numpy(), np.arange(first, first + shard.rows)):

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from ..common.errors import DataError
-from ..common.storage.local_paths import local_path
+from ..common.storage.locations import Location
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..data.support import support_of
@@ -39,7 +39,7 @@ def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = 
     if data is None:
         manifest = own_data(opened.folder, opened.config, opened.data)
     else:
-        manifest = Manifest.load(local_path(data, "data").resolve())
+        manifest = Manifest.load(Location.of(data).resolved())
     wanted = rows_of(opened, manifest, split)
     if not len(wanted):
         raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")

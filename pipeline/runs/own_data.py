@@ -6,6 +6,7 @@ from pathlib import Path
 from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.storage.local_paths import local_path
+from ..common.storage.locations import Location
 from ..data.manifest import MANIFEST_FILE, Manifest
 from .run_data import RunData
 from .run_folder import RunFolder
@@ -21,14 +22,14 @@ def own_data(run: RunFolder, config: Config, known: RunData | None, place: str |
         run: the run.
         config: its configuration.
         known: how it sees its data; None for a run that never came so far: then any data in its place is its own.
-        place: the folder where the data lies now.
+        place: the folder or address where the data lies now.
 
     Raises:
         DataError: when ``place`` holds no prepared data.
         RunError: when the data is not there, or what is there is other data.
     """
     if place is not None:
-        found = [Manifest.load(local_path(place, "--data").resolve())]
+        found = [Manifest.load(Location.of(place).resolved())]
     else:
         found = [Manifest.load(folder) for folder in _places(run, config) if (folder / MANIFEST_FILE).is_file()]
     for manifest in found:
@@ -42,7 +43,9 @@ def own_data(run: RunFolder, config: Config, known: RunData | None, place: str |
     )
 
 
-def _places(run: RunFolder, config: Config) -> list[Path]:
+def _places(run: RunFolder, config: Config) -> list[Location]:
     """Return where the run's data is said to lie, and where it lies if it kept its way from the folder of the runs."""
-    said, storage = local_path(config.data.path, "data.path"), local_path(config.run.storage, "run.storage")
-    return [said, (run.path.parent / os.path.relpath(said, storage)).resolve()]
+    said, storage = Location.of(config.data.path), local_path(config.run.storage, "run.storage")
+    if not said.is_local:
+        return [said]
+    return [said, Location.of((run.path.parent / os.path.relpath(said, storage)).resolve())]

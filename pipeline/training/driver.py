@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from ..common.config.config import Config
 from ..common.stages import stage
 from ..common.storage.begun import begun
 from ..common.storage.folder_lock import FolderLock
+from ..common.storage.locations import Location
+from ..common.storage.retries import tally
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..data.support import support_lines
@@ -80,6 +83,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
         DataError: for prepared data that cannot be used.
         RunError: when training fails for good, or the run folder exists already.
     """
+    before = tally()
     if isinstance(config, str | Path):
         config = Config.load(config)
     elif not isinstance(config, Config):
@@ -89,7 +93,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
     manifest = Manifest.load(config.data.path)
     check_data(config, manifest)
     check_storage(config)
-    return _run(config, _new_folder(config), manifest, quiet, new=True)
+    return _run(config, _new_folder(config), manifest, quiet, before, new=True)
 
 
 def resume(
@@ -116,16 +120,18 @@ def resume(
         RunError: when the folder is no run, another process writes it, or the prepared data is gone or no longer what
             the run was made from.
     """
-    run = RunFolder.open(folder)
+    before, run = tally(), RunFolder.open(folder)
     config = Config.load(run.config)
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
     check(_without_start(config))
     manifest = own_data(run, config, run.load_data(), data)
-    config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(manifest.folder)})})
+    config = config.model_copy(
+        update={"data": config.data.model_copy(update={"path": Location.of(manifest.folder).address})}
+    )
     check_data(_without_start(config), manifest)
     require_same_run(run, config, lambda line: None if quiet else print(line, flush=True))
-    return _run(config, run, manifest, quiet, new=False)
+    return _run(config, run, manifest, quiet, before, new=False)
 
 
 def _without_start(config: Config) -> Config:
@@ -137,12 +143,15 @@ def _new_folder(config: Config) -> RunFolder:
     storage = Path(config.run.storage).resolve()
     if config.run.name is not None:
         return RunFolder.create(storage / config.run.name, config)
-    data = Path(config.data.path).resolve().name
+    data = Location.of(config.data.path).resolved().name
     name = f"{data}-{config.selector.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     return RunFolder.create_numbered(storage / name, config)
 
 
-def _run(config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, *, new: bool) -> RunResult:
+def _run(
+    config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, before: Counter[str], *, new: bool
+) -> RunResult:
+    """Train in the folder; ``before`` is what storage had been asked for again when the call began."""
     started = time.perf_counter()
     with (
         FolderLock(folder.path, "run") as lock,
@@ -158,6 +167,8 @@ def _run(config: Config, folder: RunFolder, manifest: Manifest, quiet: bool, *, 
         with tracked_run(folder.path, config.model_dump(mode="json")) as tracking:
             listener = partial(tracking.log, RUN)
             final = train_in(folder, config, read_labels(manifest), rows, feed, quiet=quiet, listener=listener)
+            if retried := tally() - before:
+                folder.write_result({**final, "storage_retries": dict(retried)})
             test = {f"test/{name}": value for name, value in final["test"].items()}
             tracking.end(RUN, {key: final[key] for key in ("best_epoch", "best_value")} | test)
     seconds = time.perf_counter() - started

@@ -40,7 +40,7 @@ def test_absolute_names_and_uris_stand_for_themselves(folder):
 def test_what_is_not_there(folder):
     place = Location.of(folder / "no")
     assert (place.is_file(), place.is_folder(), place.files(), place.glob("*")) == (False, False, {}, [])
-    with pytest.raises(DataError, match="no: there is no such file"):
+    with pytest.raises(DataError, match="no: cannot be read: No such file"):
         place.read()
     with pytest.raises(DataError, match=r"gopher://x: .*; expected a local path"):
         Location.of("gopher://x")

@@ -117,22 +117,17 @@ def test_paths_are_paths(text):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["prepare", "rows.csv", "s3://b/out", "--label-prefix", "y"],
         ["prepare", "s3://b/rows.csv", "out"],
         ["prepare", ".", "s3://b/out", "--format", "image-csv"],
-        ["prepare", "digit-scenes", "s3://b/out"],
         ["train", "c.yaml", "run.storage=s3://b/runs"],
-        ["train", "c.yaml", "data.path=s3://b/data"],
         ["train", "--resume", "s3://b/run"],
         ["evaluate", "s3://b/run"],
         ["predict", "run", "data", "s3://b/out"],
         ["predict", "s3://b/run", "data", "out"],
         ["compare", "study.yaml", "s3://b/out"],
-        ["compare", "addressed.yaml", "out"],
         ["tune", "sweep.yaml", "s3://b/out"],
         ["tune", "--resume", "s3://b/out"],
         ["incremental", "tasks.yaml", "s3://b/out"],
-        ["incremental", "addressed-tasks.yaml", "out"],
         ["report", "s3://b/run"],
         ["report", "run", "--out", "s3://b/report.html"],
         ["simulate", "s3://b/run", "--method", "uniform"],
@@ -145,11 +140,9 @@ def test_no_verb_takes_an_address_for_a_path(arguments, tmp_path, monkeypatch, c
     (tmp_path / "c.yaml").write_text("data: {path: data}\n")
     study = "name: s\ndata: {x: {path: PATH}}\nnetworks: {m: {}}\nmethods: {uniform: {name: uniform}}\n"
     (tmp_path / "study.yaml").write_text(study.replace("PATH", "data"))
-    (tmp_path / "addressed.yaml").write_text(study.replace("PATH", "s3://b/data"))
     (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data}}\n")
     tasks = "name: s\ndata: {path: PATH}\nprotocol: B0-C2\nmethod: {name: fine-tune}\n"
     (tmp_path / "tasks.yaml").write_text(tasks.replace("PATH", "data"))
-    (tmp_path / "addressed-tasks.yaml").write_text(tasks.replace("PATH", "s3://b/data"))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("")
     before = sorted(tmp_path.iterdir())

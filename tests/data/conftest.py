@@ -42,7 +42,9 @@ def png() -> Callable[..., bytes]:
 def make_prepared(tmp_path: Path) -> Callable[..., Prepared]:
     """Write N random rows of a kind in several chunks and several shards."""
 
-    def make(kind: str = "dense", rows: int = 50, shard_rows: int = 16, name: str = "set", **options) -> Prepared:
+    def make(
+        kind: str = "dense", rows: int = 50, shard_rows: int = 16, name: str = "set", folder=None, **options
+    ) -> Prepared:
         random = np.random.default_rng(7)
         labels = (random.random((rows, 5)) < 0.3).astype(np.uint8)
         labels[:3] = 0
@@ -58,8 +60,9 @@ def make_prepared(tmp_path: Path) -> Callable[..., Prepared]:
         else:
             features = stored = random.normal(size=(rows, 6)).astype(np.float32)
         names = [f"l{index}" for index in range(5)]
-        folder = tmp_path / name
-        with ShardWriter(folder, kind=kind, labels=names, shard_rows=shard_rows, **facts, **options) as writer:
+        with ShardWriter(
+            folder or tmp_path / name, kind=kind, labels=names, shard_rows=shard_rows, **facts, **options
+        ) as writer:
             for start in range(0, rows, 20):
                 here = slice(start, start + 20)
                 writer.write(Rows(stored[here], LabelMatrix.of(labels[here]), split[here]))

@@ -47,6 +47,7 @@ class ObjectServer:
         calls: names of S3's calls in the order in which they came, those that failed among them.
         ranges: of each GetObject first and last byte, None for the whole.
         faults: what fails next.
+        written: keys of what was put there, in order.
         unlisted: keys that a listing does not show yet.
         page: most keys of one answer to a listing.
     """
@@ -56,6 +57,7 @@ class ObjectServer:
     calls: list[str] = field(default_factory=list)
     ranges: list[tuple[int, int] | None] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
     unlisted: set[str] = field(default_factory=set)
     page: int = 1000
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class ObjectServer:
 class _Handler(BaseHTTPRequestHandler):
     service: ObjectServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for the client's acknowledgement
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
@@ -165,6 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _PutObject(self):  # noqa: N802
         self.objects[self.key] = self.body
+        self.service.written.append(self.key)
         return lambda: self._send(b"", headers={"ETag": '"1"'})
 
     def _DeleteObject(self):  # noqa: N802

@@ -15,7 +15,7 @@ from ...common.errors import ConfigError
 from ...training.names import require_names
 from .package import SHIPPED
 
-_PATHS = ("out", "run", "resume", "data")
+_PATHS = ("out", "run", "resume")
 """Arguments of verbs that name folders or files of the cluster."""
 
 
@@ -27,8 +27,9 @@ def check_command(options: argparse.Namespace) -> None:
     """
     for name in _PATHS:
         _require_absolute(name, getattr(options, name, None))
-    if getattr(options, "run", None) and "://" not in (source := getattr(options, "source", "")):
-        _require_absolute("source", source)  # of predict, which also takes a bucket
+    _require_place("data", getattr(options, "data", None))
+    if getattr(options, "run", None):
+        _require_place("source", getattr(options, "source", None))  # of predict
     if getattr(options, "config", None):
         _check_run(options)
     elif getattr(options, "study", None):
@@ -50,7 +51,7 @@ def _check_run(options: argparse.Namespace) -> None:
     else:
         require_names(Config.make(apply_overrides(values, options.overrides, Config), "overrides"))
     values = apply_overrides(values, options.overrides, Config)
-    _require_absolute("data.path", values["data"]["path"])
+    _require_place("data.path", values["data"]["path"])
     if hasattr(options, "resume"):  # train; doctor keeps nothing
         _require_absolute("run.storage", (values.get("run") or {}).get("storage", "runs"))
 
@@ -61,7 +62,7 @@ def _check_study(file: str) -> None:
     if _is_here(file):
         Study.load(file)
         for name, data in read_settings(file, "sections")["data"].items():
-            _require_absolute(f"data.{name}.path", data["path"])
+            _require_place(f"data.{name}.path", data["path"])
 
 
 def _check_sweep(file: str) -> None:
@@ -70,7 +71,7 @@ def _check_sweep(file: str) -> None:
     if _is_here(file):
         Sweep.load(file).base  # noqa: B018 - it is checked when it is made
         values = read_settings(file, "sections")["config"]
-        _require_absolute("config.data.path", values["data"]["path"])
+        _require_place("config.data.path", values["data"]["path"])
 
 
 def _check_sequence(options: argparse.Namespace) -> None:
@@ -82,9 +83,9 @@ def _check_sequence(options: argparse.Namespace) -> None:
         if isinstance(known_sequence(options, values), SequenceStudy):
             study = SequenceStudy.make(values, options.sequence)
             for name in study.data:
-                _require_absolute(f"data.{name}.sequence.data.path", study.data_path(name))
+                _require_place(f"data.{name}.sequence.data.path", study.data_path(name))
         else:
-            _require_absolute("data.path", values["data"]["path"])
+            _require_place("data.path", values["data"]["path"])
 
 
 def _is_here(file: str) -> bool:
@@ -94,6 +95,12 @@ def _is_here(file: str) -> bool:
     if not Path(file).is_absolute():
         raise ConfigError(f"{file}: is not here, and a relative path is none of the cluster; correct it")
     return False
+
+
+def _require_place(name: str, path: str | None) -> None:
+    """As ``_require_absolute`` for data, which may also lie in a bucket."""
+    if path and "://" not in path:
+        _require_absolute(name, path)
 
 
 def _require_absolute(name: str, path: str | None) -> None:

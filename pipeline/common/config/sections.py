@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ....selectors.common.errors import SelectionError
 from ..errors import ConfigError
+from ..storage.addresses import refuse_keys
 from ..storage.local_paths import address_problem
 from .yaml_file import explain_problems
 
@@ -23,6 +24,15 @@ def _no_address(text: str) -> str:
 
 LocalPath = Annotated[str, AfterValidator(_no_address)]
 """A path of a file system, no ``s3://`` address."""
+
+
+def _without_keys(text: str) -> str:
+    refuse_keys(text)
+    return text
+
+
+Place = Annotated[str, AfterValidator(_without_keys)]
+"""A path of a file system or an address such as ``s3://bucket/x``, without keys."""
 
 
 class Section(BaseModel):
@@ -42,7 +52,7 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Which rows. ``path`` is a folder that ``d2ace prepare`` wrote; in a YAML file it is relative to that file.
+    """Which rows. ``path`` is what ``d2ace prepare`` wrote: an address, or a folder, in a YAML file relative to it.
 
     ``split``: ``given`` takes the source's own split and carves out what is missing by stratification;
     ``stratified`` ignores it. ``fold`` of ``folds`` picks a cross-validation fold as the test rows.
@@ -50,7 +60,7 @@ class DataSection(Section):
     colour images with that data set's mean and deviation, as pretrained networks expect.
     """
 
-    path: LocalPath
+    path: Place
     split: Literal["given", "stratified"] = "given"
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.2

@@ -1,5 +1,7 @@
 """Files and folders wherever they lie: local paths, ``file://``, ``s3://``, ``gs://``, and what else pyarrow opens."""
 
+import errno
+import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from .file_systems import store_of
 from .local_store import LocalStore
 from .stores import OpenFile, Store
 
+_PIECE = 8 << 20
 _NO_DATA = "__MACOSX"
 """The folder of resource forks in archives that macOS made."""
 
@@ -50,7 +53,7 @@ class Location(os.PathLike[str]):
         if isinstance(text, Location):
             return text
         if "://" not in str(text):
-            return cls(LocalStore(), Path(text).absolute().as_posix(), str(text))
+            return cls(LocalStore(), Path(text).absolute().as_posix(), str(Path(text)))
         refuse_keys(str(text))
         store, path = store_of(str(text))
         return cls(store, path, redacted(str(text)).rstrip("/"), str(text).partition("?")[2])
@@ -59,16 +62,32 @@ class Location(os.PathLike[str]):
         return self.shown
 
     def __fspath__(self) -> str:
-        if not isinstance(self.store, LocalStore):
+        if not self.is_local:
             raise DataError(f"{self}: expected a path on a mounted file system, got an address")
         return self.path
 
     @property
     def address(self) -> str:
         """What ``of`` makes the same location from, also in another process: an absolute path, or the address."""
-        if isinstance(self.store, LocalStore):
+        if self.is_local:
             return self.path
         return f"{self.shown}?{self.query}" if self.query else self.shown
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on a mounted file system."""
+        return isinstance(self.store, LocalStore)
+
+    @property
+    def as_given(self) -> "Path | Location":
+        """The path that the user gave, a relative one maybe; a location where that was an address of a bucket."""
+        if not self.is_local:
+            return self
+        return Path(self.path if "://" in self.shown else self.shown)
+
+    def resolved(self) -> "Location":
+        """Return it with an absolute path without symbolic links; in a bucket it is as it is."""
+        return Location.of(Path(self.path).resolve()) if self.is_local else self
 
     @property
     def name(self) -> str:
@@ -99,7 +118,7 @@ class Location(os.PathLike[str]):
             return Location.of(name)
         if name in ("", "."):
             return self
-        return self._at(posixpath.normpath(posixpath.join(self.path, name)), f"{self.shown}/{name}")
+        return self._at(posixpath.normpath(posixpath.join(self.path, name)), self._shown(name))
 
     def below(self, name: str) -> "Location":
         """Return what lies in this folder under a name that comes from data.
@@ -111,7 +130,7 @@ class Location(os.PathLike[str]):
         path = posixpath.normpath(posixpath.join(self.path, name))
         if "://" in name or not path.startswith(f"{self.path.rstrip('/')}/"):
             raise DataError(f"{self}: {redacted(name)!r} names a place outside this folder, which is not read")
-        return self._at(path, f"{self.shown}/{name}")
+        return self._at(path, self._shown(name))
 
     def __truediv__(self, name: str) -> "Location":
         return self.below(name)
@@ -146,6 +165,18 @@ class Location(os.PathLike[str]):
         """
         with self.worded("read"):
             return self.store.read(self.path)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the content in hexadecimal; reads it once.
+
+        Raises:
+            DataError: when it cannot be read.
+        """
+        digest = hashlib.sha256()
+        with self.open() as file, self.worded("read"):
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
 
     def opened(self) -> OpenFile:
         """Open for reading at many places at a time; its methods raise ``OSError``, see ``worded``.
@@ -198,6 +229,9 @@ class Location(os.PathLike[str]):
         names = self.join(folder).files(recursive=False)
         return [prefix + name for name in names if fnmatchcase(name, last)]
 
+    def _shown(self, name: str) -> str:
+        return name if self.shown == "." else f"{self.shown.rstrip('/')}/{name}"
+
     def _at(self, path: str, shown: str) -> "Location":
         return replace(self, path=path, shown=shown)
 
@@ -207,7 +241,8 @@ class Location(os.PathLike[str]):
         try:
             yield
         except FileNotFoundError:
-            raise DataError(f"{self}: there is no such file{self.store.why_missing(self.path)}") from None
+            why = self.store.why_missing(self.path)
+            raise DataError(f"{self}: cannot be {what}: {os.strerror(errno.ENOENT)}{why}") from None
         except OSError as error:
             raise DataError(f"{self}: cannot be {what}: {self.store.explained(error)}") from None
 

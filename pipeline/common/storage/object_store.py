@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,11 +89,12 @@ class ObjectStore:
 
     def delete(self, path: str) -> None:
         """As in ``Store``."""
-        kind = self.info(path).type
-        if kind == fs.FileType.Directory:
-            self.tried("deleting", path, lambda: self.filesystem.delete_dir_contents(path, missing_dir_ok=True))
-        elif kind == fs.FileType.File:
-            self.tried("deleting", path, lambda: self.filesystem.delete_file(path))
+        is_folder = self.info(path).type == fs.FileType.Directory
+        with suppress(FileNotFoundError):  # also where a try that failed had removed it
+            if is_folder:
+                self.tried("deleting", path, lambda: self.filesystem.delete_dir_contents(path))
+            else:
+                self.tried("deleting", path, lambda: self.filesystem.delete_file(path))
 
     def _put(self, path: str, data: pa.Buffer) -> None:
         with self.filesystem.open_output_stream(path) as file:

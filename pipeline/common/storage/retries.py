@@ -108,10 +108,10 @@ def retried(call: Callable[[], T], doing: str, place: object, policy: RetryPolic
         raise
 
 
-def tally() -> dict[str, int]:
-    """Return how many calls this process had to make again so far, by what they did; empty when none."""
+def tally() -> Counter[str]:
+    """Return how many calls this process had to make again so far, by what they did."""
     with _counting:
-        return dict(_counts)
+        return _counts.copy()
 
 
 def first_line(error: OSError) -> str:

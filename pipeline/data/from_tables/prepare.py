@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ...common.errors import DataError, did_you_mean
-from ...common.storage.local_paths import local_path
+from ...common.storage.locations import Location
 from ..filters import Filtering, Filters
 from ..label_reading import LabelReading, texts_of
 from ..manifest import Manifest
@@ -76,7 +76,7 @@ def prepare(
 
     Args:
         source: a file; or the stem of ``STEM-train.arff`` and ``STEM-test.arff`` (also compressed) or ``STEM.arff``.
-        out: the folder to write.
+        out: the folder to write, or an address such as ``s3://bucket/set``.
         format: "arff", "csv", "tsv", "parquet", "npz", or "auto" by the file's name.
         validation: a file with the validation rows; ``source`` then holds the training rows.
         test: a file with the test rows; likewise.
@@ -111,7 +111,7 @@ def prepare(
         if isinstance(names, str):
             raise DataError(f"{option} must be a list of names, got the text {names!r}")
     _check_words(kind=(kind, StoredKind), index=(index, IndexColumns), missing_labels=(missing_labels, MissingLabels))
-    target = local_path(out, "OUT", DataError)
+    target = Location.of(out)
     names, reading = _label_names(labels, labels_of), LabelReading(texts_of(unknown), soft_labels)
     columns = ColumnOptions(
         names, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels, reading
@@ -170,7 +170,7 @@ def _open(
 
 
 def write_source(
-    source: Source, out: Path, filters: Filters | None = None, kind: str = "auto", overwrite: bool = False
+    source: Source, out: Path | Location, filters: Filters | None = None, kind: str = "auto", overwrite: bool = False
 ) -> Manifest:
     """Write the rows of a source as a prepared data set, without a summary.
 

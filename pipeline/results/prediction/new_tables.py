@@ -27,7 +27,7 @@ from ...data.manifest import Manifest
 from ...data.rows import Rows
 from ...runs.own_data import own_data
 from ...runs.trained_run import TrainedRun
-from .predictor import names_file
+from .predictor import NAMES_FILE
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _log = logging.getLogger("d2ace")
@@ -73,7 +73,7 @@ def staged(files: Sequence[tuple[Path, str]], run: TrainedRun, options: TableOpt
     manifest = write_source(joined(sources), folder)
     if options.id_column is not None:
         ids = pa.chunked_array([_ids(path, kind, options) for path, kind in files])
-        with replacing(names_file(folder)) as temporary:
+        with replacing(folder / NAMES_FILE) as temporary:
             pq.write_table(pa.table({"name": ids}), temporary)
     return manifest
 

@@ -23,6 +23,8 @@ from .columns import table_of
 from .job import Chunk, Finished, Job, Piece, Unreadable, joined
 from .new_images import ImagePredictor
 
+NAMES_FILE = "names.parquet"
+"""The file with the names of a staged table's rows, beside its shards."""
 _GROUP_ROWS = 4096
 """Rows of a row group, about."""
 
@@ -114,9 +116,9 @@ class Predictor:
         """Return what the rows of a shard are called: by a file beside staged rows, or by the index of images."""
         manifest = self._job.manifest
         assert manifest is not None
-        path = names_file(manifest.folder)
-        if path.is_file():
-            return pq.read_table(path)["name"].combine_chunks().slice(piece.first, piece.rows)
+        path = manifest.file(NAMES_FILE)
+        if path.is_local and path.is_file():
+            return pq.read_table(Path(path))["name"].combine_chunks().slice(piece.first, piece.rows)
         return image_names(manifest, piece.number)
 
     @cached_property
@@ -131,8 +133,3 @@ class Predictor:
         for row, image in zip(chunk.ids.tolist(), chunk.images or [], strict=False):
             if row < self._job.thumbnails:
                 (self._job.pictures / f"{row:07d}.jpg").write_bytes(small_jpeg(image))
-
-
-def names_file(folder: Path) -> Path:
-    """Return the file with the names of a staged table's rows."""
-    return folder / "names.parquet"

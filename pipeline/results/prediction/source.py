@@ -57,11 +57,11 @@ def open_source(source: str | Path, run: TrainedRun) -> NewSource:
         DataError: when nothing is there, or nothing that the run could predict.
         RunError: when prepared data has other labels or inputs than the run.
     """
-    if "://" not in str(source) and (Path(source) / MANIFEST_FILE).is_file():
-        manifest = Manifest.load(Path(source).resolve())
+    location, of_images = Location.of(source), len(run.data.context.input_shape) == 3
+    if (location / MANIFEST_FILE).is_file():
+        manifest = Manifest.load(location.resolved())
         run.require_fit(manifest)
         return NewSource(manifest, state=manifest.fingerprint())
-    location, of_images = Location.of(source), len(run.data.context.input_shape) == 3
     if location.is_file():
         info = location.info()
         folder, sizes, when = location.parent, {location.name: info.size}, info.mtime_ns

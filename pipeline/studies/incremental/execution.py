@@ -16,6 +16,7 @@ from ...common.stages import stage
 from ...common.storage.begun import begun
 from ...common.storage.folder_lock import FolderLock
 from ...common.storage.local_paths import local_path
+from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...data.shards import read_labels, read_splits
 from ...data.splits import make_splits
@@ -277,7 +278,7 @@ class Learning:
         order, sequence = self.sequence.class_order, self.sequence
         return Outcome(
             name=sequence.name,
-            data=Path(sequence.data.path).name,
+            data=Location.of(sequence.data.path).name,
             protocol=sequence.protocol,
             order=order if isinstance(order, str) else "given",
             seed=sequence.seed,

@@ -1,5 +1,7 @@
 """Checks of a sequence before anything is started or written: what would fail in the last task fails here."""
 
+from pathlib import Path
+
 from ... import models
 from ...common.config.config import Config
 from ...common.errors import ConfigError
@@ -21,7 +23,7 @@ def check_sequence(sequence: TaskSequence, manifest: Manifest, tasks: Tasks) -> 
         tasks: cut from it.
     """
     for number in (1, 2):  # all later ones are alike
-        config = sequence.run_config(number, manifest.folder, None)
+        config = sequence.run_config(number, Path("task"), None)  # no run is made
         try:
             check(config)
             check_data(config, manifest)

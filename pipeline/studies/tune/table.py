@@ -19,6 +19,7 @@ from scipy import stats
 
 from ...common.errors import RunError
 from ...common.storage.json_files import read_json_lines, write_json
+from ...common.storage.locations import Location
 from ...common.storage.whole_files import replacing
 from ...data.manifest import MANIFEST_FILE
 from ...training.metrics import HIGHER_IS_BETTER
@@ -84,7 +85,7 @@ class SweepFolder:
             sweep: as it was started.
             moved: the same with its data in another place.
         """
-        place = Path((moved or sweep).base.data.path)
+        place = Location.of((moved or sweep).base.data.path)
         if not (place / MANIFEST_FILE).is_file():
             raise RunError(
                 f"{self.path}: the sweep's data is not in {place}; if it was moved, say where it lies now: --data PATH "

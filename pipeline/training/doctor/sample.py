@@ -45,7 +45,8 @@ def read_sample(manifest: Manifest, budget_s: float) -> Sample:
     references, rows, size, seconds = [], 0, 0, 0.0
     for number, shard in enumerate(manifest.shards):
         for name, _ in shard.checksums:
-            _forget(manifest.folder / name)
+            if (file := manifest.file(name)).is_local:
+                _forget(Path(file))
         started = time.perf_counter()
         table = read_shard(manifest, number)
         references.append(ray.put(table))  # images are mapped: they are read here

@@ -190,7 +190,7 @@ def test_storage_that_fails_is_no_fault_of_an_image(tmp_path, here, monkeypatch)
 
     write_piece = running.write_piece
     monkeypatch.setattr(running, "write_piece", gone)
-    with pytest.raises(DataError, match=r"images/1.jpg: there is no such file"):
+    with pytest.raises(DataError, match=r"images/1.jpg: cannot be read: No such file"):
         prepare_one(folder, tmp_path / "set", on_error="reject")
 
 
