@@ -9,7 +9,11 @@ Ray's library reads the job and the node from the environment when it is loaded.
 forks one more for each job on each node; that one loads Ray, and forks the workers.
 
 A command that starts with ``-m`` is forked, too: that of a job from the server of its node, that of a test from the
-first server. The launcher stays in its place and hands signals on; the command ends with it, also when it is killed.
+first server, or from one that has loaded Ray where the environment names a ``CLIENT``. The launcher stays in its place
+and hands signals on; the command ends with it, also when it is killed.
+
+There are two first servers: the workers of ``project`` have modules of the project from the start, those of ``sent``
+run other code than this. The processes of a parallel suite share both.
 """
 
 import atexit
@@ -46,6 +50,17 @@ FIRST = (
     "pydantic.v1",
     "pyarrow.json",
     "pyarrow.dataset",
+    # What Ray loads of others.
+    "requests",
+    "rich.progress",
+    "rich.table",
+    "google.protobuf.json_format",
+    "google.protobuf.struct_pb2",
+    "fsspec",
+    "jsonschema",
+    "msgpack",
+    "click",
+    "wcwidth",
 )
 THEN = (
     "ray.train.torch",
@@ -61,6 +76,9 @@ OF_PROJECT = (
     "d2ace.pipeline.feeds.row_store",
 )
 WITHOUT_RAY = ("d2ace.pipeline.training.steps", "d2ace.pipeline.models.mlp", "d2ace.selectors.d2ace")
+PROJECT, SENT = "project", "sent"
+CLIENT = "D2ACE_TEST_CLIENT"
+"""Commands whose environments give this variable the same value are forked from one server that has loaded Ray."""
 LARGEST = 1 << 17
 """Bytes of a request: the arguments and the environment of one worker."""
 LAUNCHER = """#!{python} -ISE
@@ -79,30 +97,33 @@ sys.exit(code[0] if code else int(command))
 
 
 @contextlib.contextmanager
-def worker_server(*, of_project: bool = True) -> Iterator[str]:
-    """Start the server; gives the path of the program that Ray has to take for Python when it starts a node.
+def worker_servers() -> Iterator[Path]:
+    """Start both servers; gives a folder with ``project/python`` and ``sent/python``, for Ray to take for Python."""
+    with contextlib.ExitStack() as stack:
+        # A socket's path is at most 107 characters.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="d2ace-", dir="/tmp")))
+        listening = [stack.enter_context(_launched(folder / name)) for name in (PROJECT, SENT)]
+        numbers = [one.fileno() for one in listening]
+        with subprocess.Popen(
+            [sys.executable, __file__, *map(str, numbers)],
+            stdin=subprocess.PIPE,
+            pass_fds=numbers,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        ) as servers:
+            yield folder
+            servers.stdin.close()  # their sign to end; if this process is killed, the system closes it
 
-    Args:
-        of_project: whether workers have modules of the project from the start; not where they run other code than this.
-    """
-    with tempfile.TemporaryDirectory(
-        prefix="d2ace-", dir="/tmp"
-    ) as folder:  # a socket's path is at most 107 characters
-        address, launcher = f"{folder}/socket", Path(folder, "python")
-        launcher.write_text(LAUNCHER.format(python=sys.executable, address=address))
-        launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-            listening.bind(address)
-            listening.listen(128)
-            number = listening.fileno()
-            with subprocess.Popen(
-                [sys.executable, __file__, str(number), *(["of project"] if of_project else [])],
-                stdin=subprocess.PIPE,
-                pass_fds=[number],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            ) as server:
-                yield str(launcher)
-                server.stdin.close()  # its sign to end; if this process is killed, the system closes it
+
+def _launched(folder: Path) -> socket.socket:
+    """Write a launcher; gives the socket that it asks at."""
+    folder.mkdir()
+    address, launcher = f"{folder}/socket", folder / "python"
+    launcher.write_text(LAUNCHER.format(python=sys.executable, address=address))
+    launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening.bind(address)
+    listening.listen(128)
+    return listening
 
 
 @contextlib.contextmanager
@@ -119,26 +140,42 @@ def without_waiting(descriptor: int) -> None:
     """Stand for ``os.fsync`` where nothing has to survive a power failure."""
 
 
-def serve(listening: socket.socket, of_project: bool) -> None:
-    """Let a server for its job and node fork each worker that a launcher asks for, until standard input ends."""
+def serve_both(project: socket.socket, sent: socket.socket) -> None:
+    """Go on as two servers."""
     os.fsync = without_waiting
-    _load(FIRST + WITHOUT_RAY * of_project)
+    _load(FIRST)
+    if os.fork():
+        project.close()
+        serve(sent, THEN)
+    else:
+        sent.close()
+        _load(WITHOUT_RAY)
+        serve(project, THEN + OF_PROJECT)
+
+
+def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
+    """Let a server for its job and node fork each worker that a launcher asks for, until standard input ends.
+
+    Args:
+        listening: where launchers ask.
+        modules: what the server of a job has loaded.
+    """
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-    servers: dict[tuple[str | None, str | None], socket.socket] = {}
+    servers: dict[tuple[str | None, ...], socket.socket] = {}
     while True:
         connection, _ = listening.accept()
         request, outputs, _, _ = socket.recv_fds(connection, LARGEST, 2)
         arguments, environment, _ = json.loads(request)
         command = arguments[0] == "-m"
         handed_on = [*outputs, connection.fileno()] if command else outputs
-        key = environment.get("RAY_JOB_ID"), environment.get("RAY_RAYLET_PID")
-        if command and key == (None, None):
+        key = tuple(environment.get(name) for name in ("RAY_JOB_ID", "RAY_RAYLET_PID", CLIENT))
+        if command and not any(key):
             _forked(_watch, handed_on, [listening, *servers.values()], request)
         else:
             if key not in servers:
                 servers[key], others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                modules = THEN + OF_PROJECT * of_project
-                _forked(_serve_one, others, list(servers.values()), environment, modules)
+                of_others = [*(server.fileno() for server in servers.values()), *outputs, connection.fileno()]
+                _forked(_serve_one, others, of_others, environment, modules)
                 others.close()
             socket.send_fds(servers[key], [request], handed_on)
         for number in (*outputs, connection.detach()):
@@ -164,11 +201,11 @@ def _watch(handed_on: list[int], inherited: list[socket.socket], request: bytes)
 
 
 def _serve_one(
-    requests: socket.socket, inherited: list[socket.socket], environment: dict[str, str], modules: tuple[str, ...]
+    requests: socket.socket, inherited: list[int], environment: dict[str, str], modules: tuple[str, ...]
 ) -> None:
     """Fork the workers of one job on one node until the first server has ended."""
-    for other in inherited:  # the first server's ends, which only that one may hold open
-        other.close()
+    for number in inherited:  # the first server's ends and a worker's output, which this one must not hold open
+        os.close(number)
     _set_environment(environment)
     with _no_draw_of_ray():
         _load(modules)
@@ -266,4 +303,4 @@ def _run(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), len(sys.argv) > 2)
+    serve_both(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))

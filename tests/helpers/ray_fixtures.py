@@ -1,11 +1,14 @@
 """One Ray for all tests of a process; those that need several nodes add them for their own time."""
 
+import contextlib
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from forked_workers import started_by, worker_server
+from forked_workers import PROJECT, started_by, worker_servers
 
 if TYPE_CHECKING:
     from ray._private.node import Node as ClusterNode
@@ -15,11 +18,31 @@ ROLES = ("trainer", "trainer", "trainer", "data")
 """Label ``role`` of the nodes of ``more_nodes``, each with one CPU."""
 
 
+SHARED_LAUNCHERS = "D2ACE_TEST_LAUNCHERS"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Start the servers of workers once for all processes of a parallel run, whose environment names them."""
+    servers = contextlib.ExitStack()
+    config.add_cleanup(servers.close)
+    os.environ[SHARED_LAUNCHERS] = str(servers.enter_context(worker_servers()))
+
+
 @pytest.fixture(scope="session")
-def ray_launcher() -> Iterator[str]:
-    """What starts the workers of the suite's nodes, see ``forked_workers``."""
-    with worker_server() as launcher:
-        yield launcher
+def launchers() -> Iterator[Path]:
+    """The folder of the launchers, see ``forked_workers``."""
+    if SHARED_LAUNCHERS in os.environ:
+        yield Path(os.environ[SHARED_LAUNCHERS])
+    else:
+        with worker_servers() as folder:
+            yield folder
+
+
+@pytest.fixture(scope="session")
+def ray_launcher(launchers) -> str:
+    """What starts the workers of the suite's nodes."""
+    return str(launchers / PROJECT / "python")
 
 
 @pytest.fixture(scope="session")

@@ -173,13 +173,12 @@ def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> 
     return client.returncode, shown
 
 
-def test_ctrl_c_leaves_the_job_alone_or_stops_it(submit, command, endless, head, tmp_path):
-    environment = head.environment | {"PYTHONPATH": str(ROOT)}
-    code, shown = interrupt(command(*endless), environment, tmp_path)
+def test_ctrl_c_leaves_the_job_alone_or_stops_it(submit, command, endless, client, tmp_path):
+    code, shown = interrupt(command(*endless), client, tmp_path)
     assert code == 130
     job = re.search(r"raysubmit_\w+", shown)[0]
     assert f"job {job} goes on" in shown and f"--follow {job} follows it again" in shown
-    code, shown = interrupt(command("--follow", job, "--stop-on-interrupt"), environment, tmp_path)
+    code, shown = interrupt(command("--follow", job, "--stop-on-interrupt"), client, tmp_path)
     assert code == 130
     assert f"job {job} is stopped" in shown
     assert submit("--follow", job).returncode == 1
