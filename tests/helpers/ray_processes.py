@@ -1,26 +1,25 @@
 """The processes of the suite's own Ray session."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 
 def session_processes(name: str) -> list[int]:
-    """Return the processes whose title starts with ``name`` and that descend from this process.
+    """Return the processes whose title starts with ``name`` and that write into the logs of this process's session.
 
     Others on the machine, of another suite for example, are left out: who kills by name alone kills those too.
     """
+    import ray
+
+    logs = ray._private.worker.global_worker.node.get_logs_dir_path()
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cmdline").read_bytes().startswith(name.encode()) and os.getpid() in _ancestors(int(path.name)):
+            if (path / "cmdline").read_bytes().startswith(name.encode()) and _writes_into(logs, path):
                 found.append(int(path.name))
         except OSError:
             continue  # it has ended meanwhile
     return found
 
 
-def _ancestors(process: int) -> Iterator[int]:
-    while process:
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-        yield process
+def _writes_into(folder: str, process: Path) -> bool:
+    return any(str(file.readlink()).startswith(f"{folder}/") for file in (process / "fd").iterdir())

@@ -206,12 +206,12 @@ def test_a_job_that_is_not_there(submit):
     assert "raysubmit_nothing does not exist" in message
 
 
-def test_by_hand_with_the_runtime_environment(head, tmp_path):
+def test_by_hand_with_the_runtime_environment(head, launcher, tmp_path):
     """What docs/cluster.md says of ``ray job submit``: the folder that ``make wheel`` unpacks is all it needs."""
     copy_package(tmp_path / "dist" / "unpacked")
     runtime_env = str(ROOT / "deploy" / "runtime_env.yaml")
-    command = ["ray", "job", "submit", "--address", head.address, "--runtime-env", runtime_env]
-    command += ["--", "python", "-c", "import d2ace; print(d2ace.__file__)"]
+    command = [launcher, "-m", "ray.scripts.scripts", "job", "submit", "--address", head.address]
+    command += ["--runtime-env", runtime_env, "--", "python", "-c", "import d2ace; print(d2ace.__file__)"]
     done = subprocess.run(command, cwd=tmp_path, env=head.environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"py_modules_files/\S*/d2ace/__init__\.py", done.stdout), done.stdout
