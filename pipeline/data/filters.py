@@ -1,6 +1,7 @@
 """Filters that papers apply before they split or train; off by default, recorded in the manifest when on."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,15 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ..common.errors import DataError
-from .from_tables.source import Source
+from .from_tables.source import CHUNK_VALUES, Source
 from .label_choice import chosen_labels
 from .manifest import SPLITS
 from .rows import Rows
 
 SPARSE_BELOW = 0.1
 """A sparse source stays sparse when less than this share of its feature values is stored."""
+KEPT_VALUES = 4 * CHUNK_VALUES
+"""A source with no more stored feature values than this is kept in memory (50 MB) and not read twice."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,11 @@ class Filtering:
         self._labels = np.arange(len(source.labels))
         self._features = np.arange(source.n_features)
         self._dropped_rows = np.zeros(len(SPLITS), np.int64)
-        survey = None
+        survey, self._kept = None, None
         undecided = kind == "auto" and source.kind == "sparse"
         if filters.min_positives is not None or filters.top_features is not None or undecided:
             survey = _Survey(source)
+            self._kept = survey.kept
             self._choose(survey)
         self.kind = kind
         if kind == "auto":
@@ -82,6 +86,10 @@ class Filtering:
         names = self._source.feature_names
         return None if names is None else tuple(names[index] for index in self._features)
 
+    def chunks(self) -> Iterable[Rows]:
+        """Return the chunks of the source before the filters, from memory where they are still there."""
+        return self._source.chunks() if self._kept is None else self._kept
+
     def apply(self, rows: Rows) -> Rows:
         """Return what is left of a chunk."""
         features, labels = rows.features, rows.labels
@@ -112,13 +120,20 @@ class Filtering:
 
 
 class _Survey:
-    """One pass over the source: positives and feature sums of its training rows, stored values of all rows."""
+    """One pass over the source: positives and feature sums of its training rows, stored values of all rows.
+
+    Attributes:
+        positives: int64 (L,), rows of each label.
+        sums: float64 (d,), of each feature.
+        kept: all chunks, or None where they are too large to be kept.
+    """
 
     def __init__(self, source: Source) -> None:
         self.positives = np.zeros(len(source.labels), np.int64)
         self.sums = np.zeros(source.n_features)
         self._stored = np.zeros(source.n_features, np.int64)
         self._rows = 0
+        self.kept: list[Rows] | None = []
         held_out = [SPLITS.index("validation"), SPLITS.index("test")]
         for rows in source.chunks():
             self._rows += len(rows)
@@ -127,6 +142,8 @@ class _Survey:
             features = csr_array(rows.features)
             self.sums += features[training].sum(axis=0, dtype=np.float64)
             self._stored += np.bincount(features.indices, minlength=len(self.sums))
+            if self.kept is not None:
+                self.kept = [*self.kept, rows] if self._stored.sum() <= KEPT_VALUES else None
 
     def kind(self, features: np.ndarray) -> str:
         """Return "sparse" when few values of these features are stored."""

@@ -188,7 +188,7 @@ def write_source(
         source=source.description,
         overwrite=overwrite,
     ) as writer:
-        for rows in source.chunks():
+        for rows in filtering.chunks():
             writer.write(filtering.apply(rows))
         writer.record_filters(filtering.record())
     return writer.manifest

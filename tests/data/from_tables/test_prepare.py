@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data import filters
+from d2ace.pipeline.data.from_tables.arff_rows import RowParser
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import MANIFEST_FILE
 from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
@@ -16,6 +18,7 @@ HEAD = "@relation x\n@attribute y1 {0,1}\n@attribute y2 {0,1}\n" + "".join(
 LABELS = '<labels>\n<label name="y1"/>\n<label name="y2"/>\n</labels>\n'
 TRAIN = HEAD + "@data\n{0 1,2 5,3 1}\n{0 1,1 1,3 2}\n{4 1}\n"
 TEST = HEAD + "@data\n{1 1,20 100}\n{1 1}\n{5 1}\n"
+FILTERS = {"min_positives": 1, "drop_unlabelled": True, "top_features": 0.1}
 
 
 @pytest.fixture
@@ -112,6 +115,19 @@ def test_top_features_go_by_the_sums_of_training_rows(pair, out):
     assert manifest.n_features == 2
     assert manifest.filters == {"top_features": 0.1, "features_before": 20}
     assert read_features(manifest, np.array([1])).tolist() == [[0, 2]]
+
+
+@pytest.mark.parametrize(("kept", "passes"), [(6, 1), (5, 2), (0, 2)])
+def test_only_what_is_too_large_for_memory_is_read_twice(pair, out, kept, passes, monkeypatch):
+    """The first pass counts what filters and the kind go by; the rows have 6 values."""
+    calls = []
+    chunks = RowParser.chunks
+    monkeypatch.setattr(RowParser, "chunks", lambda *arguments: (calls.append(1), chunks(*arguments))[1])
+    monkeypatch.setattr(filters, "KEPT_VALUES", kept)
+    manifest = prepare(pair / "x", out, **FILTERS)
+    assert len(calls) == 2 * passes  # of the files for training and for test
+    monkeypatch.setattr(filters, "KEPT_VALUES", 1 << 20)
+    assert manifest.shards == prepare(pair / "x", out.with_name("b"), **FILTERS).shards
 
 
 def test_filters_are_in_the_file(pair, out):
