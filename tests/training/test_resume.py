@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked_workers import CLIENT
 from runs_under_fire import Killer, Victim, equal_runs
 from small_config import small_config
 from small_table import N_ROWS, orders, write_table
@@ -68,7 +69,7 @@ def test_a_killed_driver_resumes_with_another_number_of_workers(
     config.save(tmp_path / "config.yaml")
     folder = Path(config.run.storage) / "a"
     command = [ray_launcher, "-m", "d2ace.pipeline.cli", "train", str(tmp_path / "config.yaml")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session, CLIENT: "driver"}
     driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     store = CheckpointStore(folder / "checkpoints")
     deadline = time.monotonic() + 200  # a busy machine takes minutes to start a Ray

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from buckets import bucket
+from forked_workers import CLIENT
 from image_files import encode, jpeg, picture, stored, write
 
 from d2ace.pipeline.cli import main
@@ -243,7 +244,7 @@ def test_a_killed_driver_leaves_its_finished_pieces(tmp_path, ray_session, ray_l
     folder, out = make_folder(tmp_path / "in", large), tmp_path / "set"
     command = [ray_launcher, "-m", "d2ace.pipeline.cli", "prepare", str(folder), str(out)]
     command += ["--format", "image-csv", "--shard-mb", "0.0001"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session, CLIENT: "driver"}
     driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 150
     while len(list(partial_path(out).glob("piece-*.json"))) < 2:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import ray
+from forked_workers import CLIENT
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
@@ -122,7 +123,7 @@ def test_a_killed_and_resumed_sweep_has_the_table_of_an_unbroken_one(make_sweep,
     sweep.save(tmp_path / "sweep.yaml")
     out = tmp_path / "killed"
     command = [ray_launcher, "-m", "d2ace.pipeline.cli", "tune", str(tmp_path / "sweep.yaml"), str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_session, CLIENT: "driver"}
     driver = subprocess.Popen([*command, "--parallel", "1"], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 200
     while len(SweepFolder(out).progress) < 12 and time.monotonic() < deadline:
