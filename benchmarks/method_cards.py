@@ -25,7 +25,6 @@ from _method_plot import Panel, picture
 from _method_tables import METRICS, index, table, verdicts
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.common.cluster.session import ray_session
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
@@ -62,9 +61,8 @@ def measure() -> None:
         home = Path(folder)
         for name in SETS:
             prepare(DATA / name, home / name)
-        with ray_session(config(home, "yeast", "uniform", 0).run):
-            for name, method, seed in ((n, m, s) for n in SETS for s in SEEDS for m in methods):
-                runs[name][method].append(one_run(home, name, method, seed))
+        for name, method, seed in ((n, m, s) for n in SETS for s in SEEDS for m in methods):
+            runs[name][method].append(one_run(home, name, method, seed))
     results = {name: {method: summary(of) for method, of in by.items()} for name, by in runs.items()}
     record("method_cards", {"settings": settings(), "sets": results})
 

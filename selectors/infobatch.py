@@ -1,7 +1,8 @@
 """InfoBatch: leave out a share of the easy rows each epoch, and let the others of them count for more.
 
 Source: Qin et al., *InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning*, ICLR 2024, arXiv
-2303.04947 [paper]; share 1/2 and the last eighth of the epochs whole as in its authors' program [released].
+2303.04947 [paper]; share 1/2 and the last eighth of the epochs whole as in its authors' program [released]. Comparing
+losses within windows of batches: RePB, *Inconsistency Biases in Dynamic Data Pruning*, ICLR 2026 [paper, its abstract].
 """
 
 from typing import Any, ClassVar
@@ -24,10 +25,16 @@ class InfoBatch(FrozenSelector):
     has one loss a row]. The mean is that of the rows seen so far, and rows never seen are not left out [own].
     State: two numbers a row. Cost: O(B L) a batch, O(N) an epoch.
 
+    Losses of an epoch's first and last batches are those of different networks, and a row that was left out has a loss
+    of an earlier epoch still. With a ``window`` a row is easy when its loss is below the mean of the rows in the same
+    few batches of the last epoch; a row that did not come in that epoch comes in the next one [own: of RePB the
+    comparison, not its weights over the whole run].
+
     Args:
         labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
         prune: r, share of the rows below the mean that an epoch leaves out; below 1.
         prune_until: share of the epochs after which all rows come.
+        window: batches whose rows are compared with each other; 0: the rows of all batches, whenever they were seen.
         **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
     Raises:
@@ -38,16 +45,27 @@ class InfoBatch(FrozenSelector):
     frozen: ClassVar[tuple[str, ...]] = ("easy", "mean_loss")
     _seen: RowLosses
 
-    def __init__(self, labels: Labels, *, prune: float = 0.5, prune_until: float = 0.875, **run: Any) -> None:
+    def __init__(
+        self, labels: Labels, *, prune: float = 0.5, prune_until: float = 0.875, window: int = 0, **run: Any
+    ) -> None:
         super().__init__(labels, **run)
         self.prune = number("prune", prune, low=0.0, below=1.0)  # at 1 no easy row would ever be seen
         self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
+        self._window = whole("window", window)
         self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
     def selection_start(self) -> int | None:
         """The second epoch, the first one that can leave out rows."""
         return 1 if self.prune > 0 and self.last_pruned >= 1 else None
+
+    def end_epoch(self, epoch: int) -> None:
+        """Compare the losses, and warn once of entries that were unusable."""
+        if not self._window:
+            return super().end_epoch(epoch)
+        easy = _below_mean_of_window(self._seen.row_loss, self.plan(epoch), self._window)
+        self._freeze({**self._rescore(epoch), "easy": easy & (self._seen.visits > 0)})
+        self._seen.report()
 
     def _rescore(self, epoch: int) -> Frozen:
         """Freeze which rows are below the mean loss. Source: InfoBatch [paper]."""
@@ -89,3 +107,19 @@ class InfoBatch(FrozenSelector):
             "easy_share": float(self._frozen["easy"].mean()),
             **self._seen.counts(),
         }
+
+
+def _below_mean_of_window(row_loss: np.ndarray, plan: Plan, batches: int) -> np.ndarray:
+    """Return which rows have a loss below the mean of their window, bool (N,); False for rows that were not drawn.
+
+    Args:
+        row_loss: float64 (N,).
+        plan: of the epoch, no row twice.
+        batches: of a window; the last window may have fewer.
+    """
+    window = np.repeat(np.arange(len(plan)) // batches, np.diff(plan.offsets))
+    loss = row_loss[plan.ids]
+    mean = np.bincount(window, loss) / np.bincount(window)
+    easy = np.zeros(len(row_loss), bool)
+    easy[plan.ids] = loss < mean[window]
+    return easy

@@ -99,6 +99,10 @@ class LabelMatrix:
         """Return in how many rows each label is positive, int64 (L,)."""
         return np.bincount(self.positives.indices, minlength=self.shape[1])
 
+    def positive_shares(self) -> np.ndarray:
+        """Return the share of positives among the rows where each label is known, float64 (L,); 0 where it never is."""
+        return self.positive_counts() / np.maximum(self.known_counts(), 1)
+
     def known(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return which entries of some rows are known, bool (n, L)."""
         exceptions = self.exceptions[rows].toarray() if self.exceptions is not None else None

@@ -35,7 +35,7 @@ def systematic_plan(
     if batches == 1:
         return order, offsets
     full = batches if last == batch_size else batches - 1
-    ends = np.floor(np.cumsum(_capped(probabilities * n_rows, full)[order]) + rng.random())
+    ends = np.floor(np.cumsum(capped(probabilities * n_rows, full)[order]) + rng.random())
     ends[-1] = n_rows  # rounding of the sum could be an ulp short
     drawn = np.repeat(order, np.diff(np.minimum(ends, n_rows), prepend=0).astype(np.int64))
     places = np.arange(n_rows)
@@ -45,12 +45,17 @@ def systematic_plan(
     return drawn[np.argsort(number[batch], kind="stable")], offsets
 
 
-def _capped(wanted: np.ndarray, most: int) -> np.ndarray:
-    """Return counts of the same sum, none above ``most``, the others in their old proportion, float64 (N,)."""
-    total, capped = wanted.sum(), np.zeros(len(wanted), bool)
-    while (over := (wanted > most) & ~capped).any():
-        capped |= over
-        rest = total - most * int(capped.sum())
-        free = wanted[~capped].sum()
-        wanted = np.where(capped, float(most), wanted * (rest / free if free > 0 else 0.0))
+def capped(wanted: np.ndarray, most: int) -> np.ndarray:
+    """Return counts of the same sum, none above ``most``, the others in their old proportion, float64 (N,).
+
+    Args:
+        wanted: float64 (N,), at least 0, whose sum is at most N times ``most``.
+        most: the largest count.
+    """
+    total, full = wanted.sum(), np.zeros(len(wanted), bool)
+    while (over := (wanted > most) & ~full).any():
+        full |= over
+        rest = total - most * int(full.sum())
+        free = wanted[~full].sum()
+        wanted = np.where(full, float(most), wanted * (rest / free if free > 0 else 0.0))
     return wanted

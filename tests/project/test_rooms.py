@@ -47,7 +47,7 @@ SELECTOR_ROOMS = {
 }
 """The same for ``selectors``, whose top level holds the methods and what serves all of them."""
 
-BESIDE_METHODS = {"api", "bases", "dataloader", "sharded", "with_entries"}
+BESIDE_METHODS = {"api", "bases", "dataloader", "scheduled", "sharded", "with_entries"}
 """Files at the top of ``selectors`` that are no method."""
 
 

@@ -71,3 +71,31 @@ def test_rows_never_seen_are_not_left_out():
 def test_prune_is_checked(prune):
     with pytest.raises(SelectionError, match="prune must be"):
         make("infobatch", prune=prune)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 100])
+def test_losses_are_compared_within_a_window_of_batches(window):
+    selector = make("infobatch", window=window, epochs=50)
+    rng = np.random.default_rng(2)
+    for epoch in range(4):
+        batches = selector.plan(epoch).batches
+        loss = dict.fromkeys(range(61), np.nan)
+        for number in rng.permutation(len(batches)):  # messages come in any order
+            for row in batches[number]:
+                loss[int(row)] = float(np.float32(rng.exponential() + 10 * number))  # a network that gets worse fast
+            values = np.repeat([[loss[int(row)]] for row in batches[number]], 5, axis=1)
+            selector.observe(batches[number], np.full(values.shape, 0.5), values)
+        selector.end_epoch(epoch)
+        easy = []
+        for start in range(0, len(batches), window):
+            rows = np.concatenate(batches[start : start + window]).tolist()
+            easy += [row for row in rows if loss[row] < sum(loss[other] for other in rows) / len(rows)]
+        assert np.flatnonzero(selector.diagnostics()["easy"]).tolist() == sorted(easy)
+        absent = set(range(61)) - set(np.concatenate(batches).tolist())
+        assert absent <= set(selector.plan(epoch + 1).ids.tolist())
+        assert bool(absent) == (epoch > 0)
+
+
+def test_a_window_is_checked():
+    with pytest.raises(SelectionError, match="window must be"):
+        make("infobatch", window=-1)
