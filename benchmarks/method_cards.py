@@ -95,7 +95,7 @@ def reference(home: Path, name: str, seed: int) -> Path:
     manifest, rows = Manifest.load(home / name), model.run.data.splits.train
     losses = model.losses(ShardRows(manifest), rows)
     path = home / f"{name}-{seed}.parquet"
-    pq.write_table(pa.table({"id": np.arange(len(rows)), "losses": list(losses)}), path)
+    pq.write_table(pa.table({"id": rows, "losses": list(losses)}), path)
     return path
 
 
