@@ -12,7 +12,7 @@ import numpy as np
 
 from .common.label_matrix import LabelMatrix, Labels
 from .common.settings import number
-from .plans.schedules import When, in_epochs
+from .plans.schedules import When, in_epochs, warm_up
 from .scheduled import ScheduledSelector
 
 
@@ -29,6 +29,7 @@ class RepeatFactor(ScheduledSelector):
         quantile: t is this quantile of the shares of all labels with a positive row [own]; the paper has a fixed t.
         threshold: t itself, instead of the quantile; .001 in the paper.
         power: of t / f_j; 1/2 in the paper, 0 for uniform batches.
+        warmup: uniform batches first: epochs (int), or a share of the run (float below 1) [own].
         until: epochs, or a share of the run, after which batches are uniform; None: never [own].
         **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
 
@@ -45,12 +46,14 @@ class RepeatFactor(ScheduledSelector):
         quantile: float = 0.3,
         threshold: float | None = None,
         power: float = 0.5,
+        warmup: When = 0,
         until: When | None = None,
         **run: Any,
     ) -> None:
         super().__init__(labels, **run)
         quantile = number("quantile", quantile, low=0.0, high=1.0)
         fixed = None if threshold is None else number("threshold", threshold, low=0.0, high=1.0)
+        self.warmup = warm_up(warmup, self.epochs)
         self._until = self.epochs if until is None else in_epochs("until", until, self.epochs)
         self._power = number("power", power, low=0.0, high=1.0)
         self.threshold = _quantile(self.label_matrix, quantile) if fixed is None else fixed
@@ -58,11 +61,11 @@ class RepeatFactor(ScheduledSelector):
 
     @property
     def selection_start(self) -> int | None:
-        """The first epoch, unless the settings give all rows the same chance."""
-        return 0 if self._power and self._until else None
+        """The first epoch after the warm-up, unless the settings give all rows the same chance from then on."""
+        return self.warmup if self._power and self.warmup < min(self._until, self.epochs) else None
 
     def _law(self, epoch: int) -> np.ndarray | None:
-        return self.factors / self.factors.sum() if epoch < self._until else None
+        return self.factors / self.factors.sum() if self.warmup <= epoch < self._until else None
 
     def diagnostics(self) -> dict[str, Any]:
         """Return ``p`` and the repeat factors, float64 (N,) each, and the summary."""

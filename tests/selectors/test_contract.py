@@ -22,7 +22,7 @@ def test_contract(name, case):
 
 @every_method
 def test_first_epoch_shows_every_row(name):
-    shown, never_learns = sorted(make(name).plan(0).ids), ("balanced", "repeat-factor", "rs2")
+    shown, never_learns = sorted(make(name).plan(0).ids), ("balanced", "rs2")
     assert (shown == list(range(N_ROWS))) == (name not in never_learns)  # these have nothing to wait for
 
 
