@@ -15,13 +15,23 @@ _FOLDERS = {"run", "first", "second", "run_folder", "data", "out", "resume", "so
 """Arguments that name folders, by where argparse keeps them; files complete as well, since folders hold them."""
 _FILES = {"config", "study", "sweep", "sequence", "wheel", "module", "verdicts", "label_file", "label_mask"}
 
+_NO_SPACE = """
+# no space after a key of the configuration: its value follows
+_d2ace() {
+  _shtab_d2ace "$@"
+  [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace
+}
+complete -o bashdefault -F _d2ace d2ace
+"""
+
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
     """Return the completion of a parser as a script of ``bash`` or ``zsh``."""
     for each in _all_parsers(parser):
         for action in each._actions:
             _complete(action)
-    return shtab.complete(parser, shell, preamble=_preamble(shell))
+    text = shtab.complete(parser, shell, preamble=_preamble(shell))
+    return f"{text}\n{_NO_SPACE}" if shell == "bash" else text
 
 
 def _all_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

@@ -60,7 +60,7 @@ def test_keys_of_the_configuration_are_known_to_the_completion():
         (["d2ace", "comp"], {"compare", "completion"}),
         (["d2ace", "evaluate", "--sp"], {"--split"}),
         (["d2ace", "evaluate", "--split", "te"], {"test"}),
-        (["d2ace", "train", "config.yaml", "train.ep"], {"train.epochs="}),
+        (["d2ace", "train", "config.yaml", "train.ep"], {"train.epochs=", "nospace"}),
         (["d2ace", "show", "ru"], {"runs"}),
     ],
 )
@@ -69,7 +69,8 @@ def test_bash_completes(capsys, tmp_path, words, wanted):
     assert main(["completion", "bash"]) == 0
     script = capsys.readouterr().out
     line = f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}; COMP_LINE={shlex.quote(' '.join(words))}"
-    code = f"{script}\n{line}\n_shtab_d2ace\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+    told = 'compopt() { [[ $2 != nospace ]] || echo "$2"; }'
+    code = f"{told}\n{script}\n{line}\n_d2ace\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
     done = subprocess.run(["bash", "--norc", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert set(done.stdout.split()) == wanted, done.stderr
 
