@@ -48,14 +48,24 @@ def ray_launcher(launchers) -> str:
 @pytest.fixture(scope="session")
 def ray_cluster(ray_launcher) -> "Iterator[Cluster]":
     """A head with more logical CPUs than cores, so that three workers and their actor fit."""
-    with started_by(ray_launcher):
+    with _light_nodes(ray_launcher):
         cluster = _started()
     yield cluster
     cluster.shutdown()
 
 
+@contextlib.contextmanager
+def _light_nodes(launcher: str) -> Iterator[None]:
+    """Start nodes meanwhile that fork their workers, and whose agents report nothing, as without Ray's dashboard."""
+    from ray._private import utils  # here: most tests need no Ray
+
+    with started_by(launcher), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "get_dashboard_dependency_error", lambda: ImportError("nobody looks at it"))
+        yield
+
+
 def _started() -> "Cluster":
-    from ray.cluster_utils import Cluster  # here: most tests need no Ray
+    from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 6, "object_store_memory": 100_000_000, "include_dashboard": False}
     head |= {"include_log_monitor": False, "no_monitor": True}  # nobody reads what they tell
@@ -81,7 +91,7 @@ def ray_session(ray_cluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def added_nodes(ray_cluster, ray_session, ray_launcher) -> Iterator[dict[str, "ClusterNode"]]:
     """Four more nodes for the tests of a module, by their ids; a test may end one."""
-    with started_by(ray_launcher):
+    with _light_nodes(ray_launcher):
         added = [ray_cluster.add_node(num_cpus=1, labels={"role": role}) for role in ROLES]
     ray_cluster.wait_for_nodes()
     yield {node.node_id: node for node in added}
