@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 
@@ -168,10 +168,10 @@ class Manifest:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def save(self) -> None:
-        """Write ``manifest.json`` into ``folder``, a local one."""
-        values = asdict(self)
+        """Write ``manifest.json`` into ``folder``."""
+        values = asdict(replace(self, folder=Path()))  # or a bucket's client would be copied
         del values["folder"]
-        (Path(self.folder) / MANIFEST_FILE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        self.file(MANIFEST_FILE).write((json.dumps(values, indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, folder: str | Path | Location) -> "Manifest":

@@ -28,7 +28,11 @@ def staged_folder(target: str | Path | Location, *, overwrite: bool = False) -> 
         DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
     """
     place = Location.of(target)
-    staged = _renamed_folder(Path(target), overwrite) if place.is_local else uploaded_folder(place, overwrite=overwrite)
+    staged = (
+        _renamed_folder(Path(place.as_given), overwrite)
+        if place.is_local
+        else uploaded_folder(place, overwrite=overwrite)
+    )
     with staged as folder:
         yield folder
 

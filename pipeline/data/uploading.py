@@ -13,7 +13,8 @@ from ..common.errors import DataError
 from ..common.storage.locations import Location
 from .manifest import MANIFEST_FILE, Manifest
 
-_OWN = re.compile(r"shard-\d+\.(parquet|bin)|summary\.json|rejected\.parquet")
+_SHARD = re.compile(r"shard-\d+\.(parquet|bin)")
+_OWN = re.compile(rf"{_SHARD.pattern}|summary\.json|rejected\.parquet")
 """Names of what a data set holds beside its manifest."""
 
 
@@ -46,18 +47,21 @@ def require_free(target: Location, overwrite: bool) -> None:
 def _upload(folder: Path, target: Location, overwrite: bool) -> None:
     """Take an old data set's manifest away, put the files in place, the manifest last, and remove what is left over."""
     require_free(target, overwrite)
-    before = _files_of(target)
-    (target / MANIFEST_FILE).delete()
+    drop_manifest(target)
     names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST_FILE)
     for name in [*names, MANIFEST_FILE]:
         (target / name).write(folder / name)
-    for name in before.difference(names):
-        (target / name).delete()
+    remove_others(Manifest.load(folder), target)
 
 
-def _files_of(target: Location) -> set[str]:
-    """Return the names of the files that the manifest there speaks of; none without a manifest of this version."""
-    try:
-        return {name for shard in Manifest.load(target).shards for name, _ in shard.checksums}
-    except DataError:
-        return set()
+def drop_manifest(target: Location) -> None:
+    """Take away the manifest of a data set that will be replaced: from here on it is none."""
+    (target / MANIFEST_FILE).delete()
+
+
+def remove_others(manifest: Manifest, target: Location) -> None:
+    """Remove the shards of an earlier data set that the present one does not name."""
+    named = {name for shard in manifest.shards for name, _ in shard.checksums}
+    for name in target.files(recursive=False):
+        if _SHARD.fullmatch(name) and name not in named:
+            (target / name).delete()

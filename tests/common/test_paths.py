@@ -118,7 +118,6 @@ def test_paths_are_paths(text):
     "arguments",
     [
         ["prepare", "s3://b/rows.csv", "out"],
-        ["prepare", ".", "s3://b/out", "--format", "image-csv"],
         ["train", "c.yaml", "run.storage=s3://b/runs"],
         ["train", "--resume", "s3://b/run"],
         ["evaluate", "s3://b/run"],

@@ -15,7 +15,7 @@ from ...common.errors import ConfigError
 from ...training.names import require_names
 from .package import SHIPPED
 
-_PATHS = ("out", "run", "resume")
+_PATHS = ("run", "resume")
 """Arguments of verbs that name folders or files of the cluster."""
 
 
@@ -27,6 +27,8 @@ def check_command(options: argparse.Namespace) -> None:
     """
     for name in _PATHS:
         _require_absolute(name, getattr(options, name, None))
+    prepares = hasattr(options, "shard_mb")
+    (_require_place if prepares else _require_absolute)("out", getattr(options, "out", None))
     _require_place("data", getattr(options, "data", None))
     if getattr(options, "run", None):
         _require_place("source", getattr(options, "source", None))  # of predict

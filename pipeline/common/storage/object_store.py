@@ -92,7 +92,7 @@ class ObjectStore:
         is_folder = self.info(path).type == fs.FileType.Directory
         with suppress(FileNotFoundError):  # also where a try that failed had removed it
             if is_folder:
-                self.tried("deleting", path, lambda: self.filesystem.delete_dir_contents(path))
+                self.tried("deleting", path, lambda: self.filesystem.delete_dir(path))
             else:
                 self.tried("deleting", path, lambda: self.filesystem.delete_file(path))
 

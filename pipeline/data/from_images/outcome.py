@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import DataError
+from ...common.storage.locations import Location
 from ..manifest import SPLITS, ImageHint, Manifest
 from .cleaning import Cleaning
 from .pieces import Finished
@@ -17,7 +17,7 @@ from .records import Listing
 REJECTED_FILE = "rejected.parquet"
 
 
-def manifest_of(listing: Listing, finished: Sequence[Finished], folder: Path, effects: dict[str, Any]) -> Manifest:
+def manifest_of(listing: Listing, finished: Sequence[Finished], folder: Location, effects: dict[str, Any]) -> Manifest:
     """Return the manifest of finished pieces.
 
     Args:
@@ -54,7 +54,7 @@ def manifest_of(listing: Listing, finished: Sequence[Finished], folder: Path, ef
         unlisted=listing.unlisted,
         known_counts=None if complete else tuple(sum(splits) - unknown[label] for label in places),
         soft=any(piece.soft for piece in finished),
-        folder=folder,
+        folder=folder.as_given,
     )
 
 
@@ -72,11 +72,13 @@ def effects_of(listing: Listing, finished: Sequence[Finished], cleaning: Cleanin
     return effects | ({"rejected": rejected} if rejected else {})
 
 
-def write_rejected(listing: Listing, finished: Sequence[Finished], folder: Path) -> None:
+def write_rejected(listing: Listing, finished: Sequence[Finished], folder: Location) -> None:
     """List the images that were left out: first those that could not be had, then the bad ones in row order."""
     rejected = [*listing.rejected, *(entry for piece in finished for entry in piece.rejected)]
     columns = {
         "path": pa.array([entry.name for entry in rejected], pa.string()),
         "reason": pa.array([entry.reason for entry in rejected], pa.string()),
     }
-    pq.write_table(pa.table(columns), folder / REJECTED_FILE)
+    content = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), content)
+    (folder / REJECTED_FILE).write(content.getvalue().to_pybytes())

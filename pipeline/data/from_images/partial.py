@@ -1,32 +1,41 @@
-"""The folder of finished pieces of a preparation, and what becomes of it at the end."""
+"""The finished pieces of a preparation: where they collect, and what becomes of them at the end."""
 
 import json
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from ...common.storage.json_files import write_json
+from ...common.errors import DataError
+from ...common.storage.json_files import as_json
+from ...common.storage.locations import Location
 from ...common.storage.partial_work import LOCK, PLAN, WORK, claimed, partial_path
 from ...common.storage.whole_files import remove_temporaries
 from ..manifest import Manifest
 from ..staging import check_replaceable, put_in_place
+from ..uploading import drop_manifest, remove_others, require_free
 from .pieces import Finished
 
 
-class PartialFolder:
-    """Finished pieces of one preparation: their files, and one small JSON file each that says they are whole."""
+class Partial(ABC):
+    """Finished pieces of one preparation: their files, and one small JSON file each that says they are whole.
 
-    def __init__(self, target: Path) -> None:
-        self.target, self.folder = target, partial_path(target)
+    Attributes:
+        records: folder of the JSON files.
+        shards: folder of the files.
+    """
+
+    def __init__(self, records: Location, shards: Location) -> None:
+        self.records, self.shards = records, shards
 
     def finished(self) -> dict[int, Finished]:
         """Return the finished pieces by their numbers; what is damaged counts as not finished."""
         found = {}
-        for path in sorted(self.folder.glob("piece-*.json")):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                piece = Finished.from_plain(json.loads(path.read_text(encoding="utf-8")))
+        for name in self.records.glob("piece-*.json"):
+            with suppress(DataError, ValueError, KeyError, TypeError):
+                piece = Finished.from_plain(json.loads((self.records / name).read()))
                 if self._is_whole(piece):
                     found[piece.number] = piece
         return found
@@ -35,8 +44,20 @@ class PartialFolder:
         if piece.shard is None:
             return True
         assert piece.shard.packed is not None
-        same_size = (self.folder / piece.shard.packed.file).stat().st_size == piece.shard.packed.size
-        return same_size and (self.folder / piece.shard.file).is_file()
+        same_size = (self.shards / piece.shard.packed.file).info().size == piece.shard.packed.size
+        return same_size and (self.shards / piece.shard.file).is_file()
+
+    @abstractmethod
+    def complete(self, manifest: Manifest, overwrite: bool) -> None:
+        """Make the data set of the pieces, and remove what only the preparation needed."""
+
+
+class PartialFolder(Partial):
+    """Pieces in a folder beside the target, which becomes the target."""
+
+    def __init__(self, target: Path) -> None:
+        self.target, self.folder = target, partial_path(target)
+        super().__init__(Location.of(self.folder), Location.of(self.folder))
 
     def complete(self, manifest: Manifest, overwrite: bool) -> None:
         """Write the manifest, move all to the target, and remove what only the preparation needed."""
@@ -50,14 +71,43 @@ class PartialFolder:
         remove_temporaries(self.target)
 
 
-def save_finished(folder: Path, piece: Finished) -> None:
+class PartialBucket(Partial):
+    """Pieces in a bucket: shards go to their places at once, where they are no data set without a manifest."""
+
+    def __init__(self, target: Location) -> None:
+        super().__init__(target.parent / f"{target.name}.partial", target)
+
+    def claim(self, fingerprint: str, overwrite: bool) -> None:
+        """Take the records of an earlier call of the same fingerprint over, or remove those of another one.
+
+        Raises:
+            DataError: when something lies at the target, or there are such records and ``overwrite`` is False.
+        """
+        require_free(self.shards, overwrite)
+        plan = self.records / PLAN
+        if plan.is_file() and json.loads(plan.read()) != fingerprint:
+            if not overwrite:
+                told = "holds pieces of a preparation with other options or other files; remove them to start again"
+                raise DataError(f"{self.records}: {told}, or choose another name")
+            self.records.delete()
+        drop_manifest(self.shards)
+        plan.write(as_json(fingerprint).encode())
+
+    def complete(self, manifest: Manifest, overwrite: bool) -> None:
+        """As in ``Partial``; a data set appears with its manifest."""
+        replace(manifest, folder=self.shards).save()
+        remove_others(manifest, self.shards)
+        self.records.delete()
+
+
+def save_finished(folder: Location, piece: Finished) -> None:
     """Say that a piece is whole; called by its task when its files are in place."""
-    write_json(folder / f"piece-{piece.number:05d}.json", asdict(piece))
+    (folder / f"piece-{piece.number:05d}.json").write(as_json(asdict(piece)).encode())
 
 
 @contextmanager
-def partial_folder(target: Path, fingerprint: str, *, overwrite: bool) -> Iterator[PartialFolder]:
-    """Open the folder of finished pieces, or start one; nobody else can meanwhile.
+def partial_pieces(target: Location, fingerprint: str, *, overwrite: bool) -> Iterator[Partial]:
+    """Open the place of finished pieces, or start one; nobody else can meanwhile, but in a bucket.
 
     Args:
         target: where the data set goes.
@@ -67,7 +117,13 @@ def partial_folder(target: Path, fingerprint: str, *, overwrite: bool) -> Iterat
     Raises:
         DataError: when the target exists, another process prepares it, or pieces of another preparation are there.
     """
-    check_replaceable(target, overwrite)
-    partial = PartialFolder(target)
+    if not target.is_local:
+        bucket = PartialBucket(target)
+        bucket.claim(fingerprint, overwrite)
+        yield bucket
+        return
+    path = Path(target.as_given)
+    check_replaceable(path, overwrite)
+    partial = PartialFolder(path)
     with claimed(partial.folder, fingerprint, what="preparation", overwrite=overwrite):
         yield partial

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ....selectors.common.label_matrix import Unlisted
@@ -39,7 +40,8 @@ class Job:
         n_labels: L.
         cleaning: how images are checked.
         reject: leave bad images out, and do not stop at the first.
-        folder: where finished pieces go; on a file system that all nodes share.
+        folder: where the files of finished pieces go; in a bucket, or on a file system that all nodes share.
+        records: where it is said that they are whole.
         unlisted: of the listing.
     """
 
@@ -47,7 +49,8 @@ class Job:
     n_labels: int
     cleaning: Cleaning
     reject: bool
-    folder: Path
+    folder: Location
+    records: Location
     unlisted: Unlisted = "negative"
 
 
@@ -131,13 +134,26 @@ def write_piece(piece: Piece, job: Job) -> Finished:
     Raises:
         DataError: for a bad image unless the job rejects those; when storage cannot be read or written.
     """
-    work = job.folder / f"{WORK}{secrets.token_hex(4)}"
+    return _moved(piece, job, Path(job.folder)) if job.folder.is_local else _uploaded(piece, job)
+
+
+def _uploaded(piece: Piece, job: Job) -> Finished:
+    with TemporaryDirectory(prefix="d2ace-") as work:
+        finished = _write(piece, job, Path(work))
+        if finished.shard is not None:
+            for file, _ in finished.shard.checksums:
+                (job.folder / file).write(Path(work) / file)
+        return finished
+
+
+def _moved(piece: Piece, job: Job, folder: Path) -> Finished:
+    work = folder / f"{WORK}{secrets.token_hex(4)}"
     try:
         work.mkdir()
         finished = _write(piece, job, work)
         if finished.shard is not None:
             for file, _ in finished.shard.checksums:
-                (work / file).replace(job.folder / file)
+                (work / file).replace(folder / file)
         return finished
     except FileNotFoundError:
         hint = "it must lie on a file system that all nodes share"

@@ -12,7 +12,6 @@ from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError, did_you_mean
 from ...common.part_progress import PartProgress
 from ...common.storage.addresses import redacted
-from ...common.storage.local_paths import local_path
 from ...common.storage.locations import Location
 from ..filters import Filters
 from ..from_tables.alignment import MissingLabels
@@ -22,7 +21,7 @@ from .filtering import filtered
 from .label_lists import ListReading
 from .options import Difficult, PerSplit, SourceOptions
 from .outcome import effects_of, manifest_of, write_rejected
-from .partial import PartialFolder, partial_folder
+from .partial import Partial, partial_pieces
 from .pieces import Finished, Job, plan
 from .records import Listing
 from .running import run_pieces
@@ -111,12 +110,13 @@ def prepare_images(
 ) -> Manifest:
     """Check images and pack them into shards, on the cluster's CPUs; a killed call goes on where it was.
 
-    Finished pieces collect in ``OUT.partial``, which becomes ``out`` at the end. The result does not depend on the
+    Finished pieces collect in ``OUT.partial``, which becomes ``out`` at the end; in a bucket their files go to ``out``,
+    where the manifest comes last. The result does not depend on the
     number of CPUs. Row order is the source's order.
 
     Args:
         source: the data set's folder (or its one file), a local path or an address (``s3://``, ``gs://``, ``file://``).
-        out: the folder to write, on a file system that all nodes share.
+        out: the folder to write, on a file system that all nodes share; or an address such as ``s3://bucket/set``.
         format: a key of ``FORMATS``.
         files: see ``SourceOptions``, as for all that follow up to ``unlisted``.
         images: the folder of the images, or one for each split.
@@ -156,7 +156,7 @@ def prepare_images(
         DataError: one clear message, with file and line where there is one, for anything that is wrong.
     """
     arguments = dict(locals())
-    target = local_path(out, "OUT", DataError)
+    target = Location.of(out)
     options = SourceOptions(**{field.name: arguments[field.name] for field in fields(SourceOptions)})
     if on_error not in get_args(OnError):
         raise DataError(f"on_error: {on_error!r}{did_you_mean(on_error, get_args(OnError))}")
@@ -177,15 +177,15 @@ def _listed(source: str | Path, format: str, options: SourceOptions, packing: Pa
     return listing
 
 
-def _pack(listing: Listing, removed: dict[str, Any], target: Path, packing: Packing, overwrite: bool) -> None:
+def _pack(listing: Listing, removed: dict[str, Any], target: Location, packing: Packing, overwrite: bool) -> None:
     """Write the listed images as shards; ``removed`` is what filters took out of the listing."""
     made = {"shard_mb": packing.shard_mb, **asdict(packing.cleaning)}
-    with partial_folder(target, _fingerprint(listing, made), overwrite=overwrite) as partial:
+    with partial_pieces(target, _fingerprint(listing, made), overwrite=overwrite) as partial:
         finished = _run(listing, partial, packing)
         effects = {**removed, **effects_of(listing, finished, packing.cleaning)}
-        manifest = manifest_of(listing, finished, partial.folder, effects)
+        manifest = manifest_of(listing, finished, partial.shards, effects)
         if packing.reject:
-            write_rejected(listing, finished, partial.folder)
+            write_rejected(listing, finished, partial.shards)
         partial.complete(manifest, overwrite)
 
 
@@ -199,14 +199,14 @@ def list_source(source: str | Path, format: str, options: SourceOptions, *, reje
     return listing
 
 
-def _run(listing: Listing, partial: PartialFolder, packing: Packing) -> list[Finished]:
+def _run(listing: Listing, partial: Partial, packing: Packing) -> list[Finished]:
     """Return all pieces in order, those of an earlier call among them."""
     pieces = plan(listing.records, int(packing.shard_mb * 1e6), packing.cleaning.short_side)
     kept = partial.finished()
     for piece in kept.values():
         if piece.rejected and not packing.reject:
             name, reason = piece.rejected[0]
-            raise DataError(f"{partial.folder}: image {name!r} was rejected by an earlier call: {reason}")
+            raise DataError(f"{partial.records}: image {name!r} was rejected by an earlier call: {reason}")
     shards = f"{len(pieces)} shard{'s' * (len(pieces) != 1)} ({len(kept)} finished before)"
     packing.say(f"{len(listing.records)} images, {len(listing.labels)} labels, {shards}")
     progress = PartProgress(
@@ -219,7 +219,8 @@ def _run(listing: Listing, partial: PartialFolder, packing: Packing) -> list[Fin
         len(listing.labels),
         packing.cleaning,
         packing.reject,
-        partial.folder.absolute(),
+        partial.shards,
+        partial.records,
         listing.unlisted,
     )
 

@@ -32,7 +32,7 @@ def run_pieces(pieces: Sequence[Piece], job: Job, tell: Callable[[Finished], Non
 def _run_here(pieces: Sequence[Piece], job: Job) -> Iterator[Finished]:
     for piece in pieces:
         finished = write_piece(piece, job)
-        save_finished(job.folder, finished)
+        save_finished(job.records, finished)
         yield finished
 
 
@@ -59,7 +59,7 @@ def _task(row: dict[str, Any], job: Job) -> dict[str, str]:
     """Write one piece on some node; an error of the data is a result, so that it reaches the user in one line."""
     try:
         finished = write_piece(pickle.loads(row["piece"]), job)
-        save_finished(job.folder, finished)
+        save_finished(job.records, finished)
     except DataError as error:
         return {"finished": "", "error": str(error)}
     return {"finished": json.dumps(asdict(finished)), "error": ""}
