@@ -4,15 +4,16 @@ n rows asked for
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
+from ..common.storage.locations import Location
 from ..common.storage.stores import OpenFile
 from .blocks import BlockReader, Segment
-from .manifest import Manifest, PackedFile
+from .manifest import Manifest
 
 MERGE_GAP = 16 << 10
 """Bytes between two images that are read along with them: less than what another request costs."""
@@ -37,44 +38,59 @@ class PackedReader(BlockReader):
         super().__init__(tables, manifest)
         self.bytes_read = 0
         self._first_rows = manifest.first_rows()
-        self._files: OrderedDict[int, OpenFile] = OrderedDict()
+        self._files: OrderedDict[int, tuple[Location, OpenFile]] = OrderedDict()
 
     def _images(self, ids: np.ndarray, segments: list[Segment]) -> list[memoryview]:
+        """Return images in the order of their ids; all shards are asked before the first is waited for."""
         result = [memoryview(b"")] * len(ids)
+        waiting = []
         for block, local, where in segments:
             assert block.packed is not None
             offsets, lengths = block.packed
             shard = int(np.searchsorted(self._first_rows, block.first, "right")) - 1
-            images = self._read(shard, offsets[local], lengths[local])
-            for place, image in zip(range(len(ids)) if where is None else where.tolist(), images, strict=True):
+            waiting.append((self._asked(shard, offsets[local], lengths[local]), where))
+        for images, where in waiting:
+            for place, image in zip(range(len(ids)) if where is None else where.tolist(), images(), strict=True):
                 result[place] = image
+        while len(self._files) > OPEN_FILES:  # those used least recently
+            self._files.popitem(last=False)[1][1].close()
         return result
 
-    def _read(self, shard: int, starts: np.ndarray, lengths: np.ndarray) -> list[memoryview]:
-        """Return images of one shard; near ones are fetched together, many at a time."""
-        packed = self.manifest.shards[shard].packed
-        assert packed is not None
-        path, file = self.manifest.file(packed.file), self._opened(shard, packed)
+    def _asked(self, shard: int, starts: np.ndarray, lengths: np.ndarray) -> Callable[[], list[memoryview]]:
+        """Ask for images of one shard, near ones together, and return what waits for them."""
+        path, file = self._opened(shard)
         first, last, owner = merged(starts, starts + lengths)
         with path.worded("read"):
-            ranges = file.read_ranges(first, last)
-        for start, end, found in zip(first.tolist(), last.tolist(), ranges, strict=True):
-            if start + len(found) < end:
-                where = f"ends at byte {start + len(found)}, an image goes on to {end}"
-                raise DataError(f"{path}: {where}: prepare the data set again")
+            ranges = file.asked(first, last)
         self.bytes_read += int((last - first).sum())
         local = starts - first[owner]
-        places = zip(owner.tolist(), local.tolist(), (local + lengths).tolist(), strict=True)
-        return [ranges[k][start:end] for k, start, end in places]
 
-    def _opened(self, shard: int, packed: PackedFile) -> OpenFile:
-        """Return the byte file of a shard; the ones used least recently are closed."""
+        def images() -> list[memoryview]:
+            with path.worded("read"):
+                found = ranges()
+            _require_whole(path, first, last, found)
+            places = zip(owner.tolist(), local.tolist(), (local + lengths).tolist(), strict=True)
+            return [found[k][start:end] for k, start, end in places]
+
+        return images
+
+    def _opened(self, shard: int) -> tuple[Location, OpenFile]:
+        """Return where the byte file of a shard lies, and the file."""
         if shard not in self._files:
-            self._files[shard] = self.manifest.file(packed.file).opened()
-            if len(self._files) > OPEN_FILES:
-                self._files.popitem(last=False)[1].close()
+            packed = self.manifest.shards[shard].packed
+            assert packed is not None
+            path = self.manifest.file(packed.file)
+            self._files[shard] = path, path.opened()
         self._files.move_to_end(shard)
         return self._files[shard]
+
+
+def _require_whole(path: Location, first: np.ndarray, last: np.ndarray, found: Sequence[memoryview]) -> None:
+    """Raise DataError when a byte file ended before a range did."""
+    for start, end, content in zip(first.tolist(), last.tolist(), found, strict=True):
+        if start + len(content) < end:
+            where = f"ends at byte {start + len(content)}, an image goes on to {end}"
+            raise DataError(f"{path}: {where}: prepare the data set again")
 
 
 def reader_of(tables: Sequence[pa.Table], manifest: Manifest) -> BlockReader:

@@ -45,6 +45,9 @@ def test_images_are_read_by_ranges_near_ones_together(bucket, make_prepared):
     reader = PackedReader([read_index(manifest, number) for number in range(len(manifest.shards))], manifest)
     ids = np.array([40, 3, 17, 3, 4])
     bucket.ranges.clear()
+    bucket.wait_for, bucket.together = 3, 0
+    reader.gather(ids)
+    assert bucket.together == 3  # all shards are asked before the first is waited for
     bucket.fail("GetObject", "busy", 3)
     bucket.fail("GetObject", "cut", 1)
     found = reader.gather(ids)

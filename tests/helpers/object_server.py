@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -47,6 +47,8 @@ class ObjectServer:
         calls: names of S3's calls in the order in which they came, those that failed among them.
         ranges: of each GetObject first and last byte, None for the whole.
         faults: what fails next.
+        wait_for: GetObject answers when so many of them wait together, or after a while.
+        together: the most that waited together.
         written: keys of what was put there, in order.
         unlisted: keys that a listing does not show yet.
         page: most keys of one answer to a listing.
@@ -57,6 +59,10 @@ class ObjectServer:
     calls: list[str] = field(default_factory=list)
     ranges: list[tuple[int, int] | None] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    wait_for: int = 0
+    together: int = 0
+    waiting: int = 0
+    arrived: Condition = field(default_factory=Condition)
     written: list[str] = field(default_factory=list)
     unlisted: set[str] = field(default_factory=set)
     page: int = 1000
@@ -71,6 +77,15 @@ class ObjectServer:
     def fail(self, call: str, kind: str, times: int = 1) -> None:
         """Let the next calls of a kind fail."""
         self.faults.append(Fault(call, kind, times))
+
+    def meet(self) -> None:
+        """Wait until ``wait_for`` calls are here."""
+        with self.arrived:
+            self.waiting += 1
+            self.together = max(self.together, self.waiting)
+            self.arrived.notify_all()
+            self.arrived.wait_for(lambda: self.together >= self.wait_for, timeout=10)
+            self.waiting -= 1
 
     def fault_of(self, call: str) -> str | None:
         """Return what happens to a call, None when it succeeds, and count it."""
@@ -110,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.bucket not in self.service.buckets:
             self._refuse(404, "NoSuchBucket", "The specified bucket does not exist")
         else:
+            if call == "GetObject":
+                self.service.meet()
             with self.service.lock:
                 send = getattr(self, f"_{call}")()
             send()

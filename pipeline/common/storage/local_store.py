@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +81,17 @@ class LocalFile:
         """As in ``OpenFile``."""
         return pa.memory_map(self._path).read_buffer() if self.size else pa.py_buffer(b"")
 
-    def read_ranges(self, starts: np.ndarray, ends: np.ndarray) -> list[memoryview]:
-        """As in ``OpenFile``."""
+    def asked(self, starts: np.ndarray, ends: np.ndarray) -> Callable[[], list[memoryview]]:
+        """As in ``OpenFile``: the system is told which ranges it may read meanwhile."""
         file, bounds = self._file.fileno(), list(zip(starts.tolist(), ends.tolist(), strict=True))
         if hasattr(os, "posix_fadvise"):
             for start, end in bounds:
                 os.posix_fadvise(file, start, end - start, os.POSIX_FADV_WILLNEED)
-        return [memoryview(_range(file, start, end)) for start, end in bounds]
+        return lambda: [memoryview(_range(file, start, end)) for start, end in bounds]
+
+    def read_ranges(self, starts: np.ndarray, ends: np.ndarray) -> list[memoryview]:
+        """As in ``OpenFile``."""
+        return self.asked(starts, ends)()
 
     def close(self) -> None:
         """As in ``OpenFile``."""

@@ -1,6 +1,7 @@
 """Objects in a bucket, over a file system of pyarrow: every request is tried again as ``retries`` says."""
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -116,12 +117,16 @@ class ObjectFile:
         """As in ``OpenFile``; read in parts, many at a time."""
         return pa.py_buffer(self.read_ranges(np.array([0]), np.array([self.size]))[0])
 
+    def asked(self, starts: np.ndarray, ends: np.ndarray) -> Callable[[], list[memoryview]]:
+        """As in ``OpenFile``: threads wait for the answers."""
+        bounds = zip(starts.tolist(), np.minimum(ends, self.size).tolist(), strict=True)
+        threads = _threads(os.getpid())
+        parts = [[threads.submit(self._part, part) for part in _parts(*each)] for each in bounds]
+        return lambda: [_joined([part.result() for part in some]) for some in parts]
+
     def read_ranges(self, starts: np.ndarray, ends: np.ndarray) -> list[memoryview]:
         """As in ``OpenFile``."""
-        ends = np.minimum(ends, self.size)
-        parts = [_parts(start, end) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-        found = iter(_in_flight(self._part, [part for some in parts for part in some]))
-        return [_joined([next(found) for _ in some]) for some in parts]
+        return self.asked(starts, ends)()
 
     def close(self) -> None:
         """As in ``OpenFile``."""
@@ -176,15 +181,11 @@ def _parts(start: int, end: int) -> list[tuple[int, int]]:
     return [(place, min(end, place + POLICY.part_bytes)) for place in range(start, end, POLICY.part_bytes)]
 
 
-def _in_flight(call: Callable[[tuple[int, int]], pa.Buffer], parts: Sequence[tuple[int, int]]) -> list[pa.Buffer]:
-    return [call(part) for part in parts] if len(parts) < 2 else list(_threads().map(call, parts))
-
-
 def _joined(parts: Sequence[pa.Buffer]) -> memoryview:
     return memoryview(parts[0]).cast("B") if len(parts) == 1 else memoryview(b"".join(parts))
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    """Return the threads that wait for storage, one set a process."""
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Return the threads of a process that wait for storage; a fork of it has none of them."""
     return ThreadPoolExecutor(POLICY.parts_in_flight, "storage")

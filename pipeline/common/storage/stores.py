@@ -4,6 +4,7 @@ Paths are those of the store, ``/`` between the parts. Reading and writing raise
 words it for the user.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -22,11 +23,14 @@ class OpenFile(Protocol):
     def buffer(self) -> pa.Buffer:
         """Return the whole content; a local file is mapped, not read."""
 
-    def read_ranges(self, starts: np.ndarray, ends: np.ndarray) -> list[memoryview]:
-        """Return byte ranges, int64 ``starts`` up to ``ends``, many asked for at a time.
+    def asked(self, starts: np.ndarray, ends: np.ndarray) -> Callable[[], list[memoryview]]:
+        """Ask for byte ranges, int64 ``starts`` up to ``ends``, and return what waits for them.
 
-        A range that reaches beyond the end is shorter.
+        So several files are asked at the same time. A range that reaches beyond the end is shorter.
         """
+
+    def read_ranges(self, starts: np.ndarray, ends: np.ndarray) -> list[memoryview]:
+        """Return the byte ranges of ``asked``."""
 
     def close(self) -> None:
         """Give back what it holds."""

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from ...common.config.config import Config
 from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
-from ...common.config.sections import LocalPath, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
+from ...common.config.sections import ModelSection, NonNegativeInt, Place, PositiveInt, Section, SelectorSection
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import did_you_mean
 from ...data.manifest import Manifest
@@ -27,7 +27,7 @@ Protocol = Literal["clean", "papers"]
 class StudyData(Section):
     """A prepared data set, and settings that all runs on it share, such as ``train: {epochs: 20}``."""
 
-    path: LocalPath
+    path: Place
     config: dict[str, Any] = Field(default_factory=dict)
 
 

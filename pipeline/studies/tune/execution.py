@@ -21,6 +21,7 @@ from ...common.stages import stage
 from ...common.storage.begun import begun
 from ...common.storage.folder_lock import FolderLock
 from ...common.storage.local_paths import local_path
+from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
@@ -96,7 +97,7 @@ def resume_sweep(
     folder = SweepFolder(local_path(out, "OUT").resolve())
     sweep = folder.sweep
     with FolderLock(folder.path, "sweep"), begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
-        moved = sweep.with_data(local_path(data, "--data").resolve()) if data else sweep
+        moved = sweep.with_data(Location.of(data).resolved().address) if data else sweep
         folder.require_origin(sweep, moved)
         return _run(moved, folder, parallel, quiet)
 

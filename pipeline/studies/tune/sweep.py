@@ -127,9 +127,9 @@ class Sweep(Section):
         """The configuration that all trials start from; raises ConfigError when it is not valid."""
         return Config.make(self.config, f"sweep {self.name}")
 
-    def with_data(self, place: Path) -> Self:
-        """Return the sweep with its data in another place."""
-        config = merged(self.config, {"data": {"path": str(place)}})
+    def with_data(self, place: str) -> Self:
+        """Return the sweep with its data in another place, an absolute path or an address."""
+        config = merged(self.config, {"data": {"path": place}})
         return type(self).make({**self.model_dump(mode="json"), "config": config})
 
     @cached_property

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_table import orders
+from small_table import orders, write_table
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.data import digit_scenes
@@ -86,6 +86,15 @@ def test_images_and_embeddings_give_the_batches_of_a_full_run_too(tmp_path):
     assert [ids.tobytes() for ids in drawn] == [np.load(p).tobytes() for p in sorted((full.folder / "order").iterdir())]
     assert len(orders(full.folder)) == 3
     assert columns["validation/macro_auc"] == [record["macro_auc"] for record in full.history]
+
+
+def test_data_in_a_bucket_gives_what_it_gives_on_a_disk(bucket, make_study):
+    place = write_table(bucket.address("b/table"))
+    bucket.fail("GetObject", "busy", 3)
+    there = train_run(first_run(make_study(data={"table": {"path": place}})))
+    here = train_run(first_run(make_study()))
+    measured = [name for name in here if name.startswith(("validation/", "test/"))]
+    assert measured and all(there[name] == here[name] for name in measured)
 
 
 def test_columns_have_an_entry_for_each_epoch_or_label(make_study):

@@ -153,8 +153,8 @@ def test_a_sweep_does_not_go_on_with_other_data_settings_or_versions(folder, mak
     moved = data.rename(tmp_path / "moved")
     with pytest.raises(RunError, match=r"the sweep's data is not in .*data; if it was moved, .*: --data PATH"):
         folder.require_origin(sweep)
-    folder.require_origin(sweep, sweep.with_data(moved))
-    assert sweep.with_data(moved).base.data.path == str(moved)
+    folder.require_origin(sweep, sweep.with_data(str(moved)))
+    assert sweep.with_data(str(moved)).base.data.path == str(moved)
     write_table(data, shift=1.0)
     with pytest.raises(RunError, match=r"not as it was: prepared data\."):
         folder.require_origin(sweep)
