@@ -71,6 +71,7 @@ class LocalRun:
             rows).
         neighbour_cache: folder of neighbours found earlier, by content, or None.
         hooks: what happens beside the steps.
+        data: how it sees its data; None to split the rows and fit the scaler as the configuration says.
 
     Attributes:
         data: how it sees its data.
@@ -88,14 +89,15 @@ class LocalRun:
         released: bool = False,
         neighbour_cache: Path | None = None,
         hooks: Sequence[Hook] = (),
+        data: RunData | None = None,
     ) -> None:
         check_neighbour_features(config)
         require_selection(config)
         rows = prepared.rows
-        scaler_rows = np.arange(rows.manifest.rows) if released else None
-        self.data = data = make_run_data(
-            config, prepared.labels, rows, scaler=initial_scaler(config), scaler_rows=scaler_rows
-        )
+        if data is None:
+            scaler_rows = np.arange(rows.manifest.rows) if released else None
+            data = make_run_data(config, prepared.labels, rows, scaler=initial_scaler(config), scaler_rows=scaler_rows)
+        self.data = data
         blueprint = selection_blueprint(config, None, prepared.labels, rows, data)
         cache = str(neighbour_cache) if neighbour_cache else None
         blueprint = replace(blueprint, ranges=1, file_order=released, neighbour_cache=cache)

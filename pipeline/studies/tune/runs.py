@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import Any
 
 import torch
 
@@ -25,11 +24,7 @@ from ...runs.run_folder import RunFolder
 from ...training.attempts import this_ray_named
 from ...training.driver import train_in
 from ...training.local_run import LocalRun, Prepared
-
-Record = dict[str, Any]
-
-KEEP_EVERY_S = 10.0
-"""Seconds between two checkpoints of runs that are trained in turns; an interruption costs at most that much."""
+from ..saved_run import KEEP_EVERY_S, Record, SavedRun
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,10 @@ def _in_turns(
     # Never set back: a stopped trial's generator ends at any time, maybe within the next trial of this process.
     torch.set_num_threads(configs[0].run.threads)
     prepared = Prepared(StoredRows(data.rows), data.labels)
-    runs = [_Saved(config, folder, prepared, data) for config, folder in zip(configs, folders, strict=True)]
+    runs = [
+        SavedRun(LocalRun(config, prepared, neighbour_cache=data.neighbour_cache), folder)
+        for config, folder in zip(configs, folders, strict=True)
+    ]
     first = min(run.latest for run in runs)
     for run in runs:
         run.restore(first)
@@ -106,42 +104,6 @@ def _in_turns(
                 run.save(epoch + 1)
             kept = time.monotonic()
         yield records
-
-
-class _Saved:
-    """A local run that keeps its state and records in its folder."""
-
-    def __init__(self, config: Config, folder: RunFolder, prepared: Prepared, data: TrialData) -> None:
-        self._folder, self._checkpoints = folder, CheckpointStore(folder.checkpoints, keep=2)
-        self._run = LocalRun(config, prepared, neighbour_cache=data.neighbour_cache)
-        self._history: list[Record] = []
-        newest = self._checkpoints.intact()
-        self.latest = newest.epoch if newest else 0
-
-    def restore(self, epoch: int) -> None:
-        """Go back to the state before an epoch, of which there is a checkpoint; 0 is the start."""
-        for checkpoint in self._checkpoints.complete():
-            if checkpoint.epoch == epoch:
-                training = checkpoint.training_state()
-                self._run.load_state_dict(training, checkpoint.selection_state())
-                self._history = training["history"]
-
-    def epoch(self, epoch: int) -> Record:
-        """Return the record of an epoch, trained now unless it was before."""
-        if epoch < len(self._history):
-            return self._history[epoch]
-        started = time.perf_counter()
-        record: Record = {"epoch": epoch, **self._run.epoch(epoch)}
-        record |= self._run.metrics(*self._run.predict("validation"))
-        record["seconds"] = time.perf_counter() - started
-        self._history.append(record)
-        return record
-
-    def save(self, epoch: int) -> None:
-        """Keep the state before an epoch, and the records of all epochs so far."""
-        training, selection = self._run.state_dict()
-        self._checkpoints.save(epoch, 0, {**training, "history": self._history}, selection)
-        self._folder.write_metrics(self._history)
 
 
 def _whole_fits(configs: Sequence[Config], folders: Sequence[RunFolder], data: TrialData) -> Iterator[list[Record]]:
