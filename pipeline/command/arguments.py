@@ -26,6 +26,7 @@ def make_parser() -> Parser:
     _add_explain(subparsers)
     _add_simulate(subparsers)
     _add_audit(subparsers)
+    _add_choose(subparsers)
     _add_compare(subparsers)
     _add_tune(subparsers)
     _add_incremental(subparsers)
@@ -271,6 +272,19 @@ def _add_audit(subparsers: _Subparsers) -> None:
     audit.add_argument("--label", action="append", default=[], metavar="NAME", help="only this; may be repeated")
     audit.add_argument("--data", metavar="PATH", help=_MOVED)
     audit.set_defaults(call=verbs.run_audit)
+
+
+def _add_choose(subparsers: _Subparsers) -> None:
+    choose = subparsers.add_parser("choose", help="choose the selection method, if any, for a configuration's data")
+    choose.add_argument("config", help="a YAML file, or the folder of a prepared data set to use the defaults for")
+    choose.add_argument("out", help="folder of the choice; a killed one goes on there")
+    choose.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
+    method = "a candidate, with settings of its own; may be repeated; default: one of each kind"
+    choose.add_argument("--method", action="append", default=[], metavar="NAME[:KEY=VALUE,...]", help=method)
+    choose.add_argument("--budget", type=float, metavar="RUNS", help="what it may cost, in runs; default 2.5")
+    repeats = "runs with uniform batches, which show what chance does; default 3"
+    choose.add_argument("--repeats", type=int, metavar="N", help=repeats)
+    choose.set_defaults(call=verbs.run_choose)
 
 
 def _add_compare(subparsers: _Subparsers) -> None:

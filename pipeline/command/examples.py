@@ -44,6 +44,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("d2ace audit runs/first", "the labels that are most likely missing or wrong"),
         ("d2ace audit runs/first --suspects missing --label dog --top 50", "one kind, of one label"),
     ),
+    "choose": (
+        ("d2ace choose config.yaml choices/first", "the method that is better than uniform beyond chance, or uniform"),
+        ("d2ace choose data/rows choices/first train.epochs=40 --budget 4 --repeats 5", "at a larger budget"),
+        ("d2ace choose config.yaml choices/two --method d2ace --method d2ace:pressure=64", "among these"),
+    ),
     "compare": (
         ("d2ace compare study.yaml studies/first", "train what the study compares; a stopped one goes on"),
         ("d2ace compare study.yaml studies/first --parallel 2 --metric map", "two runs at a time, by another metric"),

@@ -173,6 +173,19 @@ def run_audit(options: argparse.Namespace) -> None:
     print(f"{found}\n\nsuspects: {found.out / 'suspects.csv'}\npage: {found.out / 'audit.html'}")
 
 
+def run_choose(options: argparse.Namespace) -> None:
+    """Choose a method, and print what was chosen and why."""
+    config = read_configuration(options)
+    with _loading():
+        from ..results.report import report
+        from ..studies.choose import choose, describe
+
+    given = {"budget": options.budget, "repeats": options.repeats}
+    bounds = {name: value for name, value in given.items() if value is not None}
+    choice = choose(config, options.out, methods=options.method, **bounds)
+    print(f"\n{describe(choice)}\n\nreport: {report(options.out)}\nconfiguration: {Path(options.out) / 'chosen.yaml'}")
+
+
 def run_compare(options: argparse.Namespace) -> None:
     """Run a study and print what may be concluded."""
     study = read_study(options)

@@ -1,4 +1,4 @@
-"""``report``: one HTML file about a run, a comparison, a sweep or sequences of tasks, to be opened anywhere."""
+"""``report``: one HTML file about a run, a comparison, a sweep, a choice or sequences of tasks, to open anywhere."""
 
 from pathlib import Path
 
@@ -6,17 +6,18 @@ from ...common.errors import RunError
 from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import replacing
 from ...runs.run_folder import RunFolder
+from ...studies.choose.outcome import CHOICE_FILE, CHOSEN, Choice
 from ...studies.incremental.outcome import OUTCOME_FILE, OUTCOMES_FILE, Outcome
 
 
 def report(source: str | Path, out: str | Path | None = None, *, data: str | Path | None = None) -> Path:
-    """Write the report of a run, a comparison, a sweep or a sequence of tasks and return its path.
+    """Write the report of a run, a comparison, a sweep, a choice or a sequence of tasks and return its path.
 
     The page needs nothing from elsewhere, and the same source gives the same bytes.
 
     Args:
         source: a run folder, or the ``table.parquet`` of a comparison or a sweep, or the folder that holds it, or the
-            folder of a sequence of tasks or of a study of such.
+            folder of a choice, of a sequence of tasks or of a study of such.
         out: the file to write; None for ``report.html`` in the source's folder.
         data: where a run's data lies now, if it was moved.
 
@@ -46,6 +47,11 @@ def _page(path: Path, folder: Path, data: str | Path | None, target: Path) -> st
         from .sweep_source import SweepSource
 
         return sweep_page(SweepSource.open(folder))
+    if (folder / CHOICE_FILE).is_file():
+        from .choice_report import choice_page
+
+        chosen = (folder / CHOSEN).read_text(encoding="utf-8")
+        return choice_page(Choice.read(folder), folder.resolve().name, chosen)
     if (folder / OUTCOME_FILE).is_file():
         from .incremental_report import incremental_page
 
@@ -63,6 +69,6 @@ def _page(path: Path, folder: Path, data: str | Path | None, target: Path) -> st
         return comparison_page(read_table(path), folder.resolve().name)
     raise RunError(
         f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet "
-        "or its folder, the folder of a sweep (it holds sweep.yaml), or that of a sequence of tasks or of a study of "
-        "sequences (outcome.json, outcomes.jsonl)"
+        "or its folder, the folder of a sweep (it holds sweep.yaml), of a choice (choice.json), or that of a sequence "
+        "of tasks or of a study of sequences (outcome.json, outcomes.jsonl)"
     )

@@ -1,0 +1,241 @@
+"""The arms of a choice: the part that all share, trained once, and the runs that part from it.
+
+n validation rows   L labels   W epochs of the shared part
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ....selectors import api as selectors
+from ...common.config.config import Config
+from ...common.errors import ConfigError, DivergedError, RunError
+from ...runs.checkpoints import CheckpointStore
+from ...runs.run_data import RunData, make_run_data
+from ...runs.run_folder import RunFolder
+from ...selection.training_rows import TrainingRows
+from ...training.initial_weights import initial_scaler
+from ...training.local_run import LocalRun, Prepared
+from ...training.loop import Epoch, Hook, Training
+from ...training.metrics import best_of
+from ...training.selector_setup import selection_blueprint
+from ...training.steps import Step
+from ..saved_run import KEEP_EVERY_S, SavedRun
+from .candidates import Candidate, uniform_config
+
+SHARED, WATCHED = "shared", "watched"
+"""The folder of the shared part, and where its checkpoints hold the selectors that watched it."""
+_SEEN = ("probabilities", "losses")
+
+
+@dataclass(frozen=True)
+class ArmState:
+    """What an arm has come to by some epoch.
+
+    Attributes:
+        history: the records of its epochs, those of the shared part included.
+        best_epoch: of the largest (or smallest) monitored validation metric, from 0.
+        probabilities: of the validation rows after the best epoch of all that it was trained, float32 (n, L).
+        labels: of the validation rows, float32 (n, L), NaN where unknown.
+    """
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+    def value(self, monitor: str) -> float:
+        """Return the metric of the best epoch."""
+        return float(self.history[self.best_epoch][monitor])
+
+
+class Arms:
+    """All runs of a choice, each in a folder of its own below one folder.
+
+    Args:
+        base: configuration of the run that the choice is for.
+        prepared: its data.
+        folder: of the choice.
+        shared: W.
+        told: takes a line on what is trained.
+
+    Raises:
+        ConfigError, DataError: for data that cannot be split so, or has no validation rows.
+    """
+
+    def __init__(
+        self, base: Config, prepared: Prepared, folder: Path, shared: int, told: Callable[[str], None]
+    ) -> None:
+        self._base, self._prepared, self._folder, self._told = uniform_config(base), prepared, folder, told
+        self.shared = shared
+        self._data = make_run_data(self._base, prepared.labels, prepared.rows, scaler=initial_scaler(base))
+        if not len(self._data.splits.validation):
+            raise ConfigError("a choice needs validation rows: raise data.validation_fraction above 0")
+        self._neighbours = folder / ".neighbours"
+
+    def watching(self, candidates: Mapping[str, Config]) -> dict[str, selectors.Selector]:
+        """Return a selector for each candidate's configuration, by name, at its start.
+
+        Raises:
+            ConfigError: for a method that is not uniform in the shared part.
+        """
+        uniform = self._selector(self._base)
+        found = {name: self._selector(config) for name, config in candidates.items()}
+        for name, selector in found.items():
+            for epoch in range(self.shared):
+                if not np.array_equal(selector.plan(epoch).ids, uniform.plan(epoch).ids):
+                    raise ConfigError(
+                        f"candidate {name!r} is not uniform in epoch {epoch + 1}, and all candidates must be for the "
+                        f"{self.shared} epochs that they share: only methods with a warm-up can be compared so"
+                    )
+        return found
+
+    def _selector(self, config: Config) -> selectors.Selector:
+        blueprint = selection_blueprint(config, None, self._prepared.labels, self._prepared.rows, self._data)
+        if blueprint.embed_after is not None:
+            raise ConfigError("choose takes no selector.neighbour_features=embeddings: inputs, or a .npy file")
+        return replace(blueprint, ranges=1, neighbour_cache=str(self._neighbours)).make_selector()
+
+    def train_shared(self, candidates: Mapping[str, Config]) -> ArmState:
+        """Train the shared part, from its newest checkpoint.
+
+        The candidates' selectors are told what training saw as their own runs would tell them, so that each has the
+        state of its own run at the end of a warm-up of W epochs.
+        """
+        watching = Watching(self.watching(candidates), self._data)
+        return self._train(SHARED, self._base, self.shared, watching)
+
+    def train(self, name: str, config: Config, number: int, until: int) -> ArmState:
+        """Train an arm up to an epoch, from its newest checkpoint or from the shared part.
+
+        Args:
+            name: of the arm.
+            config: the run that it is.
+            number: its own; arm 0 has the batches and the noise of the run itself, each other its own.
+            until: epochs that it then has, those of the shared part included.
+        """
+        seeded = config.model_copy(update={"run": config.run.model_copy(update={"seed": config.run.seed + number})})
+        return self._train(name, seeded, until)
+
+    def _train(self, name: str, config: Config, until: int, *hooks: Hook) -> ArmState:
+        run = LocalRun(config, self._prepared, neighbour_cache=self._neighbours, hooks=hooks, data=self._data)
+        saved = SavedRun(run, self._run_folder(name, config))
+        kept = saved.restore(saved.latest) if saved.latest or name == SHARED else self._part(saved, name)
+        best, monitor, since = _Best.of(kept), config.train.monitor, time.monotonic()
+        if len(saved.history) < until:
+            self._told(f"{name}: up to epoch {until} of {config.train.epochs}")
+        for epoch in range(len(saved.history), until):
+            try:
+                value = float(saved.epoch(epoch)[monitor])
+            except DivergedError as error:
+                raise RunError(f"{name}, epoch {epoch + 1}: {error}") from None
+            if not best.known or best_of(monitor, value, best.value):
+                assert saved.predicted is not None
+                best = _Best(epoch, value, *saved.predicted)
+            if epoch + 1 == until or time.monotonic() - since >= KEEP_EVERY_S:
+                saved.save(epoch + 1, best.kept())
+                since = time.monotonic()
+        assert best.probabilities is not None and best.labels is not None
+        history = saved.history[:until]  # an arm of a choice that goes on may be beyond this
+        return ArmState(history, _best_epoch(history, monitor), best.probabilities, best.labels)
+
+    def _part(self, saved: SavedRun, name: str) -> dict[str, Any]:
+        """Let an arm part from the shared part, with its own selector's state; returns what is kept of that part."""
+        checkpoint = CheckpointStore(RunFolder(self._folder / SHARED).checkpoints).intact()
+        if checkpoint is None:
+            raise RunError(f"{self._folder / SHARED}: the shared part is gone; choose anew in another folder")
+        training, selection = checkpoint.training_state(), checkpoint.selection_state()
+        if name in training[WATCHED]:
+            selection["selector"] = _arrays(training[WATCHED][name])
+        saved.take_over(training, selection)
+        return dict(training["kept"])
+
+    def _run_folder(self, name: str, config: Config) -> RunFolder:
+        folder = RunFolder(self._folder / (SHARED if name == SHARED else f"arms/{_folder_name(name)}"))
+        if not folder.config.is_file():
+            folder.path.mkdir(parents=True, exist_ok=True)
+            config.save(folder.config)
+        return folder
+
+
+class Watching(Hook):
+    """Lets selectors see what training saw, without drawing by them."""
+
+    def __init__(self, watching: dict[str, selectors.Selector], data: RunData) -> None:
+        self.selectors = watching
+        self._rows = TrainingRows(data.splits.train)
+
+    def after_batch(self, training: Training, epoch: Epoch, step: Step) -> None:
+        """Show every selector the step's predictions and losses."""
+        positions = self._rows.positions_of(step.ids)
+        shown = [torch.cat([getattr(part, kind) for part in step.seen]).cpu().numpy() for kind in _SEEN]
+        for selector in self.selectors.values():
+            selector.observe(positions, *shown)
+
+    def after_steps(self, training: Training, epoch: Epoch) -> None:
+        """Let every selector end the epoch."""
+        for selector in self.selectors.values():
+            selector.end_epoch(epoch.number)
+
+    def state_dict(self, training: Training) -> dict[str, Any]:
+        """Return the states of all selectors, by name."""
+        return {WATCHED: {name: _tensors(selector.state_dict()) for name, selector in self.selectors.items()}}
+
+    def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
+        """Take over the states of all selectors."""
+        for name, selector in self.selectors.items():
+            selector.load_state_dict(_arrays(state[WATCHED][name]))
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best epoch so far, its value, and what it predicts."""
+
+    epoch: int = -1
+    value: float = float("nan")
+    probabilities: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.epoch >= 0
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "_Best":
+        return cls(**_arrays(kept)) if kept else cls()
+
+    def kept(self) -> dict[str, Any]:
+        return _tensors(vars(self))
+
+
+def _best_epoch(history: Sequence[Mapping[str, Any]], monitor: str) -> int:
+    """Return the first epoch with the best value."""
+    best = 0
+    for epoch, record in enumerate(history):
+        if best_of(monitor, float(record[monitor]), float(history[best][monitor])):
+            best = epoch
+    return best
+
+
+def _tensors(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a selector's state as a training state may hold it."""
+    return {key: torch.as_tensor(value) if isinstance(value, np.ndarray) else value for key, value in state.items()}
+
+
+def _arrays(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value.numpy() if isinstance(value, torch.Tensor) else value for key, value in state.items()}
+
+
+def _folder_name(name: str) -> str:
+    """Return a name that a folder may have on every system."""
+    return "".join(sign if sign.isalnum() or sign in "-_.=" else "-" for sign in name)
+
+
+def arm_configs(candidates: Sequence[Candidate], base: Config, shared: int) -> dict[str, Config]:
+    """Return the configuration of every candidate's run, by name."""
+    return {candidate.name: candidate.config(base, shared) for candidate in candidates}

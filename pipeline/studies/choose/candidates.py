@@ -1,0 +1,91 @@
+"""The methods that a choice is between, each uniform until the arms part.
+
+W epochs of the shared part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ....selectors import api as selectors
+from ...common.config.config import Config
+from ...common.config.overrides import apply_overrides
+from ...common.errors import ConfigError
+
+UNIFORM = "uniform"
+DEFAULTS = (
+    "d2ace",
+    "repeat-factor",
+    "class-feedback",
+    "deferred-mixture",
+    "hard-imbalance",
+    "d2ace:pressure=64,draws=systematic",
+    "uncertainty",
+)
+"""Candidates in the order in which they take part: one of each kind first, then what differs less [own]."""
+_BEGINS = ("warmup", "uniform")
+"""Settings that say how long a method is uniform at the start, by any of which it waits for the shared part."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method with its settings.
+
+    Attributes:
+        name: as given.
+        method: of the registry.
+        options: its settings, without when it begins.
+    """
+
+    name: str
+    method: str
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, text: str) -> "Candidate":
+        """Read ``NAME`` or ``NAME:key=value,key=value``; a place such as ``package.module:Class`` is a name, too.
+
+        Raises:
+            ConfigError, SelectionError: (with "did you mean") for names and settings that there are not.
+        """
+        method, _, given = text.rpartition(":")
+        if "=" not in given:  # a name, or package.module:Class
+            method, given = text, ""
+        options = apply_overrides({}, [part for part in given.split(",") if part])
+        selectors.REGISTRY.check_settings(method, options, selectors.options(method))
+        if clash := [name for name in _BEGINS if name in options]:
+            raise ConfigError(f"candidate {text!r}: {clash[0]} is when the arms part, which the choice decides itself")
+        if method == UNIFORM:
+            raise ConfigError("uniform takes part anyway: candidates are what it is compared with")
+        return cls(text, method, options)
+
+    def config(self, base: Config, shared: int) -> Config:
+        """Return the configuration of a run that is uniform for ``shared`` epochs, then goes on with the method."""
+        known = selectors.options(self.method)
+        begins = next(({name: shared} for name in _BEGINS if name in known), {})
+        section = base.selector.model_copy(update={"name": self.method, "options": {**self.options, **begins}})
+        return base.model_copy(update={"selector": section})
+
+
+def candidates_of(names: Sequence[str], base: Config) -> list[Candidate]:
+    """Return the candidates by their names; without any, the configuration's own method and the defaults.
+
+    Raises:
+        ConfigError: for a name twice, or as ``Candidate.of``.
+    """
+    if names:
+        found = [Candidate.of(name) for name in names]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"a candidate is named twice: {', '.join(names)}")
+        return found
+    found = [Candidate.of(name) for name in DEFAULTS]
+    own = base.selector
+    options = {name: value for name, value in own.options.items() if name not in _BEGINS}
+    if own.name != UNIFORM and options:
+        found = [Candidate(f"{own.name}, as configured", own.name, options), *found]
+    return found
+
+
+def uniform_config(base: Config) -> Config:
+    """Return the configuration with uniform batches."""
+    return base.model_copy(update={"selector": base.selector.model_copy(update={"name": UNIFORM, "options": {}})})

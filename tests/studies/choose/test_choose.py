@@ -1,0 +1,182 @@
+"""A whole choice in this process: arms that are the runs they stand for, its cost, its folder, and going on."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_config import small_config
+
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import ConfigError, RunError
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.shards import read_labels
+from d2ace.pipeline.feeds.shard_rows import ShardRows
+from d2ace.pipeline.studies import saved_run
+from d2ace.pipeline.studies.choose import Choice, choose, describe, execution
+from d2ace.pipeline.studies.choose.arms import Arms, arm_configs
+from d2ace.pipeline.studies.choose.candidates import DEFAULTS, Candidate, candidates_of
+from d2ace.pipeline.training.local_run import LocalRun, Prepared
+from d2ace.pipeline.training.metrics import METRICS
+
+METHODS = ("d2ace:neighbours=3,pressure=40", "class-feedback:every=1", "deferred-mixture", "loss-rank")
+
+
+@pytest.fixture(scope="module")
+def base(table, tmp_path_factory):
+    storage = tmp_path_factory.mktemp("choice")
+    return small_config(table, storage, "selector={name: uniform, options: {}}", "train.epochs=6", "train.monitor=map")
+
+
+@pytest.fixture(scope="module")
+def prepared(table):
+    manifest = Manifest.load(table)
+    return Prepared(ShardRows(manifest), read_labels(manifest))
+
+
+@pytest.fixture(scope="module")
+def finished(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "choice"
+    return folder, choose(base, folder, methods=METHODS, quiet=True)
+
+
+def numbers(history):
+    return [[record[name] for name in METRICS] for record in history]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_arm_is_the_run_with_that_warm_up(name, base, prepared, tmp_path):
+    configs = arm_configs([Candidate.of(name)], base, 3)
+    arms = Arms(base, prepared, tmp_path, 3, lambda line: None)
+    arms.train_shared(configs)
+    found = arms.train(name, configs[name], 0, 6)
+    whole = LocalRun(configs[name], prepared)
+    wanted = [whole.epoch(epoch) | whole.metrics(*whole.predict("validation")) for epoch in range(6)]
+    assert numbers(found.history) == numbers(wanted)
+    assert configs[name].selector.options[{"deferred-mixture": "uniform"}.get(name, "warmup")] == 3
+
+
+def test_repeats_share_split_and_first_epochs_only(base, prepared, tmp_path):
+    arms = Arms(base, prepared, tmp_path, 3, lambda line: None)
+    shared = arms.train_shared({})
+    first, second = (arms.train(f"uniform {number}", base, number, 5) for number in range(2))
+    assert numbers(first.history[:3]) == numbers(second.history[:3]) == numbers(shared.history)
+    assert numbers(first.history[3:]) != numbers(second.history[3:])
+    np.testing.assert_array_equal(first.labels, second.labels)
+    values = [record["map"] for record in first.history]
+    assert first.best_epoch == values.index(max(values)) and first.value("map") == max(values)
+    assert first.probabilities.shape == first.labels.shape
+    earlier = arms.train("uniform 0", base, 0, 4)  # as a choice that goes on asks for rounds that are over
+    assert numbers(earlier.history) == numbers(first.history[:4])
+    assert earlier.value("map") == max(values[:4]) and earlier.best_epoch == values.index(max(values[:4]))
+
+
+def test_a_choice_costs_what_its_schedule_says(finished, base):
+    _, choice = finished
+    schedule = choice.schedule
+    assert [arm.name for arm in choice.arms] == ["uniform 1", "uniform 2", "uniform 3", *METHODS[: schedule.candidates]]
+    own = sum(arm.epochs - schedule.shared for arm in choice.arms)
+    assert schedule.shared + own == schedule.cost <= 2.5 * 6
+    assert choice.left_out == METHODS[schedule.candidates :]
+    assert all(len(arm.curve) == arm.epochs and arm.value == max(arm.curve) for arm in choice.arms)
+    ended = {arm.name: arm.epochs for arm in choice.arms}
+    assert ended[choice.finalist] == 6 and min(ended.values()) == schedule.round_ends()[0]
+
+
+def test_the_folder_holds_the_outcome_and_a_configuration_to_train(finished, base):
+    folder, choice = finished
+    assert Choice.read(folder) == choice
+    chosen = Config.load(folder / "chosen.yaml")
+    assert chosen.selector.name == ("uniform" if choice.chosen == "uniform" else choice.chosen.partition(":")[0])
+    assert chosen.train == base.train and chosen.data == base.data
+    told = describe(choice)
+    assert told.startswith(f"chosen: {choice.chosen}") and choice.decision.reason in told
+    assert f"Trained {choice.schedule.cost} epochs" in told
+
+
+def test_what_is_chosen_is_written_with_the_warm_up_it_had(finished, base, tmp_path):
+    _, choice = finished
+    won = replace(choice, chosen=choice.finalist, decision=replace(choice.decision, better=True))
+    execution._write(tmp_path, base, won)
+    chosen = Config.load(tmp_path / "chosen.yaml").selector
+    arm = next(arm for arm in choice.arms if arm.name == choice.finalist)
+    assert (chosen.name, chosen.options) == (
+        arm.method,
+        arm.options,
+    ) and choice.schedule.shared in chosen.options.values()
+    assert describe(won).startswith(f"chosen: {choice.finalist}: ")
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, monkeypatch):
+    _, whole = finished
+    monkeypatch.setattr("d2ace.pipeline.studies.choose.arms.KEEP_EVERY_S", 0.0)
+    epoch, trained, limit = saved_run.SavedRun.epoch, [], [4]
+
+    def counted(self, number):
+        if len(trained) == limit[0]:
+            raise KilledError
+        trained.append(number)
+        return epoch(self, number)
+
+    monkeypatch.setattr(saved_run.SavedRun, "epoch", counted)
+    while limit[0] < whole.schedule.cost:
+        with pytest.raises(KilledError) as killed:
+            choose(base, tmp_path / "choice", methods=METHODS, quiet=True)
+        assert any("go on with: d2ace choose" in note for note in killed.value.__notes__)
+        limit[0] += 5
+    found = choose(base, tmp_path / "choice", methods=METHODS, quiet=True)
+    assert len(trained) == whole.schedule.cost  # no epoch was trained twice
+    assert [arm.curve for arm in found.arms] == [arm.curve for arm in whole.arms]
+    assert (found.chosen, found.decision) == (whole.chosen, whole.decision)
+    with pytest.raises(RunError, match="begun with another candidates"):
+        choose(base, tmp_path / "choice", methods=METHODS[:2], quiet=True)
+    with pytest.raises(RunError, match="begun with another config"):
+        choose(base.with_overrides(["optimizer.lr=0.5"]), tmp_path / "choice", methods=METHODS, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "methods", "words"),
+    [
+        ((), ["balanced"], "'balanced' is not uniform in epoch 1"),
+        ((), ["d2ace:warmup=3"], "which the choice decides itself"),
+        ((), ["uniform"], "takes part anyway"),
+        ((), ["d2ace", "d2ace"], "named twice"),
+        ((), ["d2ace:presure=3"], "did you mean 'pressure'"),
+        ((), ["d2ac"], "did you mean 'd2ace'"),
+        (("train.patience=2",), ["d2ace"], "train all of them"),
+        (("train.epochs=1",), ["d2ace"], "more epochs"),
+        (("selector.entries.policy=correct",), ["d2ace"], "compares methods of drawing rows"),
+        (("data.validation_fraction=0",), ["loss-rank"], "needs validation rows"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(base, tmp_path, overrides, methods, words):
+    with pytest.raises(Exception, match=words):
+        choose(base.with_overrides(list(overrides)), tmp_path / "choice", methods=methods, quiet=True)
+
+
+def test_a_refusal_before_training_leaves_nothing_behind(base, tmp_path):
+    with pytest.raises(ConfigError):
+        choose(base, tmp_path / "choice", methods=["balanced"], quiet=True)
+    assert not (tmp_path / "choice").exists()
+
+
+def test_the_configured_method_is_a_candidate_by_itself(base):
+    assert [candidate.name for candidate in candidates_of([], base)] == list(DEFAULTS)
+    own = base.with_overrides(["selector={name: loss-rank, options: {warmup: 2, pressure: 9}}"])
+    first, *others = candidates_of([], own)
+    assert (first.method, first.options) == ("loss-rank", {"pressure": 9}) and len(others) == len(DEFAULTS)
+    assert Candidate.of("d2ace:pressure=64,draws=systematic").options == {"pressure": 64, "draws": "systematic"}
+    assert Candidate.of("d2ace.selectors.loss_rank:LossRank:pressure=3").options == {"pressure": 3}
+    assert Candidate.of("d2ace.selectors.loss_rank:LossRank").method == "d2ace.selectors.loss_rank:LossRank"
+
+
+def test_the_outcome_of_another_version_is_refused(tmp_path):
+    with pytest.raises(RunError, match="no finished choice"):
+        Choice.read(tmp_path)
+    (tmp_path / "choice.json").write_text(json.dumps({"schema": 99}))
+    with pytest.raises(RunError, match="another version"):
+        Choice.read(tmp_path)
