@@ -12,7 +12,7 @@ import numpy as np
 from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.json_text import parse_json
-from ..common.storage.locations import Location
+from ..common.storage.locations import Location, NotThereError
 
 SCHEMA_VERSION = 3
 _COMPLETE = {"unlisted": "negative", "known_counts": None, "soft": False}
@@ -185,6 +185,8 @@ class Manifest:
         try:
             content = path.read()
         except DataError as error:
+            if not (place.is_local or isinstance(error, NotThereError)):
+                raise
             raise DataError(f"{error}; is it a folder that `d2ace prepare` wrote?") from None
         try:
             values = parse_json(content)

@@ -65,7 +65,8 @@ def test_a_bucket_gives_the_run_that_a_disk_gives_and_no_key_is_left(bucket, tmp
     bucket.fail("GetObject", "denied", 100)
     assert main(["evaluate", "runs/one"]) == 2
     said = capsys.readouterr()
-    assert "credentials: AWS_ACCESS_KEY_ID in the environment" in said.err
+    assert "ACCESS_DENIED" in said.err and "credentials: AWS_ACCESS_KEY_ID in the environment;" in said.err
+    assert "is it a folder" not in said.err
     left = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
     told = (said.out + said.err + caplog.text).encode()
     everything = b"".join([*left, *bucket.buckets["b"].values(), told])

@@ -24,6 +24,10 @@ _NO_DATA = "__MACOSX"
 """The folder of resource forks in archives that macOS made."""
 
 
+class NotThereError(DataError):
+    """A place where nothing lies."""
+
+
 @dataclass(frozen=True)
 class Location(os.PathLike[str]):
     """A file or folder; cheap to send to tasks.
@@ -242,7 +246,7 @@ class Location(os.PathLike[str]):
             yield
         except FileNotFoundError:
             why = self.store.why_missing(self.path)
-            raise DataError(f"{self}: cannot be {what}: {os.strerror(errno.ENOENT)}{why}") from None
+            raise NotThereError(f"{self}: cannot be {what}: {os.strerror(errno.ENOENT)}{why}") from None
         except OSError as error:
             raise DataError(f"{self}: cannot be {what}: {self.store.explained(error)}") from None
 

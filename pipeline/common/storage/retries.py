@@ -116,4 +116,4 @@ def tally() -> Counter[str]:
 
 def first_line(error: OSError) -> str:
     """Return the start of what an error says."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return str(error).splitlines()[0].rstrip(": ") if str(error) else type(error).__name__
