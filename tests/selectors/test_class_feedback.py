@@ -37,6 +37,11 @@ def test_f1_is_the_best_of_all_thresholds(labels, decimals, monkeypatch):
     assert np.isnan(largest_f1(predictions, LabelMatrix.of(labels), np.zeros(len(labels), bool))).all()
 
 
+def test_an_unknown_entry_predicted_like_a_known_one_ends_no_tie():
+    labels, seen = LabelMatrix.of(np.array([[1.0], [np.nan], [1.0]])), np.ones(3, bool)
+    assert largest_f1(np.full((3, 1), 0.5, np.float32), labels, seen) == 1
+
+
 def test_the_law_follows_what_the_labels_lack():
     labels = make_labels()
     selector = make("class-feedback", labels, most=100)

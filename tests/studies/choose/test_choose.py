@@ -9,8 +9,9 @@ from small_config import small_config
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
-from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.shards import read_labels
+from d2ace.pipeline.data.manifest import SPLITS, Manifest
+from d2ace.pipeline.data.rows import Rows
+from d2ace.pipeline.data.shards import ShardWriter, read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.studies import saved_run
 from d2ace.pipeline.studies.choose import Choice, choose, describe, execution
@@ -18,6 +19,9 @@ from d2ace.pipeline.studies.choose.arms import Arms, arm_configs
 from d2ace.pipeline.studies.choose.candidates import DEFAULTS, Candidate, candidates_of
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.metrics import METRICS
+from d2ace.selectors.bases import LawSelector
+from d2ace.selectors.common.label_matrix import LabelMatrix
+from d2ace.selectors.history.row_losses import RowLosses
 
 METHODS = ("d2ace:neighbours=3,pressure=40", "class-feedback:every=1", "deferred-mixture", "loss-rank")
 
@@ -105,6 +109,57 @@ def test_what_is_chosen_is_written_with_the_warm_up_it_had(finished, base, tmp_p
         arm.options,
     ) and choice.schedule.shared in chosen.options.values()
     assert describe(won).startswith(f"chosen: {choice.finalist}: ")
+
+
+class SoundRows(LawSelector):
+    """Draws nearly only the rows whose labels are right, which nobody can know: the winner that is planted."""
+
+    name = "sound-rows"
+
+    def __init__(self, labels, *, pressure=1e4, **settings):
+        super().__init__(labels, pressure=pressure, **settings)
+        self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
+
+    def _score_of(self, rows):
+        return is_sound(self.n_rows)[rows].astype(float)
+
+
+def is_sound(count):
+    """Every fifth and second of five rows has wrong labels."""
+    return ~np.isin(np.arange(count) % 5, (1, 3))
+
+
+@pytest.fixture(scope="module")
+def spoilt_table(tmp_path_factory):
+    """A table whose training rows have the opposite labels in two of five rows, with sound validation rows."""
+    rng, train, rows = np.random.default_rng(5), 300, 500
+    features = rng.normal(size=(rows, 7)).astype(np.float32)
+    labels = (features @ rng.normal(size=(7, 5)) + 0.3 * rng.normal(size=(rows, 5)) > 0.8).astype(int)
+    wrong = np.flatnonzero(~is_sound(train))
+    labels[wrong] = 1 - labels[wrong]
+    split = np.repeat([SPLITS.index(name) for name in ("train", "validation", "test")], [train, 160, 40]).astype(
+        np.int8
+    )
+    folder = tmp_path_factory.mktemp("spoilt") / "table"
+    names = [f"label{j}" for j in range(5)]
+    with ShardWriter(folder, kind="dense", labels=names, n_features=7, shard_rows=rows) as writer:
+        writer.write(Rows(features, LabelMatrix.of(labels), split))
+    return folder
+
+
+def test_a_winner_that_is_planted_in_the_data_is_chosen(base, spoilt_table, tmp_path):
+    config = base.with_overrides(
+        [
+            f"data.path={spoilt_table}",
+            "train.epochs=10",
+            "optimizer.lr=0.01",
+            "model.options={hidden: [32], dropout: 0.0}",
+        ]
+    )
+    found = choose(config, tmp_path / "choice", methods=[f"{__name__}:SoundRows", "loss-rank"], quiet=True)
+    assert found.chosen == f"{__name__}:SoundRows" and found.decision.gain > found.decision.least_gain > 0
+    chosen = Config.load(tmp_path / "choice" / "chosen.yaml").selector
+    assert (chosen.name, chosen.options) == (f"{__name__}:SoundRows", {"warmup": found.schedule.shared})
 
 
 class KilledError(Exception):
