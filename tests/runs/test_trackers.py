@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import struct
 from importlib.util import find_spec
 from pathlib import Path
@@ -197,8 +198,9 @@ def tell_a_study(name: str, folder: Path) -> dict[str, str]:
 
 @pytest.mark.skipif(find_spec("mlflow") is None, reason="pip install 'd2ace[mlflow]'")
 def test_mlflow_has_the_runs_of_a_study_below_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the store that takes least; a server was tried by hand
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
+    """Tell a store of files, which takes least; or the server whose address ``D2ACE_TEST_MLFLOW`` holds."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", os.environ.get("D2ACE_TEST_MLFLOW") or (tmp_path / "store").as_uri())
     ids = tell_a_study("mlflow", tmp_path / "study")
     from mlflow.tracking import MlflowClient
 

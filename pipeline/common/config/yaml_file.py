@@ -60,7 +60,7 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str
     lines = []
     for problem in error.errors():
         location = [str(part) for part in problem["loc"]]
-        where = ".".join(location) or "the whole"
+        where = ".".join(location)
         if problem["type"] == "extra_forbidden":
             known = _fields_at(model, location[:-1])
             lines.append(f"unknown key {where!r}{did_you_mean(location[-1], known)}")
@@ -71,7 +71,7 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str
             got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {redacted(repr(problem['input']))})"
             if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list | BaseModel):
                 got += "; write it in quotes"
-            lines.append(f"{where}: {message}{got}")
+            lines.append(f"{where}: {message}{got}" if where else f"{message}{got}")
     return lines
 
 
