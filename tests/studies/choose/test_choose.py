@@ -48,31 +48,36 @@ def numbers(history):
     return [[record[name] for name in METRICS] for record in history]
 
 
+@pytest.fixture(scope="module")
+def parted(base, prepared, tmp_path_factory):
+    """The arms of all candidates after a shared part of two epochs, and the configurations that they have."""
+    configs = arm_configs([Candidate.of(name) for name in METHODS], base, 2)
+    arms = Arms(base, prepared, tmp_path_factory.mktemp("parted"), 2, lambda line: None)
+    return arms, configs, arms.train_shared(configs)
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_an_arm_is_the_run_with_that_warm_up(name, base, prepared, tmp_path):
-    configs = arm_configs([Candidate.of(name)], base, 3)
-    arms = Arms(base, prepared, tmp_path, 3, lambda line: None)
-    arms.train_shared(configs)
-    found = arms.train(name, configs[name], 0, 6)
+def test_an_arm_is_the_run_with_that_warm_up(name, parted, prepared):
+    arms, configs, _ = parted
+    found = arms.train(name, configs[name], 0, 4)
     whole = LocalRun(configs[name], prepared)
-    wanted = [whole.epoch(epoch) | whole.metrics(*whole.predict("validation")) for epoch in range(6)]
+    wanted = [whole.epoch(epoch) | whole.metrics(*whole.predict("validation")) for epoch in range(4)]
     assert numbers(found.history) == numbers(wanted)
-    assert configs[name].selector.options[{"deferred-mixture": "uniform"}.get(name, "warmup")] == 3
+    assert configs[name].selector.options[{"deferred-mixture": "uniform"}.get(name, "warmup")] == 2
 
 
-def test_repeats_share_split_and_first_epochs_only(base, prepared, tmp_path):
-    arms = Arms(base, prepared, tmp_path, 3, lambda line: None)
-    shared = arms.train_shared({})
+def test_repeats_share_split_and_first_epochs_only(base, parted):
+    arms, _, shared = parted
     first, second = (arms.train(f"uniform {number}", base, number, 5) for number in range(2))
-    assert numbers(first.history[:3]) == numbers(second.history[:3]) == numbers(shared.history)
-    assert numbers(first.history[3:]) != numbers(second.history[3:])
+    assert numbers(first.history[:2]) == numbers(second.history[:2]) == numbers(shared.history)
+    assert numbers(first.history[2:]) != numbers(second.history[2:])
     np.testing.assert_array_equal(first.labels, second.labels)
     values = [record["map"] for record in first.history]
     assert first.best_epoch == values.index(max(values)) and first.value("map") == max(values)
     assert first.probabilities.shape == first.labels.shape
-    earlier = arms.train("uniform 0", base, 0, 4)  # as a choice that goes on asks for rounds that are over
-    assert numbers(earlier.history) == numbers(first.history[:4])
-    assert earlier.value("map") == max(values[:4]) and earlier.best_epoch == values.index(max(values[:4]))
+    earlier = arms.train("uniform 0", base, 0, 3)  # as a choice that goes on asks for rounds that are over
+    assert numbers(earlier.history) == numbers(first.history[:3])
+    assert earlier.value("map") == max(values[:3]) and earlier.best_epoch == values.index(max(values[:3]))
 
 
 def test_a_choice_costs_what_its_schedule_says(finished, base):
@@ -169,7 +174,7 @@ class KilledError(Exception):
 def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, monkeypatch):
     _, whole = finished
     monkeypatch.setattr("d2ace.pipeline.studies.choose.arms.KEEP_EVERY_S", 0.0)
-    epoch, trained, limit = saved_run.SavedRun.epoch, [], [4]
+    epoch, trained, limit = saved_run.SavedRun.epoch, [], [2]
 
     def counted(self, number):
         if len(trained) == limit[0]:
@@ -182,7 +187,7 @@ def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, m
         with pytest.raises(KilledError) as killed:
             choose(base, tmp_path / "choice", methods=METHODS, quiet=True)
         assert any("go on with: d2ace choose" in note for note in killed.value.__notes__)
-        limit[0] += 5
+        limit[0] += 7
     found = choose(base, tmp_path / "choice", methods=METHODS, quiet=True)
     assert len(trained) == whole.schedule.cost  # no epoch was trained twice
     assert [arm.curve for arm in found.arms] == [arm.curve for arm in whole.arms]
