@@ -62,8 +62,10 @@ def make_schedule(epochs: int, candidates: int, budget: float = BUDGET, repeats:
         repeats: P, at least 2.
 
     Raises:
-        ConfigError: when it does not pay for a single candidate.
+        ConfigError: for fewer than two repeats, or when the budget does not pay for a single candidate.
     """
+    if repeats < 2 or not math.isfinite(budget):
+        raise ConfigError(f"expected at least 2 repeats and a budget in runs, got {repeats} and {budget:g}")
     most = math.floor(budget * epochs + 1e-9)
     least = math.ceil(((repeats + 1) * epochs - most) / repeats)  # W + (P + 1) (E - W) <= most
     shared = max(math.ceil(_SHARED * epochs - 1e-9), least, 1)

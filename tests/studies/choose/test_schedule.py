@@ -43,6 +43,12 @@ def test_a_small_budget_makes_the_shared_part_longer():
     assert shares == sorted(shares, reverse=True) and shares[-1] == 12
 
 
+@pytest.mark.parametrize(("budget", "repeats"), [(2.5, 1), (float("nan"), 3), (float("inf"), 3)])
+def test_a_budget_or_repeats_that_are_none_are_refused(budget, repeats):
+    with pytest.raises(ConfigError, match="at least 2 repeats and a budget in runs"):
+        make_schedule(10, 3, budget, repeats)
+
+
 @pytest.mark.parametrize(("epochs", "budget"), [(1, 2.5), (10, 1.0), (2, 2.0)])
 def test_too_little_is_refused(epochs, budget):
     with pytest.raises(ConfigError, match="more epochs or a larger --budget"):
