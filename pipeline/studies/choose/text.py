@@ -14,8 +14,8 @@ def verdict(choice: Choice) -> str:
     """Return what was chosen and why."""
     reason = choice.decision.reason
     if choice.chosen == UNIFORM:
-        return f"chosen: {UNIFORM}. The best candidate was {choice.finalist}: {reason}."
-    return f"chosen: {choice.chosen}: {reason}."
+        return f"Chosen: {UNIFORM}. The best candidate was {choice.finalist}: {reason}."
+    return f"Chosen: {choice.chosen}: {reason}."
 
 
 def cost(choice: Choice) -> str:

@@ -46,7 +46,7 @@ def test_the_page_is_whole_and_escapes_names(page):
 
 def test_the_verdict_and_its_numbers_are_told(page):
     found = choice_of(0.8).decision
-    assert found.better and "chosen: d2ace: the gain of 0.2900 is more than" in page.text
+    assert found.better and "Chosen: d2ace: the gain of 0.2900 is more than" in page.text
     for number in (f"+{found.gain:.4f}", f"{found.least_gain:.4f}", f"{found.spread:.4f}", f"{found.critical:.2f}"):
         assert number in page.text
     assert "95 % interval over 77 validation rows" in page.text
@@ -64,7 +64,7 @@ def test_every_arm_has_a_line_and_only_whole_ones_a_difference(page):
 
 def test_uniform_is_told_with_the_reason():
     page = Page(choice_page(choice_of(0.52), "x", ""))
-    assert "chosen: uniform. The best candidate was d2ace: the gain of 0.0100 is within what" in page.text
+    assert "Chosen: uniform. The best candidate was d2ace: the gain of 0.0100 is within what" in page.text
 
 
 def test_a_choice_is_found_in_its_folder(tmp_path):

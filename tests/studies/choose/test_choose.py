@@ -99,7 +99,7 @@ def test_the_folder_holds_the_outcome_and_a_configuration_to_train(finished, bas
     assert chosen.selector.name == ("uniform" if choice.chosen == "uniform" else choice.chosen.partition(":")[0])
     assert chosen.train == base.train and chosen.data == base.data
     told = describe(choice)
-    assert told.startswith(f"chosen: {choice.chosen}") and choice.decision.reason in told
+    assert told.startswith(f"Chosen: {choice.chosen}") and choice.decision.reason in told
     assert f"Trained {choice.schedule.cost} epochs" in told
 
 
@@ -113,7 +113,7 @@ def test_what_is_chosen_is_written_with_the_warm_up_it_had(finished, base, tmp_p
         arm.method,
         arm.options,
     ) and choice.schedule.shared in chosen.options.values()
-    assert describe(won).startswith(f"chosen: {choice.finalist}: ")
+    assert describe(won).startswith(f"Chosen: {choice.finalist}: ")
 
 
 class SoundRows(LawSelector):
