@@ -2,10 +2,7 @@
 
 import builtins
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ import yaml
 from small_backbones import CONFIGS, QUERY, RESNET
 
 transformers = pytest.importorskip("transformers")
+hub_constants = pytest.importorskip("huggingface_hub.constants")
 
 from d2ace.pipeline import models  # noqa: E402
 from d2ace.pipeline.common.errors import ConfigError  # noqa: E402
@@ -87,34 +85,24 @@ def test_settings_that_a_run_keeps_make_the_network_again_without_the_folder(che
         again.load_pretrained()
 
 
-HUB = """
-import sys, torch, transformers
-from d2ace.pipeline import models
-from d2ace.pipeline.models.api import ModelContext
-
-kept = models.resolve("huggingface", {"source": "org/tiny"})
-assert kept["revision"] == sys.argv[1], kept
-assert models.resolve("huggingface", kept) == kept
-model = models.create("huggingface", ModelContext(4, (3, 16, 16), (5,) * 4, 20), **kept).eval()
-model.load_pretrained()
-body = transformers.AutoModel.from_pretrained("org/tiny").eval()
-images = torch.rand(2, 3, 16, 16)
-with torch.no_grad():
-    assert torch.equal(model.embed(images), body(images).pooler_output.flatten(1))
-"""
-
-
-def test_a_repository_of_the_hub_is_pinned_and_comes_from_the_local_cache(tmp_path):
-    """A cache as the hub's library lays it out, no network; a process of its own for its environment."""
+def test_a_repository_of_the_hub_is_pinned_and_comes_from_the_local_cache(tmp_path, monkeypatch):
+    """A cache as the hub's library lays it out, and no network."""
+    monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", True)
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--org--tiny"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text(commit)
     config = transformers.AutoConfig.for_model("resnet", **RESNET)
     transformers.AutoModelForImageClassification.from_config(config).save_pretrained(repository / "snapshots" / commit)
-    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ":".join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", HUB, commit], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    kept = models.resolve("huggingface", {"source": "org/tiny"})
+    assert kept["revision"] == commit
+    assert models.resolve("huggingface", kept) == kept
+    model = models.create("huggingface", context(16), **kept).eval()
+    model.load_pretrained()
+    body = transformers.AutoModel.from_pretrained("org/tiny").eval()
+    with torch.no_grad():
+        assert torch.equal(model.embed(images(16)), body(images(16)).pooler_output.flatten(1))
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIGS))
