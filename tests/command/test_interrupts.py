@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Timer
@@ -129,10 +130,10 @@ def test_while_results_are_written(train, monkeypatch, number, code, word):
     assert RunFolder(folder).read_result()["epochs"] == 4
 
 
-def test_a_process_of_its_own_ends_with_the_code_and_the_way_to_go_on(table, tmp_path, ray_launcher):
+def test_a_process_of_its_own_ends_with_the_code_and_the_way_to_go_on(table, tmp_path):
     words = ["train", str(table), "run.name=a", "run.workers=0", "train.epochs=5000"]
     process = subprocess.Popen(
-        [ray_launcher, "-m", "d2ace.pipeline.cli", *words],
+        [sys.executable, "-m", "d2ace.pipeline.cli", *words],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
@@ -153,7 +154,7 @@ def test_without_waiting_then_cancelled(submit, endless):
 def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
     """Run a command until the first epoch shows, press Ctrl-C, and return its exit code and all it printed."""
     client = subprocess.Popen(
-        command,
+        [sys.executable, *command[1:]],  # a Python as users start it: Ctrl-C is what this is about
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
