@@ -133,7 +133,7 @@ class _Survey:
         self.sums = np.zeros(source.n_features)
         self._stored = np.zeros(source.n_features, np.int64)
         self._rows = 0
-        self.kept: list[Rows] | None = []
+        kept: list[Rows] = []
         held_out = [SPLITS.index("validation"), SPLITS.index("test")]
         for rows in source.chunks():
             self._rows += len(rows)
@@ -142,8 +142,11 @@ class _Survey:
             features = csr_array(rows.features)
             self.sums += features[training].sum(axis=0, dtype=np.float64)
             self._stored += np.bincount(features.indices, minlength=len(self.sums))
-            if self.kept is not None:
-                self.kept = [*self.kept, rows] if self._stored.sum() <= KEPT_VALUES else None
+            if self._stored.sum() <= KEPT_VALUES:
+                kept.append(rows)
+            else:
+                kept.clear()
+        self.kept = kept if self._stored.sum() <= KEPT_VALUES else None
 
     def kind(self, features: np.ndarray) -> str:
         """Return "sparse" when few values of these features are stored."""

@@ -31,6 +31,8 @@ from .candidates import Candidate, uniform_config
 SHARED, WATCHED = "shared", "watched"
 """The folder of the shared part, and where its checkpoints hold the selectors that watched it."""
 _SEEN = ("probabilities", "losses")
+_PREDICTED = ("probabilities", "labels")
+"""What checkpoints keep of the best epoch so far, as ``ArmState`` names it."""
 
 
 @dataclass(frozen=True)
@@ -126,23 +128,22 @@ class Arms:
         run = LocalRun(config, self._prepared, neighbour_cache=self._neighbours, hooks=hooks, data=self._data)
         saved = SavedRun(run, self._run_folder(name, config))
         kept = saved.restore(saved.latest) if saved.latest or name == SHARED else self._part(saved, name)
-        best, monitor, since = _Best.of(kept), config.train.monitor, time.monotonic()
+        monitor, since = config.train.monitor, time.monotonic()
         if len(saved.history) < until:
             self._told(f"{name}: up to epoch {until} of {config.train.epochs}")
         for epoch in range(len(saved.history), until):
             try:
-                value = float(saved.epoch(epoch)[monitor])
+                saved.epoch(epoch)
             except DivergedError as error:
                 raise RunError(f"{name}, epoch {epoch + 1}: {error}") from None
-            if not best.known or best_of(monitor, value, best.value):
+            if _best_epoch(saved.history, monitor) == epoch:
                 assert saved.predicted is not None
-                best = _Best(epoch, value, *saved.predicted)
+                kept = _tensors(dict(zip(_PREDICTED, saved.predicted, strict=True)))
             if epoch + 1 == until or time.monotonic() - since >= KEEP_EVERY_S:
-                saved.save(epoch + 1, best.kept())
+                saved.save(epoch + 1, kept)
                 since = time.monotonic()
-        assert best.probabilities is not None and best.labels is not None
         history = saved.history[:until]  # an arm of a choice that goes on may be beyond this
-        return ArmState(history, _best_epoch(history, monitor), best.probabilities, best.labels)
+        return ArmState(history, _best_epoch(history, monitor), **_arrays(kept))
 
     def _part(self, saved: SavedRun, name: str) -> dict[str, Any]:
         """Let an arm part from the shared part, with its own selector's state; returns what is kept of that part."""
@@ -190,27 +191,6 @@ class Watching(Hook):
         """Take over the states of all selectors."""
         for name, selector in self.selectors.items():
             selector.load_state_dict(_arrays(state[WATCHED][name]))
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The best epoch so far, its value, and what it predicts."""
-
-    epoch: int = -1
-    value: float = float("nan")
-    probabilities: np.ndarray | None = None
-    labels: np.ndarray | None = None
-
-    @property
-    def known(self) -> bool:
-        return self.epoch >= 0
-
-    @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> "_Best":
-        return cls(**_arrays(kept)) if kept else cls()
-
-    def kept(self) -> dict[str, Any]:
-        return _tensors(vars(self))
 
 
 def _best_epoch(history: Sequence[Mapping[str, Any]], monitor: str) -> int:

@@ -187,8 +187,10 @@ def _seconds(state: ArmState, first: int) -> float:
 
 def _write(folder: Path, base: Config, choice: Choice) -> None:
     """Write the outcome and the configuration that follows from it."""
-    options = next((arm.options for arm in choice.arms if arm.name == choice.chosen), {})
-    method = next((arm.method for arm in choice.arms if arm.name == choice.chosen), UNIFORM)
-    section = base.selector.model_copy(update={"name": method, "options": options})
-    base.model_copy(update={"selector": section}).save(folder / CHOSEN)
+    arm = next((arm for arm in choice.arms if arm.name == choice.chosen), None)
+    chosen = uniform_config(base)
+    if arm is not None:
+        section = base.selector.model_copy(update={"name": arm.method, "options": arm.options})
+        chosen = base.model_copy(update={"selector": section})
+    chosen.save(folder / CHOSEN)
     choice.write(folder)
