@@ -55,6 +55,8 @@ class Selector(ABC):
     uses_observations: ClassVar[bool] = True
     selects: ClassVar[bool] = True
     """False for a baseline whose epochs are permutations by design."""
+    leaves_out_rows: ClassVar[bool] = False
+    """True where an epoch may have fewer draws than there are rows, by design: a run takes fewer steps."""
     split: ClassVar[str | None] = None
     """Place of the class whose state is split by rows, with the same plans; it also takes ``ranges`` and
     ``make_ranges``. None: it cannot be split."""

@@ -42,6 +42,7 @@ class InfoBatch(FrozenSelector):
     """
 
     name: ClassVar[str] = "infobatch"
+    leaves_out_rows: ClassVar[bool] = True
     frozen: ClassVar[tuple[str, ...]] = ("easy", "mean_loss")
     _seen: RowLosses
 

@@ -42,6 +42,7 @@ class RS2(Selector):
     """
 
     name: ClassVar[str] = "rs2"
+    leaves_out_rows: ClassVar[bool] = True
     uses_observations: ClassVar[bool] = False
 
     def __init__(self, labels: Labels, *, share: float = 0.75, **run: Any) -> None:

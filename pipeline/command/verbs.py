@@ -194,6 +194,9 @@ def run_compare(options: argparse.Namespace) -> None:
 
     bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
     table = compare(study, options.out, **bounds)
+    if table.empty:
+        print("\nno arm has all its tuning runs yet; the same command goes on with them")
+        return
     for metric in options.metric or ("macro_auc", "map"):
         print(f"\n{summary.text(compare_methods(table, metric, study.reference))}")
     print(f"\ntable: {Path(options.out) / 'table.parquet'}")

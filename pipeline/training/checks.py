@@ -118,11 +118,11 @@ def check_storage(config: Config) -> None:
 
 
 def require_all_epochs(config: Config) -> None:
-    """Raise ConfigError for early stopping where runs are compared epoch by epoch."""
+    """Raise ConfigError for early stopping where trials are compared epoch by epoch."""
     if config.train.patience:
         raise ConfigError(
-            f"train.patience={config.train.patience}: runs of a study or a sweep are compared epoch by epoch and train "
-            "all of them; leave it out (a sweep's scheduler asha stops what is behind)"
+            f"train.patience={config.train.patience}: trials of a sweep are compared epoch by epoch and train all of "
+            "them; leave it out (its scheduler asha stops what is behind)"
         )
 
 

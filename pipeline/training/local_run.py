@@ -76,6 +76,7 @@ class LocalRun:
     Attributes:
         data: how it sees its data.
         training: what it trains with.
+        drawn: rows drawn and steps of the epoch that was trained last.
 
     Raises:
         ConfigError, DataError, RunError, SelectionError: what a full run would raise.
@@ -107,13 +108,13 @@ class LocalRun:
         learner = Learner(config, data.context, ranks.device, 1, data.steps_per_epoch(config.train.batch_size))
         steps = StepRunner(config, learner, feed, ahead=0)
         self.training = Training(config, data, learner, feed, steps, selection, ranks, (Embedding(), HeldOut(), *hooks))
-        self._next = 0
+        self._next, self.drawn = 0, (0, 0)
         selection.join(selection.rewind(None))
 
     def epoch(self, epoch: int) -> dict[str, float]:
         """Train one epoch, the one after the last; returns its seconds and its plan's effective sample size."""
         done = run_epoch(self.training, epoch)
-        self._next = epoch + 1
+        self._next, self.drawn = epoch + 1, (len(done.batches.ids), len(done.batches))
         selection = self.training.selection.record(epoch)
         return {"train_s": done.train_s, **{name: selection[name] for name in ("selection_s", "effective_sample_size")}}
 

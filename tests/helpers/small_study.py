@@ -17,6 +17,8 @@ LISTS = (
     "train_s",
     "selection_s",
     "effective_sample_size",
+    "rows_drawn",
+    "steps",
     "label_names",
     "label_positives",
     "test_label_ap",
@@ -114,6 +116,8 @@ def _run(
     run |= {
         "selector": method,
         "config": json.dumps({"selector": {"name": method}, "train": {"epochs": epochs}}),
+        "tuned": None,
+        "known": None,
         "version": "0.0",
         "commit": None,
         "machine": "none",
@@ -127,6 +131,8 @@ def _run(
     run["train_s"] = 0.2 + 0.01 * rng.random(epochs)
     run["selection_s"] = 0.01 * rng.random(epochs)
     run["effective_sample_size"] = np.linspace(1.0, 0.8, epochs)
+    run["rows_drawn"] = np.full(epochs, 100.0)
+    run["steps"] = np.full(epochs, 4.0)
     run["label_names"] = np.array([f"label{j}" for j in range(labels)], dtype=object)
     run["label_positives"] = np.array([2 ** (j + 3) for j in range(labels)])
     run["test_label_ap"] = np.clip(level + gain - 0.3 / (1 + np.arange(labels)) + noise * rng.normal(size=labels), 0, 1)

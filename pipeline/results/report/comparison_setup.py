@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from ...studies.compare.tuned_table import tuned_caption, tuned_rows
 from .markup import Html, element, joined
 from .page import Section, listing, prose, side_by_side, subheading, table
 from .study_source import StudySource
@@ -35,6 +36,10 @@ def configuration_section(study: StudySource) -> Section:
     methods = {name: json.loads(first[name])["selector"] for name in study.methods}
     rows = [(key, _listed(values)) for key, values in differing.items() if not key.startswith("selector.")]
     parts = [_versions(study.table)]
+    if chosen := tuned_rows(study.table):
+        parts.append(
+            joined(table("Settings that tuning chose", chosen[0], chosen[1:], words=(1,)), prose(tuned_caption()))
+        )
     if rows:
         parts += [table("Settings that differ between runs", ("setting", "values"), rows, words=(1,))]
     listings = [_settings("Methods", methods), _settings("Settings of every run", shared)]

@@ -11,9 +11,12 @@ import pandas as pd
 
 from ...common.errors import RunError
 from . import notes
+from .budget import draws_told
+from .levels import levels_told
 from .ranks import Ranks, rank_methods
 from .targets import epochs_to_target, summarise_targets
-from .values import CELL, mean_and_std, pairs_of, reference_method, run_values
+from .tuned_table import tuned_rows
+from .values import CELL, mean_and_std, pairs_of, reference_method, run_values, successful_runs
 from .verdict import Rules, Verdict, judge, judge_cells
 
 CLUSTERS = ("cell", "data")
@@ -37,6 +40,7 @@ class Comparison:
         ranks: of all methods; None with fewer than three methods, or two complete cells.
         targets: by method, runs, reached, median_epochs_ratio, median_seconds_ratio on validation rows; the reference's
             own row, where there are several seeds, is what a method without any effect gives.
+        tuned: a header and a row an arm with the settings that tuning chose; empty without tuning.
         notes: sentences that a reader of the numbers should know: what failed, what was left out, what cannot be shown.
     """
 
@@ -50,6 +54,7 @@ class Comparison:
     by_cell: pd.DataFrame
     ranks: Ranks | None
     targets: pd.DataFrame
+    tuned: list[list[str]]
     notes: tuple[str, ...]
 
 
@@ -94,6 +99,7 @@ def compare_methods(
     rules = Rules(_unit(compared), alpha, level, clusters)
     ranks, without_ranks = _ranks(table, metric, [reference, *compared], alpha)
     found = notes.of_runs(table, metric, paired) + notes.of_tests(compared, rules.unit, alpha)
+    found += draws_told(successful_runs(table))
     return Comparison(
         metric,
         reference,
@@ -105,7 +111,8 @@ def compare_methods(
         judge_cells(compared, level),
         ranks,
         summarise_targets(epochs_to_target(table, metric, reference)),
-        (*found, *notes.of_ranks(ranks, without_ranks)),
+        tuned_rows(table),
+        (*levels_told(table, metric, reference), *found, *notes.of_ranks(ranks, without_ranks)),
     )
 
 

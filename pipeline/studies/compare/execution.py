@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,13 +26,15 @@ from ...common.storage.folder_lock import FolderLock
 from ...data.manifest import Manifest
 from ...runs.trackers.api import Place, Tracked
 from ...runs.trackers.tracking import tracked
-from ...training.checks import check, check_data, require_all_epochs
+from ...training.checks import check, check_data
 from ..origin import package_version
 from ..ray_tasks import as_they_end, why_killed
+from .budget import require_equal_draws
 from .study import Study, StudyRun
 from .study_run import train_run
-from .table import ResultTable
+from .table import SCHEMA, ResultTable
 from .tracking import track_row
+from .tuning import chosen_settings, tuning_runs
 
 
 def compare(
@@ -45,6 +48,8 @@ def compare(
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Train what is missing of a study and return its table; a killed comparison goes on where it was.
+
+    A study with tuning first tries settings, in ``OUT/tuning``; an arm has runs in the table when it is tuned.
 
     Runs whose configuration, data and protocol are in ``out`` already are not repeated, whatever study they were made
     for; runs that failed are tried again.
@@ -65,21 +70,68 @@ def compare(
     """
     if not isinstance(study, Study):
         study = Study.load(study)
-    table, runs = ResultTable(out), list(study.runs())
-    missing = _missing(runs, table)
+    deadline = time.perf_counter() + 60 * minutes if minutes is not None else float("inf")
+    bounds, chosen = Bounds(parallel, limit, deadline, commit, quiet), None
+    require_equal_draws(study)
+    if study.tuning is not None:
+        trials = list(tuning_runs(study))
+        tried, bounds = _complete(trials, ResultTable(Path(out) / "tuning"), replace(bounds, tested=False))
+        chosen = chosen_settings(study, tried)
+    runs = list(study.runs(chosen))
+    if not runs:  # no arm is tuned yet
+        return SCHEMA.empty_table().to_pandas()
+    return _complete(runs, ResultTable(out), replace(bounds, tested=True))[0]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How runs are trained now.
+
+    Attributes:
+        parallel: runs at a time; None for one a CPU.
+        limit: at most this many; None for all.
+        deadline: of ``time.perf_counter``, after which none starts.
+        commit: kept with each row.
+        quiet: show no progress.
+        tested: whether test rows are looked at; not by runs that tune.
+        begun: whether runs were trained already by the same command.
+    """
+
+    parallel: int | None
+    limit: int | None
+    deadline: float
+    commit: str | None
+    quiet: bool
+    tested: bool = True
+    begun: bool = False
+
+    def after(self, trained: int) -> "Bounds":
+        """Return what is left when so many runs were trained."""
+        left = None if self.limit is None else self.limit - trained
+        return replace(self, limit=left, begun=self.begun or trained > 0)
+
+    def of(self, runs: list[StudyRun]) -> list[StudyRun]:
+        """Return the runs that may be trained; the first run of a command may, whatever the time."""
+        late = self.begun and time.perf_counter() >= self.deadline
+        return [] if late else runs[: self.limit]
+
+
+def _complete(runs: Sequence[StudyRun], table: ResultTable, bounds: Bounds) -> tuple[pd.DataFrame, Bounds]:
+    """Train what is missing of some runs; returns the rows of those that have ended, and what is left to train."""
+    missing, todo = _missing(runs, table), []
     if table.merged and not missing:
         frame = table.read()
     else:
         _check(missing)
         with FolderLock(table.folder, "comparison"):
-            if todo := _missing(runs, table)[:limit]:
-                _train(todo, table, parallel, minutes, commit, quiet)
+            if todo := bounds.of(_missing(runs, table)):
+                _train(todo, table, bounds)
             frame = table.merge()
     wanted = frame[frame["key"].isin([run.key for run in runs])]
     failed = wanted[wanted["error"].notna()]
     if len(failed) and len(failed) == len(wanted):
         raise RunError(f"every run failed, the first with: {failed['error'].iloc[0]}")
-    return _as_named_here(wanted, runs)
+    return _as_named_here(wanted, runs), bounds.after(len(todo))
 
 
 def _check(runs: Sequence[StudyRun]) -> None:
@@ -87,7 +139,6 @@ def _check(runs: Sequence[StudyRun]) -> None:
     for run in {(run.data, run.network, run.method): run for run in reversed(runs)}.values():
         try:
             check(run.config)
-            require_all_epochs(run.config)
             check_data(run.config, Manifest.load(run.config.data.path))
         except ConfigError as error:
             raise ConfigError(f"{run.study.name}, {run.data} x {run.network} x {run.method}: {error}") from None
@@ -105,16 +156,9 @@ def _as_named_here(frame: pd.DataFrame, runs: Sequence[StudyRun]) -> pd.DataFram
     return names.merge(frame.drop(columns=[c for c in names if c != "key"]), on="key")[list(frame.columns)]
 
 
-def _train(
-    todo: Sequence[StudyRun],
-    table: ResultTable,
-    parallel: int | None,
-    minutes: float | None,
-    commit: str | None,
-    quiet: bool,
-) -> None:
-    started, failures = time.perf_counter(), 0
-    deadline = started + 60 * minutes if minutes is not None else float("inf")
+def _train(todo: Sequence[StudyRun], table: ResultTable, bounds: Bounds) -> None:
+    started, failures, quiet = time.perf_counter(), 0, bounds.quiet
+    what = "runs" if bounds.tested else "runs that tune"
     with ray_session(RunSection(workers=0)):
         need = {"CPU": 1.0, "GPU": todo[0].study.gpus_per_run}
         wait_for_room(need, 1, f"gpus_per_run={need['GPU']:g}, a run")
@@ -122,16 +166,17 @@ def _train(
         whole = Place(table.folder, "study", Tracked(todo[0].study.name, todo[0].study.model_dump(mode="json")))
         with (
             tracked(todo[0].config.run.trackers, whole) as tracking,
-            stage(f"training {len(todo)} runs", free_and_held) as said,
+            stage(f"training {len(todo)} {what}", free_and_held) as said,
         ):
-            for number, row in enumerate(_rows(todo, table.folder / ".neighbours", parallel, deadline), 1):
-                table.add({**row, "commit": commit})
+            for number, row in enumerate(_rows(todo, table.folder / ".neighbours", bounds), 1):
+                table.add({**row, "commit": bounds.commit})
                 track_row(tracking, row)
                 failures += row["error"] is not None
                 bar.update()
                 said()
                 if not quiet and bar.disable:
-                    print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {_told(row)}", flush=True)
+                    said_of = _told(row) if bounds.tested else f"{_told(row)}, {row['tuned']}"
+                    print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {said_of}", flush=True)
         bar.close()
     if failures and not quiet:
         print(f"{failures} of {len(todo)} runs failed; see column error of {table.path}", flush=True)
@@ -142,25 +187,24 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"{row['data']} x {row['network']} x {row['method']}, fold {row['fold']}, seed {row['seed']}: {took}"
 
 
-def _rows(
-    todo: Sequence[StudyRun], neighbours: Path, parallel: int | None, deadline: float
-) -> Iterator[dict[str, Any]]:
-    """Yield the row of every run as it ends, with at most ``parallel`` under way; none starts after the deadline."""
+def _rows(todo: Sequence[StudyRun], neighbours: Path, bounds: Bounds) -> Iterator[dict[str, Any]]:
+    """Yield the row of every run as it ends."""
     neighbours.mkdir(parents=True, exist_ok=True)
     cpus, gpus = todo[0].study.threads, todo[0].study.gpus_per_run
-    work = partial(_run, neighbours=neighbours)
+    work = partial(_run, neighbours=neighbours, tested=bounds.tested)
+    parallel, deadline = bounds.parallel, bounds.deadline
     for run, row in as_they_end(work, todo, cpus=cpus, gpus=gpus, parallel=parallel, deadline=deadline):
         if isinstance(row, RayError):
             row = _beginning(run) | {"error": why_killed(row), "finished": _now()}
         yield row
 
 
-def _run(run: StudyRun, neighbours: Path) -> dict[str, Any]:
+def _run(run: StudyRun, neighbours: Path, tested: bool = True) -> dict[str, Any]:
     """Train one run in a Ray worker; a failure becomes part of the row."""
     logging.getLogger("d2ace").setLevel(logging.ERROR)
     row = _beginning(run)
     try:
-        row |= train_run(run, neighbours) | {"error": None}
+        row |= train_run(run, neighbours, tested=tested) | {"error": None}
     except Exception as error:
         row |= {"error": f"{type(error).__name__}: {error}"}
     return row | {"finished": _now()}
@@ -189,6 +233,8 @@ def _names(run: StudyRun) -> dict[str, Any]:
         "data": run.data,
         "network": run.network,
         "method": run.method,
+        "tuned": run.tuned,
+        "known": run.known,
         "fold": run.fold,
         "seed": run.seed,
         "reference": run.method == run.study.reference,

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,9 @@ from ...common.config.sections import ModelSection, NonNegativeInt, Place, Posit
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import did_you_mean
 from ...data.manifest import Manifest
+from ...training.metric_names import METRICS
 from ..origin import named_contents, versions
+from .tuning_grid import NOTHING, Chosen, Settings, StudyTuning, settings_at
 
 _SCHEMA = 3  # raise it when the same configuration would give other numbers, also because a default changed
 _DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
@@ -24,11 +26,32 @@ _DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
 Protocol = Literal["clean", "papers"]
 
 
+class Arm(NamedTuple):
+    """A method with a network on a data set: what settings are chosen for."""
+
+    data: str
+    network: str
+    method: str
+
+
 class StudyData(Section):
-    """A prepared data set, and settings that all runs on it share, such as ``train: {epochs: 20}``."""
+    """A prepared data set, and settings that all runs on it share, such as ``train: {epochs: 20}``.
+
+    ``known``: by metric, what is known to be reached on this set; the reference's level is printed beside it.
+    ``known_from``: where that is from.
+    """
 
     path: Place
     config: dict[str, Any] = Field(default_factory=dict)
+    known: dict[str, float] = Field(default_factory=dict)
+    known_from: str | None = None
+
+    @model_validator(mode="after")
+    def _known_are_metrics(self) -> Self:
+        for name in self.known:
+            if name not in METRICS:
+                raise ValueError(f"no metric is called {name!r}{did_you_mean(name, METRICS)}")
+        return self
 
 
 class StudyNetwork(ModelSection):
@@ -47,6 +70,9 @@ class Study(Section):
     ``protocol``: ``clean`` shuffles permutations, fits the scaler on training rows and tests the best epoch's
     weights. ``papers`` does what the released programs do: file order in permutation epochs, the scaler fitted on
     all rows, and the last epoch tested.
+
+    ``tuning``: choose settings of every arm on validation rows before the study's own runs (``tuning.py``).
+    ``unequal``: ``allowed`` takes methods that leave out rows too, whose runs have fewer steps than the others'.
     """
 
     called: ClassVar[str] = "study"
@@ -58,6 +84,8 @@ class Study(Section):
     folds: Annotated[int, Field(ge=2)] | None = 5
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     protocol: Protocol = "clean"
+    tuning: StudyTuning | None = None
+    unequal: Literal["refused", "allowed"] = "refused"
     config: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1
     gpus_per_run: Annotated[float, Field(ge=0)] = 0.0
@@ -74,6 +102,12 @@ class Study(Section):
                 raise ValueError(f"methods.{name}: {error}") from None
         return self
 
+    @model_validator(mode="after")
+    def _tunes_apart(self) -> Self:
+        if self.tuning and (both := sorted(set(self.tuning.seeds) & set(self.seeds))):
+            raise ValueError(f"tuning.seeds: {both} are seeds of the study too; tuning needs seeds of its own")
+        return self
+
     @classmethod
     def load(cls, path: str | Path) -> "Study":
         """Read a YAML file; relative paths are relative to it."""
@@ -83,7 +117,8 @@ class Study(Section):
     def _with_absolute_paths(self, folder: Path) -> "Study":
         parts: dict[str, Any] = self.model_dump(include={"config", "data", "networks", "methods"})
         data = {
-            name: absolute_paths({"data": {"path": entry["path"]}}, folder)["data"]
+            name: entry
+            | absolute_paths({"data": {"path": entry["path"]}}, folder)["data"]
             | {"config": absolute_paths(entry["config"], folder)}
             for name, entry in parts["data"].items()
         }
@@ -100,8 +135,12 @@ class Study(Section):
         }
         return self.make({**self.model_dump(), **changed})
 
-    def runs(self) -> Iterator["StudyRun"]:
+    def runs(self, tuned: Mapping[Arm, Chosen] | None = None) -> Iterator["StudyRun"]:
         """Yield every run of the study, the reference first within each fold.
+
+        Args:
+            tuned: by arm, what tuning chose; arms that are not in it have no runs. None: the study's own
+                settings for all.
 
         Raises:
             ConfigError: when a configuration is not valid; it names data set, network and method.
@@ -115,10 +154,36 @@ class Study(Section):
                 for fold in folds:
                     for network in self.networks:
                         for method in methods:
-                            config = self._config(data, network, method, fold, seed)
-                            yield StudyRun(self, data, network, method, fold or 0, seed, config, fingerprint)
+                            arm = Arm(data, network, method)
+                            if tuned is None:
+                                yield self.run_of(arm, fold, seed, fingerprint)
+                            elif arm in tuned:
+                                chosen = tuned[arm]
+                                yield self.run_of(arm, fold, seed, fingerprint, chosen.settings, chosen.as_json())
 
-    def _config(self, data: str, network: str, method: str, fold: int | None, seed: int) -> Config:
+    def run_of(
+        self,
+        arm: Arm,
+        fold: int | None,
+        seed: int,
+        fingerprint: str,
+        settings: Settings = NOTHING,
+        tuned: str | None = None,
+    ) -> "StudyRun":
+        """Return one run of an arm.
+
+        Args:
+            arm: data set, network and method.
+            fold: which one tests; None for the data's own split.
+            seed: of everything random.
+            fingerprint: of the prepared data.
+            settings: over those of the study, by their dotted keys.
+            tuned: what the table says of them, JSON.
+        """
+        config = self._config(*arm, fold, seed, settings)
+        return StudyRun(self, *arm, fold or 0, seed, config, fingerprint, tuned)
+
+    def _config(self, data: str, network: str, method: str, fold: int | None, seed: int, settings: Settings) -> Config:
         values: dict[str, Any] = {"train": {"reduction": "ddp"}}  # one process: nothing to add exactly
         for part in (self.config, self.data[data].config, self.networks[network].config):
             values = merged(values, part)
@@ -129,7 +194,8 @@ class Study(Section):
             "selector": self.methods[method].model_dump(),
             "run": {"seed": seed, "threads": self.threads, "gpu": self.gpus_per_run > 0},
         }
-        return Config.make(merged(values, own), f"study {self.name}, {data} x {network} x {method}")
+        values = merged(merged(values, own), settings_at(settings))
+        return Config.make(values, f"study {self.name}, {data} x {network} x {method}")
 
 
 @dataclass(frozen=True)
@@ -145,6 +211,7 @@ class StudyRun:
         seed: of everything random.
         config: complete configuration.
         fingerprint: of the prepared data.
+        tuned: settings that are tried by this run, or ``Chosen`` ones with what is known of them, as JSON; or None.
     """
 
     study: Study
@@ -155,6 +222,13 @@ class StudyRun:
     seed: int
     config: Config
     fingerprint: str
+    tuned: str | None = None
+
+    @property
+    def known(self) -> str | None:
+        """What is known to be reached on the data set, by metric, and "from" where, as JSON; or None."""
+        data = self.study.data[self.data]
+        return json.dumps({**data.known, "from": data.known_from}) if data.known else None
 
     @cached_property
     def key(self) -> str:

@@ -26,12 +26,13 @@ def load_prepared(path: str, fingerprint: str) -> Prepared:
     return Prepared(ShardRows(manifest), read_labels(manifest))
 
 
-def train_run(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, Any]:
+def train_run(run: StudyRun, neighbour_cache: Path | None = None, *, tested: bool = True) -> dict[str, Any]:
     """Train one run of a study; returns the columns of its row that training decides.
 
     Args:
         run: which run.
         neighbour_cache: folder of neighbours found earlier, by content, or None.
+        tested: False leaves the test rows alone, and their columns out.
 
     Raises:
         ConfigError, DataError, RunError, SelectionError: what a full run would raise.
@@ -40,31 +41,33 @@ def train_run(run: StudyRun, neighbour_cache: Path | None = None) -> dict[str, A
     with torch_threads(run.config.run.threads):
         released = run.study.protocol == "papers"
         local = LocalRun(run.config, prepared, released=released, neighbour_cache=neighbour_cache)
-        return all_epochs(local, run)
+        return all_epochs(local, run, tested=tested)
 
 
-def all_epochs(local: LocalRun, run: StudyRun) -> dict[str, Any]:
-    """Train all epochs and return what they gave, as columns."""
+def all_epochs(local: LocalRun, run: StudyRun, *, tested: bool = True) -> dict[str, Any]:
+    """Train until the epochs are over, or ``train.patience`` is, and return what that gave, as columns."""
     epochs: list[dict[str, float]] = []
     best: dict[str, Any] = {}
-    best_tested = np.zeros((0, 0)), np.zeros((0, 0))
-    monitor = run.config.train.monitor
+    at_best: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    monitor, patience = run.config.train.monitor, run.config.train.patience
     for epoch in range(run.config.train.epochs):
-        record = local.epoch(epoch)
-        record |= _metrics(local, "validation", *local.predict("validation"))
-        tested = local.predict("test")
-        epochs.append(record | _metrics(local, "test", *tested))
-        value = record[f"validation/{monitor}"]
-        found = {"epoch": epoch, "value": value, "settled": settled(local.training, epoch)}
+        record = local.epoch(epoch) | dict(zip(("rows_drawn", "steps"), map(float, local.drawn), strict=True))
+        predicted = {split: local.predict(split) for split in ("validation", "test")[: 1 + tested]}
+        for split, pair in predicted.items():
+            record |= _metrics(local, split, *pair)
+        epochs.append(record)
+        found = {"epoch": epoch, "value": record[f"validation/{monitor}"], "settled": settled(local.training, epoch)}
         if not best or is_better(monitor, found, best):
-            best, best_tested = found, tested
+            best, at_best = found, predicted
+        if patience and epoch - best["epoch"] >= patience:
+            break
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
     return columns | {
         "best_epoch": best["epoch"],
         "monitor": monitor,
         "label_names": list(local.data.labels),
         "label_positives": list(local.data.context.label_counts),
-        "test_label_ap": _label_precision(*best_tested).tolist(),
+        "test_label_ap": _label_precision(*at_best["test"]).tolist() if tested else None,
     }
 
 

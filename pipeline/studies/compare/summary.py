@@ -8,15 +8,17 @@ import pandas as pd
 from ...common.text_table import aligned
 from .comparison import Comparison
 from .ranks import Ranks, alike_p
+from .tuned_table import tuned_caption
 from .values import CELL, better_sign
 from .verdict import Verdict
 
 
 def text(comparison: Comparison) -> str:
-    """Return both tables with their captions, ranks and notes as plain text."""
+    """Return the tables with their captions, ranks and notes as plain text."""
     parts = [
         f"{value_caption(comparison)}\n\n{aligned(value_rows(comparison))}",
         f"{verdict_caption(comparison)}\n\n{aligned(verdict_rows(comparison))}",
+        f"{tuned_caption()}\n\n{aligned(comparison.tuned)}" if comparison.tuned else "",
         "\n".join([*rank_lines(comparison), *comparison.notes]),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -29,6 +31,7 @@ def markdown(comparison: Comparison) -> str:
         markdown_table(value_rows(comparison, bold="**")),
         verdict_caption(comparison),
         markdown_table(verdict_rows(comparison)),
+        *([tuned_caption(), markdown_table(comparison.tuned)] if comparison.tuned else []),
         "\n".join(f"- {line}" for line in [*rank_lines(comparison), *comparison.notes]),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -23,8 +23,10 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("config", "protocol", "version", "commit", "machine", "finished")),
         ("best_epoch", pa.int64()),
         ("monitor", pa.string()),
+        *((name, pa.string()) for name in ("tuned", "known")),
         *((f"{split}/{metric}", _NUMBERS) for split in ("validation", "test") for metric in METRICS),
         *((name, _NUMBERS) for name in ("train_s", "selection_s", "effective_sample_size")),
+        *((name, _NUMBERS) for name in ("rows_drawn", "steps")),
         ("label_names", pa.list_(pa.string())),
         ("label_positives", pa.list_(pa.int64())),
         ("test_label_ap", _NUMBERS),
@@ -32,6 +34,9 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of the table. Lists hold a number an epoch (E,) or a label (L,); ``error`` is null for a run that worked."""
+
+_SINCE = ("tuned", "known", "rows_drawn", "steps")
+"""Columns that tables of older versions lack; they are null there."""
 
 
 class ResultTable:
@@ -103,6 +108,9 @@ def _read(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise RunError(f"{path}: cannot be read as Parquet: {error}") from None
+    for name in _SINCE:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
     if missing := [name for name in SCHEMA.names if name not in table.column_names]:
         raise RunError(f"{path}: not the table of a comparison: it has no column {missing[0]!r}")
     return table.select(SCHEMA.names).cast(SCHEMA)

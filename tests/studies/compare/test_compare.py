@@ -77,16 +77,16 @@ def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
 
 
 def test_runs_keep_freed_memory_unless_the_user_decides(make_study, tmp_path, monkeypatch):
-    def environment(run, neighbours):
+    def environment(run, neighbours, tested):
         return {name: os.environ.get(name) for name in KEPT_MEMORY}
 
     monkeypatch.setattr(execution, "_run", environment)
     mine = next(iter(KEPT_MEMORY))
-    runs = list(make_study().runs())[:1]
-    row = next(execution._rows(runs, tmp_path, 1, float("inf")))
+    runs, bounds = list(make_study().runs())[:1], execution.Bounds(1, None, float("inf"), None, quiet=True)
+    row = next(execution._rows(runs, tmp_path, bounds))
     assert row == KEPT_MEMORY
     monkeypatch.setenv(mine, "7")
-    row = next(execution._rows(runs, tmp_path, 1, float("inf")))
+    row = next(execution._rows(runs, tmp_path, bounds))
     assert row == {**KEPT_MEMORY, mine: None}  # this Ray was started before the user's choice
 
 
@@ -123,10 +123,10 @@ def test_a_failed_run_is_a_row_and_is_tried_again(make_study, tmp_path):
 def test_a_killed_run_is_a_row_with_its_reason_and_the_others_are_trained(make_study, tmp_path, monkeypatch):
     run = execution._run
 
-    def killed(which, neighbours):
+    def killed(which, neighbours, tested):
         if which.method == "d2ace" and which.fold == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        return run(which, neighbours)
+        return run(which, neighbours, tested)
 
     monkeypatch.setattr(execution, "_run", killed)
     table = compare(make_study(), tmp_path, parallel=1, quiet=True).set_index(["method", "fold"])

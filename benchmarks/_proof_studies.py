@@ -1,0 +1,84 @@
+"""The studies of ``proof.py``: one a data set, all with the same arms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from _common import ROOT
+
+from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.studies.compare import Study
+
+DATA = ROOT.parent / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Set:
+    """A data set and what of a study depends on its size.
+
+    Attributes:
+        source: below the folder of the real data.
+        seeds: of the study's runs.
+        epochs: of a run.
+        batch_size: of a run.
+        decays: weight decays that are tried.
+        known: mAP that is known to be reached on it.
+    """
+
+    source: str
+    seeds: int
+    epochs: int
+    batch_size: int
+    decays: tuple[float, ...] = (0.01,)
+    known: float | None = None
+
+
+_BOTH = (1e-4, 1e-2)
+SETS: dict[str, Set] = {
+    "emotions": Set("mulan/emotions", 10, 40, 64, _BOTH),
+    "yeast": Set("mulan/yeast", 10, 30, 128, _BOTH),
+    "scene": Set("mulan/scene", 10, 30, 128, _BOTH),
+    "birds": Set("mulan/birds", 10, 40, 64, _BOTH),
+    "bibtex": Set("mulan/bibtex", 3, 25, 128),
+    "corel16k001": Set("many-labels/corel16k001.npz", 3, 20, 256),
+    "stackex_chemistry": Set("many-labels/stackex_chemistry.npz", 3, 20, 256),
+}
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+METHODS: dict[str, dict[str, Any]] = {
+    "uniform": {"name": "uniform"},
+    "d2ace, paper": {"name": "d2ace", "options": {"draws": "independent", "importance": 0.0, "warmup": 0.1}},
+    "d2ace, systematic": {"name": "d2ace", "options": {"draws": "systematic", "importance": 0.0, "warmup": 0.1}},
+    "d2ace, late": {"name": "d2ace", "options": {"draws": "systematic", "importance": 0.5, "warmup": 0.6}},
+}
+"""All settings that a preset decides are written out, so that a study means the same whatever the defaults are."""
+
+
+def prepared(name: str, folder: Path) -> Path:
+    """Return the prepared data set, labels with 20 positives or more, made if it is not there."""
+    if not (folder / name).is_dir():
+        prepare(DATA / SETS[name].source, folder / name, min_positives=20)
+    return folder / name
+
+
+def study_of(name: str, path: Path, methods: Mapping[str, Any] = METHODS) -> Study:
+    """Return the study of a data set."""
+    one = SETS[name]
+    known = {} if one.known is None else {"known": {"map": one.known}}
+    return Study.make(
+        {
+            "name": f"proof, {name}",
+            "data": {name: {"path": str(path), **known}},
+            "networks": {"mlp": {"name": "mlp", "options": {"hidden": [512], "dropout": 0.3}}},
+            "methods": methods,
+            "reference": "uniform",
+            "folds": None,
+            "seeds": list(range(one.seeds)),
+            "tuning": {"rates": RATES, "weight_decays": one.decays, "dropouts": [0.3], "seeds": [1000]},
+            "config": {
+                "data": {"scale": "standard"},
+                "optimizer": {"name": "adamw", "schedule": "onecycle"},
+                "train": {"epochs": one.epochs, "batch_size": one.batch_size, "monitor": "map"},
+            },
+        }
+    )
