@@ -118,6 +118,7 @@ def _run(
         "config": json.dumps({"selector": {"name": method}, "train": {"epochs": epochs}}),
         "tuned": None,
         "known": None,
+        "rival": None,
         "version": "0.0",
         "commit": None,
         "machine": "none",

@@ -64,6 +64,11 @@ class StudySource:
         return self.comparison.reference if self.comparison else None
 
     @cached_property
+    def rivals(self) -> set[str]:
+        """Those of the methods that are models without epochs."""
+        return set(self.table.loc[self.table["rival"].notna(), "method"].map(str))
+
+    @cached_property
     def methods(self) -> list[str]:
         """All methods, the reference first."""
         return sorted(map(str, self.table["method"].unique()), key=lambda name: name != self.reference)
@@ -77,8 +82,8 @@ class StudySource:
 
     @property
     def drawn_looks(self) -> dict[str, SeriesStyle]:
-        """How the methods are drawn that have a run: one whose runs all failed has no line."""
-        done = set(self.done["method"])
+        """How the methods are drawn that have a line: some run that did not fail, and epochs, which rivals lack."""
+        done = set(self.done["method"]) - self.rivals
         return {name: look for name, look in self.looks.items() if name in done}
 
     def cells(self) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -89,7 +94,8 @@ class StudySource:
     def curves(self, runs: pd.DataFrame, column: str) -> list[Curve]:
         """Return a line for each method: mean and standard deviation over its runs in every epoch."""
         found = mean_curves(runs, column)
-        return [Curve(name, found[name][0], self.looks[name], found[name][1]) for name in self.methods if name in found]
+        drawn = [name for name in self.methods if name in found and name not in self.rivals]
+        return [Curve(name, found[name][0], self.looks[name], found[name][1]) for name in drawn]
 
     @cached_property
     def other_comparisons(self) -> dict[str, Comparison]:

@@ -12,7 +12,7 @@ import pandas as pd
 from ...common.errors import RunError
 from . import notes
 from .budget import draws_told
-from .levels import levels_told
+from .levels import below_linear, levels_told
 from .ranks import Ranks, rank_methods
 from .targets import epochs_to_target, summarise_targets
 from .tuned_table import tuned_rows
@@ -100,6 +100,7 @@ def compare_methods(
     ranks, without_ranks = _ranks(table, metric, [reference, *compared], alpha)
     found = notes.of_runs(table, metric, paired) + notes.of_tests(compared, rules.unit, alpha)
     found += draws_told(successful_runs(table))
+    levels = levels_told(table, metric, reference) + below_linear(table, metric, reference)
     return Comparison(
         metric,
         reference,
@@ -112,7 +113,7 @@ def compare_methods(
         ranks,
         summarise_targets(epochs_to_target(table, metric, reference)),
         tuned_rows(table),
-        (*levels_told(table, metric, reference), *found, *notes.of_ranks(ranks, without_ranks)),
+        (*levels, *found, *notes.of_ranks(ranks, without_ranks)),
     )
 
 

@@ -30,6 +30,8 @@ from ...training.checks import check, check_data
 from ..origin import package_version
 from ..ray_tasks import as_they_end, why_killed
 from .budget import require_equal_draws
+from .rival_run import check_rival
+from .rivals import api as rivals
 from .study import Study, StudyRun
 from .study_run import train_run
 from .table import SCHEMA, ResultTable
@@ -140,6 +142,8 @@ def _check(runs: Sequence[StudyRun]) -> None:
         try:
             check(run.config)
             check_data(run.config, Manifest.load(run.config.data.path))
+            if run.rival is not None:
+                check_rival(run)
         except ConfigError as error:
             raise ConfigError(f"{run.study.name}, {run.data} x {run.network} x {run.method}: {error}") from None
 
@@ -212,10 +216,14 @@ def _run(run: StudyRun, neighbours: Path, tested: bool = True) -> dict[str, Any]
 
 def _beginning(run: StudyRun) -> dict[str, Any]:
     """Return the columns of a row that are known before the run is trained."""
+    config, rival = run.config.model_dump(mode="json"), run.rival
+    if rival is not None:  # it has no batches to select
+        config["selector"] = rival.model_dump(mode="json")
     return {
         **_names(run),
-        "selector": run.config.selector.name,
-        "config": json.dumps(run.config.model_dump(mode="json"), sort_keys=True),
+        "selector": run.config.selector.name if rival is None else None,
+        "rival": None if rival is None else rivals.get(rival.name).family,
+        "config": json.dumps(config, sort_keys=True),
         "protocol": run.study.protocol,
         "version": package_version("d2ace"),
         "machine": platform.processor() or platform.machine(),

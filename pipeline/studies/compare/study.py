@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ...common.config.config import Config
 from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
-from ...common.config.sections import ModelSection, NonNegativeInt, Place, PositiveInt, Section, SelectorSection
+from ...common.config.sections import ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import did_you_mean
+from ...common.errors import ConfigError, did_you_mean
 from ...data.manifest import Manifest
-from ...training.metric_names import METRICS
-from ..origin import named_contents, versions
+from ..origin import named_contents, package_version, versions
+from .rivals import api as rivals
+from .sections import Arm, StudyData, StudyNetwork, StudyRival
 from .tuning_grid import NOTHING, Chosen, Settings, StudyTuning, settings_at
 
 _SCHEMA = 3  # raise it when the same configuration would give other numbers, also because a default changed
@@ -26,44 +27,11 @@ _DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
 Protocol = Literal["clean", "papers"]
 
 
-class Arm(NamedTuple):
-    """A method with a network on a data set: what settings are chosen for."""
-
-    data: str
-    network: str
-    method: str
-
-
-class StudyData(Section):
-    """A prepared data set, and settings that all runs on it share, such as ``train: {epochs: 20}``.
-
-    ``known``: by metric, what is known to be reached on this set; the reference's level is printed beside it.
-    ``known_from``: where that is from.
-    """
-
-    path: Place
-    config: dict[str, Any] = Field(default_factory=dict)
-    known: dict[str, float] = Field(default_factory=dict)
-    known_from: str | None = None
-
-    @model_validator(mode="after")
-    def _known_are_metrics(self) -> Self:
-        for name in self.known:
-            if name not in METRICS:
-                raise ValueError(f"no metric is called {name!r}{did_you_mean(name, METRICS)}")
-        return self
-
-
-class StudyNetwork(ModelSection):
-    """A network, and settings that all its runs share, such as ``optimizer: {lr: 1.0e-4}``."""
-
-    config: dict[str, Any] = Field(default_factory=dict)
-
-
 class Study(Section):
     """Methods x networks x data sets x folds x seeds.
 
-    ``reference`` names the method that the others are compared with. ``config`` holds settings of all runs; those of
+    ``reference`` names the method that the others are compared with. ``rivals`` are plain models beside every network,
+    on the same folds and seeds. ``config`` holds settings of all runs; those of
     a data set come over it, those of a network over these. ``folds`` cross-validates; without it the data's own split
     is used. Every seed makes folds of its own.
 
@@ -80,6 +48,7 @@ class Study(Section):
     data: Annotated[dict[str, StudyData], Field(min_length=1)]
     networks: Annotated[dict[str, StudyNetwork], Field(min_length=1)]
     methods: Annotated[dict[str, SelectorSection], Field(min_length=1)]
+    rivals: dict[str, StudyRival] = Field(default_factory=dict)
     reference: str = "uniform"
     folds: Annotated[int, Field(ge=2)] | None = 5
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
@@ -100,6 +69,17 @@ class Study(Section):
                 method.require_known()
             except ValueError as error:
                 raise ValueError(f"methods.{name}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _rivals_are_known(self) -> Self:
+        for name, rival in self.rivals.items():
+            if name in self.methods:
+                raise ValueError(f"rivals.{name}: a method is called {name!r}, too; expected another name")
+            try:
+                rivals.REGISTRY.require(rival.name)
+            except ConfigError as error:
+                raise ValueError(f"rivals.{name}: {error}") from None
         return self
 
     @model_validator(mode="after")
@@ -135,6 +115,10 @@ class Study(Section):
         }
         return self.make({**self.model_dump(), **changed})
 
+    def arms(self) -> list[str]:
+        """Return the names of methods and rivals, the reference first."""
+        return [*sorted(self.methods, key=lambda name: name != self.reference), *self.rivals]
+
     def runs(self, tuned: Mapping[Arm, Chosen] | None = None) -> Iterator["StudyRun"]:
         """Yield every run of the study, the reference first within each fold.
 
@@ -146,14 +130,13 @@ class Study(Section):
             ConfigError: when a configuration is not valid; it names data set, network and method.
             DataError: when a prepared data set cannot be used.
         """
-        methods = sorted(self.methods, key=lambda name: name != self.reference)
         folds = [None] if self.folds is None else range(self.folds)
         for data in self.data:
             fingerprint = Manifest.load(self.data[data].path).fingerprint()
             for seed in self.seeds:
                 for fold in folds:
                     for network in self.networks:
-                        for method in methods:
+                        for method in self.arms():
                             arm = Arm(data, network, method)
                             if tuned is None:
                                 yield self.run_of(arm, fold, seed, fingerprint)
@@ -177,11 +160,16 @@ class Study(Section):
             fold: which one tests; None for the data's own split.
             seed: of everything random.
             fingerprint: of the prepared data.
-            settings: over those of the study, by their dotted keys.
+            settings: over those of the study, by their dotted keys; of a rival its options.
             tuned: what the table says of them, JSON.
         """
-        config = self._config(*arm, fold, seed, settings)
-        return StudyRun(self, *arm, fold or 0, seed, config, fingerprint, tuned)
+        rival = self.rivals.get(arm.method)
+        if rival is not None:
+            rival = rival.model_copy(update={"options": {**rival.options, **settings}})
+            config = self._config(arm.data, arm.network, self.reference, fold, seed, NOTHING)
+        else:
+            config = self._config(*arm, fold, seed, settings)
+        return StudyRun(self, *arm, fold or 0, seed, config, fingerprint, tuned, rival)
 
     def _config(self, data: str, network: str, method: str, fold: int | None, seed: int, settings: Settings) -> Config:
         values: dict[str, Any] = {"train": {"reduction": "ddp"}}  # one process: nothing to add exactly
@@ -206,12 +194,13 @@ class StudyRun:
         study: the study it belongs to.
         data: name of the data set within the study.
         network: name of the network.
-        method: name of the method.
+        method: name of the method, or of the rival.
         fold: which fold tests, 0 without cross-validation.
         seed: of everything random.
         config: complete configuration.
         fingerprint: of the prepared data.
         tuned: settings that are tried by this run, or ``Chosen`` ones with what is known of them, as JSON; or None.
+        rival: what is fitted in place of the network; of the configuration only the data and the seed count then.
     """
 
     study: Study
@@ -223,6 +212,7 @@ class StudyRun:
     config: Config
     fingerprint: str
     tuned: str | None = None
+    rival: StudyRival | None = None
 
     @property
     def known(self) -> str | None:
@@ -240,7 +230,10 @@ class StudyRun:
         deciding = {name: config.get(name, {}) for name in _DECIDING}
         deciding["data"].pop("path")
         deciding["run"] = {name: deciding["run"].get(name) for name in ("seed", "threads", "gpu")}
-        named = named_contents(self.config)
+        if self.rival is not None:
+            rival = self.rival.model_dump(mode="json") | {"version": package_version("scikit-learn")}
+            deciding = {name: deciding[name] for name in ("data", "run")} | {"rival": rival}
+        named = named_contents(self.config) if self.rival is None else {}
         for key in named:
             *parents, last = key.split(".")
             reduce(dict.__getitem__, parents, deciding).pop(last)

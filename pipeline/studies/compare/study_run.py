@@ -16,6 +16,7 @@ from ...training.hooks.validation import is_better, settled
 from ...training.learner import torch_threads
 from ...training.local_run import LocalRun, Prepared
 from ...training.metrics import METRICS, label_average_precision
+from .rival_run import train_rival
 from .study import StudyRun
 
 
@@ -38,6 +39,8 @@ def train_run(run: StudyRun, neighbour_cache: Path | None = None, *, tested: boo
         ConfigError, DataError, RunError, SelectionError: what a full run would raise.
     """
     prepared = load_prepared(run.config.data.path, run.fingerprint)
+    if run.rival is not None:
+        return train_rival(run, prepared, tested=tested)
     with torch_threads(run.config.run.threads):
         released = run.study.protocol == "papers"
         local = LocalRun(run.config, prepared, released=released, neighbour_cache=neighbour_cache)

@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("config", "protocol", "version", "commit", "machine", "finished")),
         ("best_epoch", pa.int64()),
         ("monitor", pa.string()),
-        *((name, pa.string()) for name in ("tuned", "known")),
+        *((name, pa.string()) for name in ("tuned", "known", "rival")),
         *((f"{split}/{metric}", _NUMBERS) for split in ("validation", "test") for metric in METRICS),
         *((name, _NUMBERS) for name in ("train_s", "selection_s", "effective_sample_size")),
         *((name, _NUMBERS) for name in ("rows_drawn", "steps")),
@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 )
 """Columns of the table. Lists hold a number an epoch (E,) or a label (L,); ``error`` is null for a run that worked."""
 
-_SINCE = ("tuned", "known", "rows_drawn", "steps")
+_SINCE = ("tuned", "known", "rival", "rows_drawn", "steps")
 """Columns that tables of older versions lack; they are null there."""
 
 

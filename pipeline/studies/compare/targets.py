@@ -53,7 +53,7 @@ def epochs_to_target(
     if rows not in ROWS:
         raise RunError(f"expected rows 'validation' or 'test', got {rows!r}")
     sign, reference, column = better_sign(metric), reference_method(table, reference), f"{rows}/{metric}"
-    runs = successful_runs(table).to_dict("records")
+    runs = [run for run in successful_runs(table).to_dict("records") if pd.isna(run["rival"])]  # those have epochs
     targets = {}
     for run in runs:
         if run["method"] == reference and (target := _best(run, column, sign)):

@@ -5,6 +5,7 @@ mean over these seeds, is what all its folds and seeds are trained with. Test ro
 """
 
 import json
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from ... import models
 from ...data.manifest import Manifest
+from .rivals import api as rivals
 from .study import Arm, Study, StudyRun
 from .tuning_grid import Chosen, Settings, combinations
 from .values import better_sign
@@ -30,8 +32,8 @@ def tuning_runs(study: Study) -> Iterator[StudyRun]:
     for data in study.data:
         fingerprint = Manifest.load(study.data[data].path).fingerprint()
         for network in study.networks:
-            for method in sorted(study.methods, key=lambda name: name != study.reference):
-                for settings in combinations(_grid(study, network)):
+            for method in study.arms():
+                for settings in combinations(_grid(study, network, method)):
                     for seed in study.tuning.seeds:
                         arm, tried = Arm(data, network, method), json.dumps(settings, sort_keys=True)
                         yield study.run_of(arm, fold, seed, fingerprint, settings, tried)
@@ -50,7 +52,7 @@ def chosen_settings(study: Study, tried: pd.DataFrame) -> dict[Arm, Chosen]:
     chosen = {}
     for names, rows in tried.groupby(["data", "network", "method"], sort=False):
         arm = Arm(*map(str, names))
-        grid = _grid(study, arm.network)
+        grid = _grid(study, arm.network, arm.method)
         tries = [json.dumps(settings, sort_keys=True) for settings in combinations(grid)]
         if len(rows) < len(tries) * len(study.tuning.seeds):
             continue
@@ -78,9 +80,15 @@ def _monitor(rows: pd.DataFrame) -> str:
     return str(known.iloc[0]) if len(known) else "map"
 
 
-def _grid(study: Study, network: str) -> dict[str, tuple[float, ...]]:
+def _grid(study: Study, network: str, method: str) -> dict[str, tuple[float, ...]]:
+    """Return what is tried for an arm; a rival tries at most as many settings of its own as the network's methods."""
     assert study.tuning is not None
-    return study.tuning.grid(_has_dropout(study.networks[network].name))
+    grid = study.tuning.grid(_has_dropout(study.networks[network].name))
+    if method not in study.rivals:
+        return grid
+    rival = study.rivals[method]
+    own = rivals.get(rival.name).grid(math.prod(map(len, grid.values())))
+    return {key: values for key, values in own.items() if key not in rival.options}
 
 
 @lru_cache
