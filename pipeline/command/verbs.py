@@ -12,7 +12,7 @@ from ...selectors.common.errors import SelectionError
 from ..common.errors import ConfigError, DataError, RunError
 from ..common.stages import stage
 from ..common.storage.addresses import redacted
-from ..common.storage.local_paths import local_path
+from ..common.storage.any_path import place_of
 from ..runs.opening import require_run
 from .settings import read_configuration, read_sequence, read_study, read_sweep
 
@@ -128,7 +128,7 @@ def run_decide(options: argparse.Namespace) -> None:
         from ..results.decisions.wording import describe
 
     found = decide(options.run, rule=options.rule, calibration=options.calibration, data=options.data)
-    print(f"{describe(found)}\n\ndecisions: {Path(options.run) / 'decisions.json'}")
+    print(f"{describe(found)}\n\ndecisions: {place_of(options.run) / 'decisions.json'}")
 
 
 def run_export(options: argparse.Namespace) -> None:
@@ -314,7 +314,7 @@ def run_runs(options: argparse.Namespace) -> None:
     """List the runs in a folder."""
     from ..results.overview import overviews, run_table
 
-    found = overviews(local_path(options.folder, "FOLDER"))
+    found = overviews(place_of(options.folder))
     if not found:
         raise RunError(f"{options.folder}: no runs lie there; run.storage of their configurations says where they are")
     print(run_table(found))

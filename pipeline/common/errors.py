@@ -11,6 +11,7 @@ __all__ = [
     "DataError",
     "DivergedError",
     "FolderLostError",
+    "NotThereError",
     "RunError",
     "did_you_mean",
     "nearest",
@@ -27,6 +28,10 @@ class DataError(ValueError):
         ``line`` counts from 1, None for the file as a whole.
         """
         return cls(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
+
+
+class NotThereError(DataError):
+    """A place where nothing lies."""
 
 
 class ConfigError(ValueError):

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from ..common.errors import DataError
+from ..common.storage.any_path import AnyPath
 from ..common.storage.locations import Location
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
@@ -19,7 +20,7 @@ from .scoring import probabilities_of
 _log = logging.getLogger("d2ace")
 
 
-def evaluate(run: str | Path, data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
+def evaluate(run: "str | AnyPath", data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
     """Return the metrics of a run's best weights; of a run that was stopped, of its best epoch until then.
 
     Decisions are those of the run's threshold. Where thresholds were chosen (``decide``), F1 at these is there too, as

@@ -13,6 +13,7 @@ import numpy as np
 from ...selectors import api as selectors
 from ...selectors.common.label_matrix import Origin
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath
 from ..common.text_table import aligned
 from ..data.summary import some
 from ..runs.checkpoints import Checkpoint, CheckpointStore
@@ -47,7 +48,7 @@ class Explanation:
         branch_names: all branches of the method; ``details`` of a branch end in its name.
     """
 
-    run: Path
+    run: AnyPath
     method: str
     row: int
     epoch: int
@@ -145,7 +146,7 @@ class Explanation:
         return [has, "" if origin is None else origin.name.lower().replace("_", " ")] if told else [has]
 
 
-def explain(run: str | Path, row: int, epoch: int | None = None, *, data: str | Path | None = None) -> Explanation:
+def explain(run: "str | AnyPath", row: int, epoch: int | None = None, *, data: str | Path | None = None) -> Explanation:
     """Say why a training row was or was not drawn in an epoch, from a recording or a checkpoint; trains nothing.
 
     With a recording (``run.record_observations=true``) any epoch can be explained: a fresh selector is told what

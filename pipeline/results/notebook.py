@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..common.errors import ConfigError, DataError, RunError, did_you_mean
+from ..common.storage.any_path import AnyPath, place_of
 from ..common.storage.whole_files import replacing
 from ..data.shards import read_labels
 from ..runs.trained_run import open_to_score
@@ -81,7 +82,7 @@ class Run:
         self._judged: dict[Split, JudgedRows] = {}
 
     @classmethod
-    def load(cls, folder: str | Path, data: str | Path | None = None) -> "Run":
+    def load(cls, folder: "str | AnyPath", data: str | Path | None = None) -> "Run":
         """Open a run.
 
         Args:
@@ -91,10 +92,10 @@ class Run:
         Raises:
             RunError: when it is no run, has no finished epoch, or cannot be read.
         """
-        return cls(RunSource.open(Path(folder), data))
+        return cls(RunSource.open(place_of(folder), data))
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> AnyPath:
         """The run folder."""
         return self._source.folder.path
 

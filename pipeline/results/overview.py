@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath, changed_at, in_bucket
 from ..common.storage.folder_lock import is_held
 from ..common.storage.json_files import numbers, read_json_lines
 from ..common.text_table import aligned
@@ -33,7 +34,7 @@ class Overview:
         held: whether a process writes the folder.
     """
 
-    folder: Path
+    folder: AnyPath
     config: dict[str, Any]
     history: list[dict[str, Any]]
     result: dict[str, Any] | None
@@ -41,7 +42,7 @@ class Overview:
     held: bool
 
     @classmethod
-    def read(cls, folder: Path) -> "Overview":
+    def read(cls, folder: AnyPath) -> "Overview":
         """Read a run folder; raises RunError when a file of it cannot be read."""
         try:
             config = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -111,8 +112,8 @@ class Overview:
     @property
     def changed(self) -> datetime:
         """When an epoch, or the run, was last finished, or the run begun; in the time of this machine."""
-        files = [self.folder / name for name in (RESULT_FILE, METRICS_FILE, CONFIG_FILE)]
-        return datetime.fromtimestamp(max(file.stat().st_mtime for file in files if file.is_file()))
+        times = [changed_at(self.folder / name) for name in (RESULT_FILE, METRICS_FILE, CONFIG_FILE)]
+        return datetime.fromtimestamp(max(time for time in times if time is not None))
 
     def value(self, section: str, key: str) -> Any:
         """Return a setting; one that the file leaves out has its default."""
@@ -124,19 +125,17 @@ class Overview:
         return Config.model_fields[section].annotation.model_fields[key].default  # type: ignore[union-attr]
 
 
-def _json(file: Path) -> dict[str, Any] | None:
+def _json(file: AnyPath) -> dict[str, Any] | None:
     return numbers(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
-def overviews(folder: Path) -> list[Overview]:
+def overviews(folder: AnyPath) -> list[Overview]:
     """Return the runs in a folder, or the run that it is itself, the newest last; what cannot be read is left out.
 
     Raises:
         RunError: when there is no such folder.
     """
-    if not folder.is_dir():
-        raise RunError(f"{folder}: there is no such folder; d2ace runs FOLDER lists the runs in another")
-    places = [folder] if (folder / CONFIG_FILE).is_file() else sorted(folder.iterdir())
+    places = [folder] if (folder / CONFIG_FILE).is_file() else _folders(folder)
     found = []
     for place in places:
         try:
@@ -144,6 +143,15 @@ def overviews(folder: Path) -> list[Overview]:
         except RunError:
             continue
     return sorted(found, key=lambda run: (run.changed, run.folder.name))
+
+
+def _folders(folder: AnyPath) -> Sequence[AnyPath]:
+    """Return the folders in a folder, by name."""
+    if in_bucket(folder):
+        return [folder / name for name in folder.folders()]
+    if not (local := Path(folder)).is_dir():
+        raise RunError(f"{folder}: there is no such folder; d2ace runs FOLDER lists the runs in another")
+    return sorted(local.iterdir())
 
 
 def run_table(runs: Iterable[Overview]) -> str:

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ..common.storage.any_path import address_of
 from ..common.text_table import aligned
 from ..runs.opening import resume_command
 from .overview import Overview
@@ -86,7 +87,7 @@ def _number(value: float | None) -> str:
 
 def _next(run: Overview) -> str:
     """Return the commands that go on from here."""
-    name = shlex.quote(str(run.folder))
+    name = shlex.quote(address_of(run.folder))
     if run.state == "running":
         return f"it is running; what it has so far: d2ace report {name}"
     commands = [f"d2ace report {name}", f"d2ace evaluate {name}"]

@@ -17,6 +17,7 @@ from ...selectors.entries.api import EntryPolicy
 from ...selectors.with_entries import WithEntries
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath, fetched
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.shard_rows import ShardRows
@@ -44,7 +45,7 @@ class SelectionOfRun:
         RunError: when it is no run folder, or its data has changed since or is gone.
     """
 
-    def __init__(self, folder: str | Path, data: str | Path | None = None) -> None:
+    def __init__(self, folder: "str | AnyPath", data: str | Path | None = None) -> None:
         self.folder = RunFolder.open(folder)
         known = self.folder.load_data()
         if known is None:
@@ -78,7 +79,8 @@ class SelectionOfRun:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
-        return self.rows.positions_of(np.load(self.folder.selection.order(epoch)))
+        with fetched(self.folder.selection.order(epoch)) as file:
+            return self.rows.positions_of(np.load(file))
 
     def tell(self, selector: selectors.Selector, epoch: int) -> None:
         """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""

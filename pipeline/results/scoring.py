@@ -17,6 +17,7 @@ from ..common.cluster.room import wait_for_room
 from ..common.cluster.session import data_context, ray_session
 from ..common.cluster.usage import free_and_held
 from ..common.stages import stage
+from ..common.storage.any_path import address_of
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.shards import read_shard
@@ -152,7 +153,7 @@ def score(run: TrainedRun, manifest: Manifest, wanted: np.ndarray | None, rows: 
     gpus = int(ray.cluster_resources().get("GPU", 0))
     return dataset.map_batches(
         _ScorerOnRay,
-        fn_constructor_args=(os.fspath(run.folder.path), manifest, reference, rows),
+        fn_constructor_args=(address_of(run.folder.path), manifest, reference, rows),
         batch_size=None,
         num_gpus=1 if gpus else None,
         concurrency=gpus or max(1, min(len(manifest.shards), cpus - 1, -(-manifest.rows // rows))),

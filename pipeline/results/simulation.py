@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from ...selectors.api import Selector
 from ...selectors.common.label_matrix import LabelMatrix
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath
 from ..common.text_table import aligned
 from .replay import SelectionOfRun
 
@@ -50,7 +51,7 @@ class Simulation:
         other: the other method.
     """
 
-    run: Path
+    run: AnyPath
     epochs: int
     labels: tuple[str, ...]
     positives: np.ndarray
@@ -102,7 +103,7 @@ class Simulation:
 
 
 def simulate(
-    run: str | Path, method: str, options: Mapping[str, Any] | None = None, *, data: str | Path | None = None
+    run: "str | AnyPath", method: str, options: Mapping[str, Any] | None = None, *, data: str | Path | None = None
 ) -> Simulation:
     """Let another method plan the recorded epochs of a run, told what the run saw; trains nothing.
 

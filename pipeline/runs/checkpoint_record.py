@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ... import __version__
-from ..common.errors import RunError
+from ..common.errors import DataError, RunError
+from ..common.storage.any_path import AnyPath
 from ..common.storage.json_files import as_json, write_json
 from ..common.storage.whole_files import sha256_of
 
@@ -35,11 +36,12 @@ def write_record(folder: Path, about: Mapping[str, Any]) -> None:
     write_json(folder / RECORD, {**record, "digest": _digest(record)}, indent=2)
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: AnyPath) -> dict[str, Any] | None:
     """Return a checkpoint's record, None for one of an older version, which had none.
 
     Raises:
         RunError: when it is damaged, or of another schema.
+        DataError: when a bucket does not give it.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -47,6 +49,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         digest = record.pop("digest")
+    except DataError:
+        raise
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise RunError(f"{folder}: the checkpoint is damaged: {RECORD} cannot be read: {error}") from error
     if digest != _digest(record):
@@ -56,20 +60,25 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record
 
 
-def require_intact(folder: Path, name: str) -> None:
+def require_intact(folder: AnyPath, file: Path) -> None:
     """Raise RunError when a checkpoint's file is not as it was written; without a record nothing is known.
 
     Cost: reading the file once.
+
+    Args:
+        folder: of the checkpoint.
+        file: one of its files, or a copy under the same name.
     """
     record = read_record(folder)
     if record is None:
         return
     try:
-        found = sha256_of(folder / name)
+        found = sha256_of(file)
     except OSError as error:
         raise RunError(f"{folder}: the checkpoint cannot be read: {error}") from error
-    if found != record["files"].get(name):
-        raise RunError(f"{folder}: the checkpoint is damaged: {name} is not as it was written (its checksum differs)")
+    if found != record["files"].get(file.name):
+        what = f"{file.name} is not as it was written (its checksum differs)"
+        raise RunError(f"{folder}: the checkpoint is damaged: {what}")
 
 
 def _digest(record: Mapping[str, Any]) -> str:

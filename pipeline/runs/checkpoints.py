@@ -1,13 +1,12 @@
 """Checkpoints of a run: folders that are either complete or ignored.
 
 Ray's own checkpoint bookkeeping is rewritten in place, so a kill in the middle can leave it unreadable; a run
-therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed; checksums tell whether it
-is still what was written.
+therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed; in a bucket its record is
+written last. Checksums tell whether it is still what was written.
 """
 
 import re
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,11 @@ from zipfile import BadZipFile
 import torch
 
 from ...selectors.common.state import load_state, save_state
-from ..common.errors import RunError
-from ..common.storage.whole_files import flush, remove_temporaries, temporary_beside
-from .checkpoint_record import read_record, require_intact, write_record
+from ..common.errors import DataError, RunError
+from ..common.storage.any_path import AnyPath, fetched, in_bucket, remove
+from ..common.storage.locations import NotThereError
+from ..common.storage.whole_folders import remove_folder, replacing_folder
+from .checkpoint_record import RECORD, read_record, require_intact, write_record
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
 _TRAINING, _SELECTION = "training.pt", "selection.npz"
@@ -32,13 +33,14 @@ class Checkpoint:
 
     epoch: int
     step: int
-    path: Path
+    path: AnyPath
 
     def training_state(self) -> dict[str, Any]:
         """Return the state of model, optimiser and everything else that trains.
 
         Raises:
             RunError: when the file is damaged or of another schema, naming the checkpoint.
+            DataError: when a bucket does not give it.
         """
         training = self._read(lambda path: torch.load(path, map_location="cpu", weights_only=True), _TRAINING)
         if training.get("schema") != SCHEMA:
@@ -66,7 +68,7 @@ class Checkpoint:
         try:
             if self.record() is not None:
                 for name in (_TRAINING, _SELECTION):
-                    require_intact(self.path, name)
+                    self._checked(lambda file: {}, name)
             else:
                 self.training_state()
         except RunError as error:
@@ -74,10 +76,20 @@ class Checkpoint:
         return None
 
     def _read(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
-        require_intact(self.path, name)
         try:
-            return load(self.path / name)
+            return self._checked(load, name)
+        except (RunError, DataError):
+            raise
         except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
+
+    def _checked(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
+        """Load a file when it is what was written."""
+        try:
+            with fetched(self.path / name) as file:
+                require_intact(self.path, file)
+                return load(file)
+        except NotThereError as error:
             raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
 
 
@@ -90,8 +102,8 @@ class CheckpointStore:
         about: which run they belong to, in plain values; every checkpoint keeps it.
     """
 
-    def __init__(self, folder: str | Path, keep: int | None = None, about: Mapping[str, Any] | None = None) -> None:
-        self._folder, self._keep, self._about = Path(folder), keep or _KEEP, about or {}
+    def __init__(self, folder: AnyPath, keep: int | None = None, about: Mapping[str, Any] | None = None) -> None:
+        self._folder, self._keep, self._about = folder, keep or _KEEP, about or {}
 
     def complete(self) -> list[Checkpoint]:
         """Return all complete checkpoints, oldest first."""
@@ -100,7 +112,7 @@ class CheckpointStore:
     def selection_states(self) -> list[Checkpoint]:
         """Return what has a state of selection, oldest first: also what ``shrink`` left of a checkpoint."""
         found = []
-        for path in self._folder.glob("epoch-*"):
+        for path in self._places():
             if match := _NAME.search(path.name):
                 found.append(Checkpoint(int(match[1]), int(match[2]), path))
         return sorted(found)
@@ -132,22 +144,15 @@ class CheckpointStore:
     def save(self, epoch: int, step: int, training: Mapping[str, Any], selection: Mapping[str, Any]) -> Checkpoint:
         """Write a checkpoint whole; drop the oldest beyond ``keep``, and any newer one, which was left as damaged."""
         target = self._folder / f"epoch-{epoch:05d}-step-{step:07d}"
-        remove_temporaries(self._folder)
-        temporary = temporary_beside(target)
-        temporary.mkdir(parents=True)
-        torch.save({"schema": SCHEMA, **training}, temporary / _TRAINING)
-        save_state(temporary / _SELECTION, selection)
-        write_record(temporary, self._about)
-        for path in temporary.iterdir():
-            flush(path)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.replace(target)
-        flush(self._folder)
+        with replacing_folder(target, marker=RECORD) as folder:
+            torch.save({"schema": SCHEMA, **training}, folder / _TRAINING)
+            save_state(folder / _SELECTION, selection)
+            write_record(folder, self._about)
         saved = Checkpoint(epoch, step, target)
         kept = [checkpoint for checkpoint in self.complete() if checkpoint <= saved][-self._keep :]
         for other in self.selection_states():
             if other not in kept:
-                shutil.rmtree(other.path, ignore_errors=True)
+                remove_folder(other.path, marker=RECORD)
         return saved
 
     def shrink(self) -> None:
@@ -160,6 +165,15 @@ class CheckpointStore:
         told = next((each for each in reversed(older) if each.step == 0), None)
         for checkpoint in older:
             if checkpoint == told:
-                (checkpoint.path / _TRAINING).unlink(missing_ok=True)
+                remove(checkpoint.path / _TRAINING)
             else:
-                shutil.rmtree(checkpoint.path, ignore_errors=True)
+                remove_folder(checkpoint.path, marker=RECORD)
+
+    def _places(self) -> Iterator[AnyPath]:
+        """Yield the folders of checkpoints; in a bucket those whose record is there, which is written last."""
+        if not in_bucket(self._folder):
+            yield from Path(self._folder).glob("epoch-*")
+            return
+        for name in self._folder.files():
+            if name.endswith(f"/{RECORD}"):
+                yield (self._folder / name).parent

@@ -23,13 +23,13 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from ..common.errors import RunError
+from ..common.errors import DataError, RunError
+from ..common.storage.any_path import AnyPath
 from ..common.storage.json_files import write_json
 from .run_folder import RunFolder
 from .trained_run import TrainedRun
@@ -71,7 +71,7 @@ class Decisions:
         """Return calibrated probabilities, float64, of the network's own, (n, L) or (L,)."""
         return calibrated(probabilities, self.coefficients)
 
-    def save(self, run: RunFolder) -> Path:
+    def save(self, run: RunFolder) -> AnyPath:
         """Write ``decisions.json`` into a run's folder and return its path."""
         columns = zip(self.labels, self.thresholds, self.raw_thresholds, self.coefficients, strict=True)
         entries = [
@@ -83,7 +83,7 @@ class Decisions:
         return run.decisions
 
 
-def read_decisions(run: str | Path) -> Decisions | None:
+def read_decisions(run: "str | AnyPath") -> Decisions | None:
     """Return what ``d2ace decide`` stored in a run's folder, None when it stored nothing.
 
     Raises:
@@ -102,6 +102,8 @@ def read_decisions(run: str | Path) -> Decisions | None:
         names = tuple(entry["name"] for entry in entries)
         raw = np.array([entry["raw_threshold"] for entry in entries], np.float64)
         coefficients = np.array([[entry[key] for key in "abc"] for entry in entries], np.float64)
+    except DataError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{folder.decisions}: damaged ({error}); {again}") from None
     return Decisions(names, raw, coefficients.reshape(-1, 3), epoch, values)

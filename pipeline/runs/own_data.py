@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..common.config.config import Config
 from ..common.errors import RunError
-from ..common.storage.local_paths import local_path
+from ..common.storage.any_path import in_bucket
 from ..common.storage.locations import Location
 from ..data.manifest import MANIFEST_FILE, Manifest
 from .run_data import RunData
@@ -45,7 +45,7 @@ def own_data(run: RunFolder, config: Config, known: RunData | None, place: str |
 
 def _places(run: RunFolder, config: Config) -> list[Location]:
     """Return where the run's data is said to lie, and where it lies if it kept its way from the folder of the runs."""
-    said, storage = Location.of(config.data.path), local_path(config.run.storage, "run.storage")
-    if not said.is_local:
+    said = Location.of(config.data.path)
+    if not said.is_local or in_bucket(run.path) or "://" in config.run.storage:
         return [said]
-    return [said, Location.of((run.path.parent / os.path.relpath(said, storage)).resolve())]
+    return [said, Location.of((Path(run.path).parent / os.path.relpath(said, config.run.storage)).resolve())]

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..common.cluster.resources import on_head_node
+from ..common.errors import DataError
 from ..common.stages import log
 from .board import Board
 from .events import Events
@@ -87,7 +88,7 @@ class Progress(AbstractContextManager):
             history: a record an epoch.
 
         Raises:
-            OSError: when ``metrics.jsonl`` cannot be written.
+            OSError: when ``metrics.jsonl`` cannot be written; DataError when a bucket does not take it.
         """
         self._stop()
         for record in history[len(self._history) :]:
@@ -160,7 +161,7 @@ class Progress(AbstractContextManager):
         self._say(self._line(record))
 
     def _write(self) -> None:
-        with suppress(OSError):  # the next epoch writes everything again, ``finish`` in any case
+        with suppress(OSError, DataError):  # the next epoch writes everything again, ``finish`` in any case
             self._folder.write_metrics(self._history)
 
     def _plot(self, record: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """How a run sees its data: which rows train, validate and test, the scaler, and what the network is built for."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +10,7 @@ from ...selectors.common.labels import cooccurrence
 from ...selectors.common.randomness import generator
 from ..common.config.config import Config
 from ..common.errors import ConfigError, RunError
+from ..common.storage.any_path import AnyPath
 from ..data.manifest import Manifest
 from ..data.scaler import Scaler
 from ..data.shards import read_splits
@@ -46,7 +46,7 @@ class RunData:
         """Return how many batches of ``batch_size`` the training rows make, the last one maybe smaller."""
         return -(-len(self.splits.train) // batch_size)
 
-    def require_same(self, manifest: Manifest, run: Path) -> None:
+    def require_same(self, manifest: Manifest, run: AnyPath) -> None:
         """Raise RunError unless the prepared data is what the run was made from.
 
         Args:

@@ -15,14 +15,15 @@ from scipy import sparse
 
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath, any_path, fetched, in_bucket, remove, replacing
 from ..common.storage.array_files import write_arrays
 from ..common.storage.json_files import numbers, read_json_lines, write_json, write_json_lines
-from ..common.storage.whole_files import replacing
+from ..common.storage.locations import Location
 from ..data.scaler import Scaler
 from ..data.splits import Splits
 from ..models.api import ModelContext
 from ..selection.files import SelectionFiles
-from .opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, require_run
+from .opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, require_run, resume_command
 from .run_data import RunData
 
 _CSR_PARTS = ("data", "indices", "indptr")
@@ -30,7 +31,7 @@ _CSR_PARTS = ("data", "indices", "indptr")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run.
+    """Paths of a run, on a mounted file system or in a bucket, where ``config.yaml`` makes a folder a run.
 
     ``config.yaml`` the complete configuration · ``metrics.jsonl`` a line an epoch · ``tensorboard/`` events ·
     ``trackers.json`` what trackers call the run ·
@@ -40,40 +41,40 @@ class RunFolder:
     thresholds and calibration, if they were chosen.
     """
 
-    path: Path
+    path: AnyPath
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> AnyPath:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
-    def weights(self) -> Path:
+    def weights(self) -> AnyPath:
         """File of the best epoch's weights."""
         return self.path / "model.pt"
 
     @property
-    def metrics(self) -> Path:
+    def metrics(self) -> AnyPath:
         """File with one JSON line an epoch."""
         return self.path / METRICS_FILE
 
     @property
-    def result(self) -> Path:
+    def result(self) -> AnyPath:
         """File with the best epoch and the test metrics; there is one when the run is finished."""
         return self.path / RESULT_FILE
 
     @property
-    def decisions(self) -> Path:
+    def decisions(self) -> AnyPath:
         """File with the thresholds and the calibration of the labels, see ``decisions``."""
         return self.path / "decisions.json"
 
     @property
-    def tensorboard(self) -> Path:
+    def tensorboard(self) -> AnyPath:
         """Folder of TensorBoard event files."""
         return self.path / "tensorboard"
 
     @property
-    def config(self) -> Path:
+    def config(self) -> AnyPath:
         """File of the complete configuration."""
         return self.path / CONFIG_FILE
 
@@ -83,68 +84,65 @@ class RunFolder:
         return SelectionFiles(self.path)
 
     @property
-    def ray(self) -> Path:
-        """Folder of Ray Train's own bookkeeping."""
-        return self.path / "ray"
+    def ray(self) -> Path | None:
+        """Folder of Ray Train's own bookkeeping, which nobody reads later; None in a bucket."""
+        return None if in_bucket(self.path) else Path(self.path) / "ray"
 
     @property
-    def neighbour_cache(self) -> Path:
-        """Folder of neighbours found earlier, which all runs beside this one share."""
-        return self.path.parent / ".neighbours"
+    def neighbour_cache(self) -> Path | None:
+        """Folder of neighbours found earlier, which all runs beside this one share; None in a bucket."""
+        return None if in_bucket(self.path) else Path(self.path).parent / ".neighbours"
 
     @property
-    def _data(self) -> Path:
+    def _data(self) -> AnyPath:
         return self.path / DATA_FILE
 
     @property
-    def _data_arrays(self) -> Path:
+    def _data_arrays(self) -> AnyPath:
         return self.path / "data.npz"
 
     @classmethod
-    def create(cls, path: Path, config: Config) -> "RunFolder":
+    def create(cls, path: AnyPath, config: Config) -> "RunFolder":
         """Make a new run folder; refuses one that exists, so that no run is overwritten or mixed."""
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
+        if not _make_new(path):
             raise RunError(
-                f"{path}: a run of this name exists; resume it (d2ace train --resume {path}), "
-                "or choose another run.name"
-            ) from None
-        folder = cls(path.resolve())
-        config.save(folder.config)
+                f"{path}: a run of this name exists; resume it ({resume_command(path)}), or choose another run.name"
+            )
+        folder = cls(any_path(path))
+        with replacing(folder.config) as temporary:
+            config.save(temporary)
         return folder
 
     @classmethod
-    def create_numbered(cls, path: Path, config: Config) -> "RunFolder":
+    def create_numbered(cls, path: AnyPath, config: Config) -> "RunFolder":
         """Make a new run folder of this name, with -2, -3 and so on behind it where others have taken the name."""
         for number in count(1):
             with suppress(RunError):
-                return cls.create(path if number == 1 else path.with_name(f"{path.name}-{number}"), config)
+                return cls.create(path if number == 1 else path.parent / f"{path.name}-{number}", config)
         raise AssertionError
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunFolder":
-        """Open an existing run; raises RunError when the folder is none."""
+    def open(cls, path: "str | AnyPath") -> "RunFolder":
+        """Open an existing run by its path or address; raises RunError when the folder is none."""
         return cls(require_run(path))
 
     def holds_work(self) -> bool:
         """Return whether there is something to go on from: a finished epoch or a checkpoint."""
-        checkpoint = self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
-        return checkpoint or (self.metrics.is_file() and self.metrics.stat().st_size > 0)
+        return bool(Location.of(self.checkpoints).files() or Location.of(self.metrics).info().size)
 
     def reopen(self, config: Config) -> None:
         """Say what holds from now on, when the run goes on; one that gets more epochs is unfinished again."""
         with replacing(self.config) as temporary:
             config.save(temporary)
         if config.train.epochs > len(self.read_metrics()):
-            self.result.unlink(missing_ok=True)
+            remove(self.result)
 
     def require_shared(self) -> None:
         """Raise RunError when this node does not see the run folder that the driver made."""
         if not self.config.is_file():
             raise RunError(
                 f"{self.path} is not visible on node {os.uname().nodename}: run.storage must be on a file system "
-                "that all training nodes share"
+                "that all training nodes share, or in a bucket"
             )
 
     def save_data(self, data: RunData) -> None:
@@ -168,7 +166,7 @@ class RunFolder:
         if not self._data.is_file():
             return None
         about = json.loads(self._data.read_text(encoding="utf-8"))
-        with np.load(self._data_arrays) as arrays:
+        with fetched(self._data_arrays) as file, np.load(file) as arrays:
             names = [field.name for field in fields(Splits)]
             splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
             together = _cooccurrence(arrays, len(about["labels"]))
@@ -202,6 +200,17 @@ class RunFolder:
         return {**result, "test": numbers(result["test"])}
 
 
+def _make_new(path: AnyPath) -> bool:
+    """Make a folder; returns whether there was none. In a bucket two that ask at the same moment both hear yes."""
+    if in_bucket(path):
+        return not ((path / CONFIG_FILE).is_file() or path.files())
+    try:
+        Path(path).mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
 def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr_array:
     """Return how often labels meet, CSR (L, L), from what ``save_data`` stored; older runs have it dense."""
     if "cooccurrence" in arrays:
@@ -210,7 +219,7 @@ def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr
     return sparse.csr_array(parts, shape=(n_labels, n_labels))
 
 
-def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+def save_weights(path: AnyPath, weights: Mapping[str, torch.Tensor]) -> None:
     """Write weights whole or not at all."""
     with replacing(path) as temporary:
         torch.save(dict(weights), temporary)

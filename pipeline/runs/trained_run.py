@@ -3,12 +3,12 @@
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import torch
 
 from ..common.config.config import Config
 from ..common.errors import RunError, did_you_mean
+from ..common.storage.any_path import AnyPath, fetched
 from ..data.manifest import Manifest
 from ..data.summary import some
 from ..feeds.inputs import input_shape
@@ -34,7 +34,7 @@ class TrainedRun:
     data: RunData
 
     @classmethod
-    def open(cls, folder: str | Path, *, stopped: bool = False) -> "TrainedRun":
+    def open(cls, folder: "str | AnyPath", *, stopped: bool = False) -> "TrainedRun":
         """Open a finished run, or also one that was stopped.
 
         Raises:
@@ -60,7 +60,8 @@ class TrainedRun:
         """Return the best weights, of a run that is not finished those until now, on the CPU."""
         if self.best is not None:
             return self.best.weights
-        return torch.load(self.folder.weights, map_location="cpu", weights_only=True)
+        with fetched(self.folder.weights) as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
 
     def require_fit(self, manifest: Manifest) -> None:
         """Raise RunError unless a data set has the labels, or none, and the input shape of the model's training."""
@@ -75,7 +76,7 @@ class TrainedRun:
             )
 
 
-def open_to_score(folder: str | Path) -> TrainedRun:
+def open_to_score(folder: "str | AnyPath") -> TrainedRun:
     """Open a run for its predictions, and say so where it is not finished and its best epoch until now is used.
 
     Raises:

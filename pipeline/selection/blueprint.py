@@ -17,7 +17,7 @@ from ...selectors.entries import api as policies
 from ...selectors.neighbours.cache import neighbour_ids
 from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
-from ..common.storage.whole_files import replacing
+from ..common.storage.any_path import fetched, replacing
 from .files import SelectionFiles
 from .inherited import Inherited
 from .ray_ranges import RayRanges
@@ -114,7 +114,8 @@ class Blueprint:
         if self.files is None:
             raise RunError("the run kept no embeddings: it has no folder")
         try:
-            return np.load(self.files.embeddings)
+            with fetched(self.files.embeddings) as file:
+                return np.load(file)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.files.embeddings}: the run's embeddings cannot be read: {error}") from None
 

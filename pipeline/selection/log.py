@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...selectors.api import Plan
-from ..common.storage.whole_files import replacing
+from ..common.storage.any_path import make_folder, replacing
 from .files import SelectionFiles
 from .training_rows import TrainingRows
 
@@ -29,8 +29,9 @@ class SelectionLog:
     def __init__(self, files: SelectionFiles, rows: TrainingRows) -> None:
         self._files, self._rows = files, rows
         for path in (files.orders, files.table):
-            path.mkdir(parents=True, exist_ok=True)
-        np.save(files.training_rows, rows.row_ids)
+            make_folder(path)
+        with replacing(files.training_rows) as temporary, temporary.open("wb") as file:
+            np.save(file, rows.row_ids)
 
     def write(self, plan: Plan, consumed: np.ndarray, summary: dict[str, Any], record: dict[str, Any]) -> None:
         """Write one finished epoch; ``consumed`` are the row ids that the workers said they fed."""

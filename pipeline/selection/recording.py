@@ -12,6 +12,7 @@ import numpy as np
 
 from ...selectors.api import Plan
 from ..common.errors import RunError
+from ..common.storage.any_path import fetched, make_folder
 from ..common.storage.array_files import write_arrays
 from .files import SelectionFiles
 
@@ -75,7 +76,7 @@ class Recorder:
     def write(self, plan: Plan, ids: np.ndarray) -> None:
         """Write the finished epoch, whole or not at all, and begin the next; ``ids`` are the row ids fed."""
         path = self.files.recording(plan.epoch)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         arrays: dict[str, Any] = dict(zip(_ARRAYS, (ids, plan.offsets, *self._whole()), strict=True))
         arrays |= dict(zip(_HELD_OUT, self.held_out or (), strict=False))
         write_arrays(path, arrays)
@@ -89,7 +90,7 @@ def read_recording(files: SelectionFiles, epoch: int) -> Recorded:
     """Return the observations of an epoch; raises RunError when the file cannot be read or is not whole."""
     path = files.recording(epoch)
     try:
-        with np.load(path) as arrays:
+        with fetched(path) as file, np.load(file) as arrays:
             found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
             if _HELD_OUT[0] in arrays:
                 found["held_out"] = tuple(arrays[name] for name in _HELD_OUT)

@@ -70,7 +70,7 @@ def _deciding_files(folder: Path) -> list[Path]:
 
     run = RunFolder(folder)
     if run.config.is_file():
-        return [path for path in (run.config, run.weights, folder / "data.json") if path.is_file()]
+        return [path for name in ("config.yaml", "model.pt", "data.json") if (path := folder / name).is_file()]
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

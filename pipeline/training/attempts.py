@@ -4,9 +4,12 @@ Ray Train would try again whatever failed, and would wait for its workers' place
 therefore a training of its own, which starts once, and what comes next is decided here.
 """
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common.cluster.resources import worker_resources
@@ -70,7 +73,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
 
     from .worker import train_loop
 
-    run = setup.run.config.run
+    run, bookkeeping = setup.run.config.run, setup.run.folder.ray or Path(mkdtemp(prefix="d2ace-ray-"))
     trainer = TorchTrainer(
         cast(Any, train_loop),
         train_loop_config={"setup": setup},
@@ -83,7 +86,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
         run_config=RunConfig(
             # A name of its own: Ray must not resume from its own bookkeeping, the run's checkpoints are the truth.
             name=f"attempt-{time.time_ns()}",
-            storage_path=str(setup.run.folder.ray),
+            storage_path=str(bookkeeping),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
             logging_config=LoggingConfig(log_level="ERROR"),
         ),
@@ -98,6 +101,9 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
         for controller in controllers:
             _end(controller)
         raise
+    finally:
+        if bookkeeping != setup.run.folder.ray:
+            shutil.rmtree(bookkeeping, ignore_errors=True)
     return result.return_value
 
 

@@ -14,6 +14,7 @@ from .. import models
 from ..common.config.config import Config
 from ..common.config.paths import NEIGHBOUR_WORDS
 from ..common.errors import ConfigError
+from ..common.storage.any_path import any_path, in_bucket
 from ..data.manifest import Manifest
 from ..feeds.choice import check_feed
 from ..feeds.image_transform import ImageTransform
@@ -108,7 +109,15 @@ def check_data(config: Config, manifest: Manifest) -> None:
 
 
 def check_storage(config: Config) -> None:
-    """Raise ConfigError unless ``run.storage`` is, or can become, a folder that this process may write."""
+    """Raise ConfigError unless ``run.storage`` is, or can become, a folder that this process may write.
+
+    Raises:
+        DataError: when it is an address that cannot be reached; what may be written there shows the run's first file.
+    """
+    place = any_path(config.run.storage)
+    if in_bucket(place):
+        place.info()
+        return
     storage = Path(config.run.storage).absolute()
     there = next(folder for folder in (storage, *storage.parents) if os.path.lexists(folder))
     if not there.is_dir():

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from .. import models
 from ..common.config.sections import DistillationSection
 from ..common.errors import ConfigError, RunError
+from ..common.storage.any_path import fetched
 from ..common.storage.whole_files import sha256_of
 from ..models.api import Output
 from ..models.old_class_losses import FORMS, Confidence
@@ -67,7 +68,8 @@ def teacher_digest(section: DistillationSection) -> str:
         Answers.load(section.answers)
         return sha256_of(Path(section.answers))
     assert section.teacher is not None
-    return sha256_of(TrainedRun.open(section.teacher).folder.weights)
+    with fetched(TrainedRun.open(section.teacher).folder.weights) as weights:
+        return sha256_of(weights)
 
 
 def _require_same(section: DistillationSection) -> None:

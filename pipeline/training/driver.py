@@ -16,8 +16,9 @@ from ..common.cluster.nodes import require_room
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
 from ..common.stages import stage
+from ..common.storage.any_path import AnyPath, any_path
 from ..common.storage.begun import begun
-from ..common.storage.folder_lock import FolderLock
+from ..common.storage.bucket_lock import lock_of
 from ..common.storage.locations import Location
 from ..common.storage.retries import tally
 from ..data.manifest import Manifest
@@ -55,7 +56,7 @@ class RunResult:
     """What a finished run gives back.
 
     Attributes:
-        folder: the run folder.
+        folder: the run folder, a path or its location in a bucket.
         history: a record an epoch, as in ``metrics.jsonl``.
         best_epoch: epoch (from 0) whose weights were kept.
         test: metrics of those weights on the test rows; empty without test rows.
@@ -63,7 +64,7 @@ class RunResult:
         stopped_early: whether ``train.patience`` ended it before its last epoch.
     """
 
-    folder: Path
+    folder: AnyPath
     history: list[dict[str, Any]]
     best_epoch: int
     test: dict[str, float]
@@ -97,7 +98,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
 
 
 def resume(
-    folder: str | Path,
+    folder: "str | AnyPath",
     *,
     quiet: bool = False,
     workers: int | None = None,
@@ -140,7 +141,7 @@ def _without_start(config: Config) -> Config:
 
 
 def _new_folder(config: Config) -> RunFolder:
-    storage = Path(config.run.storage).resolve()
+    storage = any_path(config.run.storage)
     if config.run.name is not None:
         return RunFolder.create(storage / config.run.name, config)
     data = Location.of(config.data.path).resolved().name
@@ -154,7 +155,7 @@ def _run(
     """Train in the folder; ``before`` is what storage had been asked for again when the call began."""
     started = time.perf_counter()
     with (
-        FolderLock(folder.path, "run") as lock,
+        lock_of(folder.path, "run") as lock,
         begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, resume_command(folder.path)),
         _rows_and_feed(config, manifest) as (rows, feed),
     ):

@@ -75,7 +75,7 @@ def selection_blueprint(
         embed_after=embed_after,
         held_out_after=_held_out_after(config, data),
         ranges=config.selector.ranges,
-        neighbour_cache=str(folder.neighbour_cache) if folder else None,
+        neighbour_cache=str(folder.neighbour_cache) if folder and folder.neighbour_cache else None,
         entries=None if entries is None else (entries.policy, entries.options),
         inherited=inherited(config),
     )

@@ -8,6 +8,7 @@ import torch
 
 from ..common.config.config import Config
 from ..common.errors import RunError
+from ..common.storage.any_path import fetched
 from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
 from ..feeds.choice import FeedChoice
@@ -158,7 +159,8 @@ class WholeRun:
         if self._ranks.first:
             save_weights(file, best.get("weights") or training.learner.weights())
         self._ranks.wait()
-        training.learner.load_weights(torch.load(file, map_location=self._ranks.device, weights_only=True))
+        with fetched(file) as weights:
+            training.learner.load_weights(torch.load(weights, map_location=self._ranks.device, weights_only=True))
         ids, test = self._setup.data.splits.test, {}
         if self._ranks.first:
             self._setup.events.doing("testing the best epoch")

@@ -118,18 +118,11 @@ def test_paths_are_paths(text):
     "arguments",
     [
         ["prepare", "s3://b/rows.csv", "out"],
-        ["train", "c.yaml", "run.storage=s3://b/runs"],
-        ["train", "--resume", "s3://b/run"],
-        ["evaluate", "s3://b/run"],
         ["predict", "run", "data", "s3://b/out"],
-        ["predict", "s3://b/run", "data", "out"],
         ["compare", "study.yaml", "s3://b/out"],
         ["tune", "sweep.yaml", "s3://b/out"],
         ["tune", "--resume", "s3://b/out"],
         ["incremental", "tasks.yaml", "s3://b/out"],
-        ["report", "s3://b/run"],
-        ["report", "run", "--out", "s3://b/report.html"],
-        ["simulate", "s3://b/run", "--method", "uniform"],
         ["submit", "--follow", "job", "--out", "s3://b/out"],
     ],
 )

@@ -2,9 +2,11 @@
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, Lock, Thread
 from typing import BinaryIO
@@ -50,6 +52,7 @@ class ObjectServer:
         wait_for: GetObject answers when so many of them wait together, or after a while.
         together: the most that waited together.
         written: keys of what was put there, in order.
+        changed: when each was put there, in seconds since 1970; as a single object says it.
         unlisted: keys that a listing does not show yet.
         page: most keys of one answer to a listing.
     """
@@ -64,6 +67,7 @@ class ObjectServer:
     waiting: int = 0
     arrived: Condition = field(default_factory=Condition)
     written: list[str] = field(default_factory=list)
+    changed: dict[str, float] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
     page: int = 1000
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -186,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _PutObject(self):  # noqa: N802
         self.objects[self.key] = self.body
         self.service.written.append(self.key)
+        self.service.changed[self.key] = time.time()
         return lambda: self._send(b"", headers={"ETag": '"1"'})
 
     def _DeleteObject(self):  # noqa: N802
@@ -250,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, content: bytes, code: int = 200, headers: dict[str, str] | None = None) -> None:
         self.send_response(code)
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.send_header("Last-Modified", formatdate(self.service.changed.get(self.key, 0), usegmt=True))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()

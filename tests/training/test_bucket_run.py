@@ -1,10 +1,11 @@
-"""From the command line, in one process: data in a bucket gives the run that the same data on a disk gives."""
+"""From the command line, in one process: data and runs in a bucket give what they give on a disk."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 import torch
 from bucket_fixtures import KEY_ID, SECRET
 from small_config import small_config
@@ -12,6 +13,13 @@ from small_table import write_table
 
 from d2ace.pipeline import evaluate, fit
 from d2ace.pipeline.cli import main
+from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.storage import folder_lock
+from d2ace.pipeline.common.storage.any_path import AnyPath, any_path, fetched, fetched_folder
+from d2ace.pipeline.common.storage.json_files import read_json_lines
+from d2ace.pipeline.common.storage.locations import Location
+from d2ace.pipeline.results.explanation import explain
+from d2ace.pipeline.runs.run_folder import RunFolder
 
 SETTINGS = ["run.workers=0", "train.epochs=2", "train.batch_size=32", "model.options.hidden=[8]", "run.name=one"]
 
@@ -26,51 +34,84 @@ def write_csv(path: Path) -> Path:
     return path
 
 
-def results(folder: Path) -> list[object]:
+def results(run: AnyPath) -> list[object]:
     """Return what must be the same of two runs: batches, weights, metrics."""
-    run = folder / "runs" / "one"
-    order = [path.read_bytes() for path in sorted((run / "order").iterdir())]
-    weights = {name: value.tolist() for name, value in torch.load(run / "model.pt").items()}
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    with fetched_folder(run / "order") as folder:
+        order = [path.read_bytes() for path in sorted(folder.iterdir())]
+    with fetched(run / "model.pt") as file:
+        weights = {name: value.tolist() for name, value in torch.load(file).items()}
+    lines = read_json_lines(run / "metrics.jsonl")
     metrics = [{name: value for name, value in line.items() if "loss" in name or "f1" in name} for line in lines]
-    assert len(order) == len(metrics) >= 2 and metrics[0]
+    assert len(order) == len(metrics) == 3 and metrics[0]
     return [order, weights, metrics]
 
 
-def run_all(data: str, folder: Path) -> list[object]:
-    """Prepare, train, go on, evaluate and predict in a folder, and return the results."""
-    source = write_csv(folder / "rows.csv")
+def run_all(data: str, storage: str, folder: Path) -> list[object]:
+    """Prepare, train, go on, evaluate, predict and explain, and return the results."""
+    source, run = write_csv(folder / "rows.csv"), str(any_path(storage) / "one")
     for command in (
         ["prepare", str(source), data, "--label-prefix", "y"],
-        ["train", data, *SETTINGS],
-        ["train", "--resume", "runs/one", "train.epochs=3"],
-        ["predict", "runs/one", data, "predicted.parquet"],
+        ["train", data, *SETTINGS, f"run.storage={storage}"],
+        ["train", "--resume", run, "train.epochs=3"],
+        ["predict", run, data, str(folder / "predicted.parquet")],
     ):
         assert main(command) == 0
-    return [*results(folder), evaluate("runs/one"), pq.read_table("predicted.parquet").to_pylist()]
+    explained = str(explain(run, int(RunFolder.open(run).load_data().splits.train[0]))).replace(run, "RUN")
+    predicted = pq.read_table(folder / "predicted.parquet").to_pylist()
+    return [*results(any_path(run)), evaluate(run), predicted, explained]
 
 
-def test_a_bucket_gives_the_run_that_a_disk_gives_and_no_key_is_left(bucket, tmp_path, monkeypatch, capsys, caplog):
-    disk, run = tmp_path / "disk", tmp_path / "bucket"
-    for folder in (disk, run):
+@pytest.fixture
+def own_service(bucket, monkeypatch):
+    """A service of one's own, which the environment names, so that addresses need no options."""
+    monkeypatch.setattr(folder_lock, "SETTLE_S", 0.0)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{bucket.port}")
+    return bucket
+
+
+def test_a_bucket_gives_the_run_that_a_disk_gives_and_no_key_is_left(
+    own_service, tmp_path, monkeypatch, capsys, caplog
+):
+    disk, here = tmp_path / "disk", tmp_path / "here"
+    for folder in (disk, here):
         folder.mkdir()
-    monkeypatch.chdir(disk)
-    wanted = run_all("data", disk)
-    monkeypatch.chdir(run)
-    bucket.fail("GetObject", "busy", 3)
-    place = bucket.address("b/sets/rows")
-    assert run_all(place, run) == wanted
-    assert f"path: {place}\n" in (run / "runs/one/config.yaml").read_text()
+    wanted = run_all(str(disk / "data"), str(disk / "runs"), disk)
+    monkeypatch.chdir(here)
+    for call in ("GetObject", "PutObject", "HeadObject", "ListObjectsV2"):
+        own_service.fail(call, "busy", 3)
+    run = any_path("s3://b/runs/one")
+    assert run_all("s3://b/sets/rows", "s3://b/runs", here) == wanted
+    config = Config.load(run / "config.yaml")
+    assert (config.data.path, config.run.storage) == ("s3://b/sets/rows", "s3://b/runs")
+    assert sorted(path.name for path in here.iterdir()) == ["predicted.labels.json", "predicted.parquet", "rows.csv"]
+    on_disk = Location.of(disk / "runs/one").files()
+    assert {name for name in on_disk if "events" not in name} == {name for name in run.files() if "events" not in name}
 
-    bucket.fail("GetObject", "denied", 100)
-    assert main(["evaluate", "runs/one"]) == 2
+    for verb in ("decide", "errors", "report"):
+        assert main([verb, "s3://b/runs/one"]) == 0
+    assert set(run.files()) >= {"decisions.json", "errors.html", "report.html"}
+    assert 'href="errors.html"' in (run / "report.html").read_text()
+
+    assert main(["train", "s3://b/sets/rows", *SETTINGS, "run.storage=s3://b/runs"]) == 2
+    assert "a run of this name exists; resume it (d2ace train --resume s3://b/runs/one)" in capsys.readouterr().err
+    assert main(["runs", "s3://b/runs"]) == 0 and main(["show", "s3://b/runs/one"]) == 0
+    assert "finished" in capsys.readouterr().out
+    own_service.fail("GetObject", "denied", 100)
+    assert main(["evaluate", "s3://b/runs/one"]) == 2
     said = capsys.readouterr()
     assert "ACCESS_DENIED" in said.err and "credentials: AWS_ACCESS_KEY_ID in the environment;" in said.err
-    assert "is it a folder" not in said.err
-    left = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
+    left = [path.read_bytes() for path in here.rglob("*") if path.is_file()]
     told = (said.out + said.err + caplog.text).encode()
-    everything = b"".join([*left, *bucket.buckets["b"].values(), told])
+    everything = b"".join([*left, *own_service.buckets["b"].values(), told])
     assert SECRET.encode() not in everything and KEY_ID.encode() not in everything
+
+
+def test_a_run_in_vain_leaves_nothing_in_the_bucket_and_its_command_can_be_given_again(own_service, tmp_path):
+    data = str(write_table(tmp_path / "data"))
+    settings = ["train", data, *SETTINGS, "run.storage=s3://b/runs", "train.epochs=1", "selector.name=uniform"]
+    assert main([*settings, "optimizer.lr=1e30"]) == 2
+    assert any_path("s3://b/runs").files() == {}
+    assert main(settings) == 0
 
 
 def test_what_had_to_be_asked_for_again_is_in_the_runs_record(bucket, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field, model_validator
 
+from ..storage.any_path import AnyPath
 from .images import ImagesSection
 from .overrides import apply_overrides
 from .paths import absolute_paths
@@ -45,13 +46,14 @@ class Config(Section):
         return self
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Config":
+    def load(cls, path: "str | AnyPath", overrides: Sequence[str] = ()) -> "Config":
         """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML).
 
         Relative paths in the file are relative to it, those in overrides to the working folder.
         """
         values = read_settings(path, "sections such as 'data:' and 'train:'")
-        values = absolute_paths(values, Path(path).resolve().parent)
+        if isinstance(path, str | Path):  # in a bucket lies only what a run wrote, with absolute paths
+            values = absolute_paths(values, Path(path).resolve().parent)
         return cls.make(apply_overrides(values, overrides, cls), str(path))
 
     def with_absolute_paths(self) -> "Config":

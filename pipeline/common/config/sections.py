@@ -239,7 +239,7 @@ class RunSection(Section):
     """
 
     name: str | None = None
-    storage: LocalPath = "runs"
+    storage: Place = "runs"
     seed: NonNegativeInt = 0
     workers: NonNegativeInt = 1
     gpu: bool = False

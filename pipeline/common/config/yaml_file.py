@@ -9,21 +9,22 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, did_you_mean
 from ..storage.addresses import redacted
+from ..storage.any_path import AnyPath
 from ..storage.local_paths import local_path
 
 
-def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
+def read_settings(path: "str | AnyPath", expected: str) -> dict[str, Any]:
     """Return the mapping that a YAML file holds.
 
     Args:
-        path: the file.
+        path: the file; of an address only its location.
         expected: what it should hold, for the message.
 
     Raises:
         ConfigError: with the file, and the line for bad YAML; for an address, which shows no keys.
     """
     try:
-        values = _parsed(local_path(path, "settings").read_bytes().decode("utf-8"))
+        values = _parsed(_content(path).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -36,6 +37,12 @@ def read_settings(path: str | Path, expected: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected {expected}, got {values!r}")
     return values
+
+
+def _content(path: "str | AnyPath") -> bytes:
+    if isinstance(path, str | Path):
+        return local_path(path, "settings").read_bytes()
+    return path.read()
 
 
 def _parsed(text: str) -> Any:

@@ -1,15 +1,14 @@
 """Files of NumPy arrays."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .whole_files import replacing
+from .any_path import AnyPath, replacing
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+def write_arrays(path: AnyPath, arrays: Mapping[str, Any]) -> None:
     """Write arrays, numbers and texts by name as ``.npz``, whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

@@ -18,7 +18,8 @@ from .stores import Store
 
 _AMAZON = ("region", "scheme", "endpoint_override", "tls_ca_file_path")
 _GOOGLE = ("scheme", "endpoint_override", "retry_limit_seconds")
-_OWN_ENDPOINT = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+_OWN_ENDPOINT = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""Variables that name a service of one's own; AWS's clients look at them in this order, pyarrow's does not."""
 _NOBODY = "anonymous@"
 
 
@@ -49,9 +50,9 @@ def store_of(address: str) -> tuple[Store, str]:
 
 
 def _amazon(parts: SplitResult) -> fs.S3FileSystem:
-    options = _options(parts, _AMAZON)
+    options = _own_endpoint() | _options(parts, _AMAZON)
     bucket = _path(parts).partition("/")[0]
-    if not {"region", "endpoint_override"} & set(options) and not any(map(os.environ.get, _OWN_ENDPOINT)):
+    if not {"region", "endpoint_override"} & set(options):
         options["region"] = retried(lambda: fs.resolve_s3_region(bucket), "looking", f"s3://{bucket}")
     return fs.S3FileSystem(
         anonymous=parts.netloc.startswith(_NOBODY),
@@ -61,6 +62,15 @@ def _amazon(parts: SplitResult) -> fs.S3FileSystem:
         allow_delayed_open=True,  # a small object is one request, not three
         **options,
     )
+
+
+def _own_endpoint() -> dict[str, str]:
+    """Return the service of one's own that the environment names, as options."""
+    named = next(filter(None, map(os.environ.get, _OWN_ENDPOINT)), None)
+    if named is None:
+        return {}
+    scheme, _, host = named.rpartition("://")
+    return {"scheme": scheme or "https", "endpoint_override": host.rstrip("/")}
 
 
 def _google(parts: SplitResult) -> fs.GcsFileSystem:

@@ -1,4 +1,4 @@
-"""Who writes a folder: one process at a time, on local and on shared storage.
+"""Who writes a folder: one process at a time, on local and on shared storage; in a bucket see ``bucket_lock``.
 
 The lock is a file that says who holds it. It is made by a hard link, which fails where there is one already also on
 network file systems that know no flock, and it gets a new time of change every few seconds. A lock is stale when its
@@ -17,14 +17,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 
-from ..errors import FolderLostError, RunError
+from ..errors import DataError, FolderLostError, NotThereError, RunError
+from .any_path import AnyPath, changed_at, make_folder
 from .json_files import as_json
 from .whole_files import remove_temporaries, temporary_beside
 
 LOCK = ".lock"
 _RENEW_S = 5.0
 _STALE_S = 60.0
-_SETTLE_S = 0.2
+SETTLE_S = 0.2
 """After a take-over: who lost the race for a stale lock finds another's in its place."""
 
 _log = logging.getLogger("d2ace")
@@ -78,17 +79,17 @@ class FolderLock(AbstractContextManager):
         RunError: on entering, when another process holds the folder; it names it.
     """
 
-    def __init__(self, folder: str | Path, what: str) -> None:
-        self._folder, self._what, self._path = Path(folder), what, Path(folder) / LOCK
+    def __init__(self, folder: "str | AnyPath", what: str) -> None:
+        self._folder, self._what = Path(folder) if isinstance(folder, str) else folder, what
         self._mine, self._done = Holder.here(), Event()
         self._in_main = current_thread() is main_thread()
         self._thread = Thread(target=self._renew, name="folder lock", daemon=True)
 
     def __enter__(self) -> "FolderLock":
-        self._folder.mkdir(parents=True, exist_ok=True)
-        while not self._link():
+        make_folder(self._folder)
+        while not self._put():
             self._take_over()
-        remove_temporaries(self._folder)
+        self._clean()
         self._thread.start()
         return self
 
@@ -99,17 +100,37 @@ class FolderLock(AbstractContextManager):
             raise FolderLostError(
                 f"{self._folder}: {other} took over this {self._what}; this process has stopped"
             ) from None
-        self._path.unlink(missing_ok=True)
+        self._remove()
 
     @property
     def lost(self) -> bool:
         """Whether another process has taken the folder over."""
         return self._other() is not None
 
-    def _link(self) -> bool:
+    @property
+    def _path(self) -> Path:
+        return Path(self._folder) / LOCK
+
+    @property
+    def _content(self) -> str:
+        return as_json(asdict(self._mine))
+
+    def _clean(self) -> None:
+        """Remove what killed writers left."""
+        remove_temporaries(Path(self._folder))
+
+    def _remove(self) -> None:
+        """Take the lock away."""
+        self._path.unlink(missing_ok=True)
+
+    def _touch(self) -> None:
+        """Give the lock a new time of change; raises OSError where storage is away for a moment."""
+        os.utime(self._path)
+
+    def _put(self) -> bool:
         """Put the lock in place, whole; return whether there was none."""
         temporary = temporary_beside(self._path)
-        temporary.write_text(as_json(asdict(self._mine)), encoding="utf-8")
+        temporary.write_text(self._content, encoding="utf-8")
         try:
             os.link(temporary, self._path)
         except (FileExistsError, FileNotFoundError):
@@ -121,17 +142,17 @@ class FolderLock(AbstractContextManager):
         return True
 
     def _create(self) -> bool:
-        """As ``_link``; for a moment the lock is there and empty, which counts as held by a process unknown."""
+        """As ``_put``; for a moment the lock is there and empty, which counts as held by a process unknown."""
         try:
             with self._path.open("x", encoding="utf-8") as file:
-                file.write(as_json(asdict(self._mine)))
+                file.write(self._content)
         except FileExistsError:
             return False
         return True
 
     def _take_over(self) -> None:
         """Remove a stale lock; raises RunError when it is not."""
-        holder, age = read_holder(self._path), self._age()
+        holder, age = self._holder(), self._age()
         if age is None:  # it went meanwhile
             return
         who = str(holder) if holder else "another process"
@@ -142,17 +163,23 @@ class FolderLock(AbstractContextManager):
                 f"{self._folder}: {who} is writing this {self._what}, its last sign of life was {age:.0f} s ago; "
                 f"wait for its end, or stop it{rule}"
             )
+        if self._seize(holder):
+            why = f"gave no sign of life for {age:.0f} s" if alive is None else "has ended"
+            _log.warning("%s: taking over this %s from %s, which %s", self._folder, self._what, who, why)
+        time.sleep(SETTLE_S)
+
+    def _seize(self, holder: Holder | None) -> bool:
+        """Take a stale lock away from its holder; return whether no other process was faster."""
         removed = temporary_beside(self._path)
-        with suppress(FileNotFoundError):
+        try:
             self._path.rename(removed)
-            if read_holder(removed) != holder:  # another process took over first: this is its lock
-                with suppress(FileExistsError):
-                    os.link(removed, self._path)
-            else:
-                why = f"gave no sign of life for {age:.0f} s" if alive is None else "has ended"
-                _log.warning("%s: taking over this %s from %s, which %s", self._folder, self._what, who, why)
-            removed.unlink(missing_ok=True)
-        time.sleep(_SETTLE_S)
+        except FileNotFoundError:
+            return False
+        if theirs := read_holder(removed) != holder:  # another process took over first: this is its lock
+            with suppress(FileExistsError):
+                os.link(removed, self._path)
+        removed.unlink(missing_ok=True)
+        return not theirs
 
     def _age(self) -> float | None:
         """Return how many seconds ago the lock was renewed, by the file system's clock; None without a lock."""
@@ -171,23 +198,26 @@ class FolderLock(AbstractContextManager):
                 if self._in_main and (main := main_thread().ident):
                     signal.pthread_kill(main, signal.SIGINT)
                 return
-            with suppress(OSError):  # storage that is away for a moment: the next time
-                os.utime(self._path)
+            with suppress(OSError, DataError):  # storage that is away for a moment: the next time
+                self._touch()
+
+    def _holder(self) -> Holder | None:
+        """Return what the lock says."""
+        return read_holder(self._path)
 
     def _other(self) -> Holder | None:
-        """Return who holds the lock instead of this process."""
-        holder = read_holder(self._path)
+        """Return who holds the lock instead of this process, as far as storage says it."""
+        try:
+            holder = self._holder()
+        except DataError:
+            return None
         return None if holder == self._mine else holder
 
 
-def is_held(folder: Path) -> bool:
+def is_held(folder: AnyPath) -> bool:
     """Return whether a process writes a folder, as far as can be known from here."""
-    holder = read_holder(folder / LOCK)
-    try:
-        age = time.time() - (folder / LOCK).stat().st_mtime
-    except FileNotFoundError:
-        return False
-    return _holds(holder.alive if holder else None, age)
+    holder, changed = read_holder(folder / LOCK), changed_at(folder / LOCK)
+    return changed is not None and _holds(holder.alive if holder else None, time.time() - changed)
 
 
 def _holds(alive: bool | None, age: float) -> bool:
@@ -195,10 +225,14 @@ def _holds(alive: bool | None, age: float) -> bool:
     return alive is True or (alive is None and age < _STALE_S)
 
 
-def read_holder(path: Path) -> Holder | None:
-    """Return what a lock says, None when there is none or it cannot be read."""
+def read_holder(path: AnyPath) -> Holder | None:
+    """Return what a lock says, None when there is none or it says nothing; DataError when a bucket does not give it."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except NotThereError:
+        return None
+    except DataError:
+        raise
     except (OSError, ValueError, TypeError):
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .whole_files import replacing
+from .any_path import AnyPath, replacing
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -17,13 +17,13 @@ def as_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
-def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+def write_json(path: AnyPath, value: Any, indent: int | None = None) -> None:
     """Replace a file with ``as_json(value)``, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(as_json(value, indent), encoding="utf-8")
 
 
-def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def write_json_lines(path: AnyPath, records: Iterable[Mapping[str, Any]]) -> None:
     """Replace a file with one line a record, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{as_json(record)}\n" for record in records), encoding="utf-8")
@@ -44,14 +44,14 @@ def ends_whole(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
+def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
     """Return the records of a file, none when there is none; every null becomes NaN.
 
     A last line that a kill cut off is left out. Files that older versions wrote say NaN instead of null.
 
     Raises:
         ValueError: when a line is not JSON.
-        OSError: when the file cannot be read.
+        OSError: when the file cannot be read; DataError when a bucket does not give it.
     """
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     return [numbers(json.loads(line)) for line in lines if line.endswith("\n")]

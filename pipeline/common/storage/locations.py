@@ -5,27 +5,25 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import fs
 
-from ..errors import DataError
+from ..errors import DataError, NotThereError
 from .addresses import redacted, refuse_keys
 from .file_systems import store_of
 from .local_store import LocalStore
+from .retries import POLICY
 from .stores import OpenFile, Store
 
 _PIECE = 8 << 20
 _NO_DATA = "__MACOSX"
 """The folder of resource forks in archives that macOS made."""
-
-
-class NotThereError(DataError):
-    """A place where nothing lies."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +168,28 @@ class Location(os.PathLike[str]):
         with self.worded("read"):
             return self.store.read(self.path)
 
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return the whole content as text.
+
+        Raises:
+            DataError: when it cannot be read.
+        """
+        return self.read().decode(encoding)
+
+    def download(self, target: Path) -> None:
+        """Write the content into a local file, many parts at a time; memory: what is in flight.
+
+        Raises:
+            DataError: when it cannot be read.
+        """
+        with closing(self.opened()) as file, target.open("wb") as copy:
+            for place in range(0, file.size, POLICY.part_bytes * POLICY.parts_in_flight):
+                starts = place + POLICY.part_bytes * np.arange(POLICY.parts_in_flight)
+                starts = starts[starts < file.size]
+                with self.worded("read"):
+                    parts = file.read_ranges(starts, np.minimum(starts + POLICY.part_bytes, file.size))
+                copy.writelines(parts)
+
     def sha256(self) -> str:
         """Return the SHA-256 of the content in hexadecimal; reads it once.
 
@@ -223,6 +243,16 @@ class Location(os.PathLike[str]):
         start = len(self.path.rstrip("/")) + 1
         sizes = {info.path[start:]: info.size for info in sorted(files, key=lambda info: str(info.path))}
         return {name: size for name, size in sizes.items() if not is_hidden(name)}
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders in this folder, sorted; none when there is no such folder.
+
+        Raises:
+            DataError: when the folder cannot be listed.
+        """
+        with self.worded("listed"):
+            found = self.store.listed(self.path, recursive=False)
+        return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
     def glob(self, pattern: str) -> list[str]:
         """Return the names of this folder's files that match, sorted; ``*`` and ``?`` as in a shell."""

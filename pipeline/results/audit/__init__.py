@@ -11,7 +11,7 @@ import numpy as np
 
 from ....selectors.entries.flagging import FlaggingPolicy
 from ...common.errors import ConfigError, did_you_mean
-from ...common.storage.local_paths import local_path
+from ...common.storage.any_path import AnyPath, place_of
 from ..replay import SelectionOfRun
 from .findings import Audit
 from .judged import Judged, judged
@@ -21,8 +21,8 @@ from .verdict_page import write_page
 
 
 def audit(
-    run: str | Path,
-    out: str | Path | None = None,
+    run: "str | AnyPath",
+    out: "str | AnyPath | None" = None,
     *,
     top: int = 200,
     suspects: Literal["missing", "wrong", "both"] | None = None,
@@ -52,7 +52,7 @@ def audit(
     opinion = judged(known)
     kinds = _kinds(suspects, policy_kind(opinion))
     found = [most_suspicious(opinion, kind, top, chosen) for kind in kinds]
-    target = known.folder.path / "audit" if out is None else local_path(out, "--out")
+    target = known.folder.path / "audit" if out is None else place_of(out)
     listed, views = suspect_table(known, opinion, found)
     counted = label_table(known.data.labels, opinion, found, chosen)
     result = Audit(target, listed, counted, _remarks(known, opinion, found, views.no_neighbours))

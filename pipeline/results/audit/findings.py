@@ -1,11 +1,11 @@
 """What an audit found, and what the command says of it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ...common.storage.any_path import AnyPath
 from ...common.text_table import aligned
 
 _LABELS_SHOWN = 15
@@ -22,7 +22,7 @@ class Audit:
         remarks: sentences on where this comes from and what it lacks.
     """
 
-    out: Path
+    out: AnyPath
     suspects: pd.DataFrame
     labels: pd.DataFrame
     remarks: tuple[str, ...]

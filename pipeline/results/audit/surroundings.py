@@ -9,6 +9,7 @@ import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.neighbours.search import neighbours_of
+from ...common.storage.any_path import fetched
 from ...data.shards import read_features
 from ...feeds.inputs import make_inputs
 from ...feeds.neighbour_features import selection_features
@@ -37,7 +38,8 @@ def neighbour_features(known: SelectionOfRun, scaled: np.ndarray | None) -> np.n
     """
     embeddings, wanted = known.folder.selection.embeddings, known.config.selector.neighbour_features
     if embeddings.is_file():
-        return np.load(embeddings)
+        with fetched(embeddings) as file:
+            return np.load(file)
     if wanted not in ("inputs", "embeddings"):
         return features_from_file(Path(wanted), known.manifest.rows)[known.rows.row_ids]
     return scaled

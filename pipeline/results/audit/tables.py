@@ -5,12 +5,11 @@ n suspects, L labels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ...common.storage.whole_files import replacing
+from ...common.storage.any_path import AnyPath, make_folder, replacing
 from ...data.manifest import Manifest
 from ...data.packed_index import image_names
 from ..replay import SelectionOfRun
@@ -96,9 +95,9 @@ def label_table(names: Sequence[str], judged: Judged, found: Sequence[Suspects],
     return pd.concat(parts, ignore_index=True)
 
 
-def write_tables(folder: Path, suspects: pd.DataFrame, labels: pd.DataFrame) -> None:
+def write_tables(folder: AnyPath, suspects: pd.DataFrame, labels: pd.DataFrame) -> None:
     """Write ``suspects.csv``, ``suspects.parquet`` and ``labels.csv``; in CSV predictions are separated by spaces."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     plain = suspects.assign(predictions=[" ".join(f"{p:.3f}" for p in seen) for seen in suspects["predictions"]])
     for name, table in (("suspects.csv", plain), ("labels.csv", labels)):
         with replacing(folder / name) as temporary:

@@ -5,13 +5,12 @@ downloads it as ``verdicts.csv``, which ``d2ace prepare PREPARED OUT --verdicts`
 """
 
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...common.storage.whole_files import replacing
+from ...common.storage.any_path import AnyPath, replacing
 from ...feeds.shard_rows import ShardRows
 from ..replay import SelectionOfRun
 from ..report.markup import Html, element, joined
@@ -28,7 +27,7 @@ _VERDICTS = (("present", "y", "yes"), ("absent", "n", "no"), ("unsure", "u", "un
 _WIDTH, _HEIGHT = 150, 30
 
 
-def write_page(folder: Path, known: SelectionOfRun, audit: Audit, views: Views) -> None:
+def write_page(folder: AnyPath, known: SelectionOfRun, audit: Audit, views: Views) -> None:
     """Write ``audit.html``: the most suspicious ``MOST_CARDS`` of each kind together, as they are ranked."""
     first = audit.suspects.sort_values(["rank", "kind"], kind="stable").index[:MOST_CARDS].sort_values()
     shown, positions = audit.suspects.loc[first], views.positions[first]

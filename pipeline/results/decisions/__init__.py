@@ -7,6 +7,7 @@ import numpy as np
 
 from ...common.errors import ConfigError, DataError, RunError, did_you_mean
 from ...common.stages import stage
+from ...common.storage.any_path import AnyPath
 from ...data.shards import read_labels
 from ...runs.decisions import Decisions, best_epoch
 from ...runs.own_data import own_data
@@ -20,7 +21,7 @@ from .shrinkage import FOLDS, folds
 
 
 def decide(
-    run: str | Path, *, rule: str = "f1", calibration: Calibration = "platt", data: str | Path | None = None
+    run: "str | AnyPath", *, rule: str = "f1", calibration: Calibration = "platt", data: str | Path | None = None
 ) -> Decisions:
     """Choose thresholds and calibration on a run's validation rows, store them in its folder, and return them.
 

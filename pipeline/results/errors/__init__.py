@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...common.errors import RunError
-from ...common.storage.local_paths import local_path
-from ...common.storage.whole_files import replacing
+from ...common.storage.any_path import AnyPath, place_of, replacing
 from ...runs.own_data import own_data
 from ...runs.trained_run import open_to_score
 from ..judged_rows import JudgedRows
@@ -19,13 +18,13 @@ _SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 
 
 def errors(
-    run: str | Path,
-    out: str | Path | None = None,
+    run: "str | AnyPath",
+    out: "str | AnyPath | None" = None,
     *,
     top: int = 24,
     slice_by: str | None = None,
     data: str | Path | None = None,
-) -> tuple[Path, list[Errors]]:
+) -> tuple[AnyPath, list[Errors]]:
     """Find what a run is most wrong on among its validation and test rows, and write it as a page.
 
     Args:
@@ -51,20 +50,20 @@ def errors(
     manifest = own_data(opened.folder, opened.config, opened.data, data)
     judged = [JudgedRows.of(opened, manifest, split) for split in splits]
     found = [errors_of(rows, top, row_groups_of(rows, slice_by)) for rows in judged]
-    target = local_path(out, "--out") if out is not None else opened.folder.path / "errors.html"
+    target = place_of(out) if out is not None else opened.folder.path / "errors.html"
     _write(target, errors_page(judged, found))
     return target, found
 
 
 def diff(
-    first: str | Path,
-    second: str | Path,
-    out: str | Path | None = None,
+    first: "str | AnyPath",
+    second: "str | AnyPath",
+    out: "str | AnyPath | None" = None,
     *,
     split: Literal["validation", "test"] = "test",
     top: int = 24,
     data: str | Path | None = None,
-) -> tuple[Path, Difference]:
+) -> tuple[AnyPath, Difference]:
     """Compare two runs on the same rows, row by row and label by label, and write it as a page.
 
     Args:
@@ -86,11 +85,11 @@ def diff(
     one, other = (JudgedRows.of(run, manifest, split) for run in opened)
     found = difference(one, other, top)
     name = f"diff-{one.run.folder.path.name}.html"
-    target = local_path(out, "--out") if out is not None else other.run.folder.path / name
+    target = place_of(out) if out is not None else other.run.folder.path / name
     _write(target, diff_page(one, other, found))
     return target, found
 
 
-def _write(target: Path, text: str) -> None:
+def _write(target: AnyPath, text: str) -> None:
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ import torch
 
 from ...common.errors import RunError
 from ...common.stages import stage
+from ...common.storage.any_path import AnyPath
 from ...common.storage.local_paths import local_path
 from ...common.storage.whole_files import temporary_beside
 from ...models.huggingface import HuggingFace
@@ -47,7 +48,7 @@ class Exported:
         return "\n".join([*lines, f"ONNX opset {OPSET}", f"export: {self.folder} ({', '.join(files)})"])
 
 
-def export(run: str | Path, out: str | Path, *, data: str | Path | None = None) -> Exported:
+def export(run: "str | AnyPath", out: str | Path, *, data: str | Path | None = None) -> Exported:
     """Write a run's best network as ONNX and for ``torch.export.load``, with metadata and a model card.
 
     Args:

@@ -13,6 +13,7 @@ from ...common.errors import ConfigError, DataError
 from ...common.part_progress import PartProgress
 from ...common.stages import stage
 from ...common.storage.addresses import redacted
+from ...common.storage.any_path import AnyPath, address_of
 from ...common.storage.begun import begun
 from ...common.storage.partial_work import claimed, partial_path
 from ...data.manifest import Manifest
@@ -34,7 +35,7 @@ _log = logging.getLogger("d2ace")
 
 
 def predict(
-    run: str | Path,
+    run: "str | AnyPath",
     source: str | Path,
     out: str | Path,
     *,
@@ -103,7 +104,7 @@ def _job(run: TrainedRun, found: NewSource, folder: Path, top: int, threshold: f
     decisions = decisions_of(run) if threshold is None else None
     usual = run.config.train.threshold if threshold is None else threshold
     columns = label_columns(run.data.labels)
-    job = Job(str(run.folder.path), folder, decisions, usual, top, columns, thumbnails=page)
+    job = Job(address_of(run.folder.path), folder, decisions, usual, top, columns, thumbnails=page)
     if found.images:
         return replace(job, images=found.folder, names="path")
     return job if found.manifest is None else _of_manifest(job, found.manifest, run)

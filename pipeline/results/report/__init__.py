@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from ...common.errors import RunError
-from ...common.storage.local_paths import local_path
-from ...common.storage.whole_files import replacing
+from ...common.storage.any_path import AnyPath, in_bucket, place_of, replacing
 from ...runs.run_folder import RunFolder
 from ...studies.choose.outcome import CHOICE_FILE, CHOSEN, Choice
 from ...studies.incremental.outcome import OUTCOME_FILE, OUTCOMES_FILE, Outcome
 
 
-def report(source: str | Path, out: str | Path | None = None, *, data: str | Path | None = None) -> Path:
+def report(source: "str | AnyPath", out: "str | AnyPath | None" = None, *, data: str | Path | None = None) -> AnyPath:
     """Write the report of a run, a comparison, a sweep, a choice or a sequence of tasks and return its path.
 
     The page needs nothing from elsewhere, and the same source gives the same bytes.
@@ -25,16 +24,16 @@ def report(source: str | Path, out: str | Path | None = None, *, data: str | Pat
         ConfigError: when the configuration of a run or a sweep is not one of this version.
         RunError: when the source is none of them, or cannot be read.
     """
-    path = local_path(source, "the source of a report")
+    path = place_of(source)
     folder = path.parent if path.is_file() else path
-    target = local_path(out, "--out") if out is not None else folder / "report.html"
+    target = place_of(out) if out is not None else folder / "report.html"
     text = _page(path, folder, data, target)
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return target
 
 
-def _page(path: Path, folder: Path, data: str | Path | None, target: Path) -> str:
+def _page(path: AnyPath, folder: AnyPath, data: str | Path | None, target: AnyPath) -> str:
     if RunFolder(path).config.is_file():
         from .run_report import run_page
         from .run_source import RunSource
@@ -42,6 +41,16 @@ def _page(path: Path, folder: Path, data: str | Path | None, target: Path) -> st
         return run_page(RunSource.open(path, data), target)
     if data is not None:
         raise RunError(f"--data says where a run's data lies now; {path} is no run folder")
+    if in_bucket(path) or in_bucket(folder):
+        raise RunError(
+            f"{path}: nothing to report on; expected a run folder (it holds config.yaml). Comparisons, sweeps, choices "
+            "and sequences lie on a mounted file system"
+        )
+    return _page_of_several(Path(path), Path(folder))
+
+
+def _page_of_several(path: Path, folder: Path) -> str:
+    """Return the page of what is made of several runs."""
     if (folder / "sweep.yaml").is_file():
         from .sweep_report import sweep_page
         from .sweep_source import SweepSource

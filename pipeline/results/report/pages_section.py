@@ -1,10 +1,11 @@
 """The other pages of a run, each about one question: where it is wrong, what another run does otherwise, bad labels."""
 
-import os
+import posixpath
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
+from ...common.storage.any_path import AnyPath, in_bucket
+from ...common.storage.locations import Location
 from .markup import Html, element, joined
 from .page import Section, prose
 from .run_source import RunSource
@@ -12,7 +13,7 @@ from .run_source import RunSource
 _ERRORS, _AUDIT = "errors.html", "audit/audit.html"
 
 
-def pages_section(source: RunSource, target: Path) -> Section | None:
+def pages_section(source: RunSource, target: AnyPath) -> Section | None:
     """Return the section with a link to each page that lies in the run folder, and the command of one that could.
 
     Args:
@@ -34,16 +35,19 @@ def pages_section(source: RunSource, target: Path) -> Section | None:
     return Section("pages", "Errors and other pages", joined(*parts))
 
 
-def _pages(folder: Path) -> Iterator[tuple[str, str]]:
+def _pages(folder: AnyPath) -> Iterator[tuple[str, str]]:
     """Yield name and subject of the pages that there are."""
     if (folder / _ERRORS).is_file():
         yield _ERRORS, "the rows and labels that the run is most wrong on, and groups of them"
-    for path in sorted(folder.glob("diff-*.html")):
-        yield path.name, f"what the run does better or worse than {path.stem.removeprefix('diff-')}"
+    for name in Location.of(folder).glob("diff-*.html"):
+        yield name, f"what the run does better or worse than {name.removeprefix('diff-').removesuffix('.html')}"
     if (folder / _AUDIT).is_file():
         yield _AUDIT, "labels that may be missing or wrong"
 
 
-def _link(page: Path, target: Path) -> Html:
-    place = Path(os.path.relpath(page.resolve(), target.resolve().parent)).as_posix()
+def _link(page: AnyPath, target: AnyPath) -> Html:
+    if in_bucket(page) != in_bucket(target):  # a browser follows no such link
+        return element("code", str(page))
+    here, there = (Location.of(each).resolved().path for each in (target, page))
+    place = posixpath.relpath(there, posixpath.dirname(here))
     return element("a", page.name, href=quote(place))

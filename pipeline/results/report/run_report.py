@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from ...common.storage.any_path import AnyPath
 from ...training.metrics import HIGHER_IS_BETTER, METRICS
 from .curves import Curve, curve_plot
 from .data_section import data_section
@@ -39,7 +39,7 @@ _PACKAGES = ("d2ace", "numpy", "torch", "ray", "matplotlib")
 _SHOWN_FIRST = ("macro_auc", "map")
 
 
-def run_page(source: RunSource, target: Path) -> str:
+def run_page(source: RunSource, target: AnyPath) -> str:
     """Return the whole page of a run, which goes to ``target``."""
     config = source.config
     lead = (

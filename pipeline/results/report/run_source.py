@@ -13,6 +13,8 @@ import pandas as pd
 from ....selectors import api as selectors
 from ...common.config.config import Config
 from ...common.errors import RunError
+from ...common.storage.any_path import AnyPath, fetched_folder
+from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...runs.checkpoints import CheckpointStore
 from ...runs.own_data import own_data
@@ -44,7 +46,7 @@ class RunSource:
     place: str | Path | None = None
 
     @classmethod
-    def open(cls, path: Path, place: str | Path | None = None) -> "RunSource":
+    def open(cls, path: AnyPath, place: str | Path | None = None) -> "RunSource":
         """Read a run folder.
 
         Args:
@@ -115,9 +117,10 @@ class RunSource:
         return None if checkpoint is None else (checkpoint.epoch, checkpoint.selection_state()["selector"])
 
 
-def _selection(path: Path, epochs: int) -> pd.DataFrame:
+def _selection(path: AnyPath, epochs: int) -> pd.DataFrame:
     """Return the finished epochs' rows; a killed run's file of an unfinished epoch is left aside."""
-    if not path.is_dir() or not any(path.glob("*.parquet")):
+    if not Location.of(path).glob("*.parquet"):
         return pd.DataFrame({"epoch": pd.Series([], dtype="int64")})
-    table = pd.read_parquet(path).sort_values("epoch", ignore_index=True)
+    with fetched_folder(path) as folder:
+        table = pd.read_parquet(folder).sort_values("epoch", ignore_index=True)
     return table[table["epoch"] < epochs]

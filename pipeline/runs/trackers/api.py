@@ -5,11 +5,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ....selectors.common.registry import Registry
 from ...common.errors import ConfigError
+from ...common.storage.any_path import AnyPath
 
 PROJECT = "d2ace"
 """MLflow's experiment and W&B's project, unless their own variables of the environment name another."""
@@ -42,7 +42,7 @@ class Place:
         whole: the study or sweep, as MLflow's parent run and W&B's group; None for a run by itself.
     """
 
-    folder: Path
+    folder: AnyPath
     kind: str = "run"
     whole: Tracked | None = None
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ...common.storage.any_path import AnyPath, make_folder
 from ...common.storage.json_files import write_json
 from .api import PACKAGES, REGISTRY, Place, Tracked, numbers_of, require_installed
 from .sending import Sender
@@ -80,7 +80,7 @@ class Tracking:
             sender.send(kind, *values)
 
     def _save(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._file.parent)
         write_json(self._file, self._about)
 
 
@@ -105,7 +105,7 @@ def tracked(names: Sequence[str], place: Place) -> Iterator[Tracking]:
 
 
 @contextmanager
-def tracked_run(folder: Path, config: Mapping[str, Any]) -> Iterator[Tracking]:
+def tracked_run(folder: AnyPath, config: Mapping[str, Any]) -> Iterator[Tracking]:
     """Give the trackers of a run by itself, which has begun.
 
     Args:
@@ -117,7 +117,7 @@ def tracked_run(folder: Path, config: Mapping[str, Any]) -> Iterator[Tracking]:
         yield tracking
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: AnyPath) -> dict[str, Any]:
     """Return what earlier processes kept; a damaged file says nothing, so runs are begun anew."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -1,13 +1,16 @@
 """Weights & Biases: a run a W&B run, the runs of a study or sweep one group.
 
-Without ``WANDB_MODE=online`` everything goes to files in the folder's ``wandb/``, which ``wandb sync`` uploads.
+Without ``WANDB_MODE=online`` everything goes to files in the folder's ``wandb/``, which ``wandb sync`` uploads; for a
+run in a bucket in that of the working folder.
 Project, entity and key are W&B's own settings, in the environment.
 """
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from ...common.storage.any_path import in_bucket
 from .api import PROJECT, Place, Tracked, Tracker
 
 _WAIT_S = 15
@@ -26,8 +29,13 @@ class WandbTracker(Tracker):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb  # noqa: F401
 
-        self._place.folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         return None
+
+    @property
+    def _folder(self) -> Path:
+        """Where its files go: beside the run's, or in the working folder where those lie in a bucket."""
+        return Path.cwd() if in_bucket(self._place.folder) else Path(self._place.folder)
 
     def begin(self, run: Tracked) -> str:
         """Begin a run, or go on with a known one."""
@@ -43,7 +51,7 @@ class WandbTracker(Tracker):
             group=None if whole is None else whole.name,
             job_type="run" if whole is None else self._place.kind,
             config=dict(run.settings),
-            dir=self._place.folder,
+            dir=self._folder,
             reinit="create_new",
             settings=wandb.Settings(
                 silent=True,

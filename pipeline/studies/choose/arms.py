@@ -15,6 +15,7 @@ import torch
 from ....selectors import api as selectors
 from ...common.config.config import Config
 from ...common.errors import ConfigError, DivergedError, RunError
+from ...common.storage.any_path import make_folder
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData, make_run_data
 from ...runs.run_folder import RunFolder
@@ -159,8 +160,8 @@ class Arms:
     def _run_folder(self, name: str, config: Config) -> RunFolder:
         folder = RunFolder(self._folder / (SHARED if name == SHARED else f"arms/{_folder_name(name)}"))
         if not folder.config.is_file():
-            folder.path.mkdir(parents=True, exist_ok=True)
-            config.save(folder.config)
+            make_folder(folder.path)
+            config.save(Path(folder.config))
         return folder
 
 

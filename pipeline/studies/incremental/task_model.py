@@ -4,11 +4,11 @@ n rows   C classes seen   e features
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from ...common.storage.any_path import AnyPath
 from ...data.blocks import BlockReader
 from ...data.manifest import Manifest
 from ...feeds.request import chunks
@@ -33,7 +33,7 @@ class TaskModel:
         RunError: when the run is not finished.
     """
 
-    def __init__(self, run: Path, reader: BlockReader) -> None:
+    def __init__(self, run: AnyPath, reader: BlockReader) -> None:
         self._run, self._reader = TrainedRun.open(run), reader
         self._model = TrainedModel(self._run)
 
@@ -69,6 +69,6 @@ class TaskModel:
         return np.concatenate([np.zeros((0, width), np.float32)] * (not pieces) + [self.piece(what, p) for p in pieces])
 
 
-def asker(run: Path, manifest: Manifest, what: What) -> "partial[np.ndarray]":
+def asker(run: AnyPath, manifest: Manifest, what: What) -> "partial[np.ndarray]":
     """Return what answers about pieces, in a worker."""
     return partial(TaskModel(run, ShardRows(manifest, images=False).open()).piece, what)

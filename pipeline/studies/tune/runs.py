@@ -78,7 +78,7 @@ def _run_folder(path: Path, config: Config) -> RunFolder:
     folder = RunFolder(path)
     if not folder.config.is_file():
         path.mkdir(parents=True, exist_ok=True)
-        config.save(folder.config)
+        config.save(Path(folder.config))
     return folder
 
 

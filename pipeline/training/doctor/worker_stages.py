@@ -3,17 +3,18 @@
 B batch size   b rows of a part of a batch   W workers
 """
 
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from ....selectors.common.randomness import generator
 from ...common.config.config import Config
+from ...common.storage.any_path import AnyPath, any_path, remove
+from ...common.storage.locations import Location
 from ...data.blocks import RowBatch
 from ...feeds.api import Feed, moved
 from ...feeds.gather import GatherFeed
@@ -69,7 +70,7 @@ def measure_worker(setup: WorkerSetup) -> dict[str, Rate]:
             "step": stages.step(),
             "training": stages.training(),
             "evaluation": stages.evaluation(),
-            "checkpoint": stages.checkpoint(Path(run.storage)),
+            "checkpoint": stages.checkpoint(any_path(run.storage)),
         }
     return rates
 
@@ -150,19 +151,21 @@ class WorkerStages:
 
         return repeated(work, self._setup.budget_s)
 
-    def checkpoint(self, storage: Path) -> Rate:
+    def checkpoint(self, storage: AnyPath) -> Rate:
         """Write what the run writes at the end of an epoch, into a folder beside its runs that is removed again.
 
         Of a large selection state a part is written; the seconds are scaled by bytes.
         """
         training = {"learner": self._learner.state_dict(), "best": self._learner.weights()}
         part = min(self._setup.selection_bytes, _MOST_WRITTEN)
-        storage.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=storage, prefix=".doctor-") as folder:
+        folder = storage / f".doctor-{secrets.token_hex(4)}"
+        try:
             started = time.perf_counter()
             written = CheckpointStore(folder).save(0, 0, training, {"doctor": np.zeros(part, np.uint8)})
             seconds = time.perf_counter() - started
-            size = sum(file.stat().st_size for file in written.path.iterdir())
+            size = sum(Location.of(written.path).files().values())
+        finally:
+            remove(folder)
         factor = (size - part + self._setup.selection_bytes) / size
         return Rate(len(self._setup.data.splits.train), seconds * factor)
 
