@@ -12,7 +12,7 @@ from ...selectors.common.errors import SelectionError
 from ..common.errors import ConfigError, DataError, RunError
 from ..common.stages import stage
 from ..common.storage.addresses import redacted
-from ..common.storage.any_path import place_of
+from ..common.storage.any_path import address_of, place_of
 from ..runs.opening import require_run
 from .settings import read_configuration, read_sequence, read_study, read_sweep
 
@@ -86,7 +86,7 @@ def run_train(options: argparse.Namespace) -> None:
     print(f"best epoch {result.best_epoch + 1} of {len(result.history)}{early}, {result.seconds:.1f} s in all")
     for name, value in result.test.items():
         print(f"test {name:<18} {value:.4f}")
-    print(f"run folder: {result.folder}")
+    print(f"run folder: {address_of(result.folder)}")
 
 
 def _loading() -> AbstractContextManager[object]:

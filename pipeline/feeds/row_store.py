@@ -4,6 +4,7 @@ Ray Data reads several shards on all nodes. A data set of one shard is read and 
 processes of Ray Data's first execution alone take seconds to start.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from ..common.cluster.session import data_context
 from ..common.cluster.usage import free_and_held
 from ..common.errors import DataError
 from ..common.stages import stage
+from ..common.storage.any_path import in_bucket
+from ..common.storage.retries import count, counted
 from ..data.blocks import BlockReader
 from ..data.manifest import Manifest
 from ..data.packed_index import read_index
@@ -30,6 +33,9 @@ from .all_rows import on_block
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_RETRIES = b"storage_retries"
+"""Key of a block's metadata."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +148,32 @@ def _read_with_ray_data(
     with data_context(node_labels), original_errors():
         numbers = ray.data.range(len(manifest.shards), override_num_blocks=len(manifest.shards))
         blocks = numbers.map_batches(_read, batch_size=None, fn_kwargs=options).materialize()
-    return blocks.to_arrow_refs(), int(blocks.size_bytes() or 0)
+    tables = blocks.to_arrow_refs()
+    if in_bucket(manifest.folder):
+        asked = ray.remote(_retries).options(label_selector=dict(node_labels))
+        for retries in ray.get([asked.remote(table) for table in tables]):
+            count(retries)
+    return tables, int(blocks.size_bytes() or 0)
 
 
 def _read(numbers: Mapping[str, np.ndarray], manifest: ray.ObjectRef, images: bool) -> Iterator[pa.Table]:
     known: Manifest = ray.get(manifest)
     for number in numbers["id"].tolist():
-        yield _read_shard(known, number, images)
+        with counted() as retries:
+            table = _read_shard(known, number, images)
+        yield _with_retries(table, retries)
+
+
+def _with_retries(table: pa.Table, retries: Mapping[str, int]) -> pa.Table:
+    """Return a table that says how often storage was asked for it again; what a task counts dies with its process."""
+    if not retries:
+        return table
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _RETRIES: json.dumps(retries)})
+
+
+def _retries(table: pa.Table) -> dict[str, int]:
+    """Return what ``_with_retries`` wrote."""
+    return json.loads((table.schema.metadata or {}).get(_RETRIES, "{}"))
 
 
 def _read_shard(manifest: Manifest, number: int, images: bool) -> pa.Table:

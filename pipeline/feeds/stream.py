@@ -20,6 +20,7 @@ import ray
 import torch
 
 from ..common.errors import DataError
+from ..common.storage.retries import count
 from .all_rows import AllRows
 from .api import Part, moved, prefetch
 from .choice import StreamShare
@@ -83,6 +84,7 @@ class StreamFeed:
         with closing(self._blocks(plan)) as blocks:
             for number, block in enumerate(blocks):
                 self.bytes_read += block.bytes_read
+                count(block.retries)
                 yield from self._unpacked(block, requests[plan.blocks[number] : plan.blocks[number + 1]])
 
     def _blocks(self, plan: StreamPlan) -> Generator[DecodedBlock, None, None]:

@@ -3,7 +3,7 @@
 b requests of a block   n rows of a request   C, H, W as a network gets them
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +11,7 @@ import numpy as np
 import ray
 
 from ..common.errors import DataError
+from ..common.storage.retries import counted
 from ..data.packed_reader import PackedReader
 from .all_rows import AllRows
 from .images.buffers import Buffers
@@ -41,11 +42,13 @@ class DecodedBlock:
         pixels: uint8 (rows of all requests, C, H, W).
         errors: of each request; None where its pixels are good.
         bytes_read: from storage.
+        retries: of calls to storage, as ``retries.tally``.
     """
 
     pixels: np.ndarray
     errors: list[str | None]
     bytes_read: int
+    retries: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -127,15 +130,16 @@ def decode_block(number: int, plan: list[ray.ObjectRef], source: list[ray.Object
     pixels = opened.buffers.take((sum(len(request.ids) for request in requests), *opened.source.shape), np.uint8)
     errors: list[str | None] = []
     start = 0
-    for request in requests:
-        place = pixels[start : start + len(request.ids)]
-        start += len(place)
-        try:
-            opened.source.inputs.stored(opened.reader.gather(request.ids), request, place)
-            errors.append(None)
-        except DataError as error:
-            errors.append(str(error))
-    return DecodedBlock(pixels, errors, opened.reader.bytes_read - before)
+    with counted() as retries:
+        for request in requests:
+            place = pixels[start : start + len(request.ids)]
+            start += len(place)
+            try:
+                opened.source.inputs.stored(opened.reader.gather(request.ids), request, place)
+                errors.append(None)
+            except DataError as error:
+                errors.append(str(error))
+    return DecodedBlock(pixels, errors, opened.reader.bytes_read - before, retries)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class Events:
         """Tell that the workers are there and go on at (epoch, step), (0, 0) for the start, and which epochs stand."""
         self._put("begun", epoch, step, list(history))
 
+    def retried(self, counts: Mapping[str, int]) -> None:
+        """Tell how often another process than the driver's had to ask storage again, by what it did."""
+        self._put("retried", dict(counts))
+
     def tell(self, line: str) -> None:
         """Tell the user something."""
         self._put("line", line)

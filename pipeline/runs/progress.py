@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ..common.cluster.resources import on_head_node
 from ..common.errors import DataError
 from ..common.stages import log
+from ..common.storage.retries import count
 from .board import Board
 from .events import Events
 from .pace import Pace
@@ -112,6 +113,7 @@ class Progress(AbstractContextManager):
             "step": self._show_step,
             "epoch": self._finish_epoch,
             "line": self._say,
+            "retried": count,
         }
         while True:
             if (line := self._pace.due()) and (self._bar.disable or self._pace.still):

@@ -61,6 +61,11 @@ def started() -> Iterator[ray.actor.ActorHandle]:
         ray.kill(actor)
 
 
+def retries(actor: ray.actor.ActorHandle) -> dict[str, int]:
+    """Return how often the actor of ``started`` had to ask storage again, by what it did."""
+    return ray.get(actor.retries.remote())
+
+
 def build(actor: ray.actor.ActorHandle, blueprint: Blueprint, needs: Callable[[], int]) -> None:
     """Let the actor make its selector and wait for it.
 

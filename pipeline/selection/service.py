@@ -17,6 +17,7 @@ import numpy as np
 from ...selectors import api as selectors
 from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
+from ..common.storage.retries import tally
 from .batches import Batches
 from .blueprint import Blueprint, fetch
 from .file_order import in_file_order
@@ -193,6 +194,10 @@ class SelectionService:
         with self._changed:
             self._wait(lambda: epoch in self._records, timeout_s, f"the record of epoch {epoch}")
             return self._records[epoch]
+
+    def retries(self) -> dict[str, int]:
+        """Return how often this process had to ask storage again, by what it did."""
+        return dict(tally())
 
     def _take_embeddings(self, embeddings: np.ndarray | None) -> None:
         """Know that they are there; without a run folder, where they lie as a file, they are part of the state."""

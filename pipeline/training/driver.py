@@ -20,7 +20,7 @@ from ..common.storage.any_path import AnyPath, any_path
 from ..common.storage.begun import begun
 from ..common.storage.bucket_lock import lock_of
 from ..common.storage.locations import Location
-from ..common.storage.retries import tally
+from ..common.storage.retries import count, tally
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..data.support import support_lines
@@ -283,4 +283,6 @@ def _with_workers(
     shared = blueprint.by_reference()
     with stage(f"building the selection ({setup.config.selector.name})"):
         selection_actor.build(actor, shared, needed_bytes)
-    return train_on_workers(WorkerSetup(setup, rows, feed, actor, shared))
+    final = train_on_workers(WorkerSetup(setup, rows, feed, actor, shared))
+    count(selection_actor.retries(actor))
+    return final

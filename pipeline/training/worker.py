@@ -1,6 +1,8 @@
 """One training worker of a run on Ray Train."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +11,10 @@ import ray.train
 from ray.exceptions import ActorDiedError
 from ray.train.torch import get_device
 
+from ..common.storage.retries import counted
 from ..feeds.all_rows import AllRows
 from ..feeds.choice import FeedChoice
+from ..runs.events import Events
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 from ..selection.remote import RemoteSelection
@@ -46,12 +50,23 @@ def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
     """Entry point for TorchTrainer; returns the run's final numbers on the first worker."""
     setup: WorkerSetup = loop_config["setup"]
     try:
-        with torch_threads(setup.run.config.run.threads):
+        with torch_threads(setup.run.config.run.threads), _retries_told(setup.run.events):
             return _whole_run(setup).train()
     except ActorDiedError as error:
         if "owner has died" in str(error):  # the driver was stopped: its controller, too, is about to go
             time.sleep(_DRIVER_GONE_S)
         raise
+
+
+@contextmanager
+def _retries_told(events: Events) -> Iterator[None]:
+    """Tell the driver what storage was asked for again by this process, which it would not hear of otherwise."""
+    try:
+        with counted() as retries:
+            yield
+    finally:
+        if retries:
+            events.retried(retries)
 
 
 def _whole_run(setup: WorkerSetup) -> WholeRun:

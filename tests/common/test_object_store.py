@@ -246,3 +246,14 @@ def test_an_address_with_other_options_is_refused_without_showing_them(address):
 )
 def test_which_errors_pass(text, passing):
     assert retries.passes(OSError(text)) == passing
+
+
+def test_retries_of_a_block_and_of_other_processes_are_counted(bucket, place):
+    before = retries.tally()
+    (place / "x").write(CONTENT)
+    bucket.fail("GetObject", "busy", 2)
+    with retries.counted() as counts:
+        (place / "x").read()
+    assert counts == {"reading": 2}
+    retries.count({"reading": 3, "writing": 1})
+    assert retries.tally() - before == {"reading": 5, "writing": 1}

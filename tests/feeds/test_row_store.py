@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import ray
 from small_table import N_ROWS, write_table
@@ -14,7 +15,7 @@ from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
 from d2ace.pipeline.feeds.all_rows import fit_scaler
-from d2ace.pipeline.feeds.row_store import materialise
+from d2ace.pipeline.feeds.row_store import _retries, _with_retries, materialise
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import train_in
 from d2ace.selectors.common.label_matrix import LabelMatrix
@@ -89,3 +90,10 @@ def test_larger_than_the_object_store_spills_says_so_and_finishes(too_large, ray
     folder = RunFolder.create(Path(config.run.storage) / "run", config)
     result = train_in(folder, config, read_labels(too_large), store, quiet=True)
     assert 0 < result["test"]["macro_auc"] < 1
+
+
+def test_what_a_task_had_to_ask_for_again_travels_with_its_block():
+    table = pa.table({"x": [1]}).replace_schema_metadata({b"own": b"1"})
+    marked = _with_retries(table, {"reading": 3})
+    assert _retries(marked) == {"reading": 3} and marked.schema.metadata[b"own"] == b"1"
+    assert _with_retries(table, {}) is table and _retries(table) == {}

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from d2ace.pipeline.common.storage import retries
 from d2ace.pipeline.runs.board import Board
 from d2ace.pipeline.runs.events import Events
 from d2ace.pipeline.runs.pace import Pace
@@ -206,3 +207,10 @@ def test_the_bar_shows_the_rate_of_the_epoch(folder, monkeypatch):
         progress._show_step(1, 7, 10)
         assert (bar.n, bar.initial) == (7, 4)
         assert bar.format_dict["prefix"] == "epoch 2/5: "
+
+
+def test_retries_of_other_processes_are_counted_in_the_drivers(tmp_path):
+    before = retries.tally()
+    with Progress(RunFolder(tmp_path), 1, "map", quiet=True, elsewhere=False) as progress:
+        progress.events.retried({"writing": 3})
+    assert retries.tally() - before == {"writing": 3}

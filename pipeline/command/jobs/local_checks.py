@@ -26,7 +26,7 @@ def check_command(options: argparse.Namespace) -> None:
         options: the parsed command line of the verb that would be submitted.
     """
     for name in _PATHS:
-        _require_absolute(name, getattr(options, name, None))
+        _require_place(name, getattr(options, name, None))
     prepares = hasattr(options, "shard_mb")
     (_require_place if prepares else _require_absolute)("out", getattr(options, "out", None))
     _require_place("data", getattr(options, "data", None))
@@ -55,7 +55,7 @@ def _check_run(options: argparse.Namespace) -> None:
     values = apply_overrides(values, options.overrides, Config)
     _require_place("data.path", values["data"]["path"])
     if hasattr(options, "resume"):  # train; doctor keeps nothing
-        _require_absolute("run.storage", (values.get("run") or {}).get("storage", "runs"))
+        _require_place("run.storage", (values.get("run") or {}).get("storage", "runs"))
 
 
 def _check_study(file: str) -> None:
@@ -100,7 +100,7 @@ def _is_here(file: str) -> bool:
 
 
 def _require_place(name: str, path: str | None) -> None:
-    """As ``_require_absolute`` for data, which may also lie in a bucket."""
+    """As ``_require_absolute`` for data and runs, which may also lie in a bucket."""
     if path and "://" not in path:
         _require_absolute(name, path)
 

@@ -6,13 +6,16 @@ cluster, this one prints an archive of the folders it is given; the client reads
 
 import base64
 import io
+import posixpath
 import re
 import sys
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ...common.errors import RunError
+from ...common.errors import DataError, RunError
+from ...common.storage.any_path import fetched, place_of
+from ...common.storage.locations import Location
 
 MODULE = __name__
 FILES = (
@@ -34,22 +37,24 @@ def announced(log: str) -> list[str]:
     """Return the folders that a job said it wrote: those of runs, comparisons, sweeps, sequences and reports."""
     folders = []
     for what, path in _ANNOUNCED.findall(log):
-        folders.append(path if what.startswith("run") else str(PurePosixPath(path).parent))
+        folders.append(path if what.startswith("run") else posixpath.dirname(path))
     return list(dict.fromkeys(folders))
 
 
 def archive(folders: Sequence[str | Path]) -> str:
-    """Return the result files of ``folders`` as lines of text between BEGIN and END.
+    """Return the result files of ``folders``, paths or addresses, as lines of text between BEGIN and END.
 
     The files of one folder stand at the top, those of several below the folders' names.
 
     Raises:
         RunError: when there are none, or they are larger than LIMIT.
+        DataError: when a bucket does not give them.
     """
-    paths = [Path(folder) / name for folder in folders for name in FILES if (Path(folder) / name).is_file()]
+    paths = [place_of(folder) / name for folder in folders for name in FILES]
+    paths = [path for path in paths if path.is_file()]
     if not paths:
         raise RunError(f"{', '.join(map(str, folders))}: no results are there; are the paths absolute and shared?")
-    size = sum(path.stat().st_size for path in paths)
+    size = sum(Location.of(path).info().size for path in paths)
     if size > LIMIT:
         raise RunError(
             f"{size / 2**20:.1f} MiB of results are more than the {LIMIT / 2**20:g} MiB that pass through the job API; "
@@ -58,7 +63,8 @@ def archive(folders: Sequence[str | Path]) -> str:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for path in paths:
-            file.write(path, path.name if len(folders) == 1 else f"{path.parent.name}/{path.name}")
+            with fetched(path) as content:
+                file.write(content, path.name if len(folders) == 1 else f"{path.parent.name}/{path.name}")
     return f"{BEGIN}\n{base64.encodebytes(buffer.getvalue()).decode()}{END}"
 
 
@@ -82,5 +88,5 @@ def unpack(log: str, out: Path) -> list[Path]:
 if __name__ == "__main__":
     try:
         print(archive(sys.argv[1:]))
-    except RunError as problem:
+    except (DataError, RunError) as problem:
         print(problem)  # the client says it; to Ray's list of jobs this one has done its work

@@ -3,7 +3,8 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from time import sleep
@@ -112,6 +113,22 @@ def tally() -> Counter[str]:
     """Return how many calls this process had to make again so far, by what they did."""
     with _counting:
         return _counts.copy()
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Give a count that holds, when the block has ended, what this process had to make again in it."""
+    counts, before = Counter[str](), tally()
+    try:
+        yield counts
+    finally:
+        counts.update(tally() - before)
+
+
+def count(retries: Mapping[str, int]) -> None:
+    """Count here what another process, such as that of a task, had to make again for this one."""
+    with _counting:
+        _counts.update(retries)
 
 
 def first_line(error: OSError) -> str:

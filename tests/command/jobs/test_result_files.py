@@ -8,6 +8,7 @@ import pytest
 
 from d2ace.pipeline.command.jobs import result_files as results
 from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.storage.any_path import any_path
 
 
 def write(folder, **files: bytes):
@@ -44,6 +45,17 @@ def test_small_files_come_back_as_they_were_and_big_ones_stay(tmp_path):
     paths = results.unpack(log, tmp_path / "back")
     assert contents(tmp_path / "back") == {"result.json": b"{}", "metrics.jsonl": b"", "table.parquet": noise}
     assert set(paths) == set((tmp_path / "back").iterdir())
+
+
+def test_files_of_a_run_in_a_bucket_come_back_by_the_address_that_the_job_said(bucket, tmp_path):
+    address = bucket.address("b/runs/one")
+    place = any_path(address)
+    for name in ("result.json", "report.html", "model.pt"):
+        (place / name).write(name.encode())
+    report = f"report: {place / 'report.html'}"
+    assert results.announced(f"run folder: {address}\n{report}\n") == [address, "s3://b/runs/one"]
+    results.unpack(results.archive([address]), tmp_path)
+    assert contents(tmp_path) == {"result.json": b"result.json", "report.html": b"report.html"}
 
 
 def test_several_folders_keep_their_names(tmp_path):
