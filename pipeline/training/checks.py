@@ -14,7 +14,7 @@ from .. import models
 from ..common.config.config import Config
 from ..common.config.paths import NEIGHBOUR_WORDS
 from ..common.errors import ConfigError
-from ..common.storage.any_path import any_path, in_bucket
+from ..common.storage.any_path import any_path, in_bucket, is_there, place_of
 from ..data.manifest import Manifest
 from ..feeds.choice import check_feed
 from ..feeds.image_transform import ImageTransform
@@ -56,7 +56,7 @@ def check(config: Config) -> None:
 
 def _check_reference(config: Config) -> None:
     reference = config.selector.options.get("reference")
-    if isinstance(reference, str) and not Path(reference).exists():
+    if isinstance(reference, str) and not is_there(place_of(reference)):
         where = f"selector.options.reference: {reference} is not there"
         raise ConfigError(f"{where}; expected a run folder or a Parquet file")
 

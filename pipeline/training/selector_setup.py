@@ -13,6 +13,7 @@ from ...selectors.plans.schedules import warm_up
 from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError
+from ..common.storage.any_path import fetched, place_of
 from ..feeds.all_rows import AllRows
 from ..feeds.inputs import make_inputs
 from ..feeds.neighbour_features import selection_features
@@ -145,6 +146,8 @@ def features_from_file(path: Path, rows: int) -> np.ndarray:
 
 def _reference(source: str, rows: AllRows, labels: LabelMatrix, ids: np.ndarray) -> np.ndarray:
     """Return the reference losses of the training rows, float32 (N, L), from a run folder or a Parquet file."""
-    if Path(source).is_dir():
-        return TrainedModel(TrainedRun.open(source)).losses(rows, ids)
-    return reference_losses(source, ids, labels.shape[1], others=True)
+    place = place_of(source)
+    if not place.is_file():
+        return TrainedModel(TrainedRun.open(place)).losses(rows, ids)
+    with fetched(place) as file:
+        return reference_losses(file, ids, labels.shape[1], others=True)

@@ -83,7 +83,7 @@ reference: learn
 """
     )
     study = Study.load(home / "s.yaml")
-    assert paths_of(study._config("x", "net", "learn", None, 0), home.parent) == WANTED
+    assert paths_of(study._config("x", "net", "learn", None, 0, {}), home.parent) == WANTED
 
 
 def test_names_of_a_hub_are_no_paths(home):

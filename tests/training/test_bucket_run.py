@@ -43,7 +43,7 @@ def results(run: AnyPath) -> list[object]:
         weights = {name: value.tolist() for name, value in torch.load(file).items()}
     lines = read_json_lines(run / "metrics.jsonl")
     metrics = [{name: value for name, value in line.items() if "loss" in name or "f1" in name} for line in lines]
-    assert len(order) == len(metrics) == 3 and metrics[0]
+    assert len(order) == len(metrics) >= 2 and metrics[0]
     return [order, weights, metrics]
 
 
@@ -93,6 +93,14 @@ def test_a_bucket_gives_the_run_that_a_disk_gives_and_no_key_is_left(
         assert main([verb, "s3://b/runs/one"]) == 0
     assert set(run.files()) >= {"errors.html", "report.html"}
     assert (run / "report.html").read_text() == "[0, 1, 2]"
+
+    for place, storage in ((disk / "data", disk / "runs"), ("s3://b/sets/rows", "s3://b/runs")):
+        after = ["run.name=two", "selector.name=learnability", f"selector.options.reference={storage}/one"]
+        assert (
+            main(["train", str(place), *SETTINGS, *after, f"run.storage={storage}", f"model.initial={storage}/one"])
+            == 0
+        )
+    assert results(any_path("s3://b/runs/two")) == results(disk / "runs" / "two")
 
     assert main(["train", "s3://b/sets/rows", *SETTINGS, "run.storage=s3://b/runs"]) == 2
     assert "a run of this name exists; resume it (d2ace train --resume s3://b/runs/one)" in capsys.readouterr().err

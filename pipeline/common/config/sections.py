@@ -86,7 +86,7 @@ class ModelSection(Section):
 
     name: str = "mlp"
     options: dict[str, Any] = {}
-    initial: LocalPath | None = None
+    initial: Place | None = None
 
 
 class EntriesSection(Section):
@@ -166,7 +166,7 @@ class DistillationSection(Section):
     an entry of the teacher against one of the labels.
     """
 
-    teacher: LocalPath | None = None
+    teacher: Place | None = None
     answers: LocalPath | None = None
     sha256: str | None = None
     loss: Literal["kd", "positive-decay", "full-decay", "task-adaptive", "features", "logits"] = "kd"

@@ -101,6 +101,13 @@ def fetched_folder(path: AnyPath) -> Iterator[Path]:
         yield Path(folder)
 
 
+def is_there(path: AnyPath) -> bool:
+    """Return whether there is such a file or folder; in a bucket, whether anything lies under it."""
+    if in_bucket(path):
+        return path.is_file() or path.is_folder()
+    return Path(path).exists()
+
+
 def changed_at(path: AnyPath) -> float | None:
     """Return when a file was last changed, in seconds since 1970, None where there is none."""
     if in_bucket(path):
