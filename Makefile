@@ -18,13 +18,14 @@ $(shell rm -f $(STAMP))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint types docs bench wheel clean
+.PHONY: help install train test lint types docs fuzz bench wheel clean
 
 help:
 	@echo "make train   train uniform and D2ACE on the embedded digit-scenes and compare them"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings, formatting and types"
 	@echo "make docs    write the API reference into site/"
+	@echo "make fuzz    give every reader damaged and hostile input"
 	@echo "make bench   run every benchmark"
 	@echo "make wheel   write dist/, what cluster.yaml copies to the nodes"
 	@echo "make clean   remove .venv and what tools left behind; data/ and runs/ stay"
@@ -62,6 +63,10 @@ types:
 
 docs: $(STAMP)
 	@$(BIN)/python docs/make_site.py $(ARGS)
+
+# Damaged and hostile input for every reader: make fuzz ARGS="--cases 20000"   make fuzz ARGS="csv arff --cases 500"
+fuzz: $(STAMP)
+	@PYTHONPATH=tests/helpers $(BIN)/python -m hostile.soak $(ARGS)
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done

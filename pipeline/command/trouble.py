@@ -26,8 +26,28 @@ _ADVICE = {
 }
 
 
+_MOST = 2000
+"""Characters of a message: one that quotes a damaged file may be as long as the file."""
+
+
 def in_words(error: BaseException) -> str | None:
-    """Return one line on an error: what was met, and what to do; None for one that nobody expected."""
+    """Return what was met, and what to do, in words that a terminal can show; None for an error nobody expected."""
+    words = _words(error)
+    return None if words is None else _presentable(words)
+
+
+def _presentable(words: str) -> str:
+    """Return words without what would move a terminal's cursor or colours, and not without end."""
+    if len(words) > _MOST:
+        words = f"{words[: _MOST // 2]} ... {words[-_MOST // 2 :]}"
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else _spelled(sign) for sign in words)
+
+
+def _spelled(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
+
+
+def _words(error: BaseException) -> str | None:
     if type(error).__module__.partition(".")[0] == "ray":
         return _of_ray(error)
     if isinstance(error, TOLD):
@@ -62,7 +82,7 @@ def _of_ray(error: BaseException) -> str:
     """Word an error that Ray raised: what a task met, or the end of a process or a node."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):
-        return in_words(cause) or f"{type(cause).__name__}: {_line(cause)}"
+        return _words(cause) or f"{type(cause).__name__}: {_line(cause)}"
     kind = type(error).__name__
     if kind == "OutOfMemoryError":
         return "a node ran out of memory and Ray ended a process there; take fewer workers, or nodes with more memory"

@@ -88,7 +88,7 @@ def _shard(old: Manifest, number: int, touched: np.ndarray, labels: LabelMatrix,
     if not ((touched >= first) & (touched < end)).any():
         _link(old.file(shard.file), folder / shard.file)
         return shard
-    table = _relabelled(read_columns(old.folder / shard.file, rows=shard.rows), labels.take(slice(first, end)))
+    table = _relabelled(read_columns(old.folder / shard.file, old, rows=shard.rows), labels.take(slice(first, end)))
     path = folder / shard.file
     pq.write_table(table, path, compression="zstd", use_dictionary=["split"], row_group_size=SHARD_ROWS)
     return replace(shard, sha256=sha256_of(path))

@@ -13,6 +13,7 @@ from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.json_text import parse_json
 from ..common.storage.locations import Location, NotThereError
+from .manifest_kinds import wrong_kinds
 
 SCHEMA_VERSION = 3
 _COMPLETE = {"unlisted": "negative", "known_counts": None, "soft": False}
@@ -248,6 +249,8 @@ def _from_plain(values: Any, path: Location, folder: Location) -> Manifest:
     names = {f.name for f in fields(Manifest)} - {"folder"}
     if set(values) != names:
         raise DataError(f"{path}: missing {sorted(names - set(values))}, unknown {sorted(set(values) - names)}")
+    for problem in wrong_kinds(values):
+        raise DataError(f"{path}: {problem}")
     try:
         plain = dict(values)
         plain["labels"] = tuple(plain["labels"])
@@ -261,6 +264,8 @@ def _from_plain(values: Any, path: Location, folder: Location) -> Manifest:
         return Manifest(**plain, folder=folder.as_given)
     except (TypeError, AttributeError) as error:
         raise DataError(f"{path}: damaged: {error}") from None
+    except DataError as error:  # of a part, which does not know the file
+        raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
 
 
 def _shard(packed: dict[str, Any] | None = None, **values: Any) -> Shard:

@@ -51,7 +51,7 @@ def read_index(manifest: Manifest, number: int) -> pa.Table:
         DataError: when it cannot be read, or does not hold what the manifest says.
     """
     shard, names = manifest.shards[number], [LABELS, "offset", "length"]
-    table = read_columns(manifest.folder / shard.file, names, shard.rows, needed_columns(manifest))
+    table = read_columns(manifest.folder / shard.file, manifest, names, shard.rows, needed_columns(manifest))
     table = needed_alone(table, manifest)
     first = int(manifest.first_rows()[number])
     return table.add_column(0, "id", pa.array(np.arange(first, first + shard.rows)))
@@ -66,7 +66,7 @@ def image_names(manifest: Manifest, number: int) -> pa.Array | None:
     shard = manifest.shards[number]
     if shard.packed is None:
         return None
-    return read_columns(manifest.folder / shard.file, ["name"], shard.rows)["name"].combine_chunks()
+    return read_columns(manifest.folder / shard.file, manifest, ["name"], shard.rows)["name"].combine_chunks()
 
 
 def origin(manifest: Manifest, row: int) -> str:
@@ -76,5 +76,6 @@ def origin(manifest: Manifest, row: int) -> str:
     packed = manifest.shards[number].packed
     if packed is None:
         return f"in {manifest.shards[number].file}"
-    name = read_columns(manifest.folder / manifest.shards[number].file, ["name"])["name"][row - bounds[number]].as_py()
+    names = image_names(manifest, number)
+    name = names[row - bounds[number]].as_py() if names is not None else None
     return f"{name}, in {packed.file}" if name else f"in {packed.file}"

@@ -13,9 +13,11 @@ from scipy.sparse import csr_array
 from ...selectors.common.label_matrix import LabelMatrix, stacked
 from ..common.errors import DataError
 from ..common.storage.locations import Location
+from ..common.storage.reading import reading
 from .label_columns import LABELS, label_columns
 from .lists import list_of
-from .manifest import SPLITS, Kind
+from .manifest import SPLITS, Kind, Manifest
+from .shard_columns import check_columns
 
 Features: TypeAlias = np.ndarray | csr_array | Sequence[bytes]
 
@@ -94,21 +96,27 @@ def split_column(codes: np.ndarray) -> pa.DictionaryArray:
 
 
 def read_columns(
-    path: Path | Location, columns: Sequence[str] | None = None, rows: int | None = None, optional: Sequence[str] = ()
+    path: Path | Location,
+    manifest: Manifest,
+    columns: Sequence[str] | None = None,
+    rows: int | None = None,
+    optional: Sequence[str] = (),
 ) -> pa.Table:
     """Return columns of a shard's Parquet file, None for all, in one chunk; of the ``optional`` those it has.
 
     Raises:
-        DataError: when the file cannot be read, or does not have as many ``rows`` as the manifest says, where given.
+        DataError: when the file cannot be read, lacks a column or holds another kind or values out of bounds, or does
+            not have as many ``rows`` as the manifest says, where given.
     """
-    try:
-        with Location.of(path).open() as file:
-            if columns is not None and optional:
-                there = set(pq.read_schema(file).names)
-                columns = [*columns, *(name for name in optional if name in there)]
-            table = pq.read_table(file, columns=columns and list(columns)).combine_chunks()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    hint = "prepare the data set again"
+    with reading(path, DataError, hint), Location.of(path).open() as file:
+        there = pq.read_schema(file).names
+        if missing := [name for name in columns or () if name not in there]:
+            raise DataError(f"{path}: has no column {missing[0]!r}; {hint}")
+        if columns is not None:
+            columns = [*columns, *(name for name in optional if name in there)]
+        table = pq.read_table(file, columns=columns and list(columns)).combine_chunks()
+        check_columns(table, manifest, path)
     if rows is not None and table.num_rows != rows:
         raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {rows}")
     return table

@@ -199,7 +199,7 @@ def read_shard(manifest: Manifest, number: int) -> pa.Table:
         DataError: when a file is missing or damaged, or does not hold what the manifest says.
     """
     shard = manifest.shards[number]
-    table = needed_alone(read_columns(manifest.folder / shard.file, rows=shard.rows), manifest)
+    table = needed_alone(read_columns(manifest.folder / shard.file, manifest, rows=shard.rows), manifest)
     if shard.packed is None:
         return table
     return unpacked(table, int(manifest.first_rows()[number]), manifest, shard.packed)
@@ -211,7 +211,7 @@ def read_labels(manifest: Manifest) -> LabelMatrix:
     Raises:
         DataError: when a shard cannot be read.
     """
-    tables = (read_columns(path, [LABELS], optional=OPTIONAL) for path in manifest.shard_paths())
+    tables = (read_columns(path, manifest, [LABELS], optional=OPTIONAL) for path in manifest.shard_paths())
     parts = [labels_of(table, manifest.n_labels, manifest.unlisted) for table in tables]
     return parts[0] if len(parts) == 1 else stacked(parts)
 
@@ -244,7 +244,7 @@ def read_features(manifest: Manifest, ids: np.ndarray) -> np.ndarray:
 
 
 def _columns(manifest: Manifest, *names: str) -> list[pa.Table]:
-    return [read_columns(path, list(names)) for path in manifest.shard_paths()]
+    return [read_columns(path, manifest, list(names)) for path in manifest.shard_paths()]
 
 
 def split_codes(table: pa.Table) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.sections import DataSection
+from ..common.storage.json_text import parse_json
 from .column_facts import ColumnFacts, column_facts, level_groups
 from .manifest import SPLITS, Manifest
 from .shards import read_labels, read_splits
@@ -98,9 +99,9 @@ def summarise(manifest: Manifest, notices: Sequence[str] = ()) -> Summary:
 def read_summary(manifest: Manifest) -> Summary | None:
     """Return the summary that ``summarise`` kept; None when there is none, or one of another version or data set."""
     try:
-        values = json.loads(manifest.file(SUMMARY_FILE).read())
+        values = parse_json(manifest.file(SUMMARY_FILE).read())
         summary = _from_plain(values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return summary if (summary.labels, summary.counts) == (manifest.labels, manifest.label_counts) else None
 

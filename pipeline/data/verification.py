@@ -44,7 +44,7 @@ def _checked(manifest: Manifest, shard: Shard, first: int) -> pa.Table:
             raise DataError(f"{path}: does not match its checksum in the manifest: prepare the data set again")
     path = manifest.file(shard.file)
     names = [LABELS, "split"] if shard.packed else ["id", LABELS, "split"]
-    table = read_columns(path, names, shard.rows, needed_columns(manifest))
+    table = read_columns(path, manifest, names, shard.rows, needed_columns(manifest))
     if shard.packed is None and not np.array_equal(table["id"].to_numpy(), np.arange(first, first + shard.rows)):
         raise DataError(f"{path}: ids are not {first} .. {first + shard.rows - 1}")
     return table

@@ -1,6 +1,5 @@
 """What a run is and has reached, read from the small files of its folder: no PyTorch, no data, no parts of its own."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from ..common.errors import RunError
+from ..common.config.yaml_file import read_settings
+from ..common.errors import ConfigError, RunError
 from ..common.storage.any_path import AnyPath, changed_at, in_bucket
 from ..common.storage.folder_lock import is_held
-from ..common.storage.json_files import numbers, read_json_lines
+from ..common.storage.json_files import numbers, read_json, read_json_lines
+from ..common.storage.reading import reading
 from ..common.text_table import aligned
 from ..runs.opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE
 from ..training.metric_names import HIGHER_IS_BETTER
@@ -44,15 +43,17 @@ class Overview:
     @classmethod
     def read(cls, folder: AnyPath) -> "Overview":
         """Read a run folder; raises RunError when a file of it cannot be read."""
-        try:
-            config = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        with reading(folder, says="the run cannot be read"):
+            try:
+                config = read_settings(folder / CONFIG_FILE, "the configuration of a run")
+            except ConfigError as error:
+                raise ValueError(f"{error}") from None
             about, result = _json(folder / DATA_FILE), _json(folder / RESULT_FILE)
             history = read_json_lines(folder / METRICS_FILE)
-            if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
+            if not isinstance(config.get("data"), dict):
                 raise ValueError(f"{CONFIG_FILE} is no configuration of a run")
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise RunError(f"{folder}: the run cannot be read: {error}") from None
-        return cls(folder, config, history, result, tuple(about["labels"]) if about else (), is_held(folder))
+            labels = tuple(map(str, about["labels"])) if about else ()
+        return cls(folder, config, history, result, labels, is_held(folder))
 
     @property
     def state(self) -> State:
@@ -126,7 +127,7 @@ class Overview:
 
 
 def _json(file: AnyPath) -> dict[str, Any] | None:
-    return numbers(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    return numbers(read_json(file, dict)) if file.is_file() else None
 
 
 def overviews(folder: AnyPath) -> list[Overview]:

@@ -18,6 +18,7 @@ from ...selectors.with_entries import WithEntries
 from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath, fetched
+from ..common.storage.reading import reading
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..feeds.shard_rows import ShardRows
@@ -79,8 +80,9 @@ class SelectionOfRun:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
-        with fetched(self.folder.selection.order(epoch)) as file:
-            return self.rows.positions_of(np.load(file))
+        path = self.folder.selection.order(epoch)
+        with reading(path), fetched(path) as file:
+            return self.rows.positions_of(np.load(file, allow_pickle=False))
 
     def tell(self, selector: selectors.Selector, epoch: int) -> None:
         """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""

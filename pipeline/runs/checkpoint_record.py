@@ -1,7 +1,6 @@
 """What a checkpoint says of itself: checksums of its files, and of which run and with which versions it was written."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,11 @@ import numpy as np
 import torch
 
 from ... import __version__
-from ..common.errors import DataError, RunError
+from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath
 from ..common.storage.json_files import as_json, write_json
+from ..common.storage.json_text import parse_json
+from ..common.storage.reading import reading
 from ..common.storage.whole_files import sha256_of
 
 RECORD = "checkpoint.json"
@@ -46,13 +47,9 @@ def read_record(folder: AnyPath) -> dict[str, Any] | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+    with reading(folder, says=f"the checkpoint is damaged: {RECORD} cannot be read"):
+        record = parse_json(path.read_text(encoding="utf-8"))
         digest = record.pop("digest")
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise RunError(f"{folder}: the checkpoint is damaged: {RECORD} cannot be read: {error}") from error
     if digest != _digest(record):
         raise RunError(f"{folder}: the checkpoint is damaged: {RECORD} is not as it was written")
     if record["schema"] != _SCHEMA:

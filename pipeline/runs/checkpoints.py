@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 
 from ...selectors.common.state import load_state, save_state
-from ..common.errors import DataError, RunError
+from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath, fetched, in_bucket, remove
 from ..common.storage.locations import NotThereError
+from ..common.storage.reading import reading
 from ..common.storage.whole_folders import remove_folder, replacing_folder
 from .checkpoint_record import RECORD, read_record, require_intact, write_record
 
@@ -43,6 +43,8 @@ class Checkpoint:
             DataError: when a bucket does not give it.
         """
         training = self._read(lambda path: torch.load(path, map_location="cpu", weights_only=True), _TRAINING)
+        if not isinstance(training, dict):
+            raise RunError(f"{self.path / _TRAINING}: expected a mapping, got {type(training).__name__}")
         if training.get("schema") != SCHEMA:
             raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")
         return training
@@ -76,12 +78,8 @@ class Checkpoint:
         return None
 
     def _read(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
-        try:
+        with reading(self.path / name):
             return self._checked(load, name)
-        except (RunError, DataError):
-            raise
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise RunError(f"{self.path}: the checkpoint cannot be read: {error}") from error
 
     def _checked(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
         """Load a file when it is what was written."""

@@ -19,7 +19,6 @@ leaves p as it is. It never changes the order of a label's rows, so a threshold 
     n rows   L labels
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,9 +27,11 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from ..common.errors import DataError, RunError
+from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath
 from ..common.storage.json_files import write_json
+from ..common.storage.json_text import parse_json
+from ..common.storage.reading import reading
 from .run_folder import RunFolder
 from .trained_run import TrainedRun
 
@@ -93,8 +94,8 @@ def read_decisions(run: "str | AnyPath") -> Decisions | None:
     if not folder.decisions.is_file():
         return None
     again = f"choose them again with d2ace decide {run}"
-    try:
-        values = json.loads(folder.decisions.read_text(encoding="utf-8"))
+    with reading(folder.decisions, hint=again, says="damaged"):
+        values = parse_json(folder.decisions.read_text(encoding="utf-8"))
         version = values.pop("schema_version")
         if version != SCHEMA_VERSION:
             raise RunError(f"{folder.decisions}: schema version {version}, expected {SCHEMA_VERSION}; {again}")
@@ -102,11 +103,7 @@ def read_decisions(run: "str | AnyPath") -> Decisions | None:
         names = tuple(entry["name"] for entry in entries)
         raw = np.array([entry["raw_threshold"] for entry in entries], np.float64)
         coefficients = np.array([[entry[key] for key in "abc"] for entry in entries], np.float64)
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{folder.decisions}: damaged ({error}); {again}") from None
-    return Decisions(names, raw, coefficients.reshape(-1, 3), epoch, values)
+        return Decisions(names, raw, coefficients.reshape(-1, 3), int(epoch), values)
 
 
 def decisions_of(run: TrainedRun) -> Decisions | None:

@@ -1,6 +1,5 @@
 """The folder of a run: where each thing lies, and how it is written."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,8 +16,9 @@ from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath, any_path, fetched, in_bucket, remove, replacing
 from ..common.storage.array_files import write_arrays
-from ..common.storage.json_files import numbers, read_json_lines, write_json, write_json_lines
+from ..common.storage.json_files import numbers, read_json, read_json_lines, write_json, write_json_lines
 from ..common.storage.locations import Location
+from ..common.storage.reading import reading
 from ..data.scaler import Scaler
 from ..data.splits import Splits
 from ..models.api import ModelContext
@@ -165,20 +165,25 @@ class RunFolder:
         """Return what ``save_data`` stored, or None when the run never came so far."""
         if not self._data.is_file():
             return None
-        about = json.loads(self._data.read_text(encoding="utf-8"))
-        with fetched(self._data_arrays) as file, np.load(file) as arrays:
+        about = read_json(self._data, dict)
+        with (
+            reading(self._data_arrays),
+            fetched(self._data_arrays) as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             names = [field.name for field in fields(Splits)]
-            splits = Splits(**{name: arrays[f"split_{name}"] for name in names})
+            splits = Splits(**{name: _row_ids(arrays[f"split_{name}"]) for name in names})
             together = _cooccurrence(arrays, len(about["labels"]))
-        context: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in about["context"].items()}
-        return RunData(
-            Scaler.from_dict(about["scaler"]),
-            tuple(about["labels"]),
-            about["fingerprint"],
-            splits,
-            ModelContext(**context, cooccurrence=together),
-            None if (names := about.get("feature_names")) is None else tuple(names),
-        )
+        with reading(self._data):
+            context: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["context"].items()}
+            return RunData(
+                Scaler.from_dict(about["scaler"]),
+                tuple(about["labels"]),
+                about["fingerprint"],
+                splits,
+                ModelContext(**context, cooccurrence=together),
+                None if (names := about.get("feature_names")) is None else tuple(names),
+            )
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Replace ``metrics.jsonl``: after a resume the epochs that are run again must not stand there twice."""
@@ -186,7 +191,8 @@ class RunFolder:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the records of all finished epochs; a number that was not finite is NaN."""
-        return read_json_lines(self.metrics)
+        with reading(self.metrics):
+            return read_json_lines(self.metrics)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``, the sign that the run is finished."""
@@ -196,8 +202,16 @@ class RunFolder:
         """Return what ``write_result`` wrote, None while the run is not finished; test metrics may be NaN."""
         if not self.result.is_file():
             return None
-        result = json.loads(self.result.read_text(encoding="utf-8"))
-        return {**result, "test": numbers(result["test"])}
+        with reading(self.result):
+            result = read_json(self.result, dict)
+            return {**result, "best_epoch": int(result["best_epoch"]), "test": numbers(dict(result["test"]))}
+
+
+def _row_ids(ids: np.ndarray) -> np.ndarray:
+    """Return row ids as they are stored; raises ValueError for what are none."""
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or np.any(ids < 0):
+        raise ValueError(f"expected row ids, got {ids.dtype} {ids.shape}")
+    return ids
 
 
 def _make_new(path: AnyPath) -> bool:
@@ -216,7 +230,9 @@ def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr
     if "cooccurrence" in arrays:
         return sparse.csr_array(arrays["cooccurrence"])
     parts = tuple(arrays[f"cooccurrence_{name}"] for name in _CSR_PARTS)
-    return sparse.csr_array(parts, shape=(n_labels, n_labels))
+    together = sparse.csr_array(parts, shape=(n_labels, n_labels))
+    together.check_format()  # an index outside would be followed
+    return together
 
 
 def save_weights(path: AnyPath, weights: Mapping[str, torch.Tensor]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .. import models
+from ..common.storage.reading import reading
 from ..data.blocks import BlockReader
 from ..feeds.all_rows import AllRows
 from ..feeds.api import Part
@@ -58,7 +59,8 @@ class TrainedModel:
         self.run, self._threads = run, threads
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = models.create(run.config.model.name, run.data.context, **run.config.model.options)
-        self._network.load_state_dict(run.weights())
+        with reading(run.folder.weights, hint="expected the weights of this run's network"):
+            self._network.load_state_dict(run.weights())
         self._network.to(self.device).eval()
 
     @property

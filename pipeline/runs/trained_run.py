@@ -9,6 +9,7 @@ import torch
 from ..common.config.config import Config
 from ..common.errors import RunError, did_you_mean
 from ..common.storage.any_path import AnyPath, fetched
+from ..common.storage.reading import reading
 from ..data.manifest import Manifest
 from ..data.summary import some
 from ..feeds.inputs import input_shape
@@ -60,7 +61,7 @@ class TrainedRun:
         """Return the best weights, of a run that is not finished those until now, on the CPU."""
         if self.best is not None:
             return self.best.weights
-        with fetched(self.folder.weights) as file:
+        with reading(self.folder.weights), fetched(self.folder.weights) as file:
             return torch.load(file, map_location="cpu", weights_only=True)
 
     def require_fit(self, manifest: Manifest) -> None:

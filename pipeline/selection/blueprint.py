@@ -115,7 +115,7 @@ class Blueprint:
             raise RunError("the run kept no embeddings: it has no folder")
         try:
             with fetched(self.files.embeddings) as file:
-                return np.load(file)
+                return np.load(file, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.files.embeddings}: the run's embeddings cannot be read: {error}") from None
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ..common.errors import ConfigError
 from ..common.storage.array_files import write_arrays
+from ..common.storage.reading import reading
 from .training_rows import TrainingRows
 
 _ROWS = "row_ids"
@@ -37,12 +37,9 @@ class Inherited:
     @classmethod
     def load(cls, path: str | Path) -> "Inherited":
         """Read what ``save`` wrote; raises ConfigError when it cannot be read."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                seen = {key: value.item() if value.ndim == 0 else value for key, value in arrays.items()}
+        with reading(f"selector.inherit: {path}", ConfigError), np.load(path, allow_pickle=False) as arrays:
+            seen = {key: value.item() if value.ndim == 0 else value for key, value in arrays.items()}
             return cls(seen.pop(_ROWS), seen)
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise ConfigError(f"selector.inherit: {path} cannot be read: {error}") from None
 
     def at_positions(self, rows: TrainingRows) -> tuple[np.ndarray, Mapping[str, Any]]:
         """Return the arguments of ``Selector.inherit`` for a run's training rows.

@@ -6,7 +6,6 @@ D draws of an epoch, L labels, M batches.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from ...selectors.api import Plan
 from ..common.errors import RunError
 from ..common.storage.any_path import fetched, make_folder
 from ..common.storage.array_files import write_arrays
+from ..common.storage.reading import reading
 from .files import SelectionFiles
 
 HeldOut = tuple[np.ndarray, np.ndarray]
@@ -89,15 +89,13 @@ class Recorder:
 def read_recording(files: SelectionFiles, epoch: int) -> Recorded:
     """Return the observations of an epoch; raises RunError when the file cannot be read or is not whole."""
     path = files.recording(epoch)
-    try:
-        with fetched(path) as file, np.load(file) as arrays:
-            found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-            if _HELD_OUT[0] in arrays:
-                found["held_out"] = tuple(arrays[name] for name in _HELD_OUT)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise RunError(f"{path}: the recording cannot be read: {error}") from error
+    with reading(path), fetched(path) as file, np.load(file, allow_pickle=False) as arrays:
+        found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        if _HELD_OUT[0] in arrays:
+            found["held_out"] = tuple(arrays[name] for name in _HELD_OUT)
     recorded = Recorded(**found)
-    draws = len(recorded.ids)
-    if any(len(a) != draws for a in (recorded.probabilities, recorded.losses)) or recorded.offsets[-1] != draws:
+    draws, offsets = np.size(recorded.ids), recorded.offsets
+    whole = all(np.shape(a)[:1] == (draws,) for a in (recorded.ids, recorded.probabilities, recorded.losses))
+    if not whole or np.ndim(offsets) != 1 or offsets[:1].tolist() != [0] or offsets[-1] != draws:
         raise RunError(f"{path}: the recording is not whole: its arrays are for different numbers of rows")
     return recorded

@@ -5,12 +5,11 @@ k rows   K classes known by then   b rows asked for
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ..common.errors import RunError
 from ..common.storage.array_files import write_arrays
+from ..common.storage.reading import reading
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,10 @@ class Answers:
     @classmethod
     def load(cls, path: str | Path) -> "Answers":
         """Read what ``save`` wrote; raises RunError when it cannot be read."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(arrays["row_ids"], arrays["logits"])
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise RunError(f"{path}: no file of answers: {error}") from None
+        with reading(path, hint="expected a file of answers"), np.load(path, allow_pickle=False) as arrays:
+            row_ids, logits = arrays["row_ids"], arrays["logits"]
+            if row_ids.dtype.kind not in "iu" or logits.ndim != 2 or logits.dtype.kind != "f":
+                raise ValueError(f"row_ids are {row_ids.dtype}, logits {logits.dtype} {logits.shape}")
+            if row_ids.shape != (len(logits),) or np.any(np.diff(row_ids) <= 0):
+                raise ValueError(f"{row_ids.shape} row ids, {len(logits)} lines of logits; ids must ascend")
+            return cls(row_ids, logits)

@@ -14,6 +14,7 @@ from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError
 from ..common.storage.any_path import fetched, place_of
+from ..common.storage.reading import reading
 from ..feeds.all_rows import AllRows
 from ..feeds.inputs import make_inputs
 from ..feeds.neighbour_features import selection_features
@@ -135,10 +136,8 @@ def _warmup(config: Config) -> int:
 
 def features_from_file(path: Path, rows: int) -> np.ndarray:
     """Return the neighbour features of all rows, (rows, e), mapped; raises ConfigError for others."""
-    try:
-        features = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"selector.neighbour_features: {path} cannot be read: {error}") from None
+    with reading(f"selector.neighbour_features: {path}", ConfigError, "expected a .npy file of numbers"):
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
     if features.ndim != 2 or len(features) != rows:
         raise ConfigError(f"selector.neighbour_features: {path} holds {features.shape}, expected ({rows}, e)")
     return features

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 
 SHOWN = 12
 """Most names that a message lists: a data set may have 1,000 columns."""
+_LONGEST = 100
+"""Characters of a name that may be a typo, and that a message lists: a damaged table has columns of 100,000."""
 
 
 class SelectionError(ValueError):
@@ -13,7 +15,9 @@ class SelectionError(ValueError):
 
 def nearest(got: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """Return the known name that ``got`` is, or is likely a typo of; None when none is as much alike (0 to 1)."""
-    close = get_close_matches(got, sorted(known), n=1, cutoff=likeness)
+    if len(got) > _LONGEST:
+        return None
+    close = get_close_matches(got, sorted(name for name in known if len(name) <= _LONGEST), n=1, cutoff=likeness)
     return close[0] if close else None
 
 
@@ -23,6 +27,7 @@ def did_you_mean(got: str, known: Iterable[str]) -> str:
     close = nearest(got, names)
     if close is not None:
         return f"; did you mean {close!r}?"
+    shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:SHOWN])
     if len(names) > SHOWN:
-        return f"; known: {', '.join(names[:SHOWN])}, ... ({len(names)} in all)"
-    return f"; known: {', '.join(names) or 'none'}"
+        return f"; known: {shown}, ... ({len(names)} in all)"
+    return f"; known: {shown or 'none'}"

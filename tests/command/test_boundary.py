@@ -29,6 +29,8 @@ def ended_by(error, capsys, **settings):
     ("error", "words"),
     [
         (ConfigError("train.epochs: no"), "train.epochs: no"),
+        (DataError("x.csv: label '\x1b[2J\u202e'"), r"x.csv: label '\x1b[2J\u202e'"),
+        (DataError("x.csv: " + "y" * 10**6 + " ends"), "yyy ... yyy"),
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: No space left on device; free space"),
         (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied; see who may"),
         (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: Read-only file system; choose"),

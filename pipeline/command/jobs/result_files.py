@@ -11,11 +11,12 @@ import re
 import sys
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...common.errors import DataError, RunError
 from ...common.storage.any_path import fetched, place_of
 from ...common.storage.locations import Location
+from ...common.storage.reading import reading
 
 MODULE = __name__
 FILES = (
@@ -79,10 +80,23 @@ def unpack(log: str, out: Path) -> list[Path]:
     if not begin or not end:
         raise RunError(f"no results came: {(log.strip().splitlines() or ['the log is empty'])[-1]}")
     try:
-        with zipfile.ZipFile(io.BytesIO(base64.b64decode(text))) as file:
-            return [Path(file.extract(name, out)) for name in file.namelist()]
-    except (ValueError, zipfile.BadZipFile) as error:
+        content = base64.b64decode(text)
+    except ValueError as error:
         raise RunError(f"the results came damaged: {error}") from None
+    with reading("the results of the job"), zipfile.ZipFile(io.BytesIO(content)) as file:
+        members = file.infolist()
+        _require_expected(members)
+        return [Path(file.extract(member, out)) for member in members]
+
+
+def _require_expected(members: Sequence[zipfile.ZipInfo]) -> None:
+    """Raise RunError for an archive that ``archive`` did not make: a job may be anybody's program."""
+    for member in members:
+        path = PurePosixPath(member.filename)
+        if path.name not in FILES or len(path.parts) > 2 or path.is_absolute() or ".." in path.parts:
+            raise RunError(f"the results of the job hold {member.filename[:100]!r}, which is no file of results")
+    if (size := sum(member.file_size for member in members)) > LIMIT:
+        raise RunError(f"the results of the job unpack to {size / 2**20:,.1f} MiB, more than {LIMIT / 2**20:g} MiB")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from ..errors import ConfigError
+from .yaml_text import parse_yaml
 
 _NOTHING = ("", "null", "~")
 """How YAML spells None."""
@@ -52,7 +53,7 @@ def _read(text: str, declared: Any, override: str) -> Any:
     if str in kinds:
         return None if type(None) in kinds and text in _NOTHING else text
     try:
-        value = yaml.safe_load(text) if text else ""
+        value = parse_yaml(text) if text else ""
     except (yaml.YAMLError, ValueError) as error:  # a date such as 2026-13-45 is a ValueError
         problem = getattr(error, "problem", None) or error
         raise ConfigError(

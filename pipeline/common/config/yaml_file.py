@@ -11,6 +11,9 @@ from ..errors import ConfigError, did_you_mean
 from ..storage.addresses import redacted
 from ..storage.any_path import AnyPath
 from ..storage.local_paths import local_path
+from .yaml_text import parse_yaml
+
+_MOST_BYTES = 4 << 20
 
 
 def read_settings(path: "str | AnyPath", expected: str) -> dict[str, Any]:
@@ -24,7 +27,10 @@ def read_settings(path: "str | AnyPath", expected: str) -> dict[str, Any]:
         ConfigError: with the file, and the line for bad YAML; for an address, which shows no keys.
     """
     try:
-        values = _parsed(_content(path).decode("utf-8"))
+        content = _content(path)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError(f"{path}: has more than {_MOST_BYTES >> 20} MiB, too many for settings")
+        values = parse_yaml(content.decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -34,23 +40,20 @@ def read_settings(path: "str | AnyPath", expected: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    except ValueError as error:
+        raise error if isinstance(error, ConfigError) else ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected {expected}, got {values!r}")
+        raise ConfigError(f"{path}: expected {expected}, got {repr(values)[:200]}")
+    if odd := [key for key in values if not isinstance(key, str)]:
+        raise ConfigError(f"{path}: the key {odd[0]!r} is no text; write it in quotes")
     return values
 
 
 def _content(path: "str | AnyPath") -> bytes:
     if isinstance(path, str | Path):
-        return local_path(path, "settings").read_bytes()
+        with local_path(path, "settings").open("rb") as file:
+            return file.read(_MOST_BYTES + 1)
     return path.read()
-
-
-def _parsed(text: str) -> Any:
-    """Return what YAML says, by libyaml where it is there: ten times as fast, but its twin words problems better."""
-    try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:
-        return yaml.safe_load(text)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from .any_path import AnyPath, replacing
+from .json_text import parse_json
+from .reading import reading
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -50,11 +52,38 @@ def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
     A last line that a kill cut off is left out. Files that older versions wrote say NaN instead of null.
 
     Raises:
-        ValueError: when a line is not JSON.
+        ValueError: naming the line that is not a JSON mapping.
         OSError: when the file cannot be read; DataError when a bucket does not give it.
     """
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [numbers(json.loads(line)) for line in lines if line.endswith("\n")]
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    return [numbers(_record_of(line, number)) for number, line in enumerate(lines, start=1)]
+
+
+def read_json(path: AnyPath, kind: type) -> Any:
+    """Return what a JSON file says, which must be of one kind: ``dict`` or ``list``.
+
+    Raises:
+        RunError: naming the file, when it cannot be read or says something else.
+        DataError: when a bucket does not give it.
+    """
+    with reading(path):
+        value = parse_json(path.read_text(encoding="utf-8"))
+        if not isinstance(value, kind):
+            raise ValueError(f"expected {_KINDS[kind]}, got {type(value).__name__}")
+        return value
+
+
+_KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list"}
+
+
+def _record_of(line: str, number: int) -> dict[str, Any]:
+    try:
+        record = parse_json(line)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"line {number}: expected a mapping, got {type(record).__name__}")
+    return record
 
 
 def numbers(value: Any) -> Any:

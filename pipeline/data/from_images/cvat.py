@@ -20,6 +20,7 @@ from .vocabulary import Vocabulary, given_labels
 
 OPTIONS = frozenset({"files", "images", "labels", "label_file"})
 _PATTERNS = ("annotations.xml", "*/annotations.xml", "*.xml")
+_DEEPEST = 100
 _HINT = "expected an export in the format 'CVAT for images 1.1'"
 
 
@@ -105,9 +106,16 @@ class _CvatFile:
             self._parser.Parse(part.location.read(), True)
         except expat.ExpatError as error:
             raise part.error(f"not valid XML: {expat.ErrorString(error.code)}", error.lineno) from None
+        except (LookupError, ValueError) as error:  # the encoding that it declares
+            if isinstance(error, DataError):
+                raise
+            raise part.error(f"not valid XML: {error}", 1) from None
 
     def _start(self, tag: str, given: dict[str, str]) -> None:
-        line, self._path = self._parser.CurrentLineNumber, [*self._path, tag]
+        line = self._parser.CurrentLineNumber
+        self._path.append(tag)
+        if len(self._path) > _DEEPEST:
+            raise self._part.error(f"more than {_DEEPEST} elements in each other: {_HINT}", line)
         if self._path == [tag] and tag != "annotations":
             raise self._part.error(f"its outermost element is <{tag}>: {_HINT}", line)
         if self._path == ["annotations", "track"]:
@@ -134,4 +142,4 @@ class _CvatFile:
                 told = f"lists the label {name!r} twice" if name else "lists a label without a name"
                 raise self._part.error(told, self._parser.CurrentLineNumber)
             self.labels.append(name)
-        self._path = self._path[:-1]
+        self._path.pop()

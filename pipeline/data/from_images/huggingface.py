@@ -14,6 +14,7 @@ from pyarrow.compute import struct_field
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.json_text import parse_json
 from ...common.storage.locations import Location
+from ...common.storage.reading import reading
 from .folders import FileFolder
 from .label_lists import LabelLists
 from .options import SourceOptions, find_parts
@@ -36,15 +37,13 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     folder = FileFolder(home, "")
     builder: ListingBuilder | None = None
     for part in parts:
-        try:
-            with part.location.open() as raw, pq.ParquetFile(raw) as file:
-                columns = _Columns(part, file.schema_arrow, options)
-                if builder is None:
-                    builder = ListingBuilder(_vocabulary(home, options, columns), reject=reject)
-                    lists = LabelLists(options.label_lists, builder.vocabulary)
-                _add_rows(builder, lists, folder, part, file, columns)
-        except (OSError, pa.ArrowException) as error:
-            raise part.error(f"cannot be read as Parquet: {error}") from None
+        reads = reading(part.location, DataError, "expected Parquet files as the datasets library writes them")
+        with reads, part.location.open() as raw, pq.ParquetFile(raw) as file:
+            columns = _Columns(part, file.schema_arrow, options)
+            if builder is None:
+                builder = ListingBuilder(_vocabulary(home, options, columns), reject=reject)
+                lists = LabelLists(options.label_lists, builder.vocabulary)
+            _add_rows(builder, lists, folder, part, file, columns)
     assert builder is not None
     lists.check(parts[0].location)
     return builder.finish(" + ".join([parts[0].name, *[f"{len(parts) - 1} more"] * (len(parts) > 1)]))

@@ -111,8 +111,8 @@ def _read(folder: Location, file: str) -> Objects | DataError:
         return [_object(location, element) for element in root.iter("object")]
     except ElementTree.ParseError as error:
         return DataError.at(location, error.position[0], f"not valid XML: {error}")
-    except DataError as error:
-        return error
+    except (LookupError, ValueError) as error:  # the encoding that it declares, or one of ours
+        return error if isinstance(error, DataError) else DataError.at(location, 1, f"not valid XML: {error}")
 
 
 def _object(file: Location, element: ElementTree.Element) -> tuple[str, bool]:

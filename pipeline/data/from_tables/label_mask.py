@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import DataError
+from ...common.storage.reading import reading
 from ..label_choice import unknown_where
 from ..rows import Rows
 from .csv_table import csv_table
@@ -61,11 +62,8 @@ def _from_csv(path: Path, labels: tuple[str, ...]) -> np.ndarray:
 
 
 def _from_npz(path: Path, labels: tuple[str, ...]) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[key] for key in archive.files]
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    with reading(path, DataError), np.load(path, allow_pickle=False) as archive:
+        arrays = [archive[key] for key in archive.files]
     if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].shape[1] != len(labels):
         shapes = [array.shape for array in arrays]
         raise DataError(f"{path}: expected one array of a column for each of {len(labels)} labels, got {shapes}")

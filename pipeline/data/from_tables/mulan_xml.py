@@ -31,6 +31,10 @@ def read_label_list(path: str | Path) -> dict[str, int]:
         parser.Parse(Path(path).read_bytes(), True)
     except expat.ExpatError as error:
         raise DataError.at(path, error.lineno, f"not valid XML: {expat.ErrorString(error.code)}") from None
+    except (LookupError, ValueError) as error:  # the encoding that it declares
+        if isinstance(error, DataError):
+            raise
+        raise DataError.at(path, 1, f"not valid XML: {error}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     if not found:

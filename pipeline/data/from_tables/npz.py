@@ -7,14 +7,13 @@ Without ``Y``, and with no other key, nobody knows the labels of its rows.
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from zipfile import BadZipFile
-from zlib import error as ZlibError  # noqa: N812 - it is an error class with a function's name
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.reading import reading
 from ..label_choice import labels_from, nothing_known
 from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
@@ -67,13 +66,11 @@ def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAI
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: cannot be read: no such file") from None
-    except (OSError, EOFError, ValueError, BadZipFile, ZlibError, AttributeError, TypeError) as error:
-        raise DataError(f"{path}: not a readable .npz archive (truncated, or with Python objects): {error}") from None
+    if not path.is_file():
+        raise DataError(f"{path}: cannot be read: no such file")
+    says = "not a readable .npz archive (truncated, or with Python objects)"
+    with reading(path, DataError, says=says), np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
 
 
 def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray | csr_array:
@@ -89,13 +86,13 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarr
         have = f"it has {sorted(arrays)}"
         raise DataError(f"{path}: needs {name}, or {', '.join(keys)} for CSR; missing {missing}; {have}")
     data, indices, indptr, shape = (arrays[key] for key in keys)
-    try:
+    with reading(path, DataError, says=f"{name}_* are no CSR matrix"):
+        if data.dtype.kind not in "buif" or len(indices) != len(data):
+            raise ValueError(f"{data.dtype} data of {np.shape(data)}, indices of {np.shape(indices)}")
         matrix = csr_array((data, indices, indptr), shape=tuple(int(size) for size in shape))
         matrix.check_format(full_check=True)
-    except (ValueError, TypeError, IndexError, OverflowError) as error:
-        raise DataError(f"{path}: {name}_* are no CSR matrix: {error}") from None
-    matrix.sum_duplicates()
-    return matrix
+        matrix.sum_duplicates()
+        return matrix
 
 
 def _no_labels(arrays: Mapping[str, np.ndarray], rows: int) -> csr_array:

@@ -10,6 +10,7 @@ import numpy as np
 from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.neighbours.search import neighbours_of
 from ...common.storage.any_path import fetched
+from ...common.storage.reading import reading
 from ...data.shards import read_features
 from ...feeds.inputs import make_inputs
 from ...feeds.neighbour_features import selection_features
@@ -38,8 +39,8 @@ def neighbour_features(known: SelectionOfRun, scaled: np.ndarray | None) -> np.n
     """
     embeddings, wanted = known.folder.selection.embeddings, known.config.selector.neighbour_features
     if embeddings.is_file():
-        with fetched(embeddings) as file:
-            return np.load(file)
+        with reading(embeddings), fetched(embeddings) as file:
+            return np.load(file, allow_pickle=False)
     if wanted not in ("inputs", "embeddings"):
         return features_from_file(Path(wanted), known.manifest.rows)[known.rows.row_ids]
     return scaled

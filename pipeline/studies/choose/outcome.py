@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ...common.config.config import Config
 from ...common.errors import RunError
-from ...common.storage.json_files import write_json
+from ...common.storage.json_files import numbers, read_json, write_json
+from ...common.storage.reading import reading
 from ..origin import origin
 from .candidates import Candidate
 from .decision import Decision
@@ -91,17 +94,11 @@ class Choice:
         path = folder / CHOICE_FILE
         if not path.is_file():
             raise RunError(f"{folder}: no finished choice is here; d2ace choose writes {CHOICE_FILE}")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, dict)
         if values.pop("schema", None) != _SCHEMA:
             raise RunError(f"{path}: another version of d2ace wrote it; choose anew in another folder")
-        schedule, decision = values.pop("schedule"), values.pop("decision")
-        return cls(
-            schedule=Schedule(**{**schedule, "rounds": tuple(schedule["rounds"])}),
-            decision=Decision(**{**decision, "interval": tuple(decision["interval"])}),
-            arms=tuple(Arm(**arm) for arm in values.pop("arms")),
-            left_out=tuple(values.pop("left_out")),
-            **values,
-        )
+        with reading(path):
+            return TypeAdapter(cls).validate_python(numbers(values))
 
 
 def require_same_question(folder: Path, base: Config, candidates: list[Candidate], schedule: Schedule) -> None:
@@ -120,7 +117,7 @@ def require_same_question(folder: Path, base: Config, candidates: list[Candidate
     if not path.is_file():
         write_json(path, asked, indent=1)
         return
-    before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(asked))
+    before, now = read_json(path, dict), json.loads(json.dumps(asked))
     if changed := [name for name in now if before.get(name) != now[name]]:
         raise RunError(
             f"{folder}: it was begun with another {' and '.join(changed)}; put that back, or choose in another folder"

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from ...common.errors import RunError
 from ...common.storage.local_paths import local_path
+from ...common.storage.reading import reading
 from ...common.storage.whole_files import replacing
 from ...training.metrics import METRICS
 
@@ -104,13 +105,12 @@ def read_table(source: str | Path) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pa.Table:
-    try:
+    with reading(path, says="cannot be read as Parquet"):
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RunError(f"{path}: cannot be read as Parquet: {error}") from None
     for name in _SINCE:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
     if missing := [name for name in SCHEMA.names if name not in table.column_names]:
         raise RunError(f"{path}: not the table of a comparison: it has no column {missing[0]!r}")
-    return table.select(SCHEMA.names).cast(SCHEMA)
+    with reading(path, says="cannot be read as the table of a comparison"):
+        return table.select(SCHEMA.names).cast(SCHEMA)

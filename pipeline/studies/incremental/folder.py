@@ -1,11 +1,11 @@
 """The folder of a sequence: where each thing lies."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...common.storage.json_files import numbers, write_json
+from ...common.storage.json_files import numbers, read_json, write_json
+from ...common.storage.reading import reading
 from ...data.manifest import MANIFEST_FILE
 from .sequence import ANSWERS_FILE, RUN
 
@@ -63,7 +63,7 @@ class TaskFolder:
 
     def read_record(self) -> dict[str, Any] | None:
         """Return what ``write_record`` wrote, None while the task is not done; a number may be NaN."""
-        return numbers(json.loads(self._record.read_text(encoding="utf-8"))) if self._record.is_file() else None
+        return numbers(read_json(self._record, dict)) if self._record.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -100,4 +100,5 @@ class SequenceFolder:
 
     def read_fingerprint(self) -> str:
         """Return what ``write_fingerprint`` kept."""
-        return json.loads(self._data.read_text(encoding="utf-8"))["fingerprint"]
+        with reading(self._data):
+            return str(read_json(self._data, dict)["fingerprint"])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...common.storage.array_files import write_arrays
+from ...common.storage.reading import reading
 from .labelled_rows import LabelledRows
 from .memories.api import Budget, Candidates, Exemplars, updated
 
@@ -40,7 +41,7 @@ class Memory:
     @classmethod
     def load(cls, path: Path) -> "Memory":
         """Read what ``save`` wrote."""
-        with np.load(path) as arrays:
+        with reading(path), np.load(path, allow_pickle=False) as arrays:
             parts = {field.name: arrays[field.name] for field in fields(Exemplars)}
             exemplars = Exemplars(**{**parts, "offered": int(parts["offered"])})
             known = LabelledRows(exemplars.rows, arrays["values"], arrays["origins"])

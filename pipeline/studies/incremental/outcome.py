@@ -1,6 +1,5 @@
 """What a sequence of tasks came to: the numbers that reports and studies are made of, in one file."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import RunError
-from ...common.storage.json_files import numbers, write_json
+from ...common.storage.json_files import numbers, read_json, write_json
 
 OUTCOME_FILE, OUTCOMES_FILE = "outcome.json", "outcomes.jsonl"
 """What a sequence leaves, and what a study of sequences leaves."""
@@ -87,10 +86,4 @@ class Outcome:
             RunError: when there is none, or it cannot be used.
         """
         path = folder / OUTCOME_FILE
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read: {error}") from None
-        if not isinstance(record, dict):
-            raise RunError(f"{path}: expected a mapping, got {type(record).__name__}")
-        return cls.of_record(numbers(record), path)
+        return cls.of_record(numbers(read_json(path, dict)), path)

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from ....selectors.common.randomness import generator
 from ...common.errors import ConfigError, DataError, did_you_mean
 from ...common.storage.array_files import write_arrays
+from ...common.storage.reading import reading
 from ...data.manifest import Manifest
 from ...data.splits import Splits
 from .sequence import TaskSequence
@@ -61,7 +62,7 @@ class Tasks:
     @classmethod
     def load(cls, path: Path) -> "Tasks":
         """Read what ``save`` wrote."""
-        with np.load(path) as arrays:
+        with reading(path), np.load(path, allow_pickle=False) as arrays:
             blocks = tuple(arrays["blocks"].tolist())
             rows = tuple(arrays[f"rows_{number}"] for number in range(1, len(blocks) + 1))
             return cls(arrays["order"], blocks, rows, arrays["validation"], arrays["test"])

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from ...common.errors import RunError
-from ...common.storage.json_files import read_json_lines, write_json
+from ...common.storage.json_files import read_json, read_json_lines, write_json
 from ...common.storage.locations import Location
+from ...common.storage.reading import reading
 from ...common.storage.whole_files import replacing
 from ...data.manifest import MANIFEST_FILE
 from ...training.metrics import HIGHER_IS_BETTER
@@ -94,7 +95,7 @@ class SweepFolder:
         if not self._origin.is_file():
             _log.warning("%s: an older version began this sweep; whether its data is the same is not known", self.path)
             return
-        before, now = json.loads(self._origin.read_text(encoding="utf-8")), _origin(sweep, moved)
+        before, now = read_json(self._origin, dict), _origin(sweep, moved)
         changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if changed:
             told = ", ".join(_change(name, before.get(name), now.get(name)) for name in changed)
@@ -111,10 +112,8 @@ class SweepFolder:
     def table(self) -> pd.DataFrame:
         """One row a trial, in the order they were started."""
         path = self.path / "table.parquet"
-        try:
+        with reading(path, says="cannot be read as the table of a sweep"):
             return pq.read_table(path).select(SCHEMA.names).cast(SCHEMA).to_pandas()
-        except (OSError, KeyError, ValueError, pa.ArrowInvalid) as error:
-            raise RunError(f"{path}: cannot be read as the table of a sweep: {error}") from None
 
     def holds_work(self) -> bool:
         """Return whether there is something to go on from: an epoch that a trial has finished."""
@@ -154,7 +153,7 @@ class SweepFolder:
     def _row(self, trial: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
         folder = self.path / "trials" / trial["trial"]
         epochs = [entry for entry in read_json_lines(folder / "epochs.jsonl") if np.isfinite(entry["score"])]
-        points = json.loads((folder / "trial.json").read_text())["points"] if epochs else [trial["point"]]
+        points = read_json(folder / "trial.json", dict)["points"] if epochs else [trial["point"]]
         error = trial["error"] or kept_error(folder)
         row = {"trial": trial["trial"], "error": error, "epochs": len(epochs), "points": json.dumps(points)}
         done = len(epochs) == sweep.base.train.epochs
@@ -203,7 +202,7 @@ def point_from(row: pd.Series) -> Point:
 def kept_error(trial: Path) -> str | None:
     """Return why the trial of a folder failed and would fail again, None where it would not."""
     path = trial / ERROR_FILE
-    return json.loads(path.read_text(encoding="utf-8"))["error"] if path.is_file() else None
+    return read_json(path, dict)["error"] if path.is_file() else None
 
 
 def reason(error: BaseException | None) -> str | None:

@@ -1,8 +1,11 @@
 """The way back: files through the log of a job."""
 
+import base64
+import io
 import random
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -95,14 +98,24 @@ def test_a_log_that_broke_off_is_refused(tmp_path):
     assert not (tmp_path / "back").exists()
 
 
-def test_a_file_does_not_leave_the_folder(tmp_path):
-    import base64
-    import io
-    import zipfile
+@pytest.mark.parametrize(
+    "name", ["../result.json", "/tmp/result.json", "a/b/result.json", "model.pt", "a/../result.json"]
+)
+def test_an_archive_holds_files_of_results_and_nothing_else(tmp_path, name):
+    with pytest.raises(RunError, match="which is no file of results"):
+        results.unpack(log_of({name: b"x"}), tmp_path / "back")
+    assert not list(tmp_path.rglob("*"))
 
+
+def test_an_archive_that_unpacks_to_more_than_may_come_is_not_unpacked(tmp_path):
+    with pytest.raises(RunError, match=r"unpack to 34\.0 MiB, more than 32 MiB"):
+        results.unpack(log_of({"result.json": bytes(34 << 20)}), tmp_path / "back")
+    assert not list(tmp_path.rglob("*"))
+
+
+def log_of(files: dict[str, bytes]) -> str:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("../outside.txt", "x")
-    text = base64.encodebytes(buffer.getvalue()).decode()
-    results.unpack(f"{results.BEGIN}\n{text}{results.END}", tmp_path / "back")
-    assert not (tmp_path / "outside.txt").exists()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return f"{results.BEGIN}\n{base64.encodebytes(buffer.getvalue()).decode()}{results.END}"
