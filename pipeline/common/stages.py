@@ -18,6 +18,7 @@ TELL_S = 30.0
 POLL_S = 1.0
 WAIT_LIMIT = "D2ACE_WAIT_LIMIT_S"
 """Environment variable with the seconds after which a wait for others ends that has no limit of its own."""
+_A_DAY_S = 86_400.0
 
 log = logging.getLogger("d2ace")
 
@@ -82,7 +83,7 @@ def wait_until(
         what: is waited for, such as "a free GPU".
         detail: what to add, such as what a cluster has free.
         limit_s: most seconds to wait, from ``run.wait_limit_s``; None for those of the environment variable
-            ``D2ACE_WAIT_LIMIT_S``, which all verbs know, or else for ever.
+            ``D2ACE_WAIT_LIMIT_S``, which all verbs know, or else a day.
         poll_s: seconds between two questions; 0 where each takes its time.
 
     Raises:
@@ -95,19 +96,19 @@ def wait_until(
     started = told = time.monotonic()
     while not ready():
         now = time.monotonic()
-        if limit_s is not None and now - started >= limit_s:
+        if now - started >= limit_s:
             raise RunError(f"waited {now - started:.0f} s for {what} ({setting}={limit_s:g}){_added(detail)}")
         if now - told >= TELL_S:
             told = now
-            end = f"{WAIT_LIMIT}=N gives up after N s" if limit_s is None else f"gives up after {limit_s:g} s"
-            log.warning("waiting for %s, for %.0f s so far%s; %s", what, now - started, _added(detail), end)
+            told_of = f"{_added(detail)}; gives up after {limit_s:g} s ({setting})"
+            log.warning("waiting for %s, for %.0f s so far%s", what, now - started, told_of)
         time.sleep(poll_s)
 
 
-def _limit_of_environment() -> float | None:
+def _limit_of_environment() -> float:
     value = os.environ.get(WAIT_LIMIT)
     if not value:
-        return None
+        return _A_DAY_S
     try:
         limit_s = float(value)
     except ValueError:

@@ -80,7 +80,12 @@ class RayRanges(Ranges):
         self._posted = []
         for number, actor in enumerate(self._actors):
             try:
-                ray.get(actor.call.remote(RangeState.counts))
+                ray.get(actor.call.remote(RangeState.counts), timeout=self._timeout_s)
+            except ray.exceptions.GetTimeoutError:
+                raise RunError(
+                    f"row range {number} of {len(self)} did not answer within {self._timeout_s:g} s: see whether its "
+                    "node is there and has memory (ray status), then resume the run"
+                ) from None
             except ray.exceptions.RayActorError:
                 self._actors[number] = self._start(number)
         self._wait_for_start()

@@ -77,14 +77,14 @@ def test_waiting_is_told_every_30_s_and_ends_when_it_is_there(clock, said):
     wait_until(lambda: next(answers), "a GPU", lambda: "job 1 holds 2 GPUs")
     assert len(said()) == 3
     assert said()[1] == (
-        "waiting for a GPU, for 60 s so far; job 1 holds 2 GPUs; D2ACE_WAIT_LIMIT_S=N gives up after N s"
+        "waiting for a GPU, for 60 s so far; job 1 holds 2 GPUs; gives up after 86400 s (D2ACE_WAIT_LIMIT_S)"
     )
 
 
 def test_waiting_ends_at_its_limit_with_who_holds_what(clock, said):
     with pytest.raises(RunError, match=r"^waited 45 s for a GPU \(run\.wait_limit_s=45\); job 1 holds 2 GPUs$"):
         wait_until(lambda: False, "a GPU", lambda: "job 1 holds 2 GPUs", limit_s=45)
-    assert [line.rpartition("; ")[2] for line in said()] == ["gives up after 45 s"]
+    assert [line.rpartition("; ")[2] for line in said()] == ["gives up after 45 s (run.wait_limit_s)"]
 
 
 def test_the_environment_holds_a_limit_for_all_verbs(clock, said, monkeypatch):

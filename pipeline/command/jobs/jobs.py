@@ -9,7 +9,7 @@ from ...common.stages import log
 from ...common.storage.local_paths import local_path
 from . import result_files as results
 from .package import listing, packed
-from .server import JobServer
+from .server import SMALL_JOB_S, JobServer
 
 _ENDED = {"SUCCEEDED": "succeeded", "FAILED": "failed"}
 INTERRUPTED = 130
@@ -113,7 +113,7 @@ def _fetch(server: JobServer, job: str, out: Path) -> None:
     try:
         with packed(results.MODULE, folders) as package:
             messenger = server.start(package)
-        server.wait(messenger)
+        server.wait(messenger, SMALL_JOB_S)
         log = server.log(messenger)
         server.delete(messenger)
         paths = results.unpack(log, out)

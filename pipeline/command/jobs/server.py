@@ -1,6 +1,7 @@
 """The job API of a Ray cluster, with its errors in one line."""
 
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from ...common.errors import RunError
 from .following import LogPrinter, State
 from .package import Package
 
+SMALL_JOB_S = 600.0
+"""What a job that only fetches files, or is being stopped, may take."""
 POLL_S = 0.5
 STOP_PAUSES_S = (1.0, 2.0, 4.0)
 ANSWER_S = (10.0, 60.0)
@@ -59,9 +62,19 @@ class JobServer:
         """Return the command that follows a job."""
         return f"d2ace submit --address {self.address} --follow {job}"
 
-    def wait(self, job: str) -> Any:
-        """Return Ray's details of the job once it has ended."""
+    def wait(self, job: str, limit_s: float = math.inf) -> Any:
+        """Return Ray's details of the job once it has ended.
+
+        Raises:
+            RunError: when it has not ended within ``limit_s``; the user's own jobs take as long as they take.
+        """
+        began = time.monotonic()
         while not (details := self.details(job)).status.is_terminal():
+            if time.monotonic() - began > limit_s:
+                raise RunError(
+                    f"job {job} is still {details.status} after {limit_s:g} s; is the head node too busy to start it? "
+                    f"{self.command(job)} follows it"
+                )
             time.sleep(POLL_S)
         return details
 
@@ -78,7 +91,7 @@ class JobServer:
     def stop(self, job: str) -> str:
         """Stop the job, wait for its end and return its status; one that has ended stays as it is."""
         self._ask_to_stop(job)
-        return str(self.wait(job).status)
+        return str(self.wait(job, SMALL_JOB_S).status)
 
     def _ask_to_stop(self, job: str) -> None:
         """Ask the node that runs the job to stop it; one that is slow to answer is asked again after each pause."""

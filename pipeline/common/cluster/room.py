@@ -32,7 +32,7 @@ def wait_for_room(
         what: they are, for the messages.
         labels: of the nodes that may hold them.
         limit_s: most seconds to wait, from ``run.wait_limit_s``; None for ``D2ACE_WAIT_LIMIT_S``, see
-            ``wait_until``, or else for ever, with a line every 30 s.
+            ``wait_until``, or else a day, with a line every 30 s.
         nodes_may_come: wait also for what the nodes of now could not hold if nobody else used them.
 
     Raises:

@@ -232,7 +232,7 @@ class RunSection(Section):
     ``wait_for_nodes_s``: when the cluster lacks CPUs or GPUs for the workers, ask its autoscaler and wait so many
     seconds before the run is refused.
     ``wait_limit_s``: give up after waiting so many seconds for CPUs or GPUs that others hold; null: those of
-    ``D2ACE_WAIT_LIMIT_S`` in the environment, or else for ever, with a line every 30 s.
+    ``D2ACE_WAIT_LIMIT_S`` in the environment, or else a day, with a line every 30 s.
     ``trackers``: who hears of every epoch: ``tensorboard`` (files in the run's folder), ``mlflow``, ``wandb``; see
     docs/trackers.md.
     ``max_failures``: how often workers that failed are started again; an error that would happen again ends the run.
