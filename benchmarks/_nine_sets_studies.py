@@ -32,7 +32,7 @@ PAPERS = {
 
 def d2ace(**options: Any) -> dict[str, Any]:
     """Return D2ACE with settings."""
-    return {"name": "d2ace", "options": options}
+    return {"name": "d2ace", "preset": "paper", "options": options}
 
 
 def searched(**options: Any) -> dict[str, Any]:

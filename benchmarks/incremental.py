@@ -84,7 +84,7 @@ DATA: dict[str, dict[str, Any]] = {
 # "apart": exemplars that come again are not recognised, as in published programs.
 CALIBRATED = {"relabelling": {"threshold": "calibrated"}}
 APART = {"memory": {"recognised": False}}
-D2ACE = {"config": {"selector": {"name": "d2ace", "options": {"warmup": 2}}}}
+D2ACE = {"config": {"selector": {"name": "d2ace", "preset": "paper", "options": {"warmup": 2}}}}
 _CHAIN, _RIVALS = ("fine-tune", "er", "kd", "akd"), ("der++", "pod-flat")
 METHODS: dict[str, dict[str, Any]] = {
     **{name: {"method": {"name": name}} for name in (*_CHAIN, "rebll", "joint", *_RIVALS)},

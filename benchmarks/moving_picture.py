@@ -48,7 +48,7 @@ def measure(home: Path) -> dict[str, Any]:
         {
             "data": {"path": str(home / "data")},
             "model": {"name": "small-cnn"},
-            "selector": {"name": "d2ace", "options": OPTIONS},
+            "selector": {"name": "d2ace", "preset": "paper", "options": OPTIONS},
             "optimizer": {"lr": 2e-3},
             "train": {"epochs": EPOCHS, "batch_size": 64},
             "run": {"storage": str(home / "runs"), "name": "picture", "workers": 0, "record_observations": True},

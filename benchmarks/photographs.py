@@ -67,7 +67,12 @@ def study(data: Path) -> Study:
             "methods": {
                 "uniform": {"name": "uniform"},
                 "balanced": {"name": "balanced"},
-                "d2ace": {"name": "d2ace", "options": {"warmup": 3}, "neighbour_features": "embeddings"},
+                "d2ace": {
+                    "name": "d2ace",
+                    "preset": "paper",
+                    "options": {"warmup": 3},
+                    "neighbour_features": "embeddings",
+                },
             },
             "folds": None,
             "seeds": [0, 1, 2, 3],

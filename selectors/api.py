@@ -60,6 +60,8 @@ class Selector(ABC):
     split: ClassVar[str | None] = None
     """Place of the class whose state is split by rows, with the same plans; it also takes ``ranges`` and
     ``make_ranges``. None: it cannot be split."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Settings under a name, over the method's own defaults; a configuration takes "recommended" or "paper"."""
     branch_names: ClassVar[tuple[str, ...]] = ()
     """Names of the branches that ``Plan.branches`` counts."""
 
@@ -197,6 +199,11 @@ def get(name: str) -> type[Selector]:
 def options(name: str) -> dict[str, inspect.Parameter]:
     """Return the method's own settings (those not common to all), by name, with defaults and annotations."""
     return settings_of(get(name), _COMMON)
+
+
+def settings(name: str, preset: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the chosen settings of a method over those of its preset, where it has one of that name."""
+    return {**get(name).presets.get(preset, {}), **chosen}
 
 
 def create(name: str, **arguments: Any) -> Selector:

@@ -36,8 +36,10 @@ class D2ACE(Selector):
     """Draws rows by uncertainty and noise-resistant hardness of their labels, both enhanced by correlations.
 
     Epochs before ``warmup`` are permutations; later ones are drawn from the law frozen at the end of the epoch
-    before. Memory: (T + 3) * N * L float32 (the history part halves with ``history_dtype="float16"``), and about 90
-    bytes a pair of labels: of all pairs up to 1,024 labels, else of those that meet in a row.
+    before. The defaults are the paper's; configurations take ``presets["recommended"]``, which selects late and gently,
+    so as not to lose against uniform [own]. Memory: (T + 3) * N * L float32 (the history part halves with
+    ``history_dtype="float16"``), and about 90 bytes a pair of labels: of all pairs up to 1,024 labels, else of those
+    that meet in a row.
 
     Args:
         labels: (N, L), dense or scipy sparse, or a ``LabelMatrix``; NaN is unknown.
@@ -78,6 +80,10 @@ class D2ACE(Selector):
     name: ClassVar[str] = "d2ace"
     uses_neighbours: ClassVar[bool] = True
     split: ClassVar[str | None] = ".sharded:ShardedD2ACE"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "recommended": {"warmup": 0.6, "draws": "systematic", "importance": 0.5},
+        "paper": {"warmup": WARM_UP, "draws": "independent", "importance": 0.0},
+    }
     branch_names: ClassVar[tuple[str, ...]] = BRANCHES
 
     def __init__(

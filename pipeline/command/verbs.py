@@ -363,6 +363,9 @@ def run_methods(_: argparse.Namespace) -> None:
         print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
         for key, parameter in selectors.options(name).items():
             print(f"    selector.options.{key} = {parameter.default!r}")
+        for preset, values in selectors.get(name).presets.items():
+            told = ", ".join(f"{key}={value}" for key, value in values.items())
+            print(f"    selector.preset={preset}: {told}")
     for name in policies.names():
         print(f"{name}: {(inspect.getdoc(policies.REGISTRY.find(name)) or '').splitlines()[0]}")
         for key, parameter in policies.options(name).items():

@@ -51,7 +51,7 @@ class SelectionOfRun:
         known = self.folder.load_data()
         if known is None:
             raise RunError(f"{folder}: the run selected nothing yet")
-        self.config, self.data = Config.load(self.folder.config), known
+        self.config, self.data = self.folder.load_config(), known
         self.rows = TrainingRows(known.splits.train)
         self.drawn_epochs = self.folder.selection.drawn_epochs()
         self.recorded_epochs = min(self.folder.selection.recorded_epochs(), self.drawn_epochs)

@@ -46,7 +46,7 @@ class TrainedRun:
         data = run.load_data()
         if data is None or not (stopped or run.weights.is_file()):
             raise RunError(f"{folder}: the run is not finished; go on with it: d2ace train --resume {folder}")
-        return cls(run, Config.load(run.config), data)
+        return cls(run, run.load_config(), data)
 
     @cached_property
     def best(self) -> BestSoFar | None:

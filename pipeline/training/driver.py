@@ -122,7 +122,7 @@ def resume(
             the run was made from.
     """
     before, run = tally(), RunFolder.open(folder)
-    config = Config.load(run.config)
+    config = run.load_config()
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
     check(_without_start(config))

@@ -29,7 +29,7 @@ def sample_selector(config: Config, labels: LabelMatrix = _LABELS) -> selectors.
     Raises:
         ConfigError: for settings that the method refuses.
     """
-    arguments: dict[str, Any] = dict(config.selector.options)
+    arguments: dict[str, Any] = dict(config.selector.settings)
     if "reference" in arguments:
         arguments["reference"] = np.zeros(labels.shape, np.float32)
     run = {"batch_size": config.train.batch_size, "epochs": config.train.epochs, "seed": config.run.seed}
@@ -51,7 +51,7 @@ def cyclic_neighbours(selector: SelectorSection, rows: int) -> np.ndarray:
 
 def option(selector: SelectorSection, name: str) -> Any:
     """Return a setting of the run's method as configured, or its default."""
-    return selector.options.get(name, selectors.options(selector.name)[name].default)
+    return selector.settings.get(name, selectors.options(selector.name)[name].default)
 
 
 def require_selection(config: Config) -> None:

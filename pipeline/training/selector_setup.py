@@ -55,7 +55,7 @@ def selection_blueprint(
         "batch_size": config.train.batch_size,
         "epochs": config.train.epochs,
         "seed": config.run.seed,
-        **config.selector.options,
+        **config.selector.settings,
     }
     if isinstance(arguments.get("reference"), str):
         arguments["reference"] = _reference(arguments["reference"], rows, labels, ids)
@@ -131,7 +131,7 @@ def _warmup(config: Config) -> int:
     setting = selectors.options(config.selector.name).get("warmup")
     if setting is None:
         return 0
-    return warm_up(config.selector.options.get("warmup", setting.default), config.train.epochs)
+    return warm_up(config.selector.settings.get("warmup", setting.default), config.train.epochs)
 
 
 def features_from_file(path: Path, rows: int) -> np.ndarray:

@@ -5,6 +5,9 @@ import pytest
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.config.overrides import apply_overrides
 from d2ace.pipeline.common.errors import ConfigError
+from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.training.selection_start import option, sample_selector
+from d2ace.selectors import api as selectors
 
 MINIMAL = {"data": {"path": "somewhere"}}
 
@@ -27,6 +30,7 @@ def test_saved_configuration_is_complete_and_reloads_equal(tmp_path):
         ("train.epochs=many", ["train.epochs", "valid integer", "got 'many'"]),
         ("selector.name=d2ac", ["no selection method is called 'd2ac'", "did you mean 'd2ace'"]),
         ("selector.options.neighbors=3", ["no setting 'neighbors'", "did you mean 'neighbours'"]),
+        ("selector.preset=papre", ["no preset is called 'papre'", "did you mean 'paper'"]),
         ("data.fold=1", ["fold and folds go together"]),
         ("run.workers=9", ["run.workers=9 needs train.micro_batches"]),
         ("train.batch_size=2", ["train.micro_batches=4 is more than train.batch_size=2"]),
@@ -113,3 +117,32 @@ def test_keys_in_an_address_are_not_shown(key):
     with pytest.raises(ConfigError, match=r"s3://\*\*\*@bucket") as caught:
         Config.make({"data": {"path": "x"}}).with_overrides([f"{key}=s3://KEY:SEC/RET@bucket/x"])
     assert "KEY:" not in str(caught.value) and "RET@" not in str(caught.value)
+
+
+def test_options_that_are_not_given_are_those_of_the_preset():
+    config = Config.make(MINIMAL)
+    recommended = {"warmup": 0.6, "draws": "systematic", "importance": 0.5}
+    assert config.selector.settings == recommended and config.selector.options == {}
+    given = config.with_overrides(["selector.options.importance=0.2", "selector.options.pressure=4"])
+    assert given.selector.settings == {**recommended, "importance": 0.2, "pressure": 4}
+    assert config.with_overrides(["selector.name=uniform"]).selector.settings == {}
+    paper = config.with_overrides(["selector.preset=paper"])
+    own = {key: parameter.default for key, parameter in selectors.options("d2ace").items()}
+    assert paper.selector.settings == {key: own[key] for key in recommended}
+    drawn = [option(section, "draws") for section in (config.selector, paper.selector)]
+    assert drawn == ["systematic", "independent"] and option(given.selector, "pressure") == 4
+
+
+def test_the_selector_of_a_run_is_made_with_its_preset():
+    made = [
+        sample_selector(Config.make({**MINIMAL, "selector": {"preset": name}})) for name in ("recommended", "paper")
+    ]
+    assert [selector.warmup for selector in made] == [18, 3]  # of 30 epochs
+
+
+def test_a_run_from_before_there_were_presets_had_the_settings_of_the_paper(tmp_path):
+    run = RunFolder.create(tmp_path / "run", Config.make(MINIMAL).with_absolute_paths())
+    assert run.load_config().selector.preset == "recommended"
+    run.config.write_text(run.config.read_text().replace("  preset: recommended\n", ""))
+    assert "preset" not in run.config.read_text()
+    assert run.load_config().selector.preset == "paper"

@@ -36,7 +36,7 @@ def test_trace(trace, variant, source):
         epochs=100,
         neighbours=int(trace["k"]),
         variant=variant,
-        **{source: near},
+        **{source: near, **D2ACE.presets["paper"]},
     )
     for epoch in range(int(trace["epochs"])):
         replay(selector, trace, epoch)

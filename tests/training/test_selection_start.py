@@ -16,8 +16,8 @@ def configured(*overrides):
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
-        (("train.epochs=10",), "selection from epoch 2 of 10 (d2ace)"),
-        (("train.epochs=100",), "selection from epoch 11 of 100 (d2ace)"),
+        (("train.epochs=10",), "selection from epoch 7 of 10 (d2ace)"),
+        (("train.epochs=100",), "selection from epoch 61 of 100 (d2ace)"),
         (("train.epochs=2", "selector.name=loss-rank"), "selection from epoch 2 of 2 (loss-rank)"),
         (("train.epochs=20", "selector.options.warmup=0.5"), "selection from epoch 11 of 20 (d2ace)"),
         (("train.epochs=20", "selector.options.warmup=12"), "selection from epoch 13 of 20 (d2ace)"),

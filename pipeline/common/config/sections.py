@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ....selectors.common.errors import SelectionError
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..storage.addresses import refuse_keys
 from ..storage.local_paths import address_problem
 from .yaml_file import explain_problems
@@ -14,6 +14,8 @@ from .yaml_file import explain_problems
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+PRESETS = ("recommended", "paper")
+"""Names under which methods have settings."""
 
 
 def _no_address(text: str) -> str:
@@ -99,6 +101,8 @@ class EntriesSection(Section):
 class SelectorSection(Section):
     """Which selection method and its own options.
 
+    ``preset``: where options that are not given are from, for methods with presets (``d2ace``): ``recommended``, or
+    ``paper`` for those of its paper.
     ``entries``: a policy that leaves out or corrects entries whose label seems missing or wrong; null believes all.
     ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
     table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
@@ -111,12 +115,26 @@ class SelectorSection(Section):
     """
 
     name: str = "d2ace"
+    preset: str = "recommended"
     options: dict[str, Any] = {}
     neighbour_features: LocalPath = "inputs"
     allow_uniform: bool = False
     ranges: PositiveInt = 1
     entries: EntriesSection | None = None
     inherit: LocalPath | None = None
+
+    @model_validator(mode="after")
+    def _preset_is_there(self) -> Self:
+        if self.preset not in PRESETS:
+            raise ValueError(f"no preset is called {self.preset!r}{did_you_mean(self.preset, PRESETS)}")
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The method's options, and those of the preset where they are not given."""
+        from ....selectors import api as selectors
+
+        return selectors.settings(self.name, self.preset, self.options)
 
     def require_known(self) -> None:
         """Raise ValueError for a method, a policy or a setting that does not exist.

@@ -103,7 +103,7 @@ def _training(facts: Facts) -> str:
     config = facts.run.config
     rows = [
         ["network", _code(config.model.name), _settings(config.model.options)],
-        ["batch selection", _code(config.selector.name), _settings(config.selector.options)],
+        ["batch selection", _code(config.selector.name), _settings(config.selector.settings)],
         ["optimiser", _code(config.optimizer.name), f"lr {config.optimizer.lr:g}, {config.optimizer.schedule}"],
         ["loss", _code(config.train.loss), _settings(config.train.loss_options)],
         ["epochs", str(len(facts.run.folder.read_metrics())), f"batches of {config.train.batch_size}"],

@@ -58,7 +58,7 @@ class RunSource:
             RunError: when it has no finished epoch, or a file in it is damaged.
         """
         folder = RunFolder.open(path)
-        config = Config.load(folder.config)
+        config = folder.load_config()
         try:
             epochs, result = folder.read_metrics(), folder.read_result()
             selection = _selection(folder.selection.table, len(epochs))

@@ -230,6 +230,8 @@ class StudyRun:
         deciding = {name: config.get(name, {}) for name in _DECIDING}
         deciding["data"].pop("path")
         deciding["run"] = {name: deciding["run"].get(name) for name in ("seed", "threads", "gpu")}
+        deciding["selector"].pop("preset", None)
+        deciding["selector"]["options"] = self.config.selector.settings
         if self.rival is not None:
             rival = self.rival.model_dump(mode="json") | {"version": package_version("scikit-learn")}
             deciding = {name: deciding[name] for name in ("data", "run")} | {"rival": rival}

@@ -130,7 +130,7 @@ def _setting(config: Config, sample: Sample) -> Setting:
     run, selector = config.run, config.selector
     gpus = int(ray.cluster_resources().get("GPU", 0))
     splits = selectors.get(selector.name).split is not None
-    plain = selector.ranges == 1 and selector.options.get("history_dtype", "float32") == "float32"
+    plain = selector.ranges == 1 and selector.settings.get("history_dtype", "float32") == "float32"
     count = len(living_nodes())
     machine = f"{count} nodes" if count > 1 else f"{os.cpu_count()} cores of {platform.machine()}"
     return Setting(

@@ -209,6 +209,16 @@ def test_runs_are_known_by_the_content_of_named_files_not_by_their_place(make_st
     assert key(moved) != before  # other versions compute other numbers
 
 
+def test_runs_are_known_by_the_settings_of_their_preset(make_study):
+    def key(**method):
+        study = make_study(methods={"d2ace": {"name": "d2ace", **method}}, reference="d2ace", folds=None)
+        return next(study.runs()).key
+
+    recommended = {"warmup": 0.6, "draws": "systematic", "importance": 0.5}
+    assert key() == key(options=recommended) != key(preset="paper")
+    assert key(preset="paper", options=recommended) == key()
+
+
 def test_the_model_of_a_reference_run_counts(make_study, make_config, tmp_path):
     def key():
         method = {"name": "learnability", "options": {"reference": str(run.path)}}
