@@ -10,8 +10,6 @@ from d2ace.pipeline import fit
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.results.report import report
-from d2ace.pipeline.studies.compare.execution import compare
-from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.tune.execution import tune
 from d2ace.pipeline.studies.tune.sweep import Sweep
 from d2ace.pipeline.training.checks import check_data
@@ -92,13 +90,10 @@ def test_patience_is_a_number_of_epochs(make_config, value):
         make_config(f"train.patience={value}")
 
 
-def test_studies_and_sweeps_train_all_epochs(tmp_path):
+def test_sweeps_train_all_epochs(tmp_path):
     data = str(write_table(tmp_path / "table"))
     settings = {"data": {"path": data}, "train": {"patience": 2}, "run": {"workers": 0}}
     sweep = Sweep.make({"name": "s", "config": settings, "trials": 2})
-    with pytest.raises(ConfigError, match=r"train\.patience=2: runs of a study or a sweep"):
+    with pytest.raises(ConfigError, match=r"train\.patience=2: trials of a sweep are compared epoch by epoch"):
         tune(sweep, tmp_path / "sweep", quiet=True)
-    study = {"name": "s", "data": {"d": {"path": data}}, "networks": {"mlp": {}}, "methods": {"uniform": {}}}
-    with pytest.raises(ConfigError, match=r"train\.patience=2: runs of a study or a sweep"):
-        compare(Study.make({**study, "config": {"train": {"patience": 2}}}), tmp_path / "study", quiet=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["table"]
