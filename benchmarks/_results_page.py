@@ -26,12 +26,12 @@ _SINCE = (
 )
 
 _UNTUNED = (
-    "Read these gains with care: the networks are far from trained. All arms share one learning rate that nobody tuned, "
-    "and uniform stands at a mAP of .29 (mlp) and .10 (CLIF) on bibtex, where a network of 512 units with dropout, AdamW "
-    "and a one-cycle rate reaches .41. In a first check on such networks (bibtex and Corel5k, one split each, and "
-    "mirflickr14, three) no way to choose rows was more than .001 ahead of uniform, and most were behind. `tuning:` of "
-    "[docs/compare.md](../docs/compare.md) chooses the settings of every arm. `d2ace` is here what `preset: paper` is "
-    "today, with the settings that are named."
+    "Read these gains with care: the networks are far from trained. All arms share one learning rate that nobody "
+    "tuned, and uniform stands at a mAP of .29 (mlp) and .10 (CLIF) on bibtex, where a network of 512 units with "
+    "dropout, AdamW and a one-cycle rate reaches .41. In a first check on such networks (bibtex and Corel5k, one "
+    "split each, and mirflickr14, three) no way to choose rows was more than .001 ahead of uniform, and most were "
+    "behind. `tuning:` of [docs/compare.md](../docs/compare.md) chooses the settings of every arm. `d2ace` is here "
+    "what `preset: paper` is today, with the settings that are named."
 )
 
 Studies = Mapping[str, tuple[Study, ...]]
