@@ -14,10 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ray_processes import writes_into
+
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "D2ACE_TEST_HEAD"
 """Every process of the head inherits this variable, with the temporary folder as its value."""
+ATTEMPTS = 3
+"""Ray gives a head half a minute to start, which is little on a busy machine."""
 START_S, STOP_S = 90, 3
+STARTED = "Ray runtime started"
+"""Said when everything runs: the job API answers earlier, and Ray may still give up."""
 WITH_PYTHON = "import sys; sys.executable = sys.argv.pop(1); from ray.scripts.scripts import main; main()"
 """The command ``ray``, for which another program stands in Python's place."""
 
@@ -40,11 +46,8 @@ def running_head(python: str) -> Iterator[Head]:
     folder = Path(tempfile.mkdtemp(prefix="d2ace-", dir="/tmp"))  # socket paths may have 107 characters: keep it short
     try:
         environment = _environment(folder, python)
-        ports = _free_ports(6)
-        head = _start(python, folder, environment, ports)
+        head, address = _answering(python, folder, environment)
         try:
-            address = f"http://127.0.0.1:{ports[1]}"
-            _wait_until_it_answers(ports[1], head, folder)
             yield Head(address, {key: value for key, value in environment.items() if key != MARK})
         finally:
             _stop(head, folder)
@@ -78,6 +81,28 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def _answering(python: str, folder: Path, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
+    """Return a head that was started and answers, and its address."""
+    for _ in range(ATTEMPTS):
+        ports = _free_ports(6)
+        head = _start(python, folder, environment, ports)
+        if _answers(("127.0.0.1", ports[1]), head, folder):
+            return head, f"http://127.0.0.1:{ports[1]}"
+        _stop(head, folder)
+    raise RuntimeError(f"the head did not start:\n{(folder / 'head.log').read_text()}")
+
+
+def _answers(address: tuple[str, int], head: subprocess.Popen[bytes], folder: Path) -> bool:
+    """Wait until the head says that it runs and its job API answers; whether both came before it ended."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and head.poll() is None:
+        if STARTED in (folder / "head.log").read_text():
+            with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+                return True
+        time.sleep(0.2)
+    return False
+
+
 def _start(python: str, folder: Path, environment: dict[str, str], ports: list[int]) -> subprocess.Popen[bytes]:
     names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
     names += ("metrics-export-port", "dashboard-agent-grpc-port")
@@ -87,15 +112,6 @@ def _start(python: str, folder: Path, environment: dict[str, str], ports: list[i
     command += [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
     with (folder / "head.log").open("wb") as log:
         return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-
-
-def _wait_until_it_answers(port: int, head: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and head.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.2)
-    raise RuntimeError(f"the head did not start:\n{(folder / 'head.log').read_text()}")
 
 
 def _stop(head: subprocess.Popen[bytes], folder: Path) -> None:
@@ -111,8 +127,9 @@ def _stop(head: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def _own_processes(folder: Path) -> Iterator[int]:
+    """Those that inherited the mark; or, since a process that gives itself a title loses it, log into the folder."""
     mark = f"{MARK}={folder}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark in path.read_bytes().split(b"\0"):
-                yield int(path.parent.name)
+            if mark in (path / "environ").read_bytes().split(b"\0") or writes_into(str(folder), path):
+                yield int(path.name)

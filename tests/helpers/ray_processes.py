@@ -1,4 +1,4 @@
-"""The processes of the suite's own Ray session."""
+"""The processes of a Ray of the suite's own."""
 
 from pathlib import Path
 
@@ -14,12 +14,17 @@ def session_processes(name: str) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cmdline").read_bytes().startswith(name.encode()) and _writes_into(logs, path):
+            if (path / "cmdline").read_bytes().startswith(name.encode()) and writes_into(logs, path):
                 found.append(int(path.name))
         except OSError:
             continue  # it has ended meanwhile
     return found
 
 
-def _writes_into(folder: str, process: Path) -> bool:
+def writes_into(folder: str, process: Path) -> bool:
+    """Whether a process, by its folder in /proc, has a file of that folder open.
+
+    Raises:
+        OSError: when it has ended.
+    """
     return any(str(file.readlink()).startswith(f"{folder}/") for file in (process / "fd").iterdir())
