@@ -40,6 +40,7 @@ pytest_plugins = [
     "run_fixtures",
     "shares",
     "slow_tests",
+    "told_briefly",
     "words_only",
 ]
 

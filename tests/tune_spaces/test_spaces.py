@@ -37,7 +37,7 @@ def test_every_method_with_settings_to_search_has_a_space():
 def test_every_random_point_makes_settings_that_the_method_accepts(name, preset):
     space, rng = api.get(name), generator(3, "points")
     for epochs in (2, 3, 7, 30, 100):
-        for _ in range(15):
+        for _ in range(8):
             point = space.sample(rng, preset)
             assert set(point) == set(space.knobs(preset))
             make(name, epochs, space.settings(point, epochs))

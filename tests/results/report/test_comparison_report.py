@@ -23,6 +23,7 @@ from d2ace.pipeline.studies.compare.table import SCHEMA, ResultTable
 from d2ace.pipeline.studies.compare.values import RUN
 from d2ace.pipeline.training.metrics import METRICS
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
 METHODS = ("uniform", "d2ace", "loss-rank", "balanced")
 LEADERBOARD = "Test macro_auc, higher is better, mean ± standard deviation over folds and seeds"
 

@@ -16,21 +16,19 @@ from page_reader import Page
 from small_run import write_run
 from small_study import synthetic_table, with_failures
 from small_sweep import write_sweep
+from told_briefly import draw_less
 
 from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shards import ShardWriter
-from d2ace.pipeline.results.report import report, study_source
+from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.markup import Html, element, escaped
 from d2ace.pipeline.results.report.svg import canvas, inline
 from d2ace.pipeline.results.report.theme import INK
 from d2ace.pipeline.studies.compare.table import SCHEMA
-from d2ace.pipeline.training.metrics import METRICS
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 ROOT = Path(__file__).resolve().parents[3]
-FEW = 3
-"""Metrics that a comparison is told in, besides the monitored one: every one of the others takes as long."""
 NASTY = (
     "<script>alert(1)</script>",
     "\"><img src=x onerror='alert(2)'>",
@@ -74,7 +72,7 @@ def pages(tmp_path_factory) -> list[tuple[Path, str]]:
     """What was reported on, and its page: a run, a comparison and a sweep with names that mean something in HTML."""
     sources = [make(tmp_path_factory.mktemp("nasty")) for make in (of_a_run, of_a_comparison, of_a_sweep)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_source, "METRICS", METRICS[:FEW])
+        draw_less(patch.setattr)
         return [(source, report(source).read_text(encoding="utf-8")) for source in sources]
 
 
@@ -157,8 +155,8 @@ def test_fonts_are_the_pages(nasty):
 def test_the_same_source_gives_the_same_bytes(pages, tmp_path):
     """In another process, where sets of strings are ordered otherwise, and after other reports than here."""
     code = (
-        "import sys; from d2ace.pipeline.results.report import report, study_source\n"
-        f"study_source.METRICS = study_source.METRICS[:{FEW}]\n"
+        "import sys; from told_briefly import draw_less; from d2ace.pipeline.results.report import report\n"
+        "draw_less(setattr)\n"
         "for source, out in zip(sys.argv[1::2], sys.argv[2::2]): report(source, out)"
     )
     others = [tmp_path / f"{number}.html" for number in range(len(pages))]

@@ -11,7 +11,10 @@ from d2ace.pipeline.studies.compare.comparison import compare_methods
 from d2ace.pipeline.studies.compare.notes import smallest_holm_p
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 from d2ace.pipeline.studies.compare.summary import markdown, markdown_table, text
+from d2ace.pipeline.studies.compare.values import pairs_of, run_values
+from d2ace.pipeline.studies.compare.verdict import Rules, judge
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
 EIGHT = [f"data{i}" for i in range(8)]
 FOUR = ("uniform", "good", "bad", "same")
 
@@ -65,14 +68,12 @@ def test_holm_is_over_the_methods(comparison):
 
 
 def test_without_any_effect_few_methods_are_called_different():
-    methods = ("uniform", *(f"same{i}" for i in range(4)))
-    verdicts = [
-        verdict.verdict
-        for study in range(12)
-        for verdict in compare_methods(
-            synthetic_table(methods, [f"study{study} data{i}" for i in range(8)], folds=1, seeds=2, epochs=2), "map"
-        ).verdicts
-    ]
+    same, verdicts = [f"same{i}" for i in range(4)], []
+    for study in range(12):
+        data = [f"study{study} data{i}" for i in range(8)]
+        values = run_values(synthetic_table(("uniform", *same), data, folds=1, seeds=2, epochs=2), "map")
+        pairs = {name: pairs_of(values, "map", name, "uniform") for name in same}
+        verdicts += [verdict.verdict for verdict in judge(pairs, Rules("cell", 0.05, 0.95, "cell"))]
     assert len(verdicts) == 48 and verdicts.count("no significant difference") >= 45
 
 

@@ -10,6 +10,7 @@ from small_study import synthetic_table, with_failures
 from d2ace.pipeline.studies.compare import compare_methods
 from d2ace.pipeline.studies.compare.summary import markdown
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 
 

@@ -1,0 +1,41 @@
+"""Smaller statistics and fewer pictures, for tests of what is done with them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+FEW = 3
+"""Metrics that pages tell besides the monitored one: every one of the others takes as long."""
+FEW_RESAMPLES = 199
+
+
+def draw_less(put: Callable[[object, str, object], None]) -> None:
+    """Let pages tell few metrics, and rank knobs by small forests.
+
+    Args:
+        put: sets an attribute of an object, as ``setattr`` does.
+    """
+    from d2ace.pipeline.results.report import run_source, study_source, sweep_importance
+    from d2ace.pipeline.training.metrics import METRICS
+
+    put(study_source, "METRICS", METRICS[:FEW])
+    put(run_source, "METRICS", METRICS[:FEW])
+    put(sweep_importance, "_TREES", 20)
+    put(sweep_importance, "_REPEATS", 2)
+    resample_less(put)
+
+
+def resample_less(put: Callable[[object, str, object], None]) -> None:
+    """Let the intervals of a comparison be of few bootstrap samples."""
+    from d2ace.pipeline.studies.compare import statistics
+
+    for interval in (statistics.bootstrap_interval, statistics.hierarchical_interval):
+        put(interval, "__kwdefaults__", {**interval.__kwdefaults__, "resamples": FEW_RESAMPLES})
+
+
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Intervals of few bootstrap samples, for tests that are not about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        resample_less(patch.setattr)
+        yield
