@@ -257,3 +257,8 @@ def test_retries_of_a_block_and_of_other_processes_are_counted(bucket, place):
     assert counts == {"reading": 2}
     retries.count({"reading": 3, "writing": 1})
     assert retries.tally() - before == {"reading": 5, "writing": 1}
+
+
+def test_removing_what_is_not_there_looks_and_changes_nothing(bucket, place):
+    (place / "x").delete()
+    assert bucket.calls == ["HeadObject", "ListObjectsV2"] and bucket.buckets["b"] == {}

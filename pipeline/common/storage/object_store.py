@@ -90,9 +90,11 @@ class ObjectStore:
 
     def delete(self, path: str) -> None:
         """As in ``Store``."""
-        is_folder = self.info(path).type == fs.FileType.Directory
+        kind = self.info(path).type
+        if kind == fs.FileType.NotFound:
+            return
         with suppress(FileNotFoundError):  # also where a try that failed had removed it
-            if is_folder:
+            if kind == fs.FileType.Directory:
                 self.tried("deleting", path, lambda: self.filesystem.delete_dir(path))
             else:
                 self.tried("deleting", path, lambda: self.filesystem.delete_file(path))
