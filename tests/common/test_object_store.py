@@ -262,3 +262,13 @@ def test_retries_of_a_block_and_of_other_processes_are_counted(bucket, place):
 def test_removing_what_is_not_there_looks_and_changes_nothing(bucket, place):
     (place / "x").delete()
     assert bucket.calls == ["HeadObject", "ListObjectsV2"] and bucket.buckets["b"] == {}
+
+
+def test_another_process_asks_again_no_more_often_than_it_says(bucket, place):
+    (place / "x").write(CONTENT)
+    elsewhere = pickle.loads(pickle.dumps(place))
+    assert elsewhere == place
+    bucket.fail("GetObject", "busy", 3)
+    with retries.counted() as counts:
+        assert (elsewhere / "x").read() == CONTENT
+    assert counts == {"reading": 3}

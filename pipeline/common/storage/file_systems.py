@@ -4,6 +4,7 @@ import os
 import posixpath
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
@@ -36,7 +37,7 @@ def store_of(address: str) -> tuple[Store, str]:
         parts = urlsplit(address, allow_fragments=False)
         anonymous = parts.netloc.startswith(_NOBODY)
         if parts.scheme == "s3":
-            return ObjectStore(_amazon(parts), "s3", anonymous), _path(parts)
+            return _amazon(_amazon_options(parts), anonymous), _path(parts)
         if parts.scheme in ("gs", "gcs"):
             return ObjectStore(_google(parts), "gs", anonymous), _path(parts)
         filesystem, path = fs.FileSystem.from_uri(address)
@@ -49,19 +50,24 @@ def store_of(address: str) -> tuple[Store, str]:
     return ObjectStore(filesystem, parts.scheme), path
 
 
-def _amazon(parts: SplitResult) -> fs.S3FileSystem:
+def _amazon_options(parts: SplitResult) -> dict[str, str]:
     options = _own_endpoint() | _options(parts, _AMAZON)
     bucket = _path(parts).partition("/")[0]
     if not {"region", "endpoint_override"} & set(options):
         options["region"] = retried(lambda: fs.resolve_s3_region(bucket), "looking", f"s3://{bucket}")
-    return fs.S3FileSystem(
-        anonymous=parts.netloc.startswith(_NOBODY),
+    return options
+
+
+def _amazon(options: dict[str, str], anonymous: bool) -> ObjectStore:
+    client = fs.S3FileSystem(
+        anonymous=anonymous,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
         connect_timeout=POLICY.connect_s,
         request_timeout=POLICY.silence_s,
         allow_delayed_open=True,  # a small object is one request, not three
         **options,
     )
+    return ObjectStore(client, "s3", anonymous, partial(_amazon, options, anonymous))
 
 
 def _own_endpoint() -> dict[str, str]:

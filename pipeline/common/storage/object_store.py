@@ -5,10 +5,10 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +31,19 @@ class ObjectStore:
         filesystem: pyarrow's, without retries of its own.
         scheme: of its addresses.
         anonymous: whether it is asked without credentials.
+        remake: makes it in another process, where pyarrow's client would not be what it is here: that for S3 leaves its
+            retry strategy behind, and asks again without a word. None where pyarrow sends all.
     """
 
     filesystem: fs.FileSystem
     scheme: str
     anonymous: bool = False
+    remake: "Callable[[], ObjectStore] | None" = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Callable[..., "ObjectStore"], tuple[Any, ...]]:
+        if self.remake is not None:
+            return self.remake, ()
+        return ObjectStore, (self.filesystem, self.scheme, self.anonymous)
 
     def info(self, path: str) -> fs.FileInfo:
         """As in ``Store``."""
