@@ -16,6 +16,8 @@ from d2ace.pipeline.common.storage.locations import Location
         ("s3://anonymous@bucket/x?region=eu", "s3://anonymous@bucket/x"),
         ("s3://bucket/mail@host/x", "s3://bucket/mail@host/x"),
         ("photos/a@b.jpg", "photos/a@b.jpg"),
+        ("x" * 100 + "s3://KEY:SECRET@bucket", "x" * 100 + "s3://***@bucket"),
+        ("x" * 300_000, "x" * 300_000),  # minutes, where its signs are looked at again from each of them
     ],
 )
 def test_no_key_is_shown(text, shown):

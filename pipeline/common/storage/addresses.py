@@ -4,7 +4,7 @@ import re
 
 from ..errors import DataError
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://")  # without a bound, time is square in a long text
 _ADDRESS = re.compile(rf"{_SCHEME.pattern}[^\s'\"]+")
 _NOBODY = "anonymous@"
 """What pyarrow takes for "without credentials": no secret."""
