@@ -17,7 +17,7 @@ from ..common.storage.reading import reading
 from .label_columns import LABELS, label_columns
 from .lists import list_of
 from .manifest import SPLITS, Kind, Manifest
-from .shard_columns import check_columns
+from .shard_columns import REQUIRED, check_columns
 
 Features: TypeAlias = np.ndarray | csr_array | Sequence[bytes]
 
@@ -111,7 +111,7 @@ def read_columns(
     hint = "prepare the data set again"
     with reading(path, DataError, hint), Location.of(path).open() as file:
         there = pq.read_schema(file).names
-        if missing := [name for name in columns or () if name not in there]:
+        if missing := [name for name in columns or REQUIRED[manifest.kind] if name not in there]:
             raise DataError(f"{path}: has no column {missing[0]!r}; {hint}")
         if columns is not None:
             columns = [*columns, *(name for name in optional if name in there)]

@@ -49,6 +49,12 @@ _EXPECTED: Mapping[str, tuple[Kind, str]] = {
     "length": (kinds.is_int64, "int64"),
     "name": (_is_text, "text"),
 }
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "dense": ("id", "labels", "split", "features"),
+    "sparse": ("id", "labels", "split", "feature_indices", "feature_values"),
+    "image": ("labels", "split", "offset", "length"),
+}
+"""Columns of every shard, by the kind of the data set."""
 _PARALLEL = {
     "label_values": "labels",
     "label_origins": "labels",

@@ -89,7 +89,7 @@ def _problem(record: dict[str, str], manifest: Manifest) -> str | None:
     row, label, verdict = (record[name] for name in _NEEDED)
     if (data := record.get("data")) and data != manifest.fingerprint():
         return f"the verdict is about other data than {manifest.folder} (their fingerprints differ)"
-    if not (row.isascii() and row.isdigit() and int(row) < manifest.rows):
+    if not (row.isascii() and row.isdigit() and len(row) < 19 and int(row) < manifest.rows):
         return f"row must be a row id, 0 to {manifest.rows - 1}, got {row!r}"
     if label not in manifest.labels:
         return f"the data has no label {label!r}{did_you_mean(label, manifest.labels)}"

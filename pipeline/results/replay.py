@@ -82,7 +82,10 @@ class SelectionOfRun:
         """Return the positions of the rows drawn in an epoch, int64 (D,), in order."""
         path = self.folder.selection.order(epoch)
         with reading(path), fetched(path) as file:
-            return self.rows.positions_of(np.load(file, allow_pickle=False))
+            try:
+                return self.rows.positions_of(np.load(file, allow_pickle=False))
+            except RunError as error:  # of a row, which does not know the file
+                raise ValueError(f"{error}") from None
 
     def tell(self, selector: selectors.Selector, epoch: int) -> None:
         """Let a selector see what the run saw in an epoch, batch by batch, and end the epoch."""

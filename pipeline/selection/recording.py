@@ -89,7 +89,8 @@ class Recorder:
 def read_recording(files: SelectionFiles, epoch: int) -> Recorded:
     """Return the observations of an epoch; raises RunError when the file cannot be read or is not whole."""
     path = files.recording(epoch)
-    with reading(path), fetched(path) as file, np.load(file, allow_pickle=False) as arrays:
+    says = "the recording cannot be read"
+    with reading(path, says=says), fetched(path) as file, np.load(file, allow_pickle=False) as arrays:
         found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
         if _HELD_OUT[0] in arrays:
             found["held_out"] = tuple(arrays[name] for name in _HELD_OUT)

@@ -15,6 +15,7 @@ from ...common.config.config import Config
 from ...common.errors import RunError
 from ...common.storage.any_path import AnyPath, fetched_folder
 from ...common.storage.locations import Location
+from ...common.storage.reading import reading
 from ...data.manifest import Manifest
 from ...runs.checkpoints import CheckpointStore
 from ...runs.own_data import own_data
@@ -121,6 +122,6 @@ def _selection(path: AnyPath, epochs: int) -> pd.DataFrame:
     """Return the finished epochs' rows; a killed run's file of an unfinished epoch is left aside."""
     if not Location.of(path).glob("*.parquet"):
         return pd.DataFrame({"epoch": pd.Series([], dtype="int64")})
-    with fetched_folder(path) as folder:
+    with reading(path), fetched_folder(path) as folder:
         table = pd.read_parquet(folder).sort_values("epoch", ignore_index=True)
     return table[table["epoch"] < epochs]

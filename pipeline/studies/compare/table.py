@@ -81,7 +81,8 @@ class ResultTable:
 
     def read(self) -> pd.DataFrame:
         """Return everything, sorted; the last row of a key stands."""
-        frame = self._all().to_pandas().drop_duplicates("key", keep="last")
+        with reading(self.path.parent, says="the table of the comparison cannot be read"):
+            frame = self._all().to_pandas().drop_duplicates("key", keep="last")
         return frame.sort_values(["study", "data", "network", "method", "seed", "fold"], ignore_index=True)
 
     def _all(self) -> pa.Table:

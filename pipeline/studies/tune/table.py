@@ -122,7 +122,9 @@ class SweepFolder:
     @property
     def progress(self) -> pd.DataFrame:
         """When which epoch of which trial was there: columns elapsed (s), trial, epoch, score."""
-        rows = read_json_lines(self.path / "progress.jsonl")
+        path = self.path / "progress.jsonl"
+        with reading(path):
+            rows = read_json_lines(path)
         return pd.DataFrame(rows, columns=["elapsed", "trial", "epoch", "score"])
 
     def write(self, trials: Iterable[Mapping[str, Any]], sweep: Sweep) -> pd.DataFrame:

@@ -261,7 +261,7 @@ def test_a_run_without_epochs(run, tmp_path):
 def test_a_damaged_run(run, tmp_path):
     folder = copied(run, tmp_path)
     (folder / "result.json").write_text("{")
-    with pytest.raises(RunError, match="the run cannot be read"):
+    with pytest.raises(RunError, match=r"result\.json: cannot be read"):
         report(folder)
     (folder / "config.yaml").write_text("data: {path: x}\ntrain: {epocs: 3}\n")
     with pytest.raises(ConfigError, match="did you mean 'epochs'"):
