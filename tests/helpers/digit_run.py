@@ -18,7 +18,7 @@ def train_digit_run(folder: Path) -> Path:
     config = {
         "data": {"path": str(folder / "digits")},
         "model": {"name": "small-cnn", "options": {"widths": [8, 8, 8]}},
-        "selector": {"name": "d2ace", "options": {"warmup": 1}},
+        "selector": {"name": "d2ace", "preset": "paper", "options": {"warmup": 1}},
         "optimizer": {"lr": 0.01},
         "train": {"epochs": 2, "batch_size": 32},
         "run": {"name": "first", "storage": str(folder / "runs"), "workers": 0},

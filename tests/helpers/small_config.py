@@ -11,7 +11,7 @@ def small_config(table: Path, storage: Path, *overrides: str) -> Config:
         {
             "data": {"path": str(table)},
             "model": {"options": {"hidden": [16]}},
-            "selector": {"options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
+            "selector": {"preset": "paper", "options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
             "optimizer": {"lr": 0.03},
             "train": {"epochs": 5, "batch_size": 32},
             "run": {"storage": str(storage), "workers": 0},

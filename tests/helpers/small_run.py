@@ -38,7 +38,7 @@ def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = 
         {
             "data": {"path": str(data)},
             "model": network,
-            "selector": {"name": method, "options": options},
+            "selector": {"name": method, "preset": "paper", "options": options},
             "train": {"epochs": EPOCHS, "batch_size": 32},
         }
     )

@@ -38,7 +38,7 @@ def small_sequence(data: Path, method: str = "rebll", **changes: Any) -> TaskSeq
         "method": {"name": method},
         "config": {
             "model": {"options": {"hidden": [8]}},
-            "selector": {"options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
+            "selector": {"preset": "paper", "options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
             "optimizer": {"lr": 0.03},
             "train": {"epochs": 2, "batch_size": 32},
             "run": {"workers": 0},

@@ -25,7 +25,7 @@ def recorded(table, tmp_path_factory, ray_session):
         {
             "data": {"path": str(table)},
             "model": {"options": {"hidden": [16]}},
-            "selector": {"options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
+            "selector": {"preset": "paper", "options": {"warmup": 1, "neighbours": 3, "pressure": 20}},
             "optimizer": {"lr": 0.03},
             "train": {"epochs": 5, "batch_size": 32},
             "run": {"storage": str(tmp_path_factory.mktemp("runs")), "workers": 0, "record_observations": True},
