@@ -272,3 +272,19 @@ def test_another_process_asks_again_no_more_often_than_it_says(bucket, place):
     with retries.counted() as counts:
         assert (elsewhere / "x").read() == CONTENT
     assert counts == {"reading": 3}
+
+
+def test_who_names_a_bucket_that_is_not_to_be_found_hears_it_soon(monkeypatch):
+    waits, asked = [], []
+
+    def lost(bucket: str) -> str:
+        asked.append(bucket)
+        raise OSError("AWS Error NETWORK_CONNECTION during HeadBucket: curlCode: 6, Could not resolve hostname")
+
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(retries, "sleep", waits.append)
+    monkeypatch.setattr(file_systems.fs, "resolve_s3_region", lost)
+    with pytest.raises(DataError, match=r"^s3://photos cannot be reached: .*resolve hostname; is the name right"):
+        Location.of("s3://photos/prepared")
+    assert asked == ["photos"] * 4 and sum(waits) < 2

@@ -14,7 +14,7 @@ from ..errors import DataError
 from .addresses import redacted
 from .local_store import LocalStore
 from .object_store import ObjectStore
-from .retries import POLICY, retried
+from .retries import FIRST_CONTACT, POLICY, first_line, retried
 from .stores import Store
 
 _AMAZON = ("region", "scheme", "endpoint_override", "tls_ca_file_path")
@@ -41,6 +41,8 @@ def store_of(address: str) -> tuple[Store, str]:
         if parts.scheme in ("gs", "gcs"):
             return ObjectStore(_google(parts), "gs", anonymous), _path(parts)
         filesystem, path = fs.FileSystem.from_uri(address)
+    except DataError:  # it is worded already
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         shown = redacted(address).rstrip("/")
         reason = str(error).replace(address, shown)
@@ -54,8 +56,19 @@ def _amazon_options(parts: SplitResult) -> dict[str, str]:
     options = _own_endpoint() | _options(parts, _AMAZON)
     bucket = _path(parts).partition("/")[0]
     if not {"region", "endpoint_override"} & set(options):
-        options["region"] = retried(lambda: fs.resolve_s3_region(bucket), "looking", f"s3://{bucket}")
+        options["region"] = _region(bucket)
     return options
+
+
+def _region(bucket: str) -> str:
+    """Ask Amazon where a bucket lies."""
+    try:
+        return retried(lambda: fs.resolve_s3_region(bucket), "looking", f"s3://{bucket}", FIRST_CONTACT)
+    except OSError as error:
+        raise DataError(
+            f"s3://{bucket} cannot be reached: {first_line(error)}; is the name right, and the network there? "
+            f"{_OWN_ENDPOINT[-1]} names a service of one's own"
+        ) from None
 
 
 def _amazon(options: dict[str, str], anonymous: bool) -> ObjectStore:

@@ -58,6 +58,8 @@ class RetryPolicy:
 
 
 POLICY = RetryPolicy()
+FIRST_CONTACT = RetryPolicy(attempts=4)
+"""Of the first call to a service: where its name or the network is wrong, nobody should wait for long to hear it."""
 
 
 class BodyCutError(OSError):
