@@ -3,15 +3,12 @@
 Usage: python docs/make_site.py [FOLDER]
 """
 
-import builtins
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pdoc import doc, render
-
-from d2ace.pipeline.common.storage.locations import Location
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("pipeline", "selectors", "tune_spaces")
@@ -36,8 +33,6 @@ def modules() -> Iterator[str]:
 def write(folder: Path) -> int:
     """Write a page for each module, the index and the data of its search; return the number of pages."""
     render.configure(docformat="google", footer_text="d2ace")
-    # ``AnyPath`` says its types by name, and pdoc looks for these names in each module that uses it.
-    vars(builtins).update(Path=Path, Location=Location)
     everything = {name: _loaded(name) for name in modules()}
     for name, module in everything.items():
         page = folder.joinpath(*name.split(".")).with_suffix(".html")

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, ForwardRef, TypeAlias, TypeGuard
 
 from . import whole_files
 
 if TYPE_CHECKING:
     from .locations import Location
 
-AnyPath: TypeAlias = "Path | Location"
+    AnyPath: TypeAlias = Path | Location
+else:  # whoever looks the alias up, such as the maker of the reference, loads the module that it names
+    AnyPath = Path | ForwardRef("Location", module=f"{__package__}.locations")
 """A path of a mounted file system, or a location in a bucket."""
 
 
