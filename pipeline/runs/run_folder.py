@@ -13,7 +13,6 @@ import torch
 from scipy import sparse
 
 from ..common.config.config import Config
-from ..common.config.yaml_file import read_settings
 from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath, any_path, fetched, in_bucket, remove, replacing
 from ..common.storage.array_files import write_arrays
@@ -76,9 +75,7 @@ class RunFolder:
 
     def load_config(self) -> Config:
         """Return the run's configuration; one from before there were presets had the settings of the paper."""
-        values = read_settings(self.config, "sections such as 'data:' and 'train:'")
-        older = "preset" not in (values.get("selector") or {})
-        return Config.load(self.config, ["selector.preset=paper"] if older else [])
+        return Config.load(self.config, absent={"selector": {"preset": "paper"}})
 
     @property
     def config(self) -> AnyPath:

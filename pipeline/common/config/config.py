@@ -3,8 +3,9 @@
 Every section refuses unknown keys (with "did you mean") and values out of range when it is made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import Field, model_validator
@@ -14,7 +15,7 @@ from .images import ImagesSection
 from .overrides import apply_overrides
 from .paths import absolute_paths
 from .sections import DataSection, ModelSection, OptimizerSection, RunSection, Section, SelectorSection, TrainSection
-from .yaml_file import read_settings
+from .yaml_file import merged, read_settings
 
 
 class Config(Section):
@@ -46,12 +47,15 @@ class Config(Section):
         return self
 
     @classmethod
-    def load(cls, path: "str | AnyPath", overrides: Sequence[str] = ()) -> "Config":
+    def load(
+        cls, path: "str | AnyPath", overrides: Sequence[str] = (), *, absent: Mapping[str, Any] | None = None
+    ) -> "Config":
         """Read a YAML file and apply overrides; raises ConfigError with the file (and line, for bad YAML).
 
-        Relative paths in the file are relative to it, those in overrides to the working folder.
+        Relative paths in the file are relative to it, those in overrides to the working folder. ``absent`` has values
+        for keys that the file does not have.
         """
-        values = read_settings(path, "sections such as 'data:' and 'train:'")
+        values = merged(absent or {}, read_settings(path, "sections such as 'data:' and 'train:'"))
         if isinstance(path, str | Path):  # in a bucket lies only what a run wrote, with absolute paths
             values = absolute_paths(values, Path(path).resolve().parent)
         return cls.make(apply_overrides(values, overrides, cls), str(path))
