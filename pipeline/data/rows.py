@@ -109,13 +109,14 @@ def read_columns(
             not have as many ``rows`` as the manifest says, where given.
     """
     hint = "prepare the data set again"
-    with reading(path, DataError, hint), Location.of(path).open() as file:
-        there = pq.read_schema(file).names
+    with reading(path, DataError, hint), Location.of(path).open() as raw, pq.ParquetFile(raw, pre_buffer=True) as file:
+        there = file.schema_arrow.names
         if missing := [name for name in columns or REQUIRED[manifest.kind] if name not in there]:
             raise DataError(f"{path}: has no column {missing[0]!r}; {hint}")
         if columns is not None:
             columns = [*columns, *(name for name in optional if name in there)]
-        table = pq.read_table(file, columns=columns and list(columns)).combine_chunks()
+        wanted = there if columns is None else list(columns)
+        table = file.read(wanted).select(wanted).combine_chunks()
         check_columns(table, manifest, path)
     if rows is not None and table.num_rows != rows:
         raise DataError(f"{path}: holds {table.num_rows} rows, the manifest says {rows}")
