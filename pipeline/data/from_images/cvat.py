@@ -13,6 +13,7 @@ from ...common.errors import SHOWN, DataError
 from ...common.storage.locations import Location
 from ..from_tables.named_columns import SPLIT_WORDS
 from ..manifest import SPLITS
+from ..xml_text import parse_xml
 from .folders import ImageFolder, first_folder
 from .options import SourceOptions, find_parts, images_of
 from .records import Listing, ListingBuilder, Part
@@ -102,14 +103,7 @@ class _CvatFile:
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
         self._parser.CharacterDataHandler = self._characters
-        try:
-            self._parser.Parse(part.location.read(), True)
-        except expat.ExpatError as error:
-            raise part.error(f"not valid XML: {expat.ErrorString(error.code)}", error.lineno) from None
-        except (LookupError, ValueError) as error:  # the encoding that it declares
-            if isinstance(error, DataError):
-                raise
-            raise part.error(f"not valid XML: {error}", 1) from None
+        parse_xml(self._parser, part.location.read(), part.error)
 
     def _start(self, tag: str, given: dict[str, str]) -> None:
         line = self._parser.CurrentLineNumber

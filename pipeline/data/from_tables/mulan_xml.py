@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ...common.errors import DataError
+from ..xml_text import parse_xml
 
 
 def read_label_list(path: str | Path) -> dict[str, int]:
@@ -28,15 +29,10 @@ def read_label_list(path: str | Path) -> dict[str, int]:
 
     parser.StartElementHandler = start
     try:
-        parser.Parse(Path(path).read_bytes(), True)
-    except expat.ExpatError as error:
-        raise DataError.at(path, error.lineno, f"not valid XML: {expat.ErrorString(error.code)}") from None
-    except (LookupError, ValueError) as error:  # the encoding that it declares
-        if isinstance(error, DataError):
-            raise
-        raise DataError.at(path, 1, f"not valid XML: {error}") from None
+        content = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    parse_xml(parser, content, lambda message, line: DataError.at(path, line, message))
     if not found:
         raise DataError(f"{path}: names no label; expected <labels> with <label name=...> inside")
     return found
