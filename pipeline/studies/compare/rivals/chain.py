@@ -4,15 +4,14 @@ Source: Read, Pfahringer, Holmes and Frank, Classifier chains for multi-label cl
 several chains is left out.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from .api import Family, Rival, geometric, positive
-from .logistic import binary
+from .logistic import Logistic
 
 
-class ClassifierChain(Rival):
+class ClassifierChain(Logistic):
     """scikit-learn's classifier chain over logistic regressions, in a random order of the labels.
 
     Args:
@@ -20,17 +19,7 @@ class ClassifierChain(Rival):
         strength: C, inverse of the L2 penalty.
     """
 
-    family: ClassVar[Family] = "linear"
     _model: Any
-
-    def __init__(self, *, seed: int, strength: float = 1.0) -> None:
-        super().__init__(seed=seed)
-        self._strength = positive("strength", strength)
-
-    @classmethod
-    def grid(cls, size: int) -> dict[str, tuple[float, ...]]:
-        """Return strengths from 1e-4 to 10."""
-        return {"strength": geometric(1e-4, 10.0, size)}
 
     def fit(self, features: np.ndarray, labels: np.ndarray) -> None:
         """Fit the chain over the labels that vary on the training rows; others keep their share of them."""
@@ -39,7 +28,7 @@ class ClassifierChain(Rival):
         self._shares = labels.mean(axis=0)
         self._vary = np.flatnonzero((self._shares > 0) & (self._shares < 1))
         if len(self._vary):
-            chain = Chain(binary(self._strength, self.seed), order="random", random_state=self.seed)
+            chain = Chain(self.classifier(), order="random", random_state=self.seed)
             self._model = chain.fit(features, labels[:, self._vary])
 
     def predict(self, features: np.ndarray) -> np.ndarray:

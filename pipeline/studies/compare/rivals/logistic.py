@@ -1,29 +1,17 @@
-"""Logistic regression, one for each label."""
+"""Logistic regression, one for each label, and what all rivals of its kind share."""
 
 from typing import Any, ClassVar
 
-from .api import Family, geometric, positive
+from .api import Family, Rival, geometric, positive
 from .per_label import PerLabel
 
 
-def binary(strength: float, seed: int) -> Any:
-    """Return scikit-learn's logistic regression with an L2 penalty, by a Newton method that suits wide tables.
+class Logistic(Rival):
+    """A rival made of scikit-learn's logistic regressions with an L2 penalty.
 
     Args:
+        seed: of the solver, and of whatever else is random.
         strength: C, inverse of the penalty.
-        seed: of the solver.
-    """
-    from sklearn.linear_model import LogisticRegression as Binary
-
-    return Binary(C=strength, solver="liblinear", random_state=seed)
-
-
-class LogisticRegression(PerLabel):
-    """One-vs-rest logistic regression.
-
-    Args:
-        seed: of the solver.
-        strength: C, inverse of the L2 penalty.
     """
 
     family: ClassVar[Family] = "linear"
@@ -38,5 +26,16 @@ class LogisticRegression(PerLabel):
         return {"strength": geometric(1e-4, 10.0, size)}
 
     def classifier(self) -> Any:
-        """Return the classifier of one label."""
-        return binary(self._strength, self.seed)
+        """Return the classifier of one label, not fitted: by a Newton method that suits wide tables."""
+        from sklearn.linear_model import LogisticRegression as Binary
+
+        return Binary(C=self._strength, solver="liblinear", random_state=self.seed)
+
+
+class LogisticRegression(Logistic, PerLabel):
+    """One-vs-rest logistic regression.
+
+    Args:
+        seed: of the solver.
+        strength: C, inverse of the L2 penalty.
+    """
