@@ -13,7 +13,7 @@ from page_reader import Page
 from small_study import synthetic_table, with_failures
 
 from d2ace.pipeline.common.errors import RunError
-from d2ace.pipeline.results.report import report, study_source
+from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.comparison_cost import seconds_ratios, selection_shares
 from d2ace.pipeline.results.report.comparison_setup import shared_settings
 from d2ace.pipeline.results.report.labels import medians
@@ -50,12 +50,6 @@ def source(table, tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def page(source) -> Page:
     return Page(source)
-
-
-@pytest.fixture
-def few_metrics(monkeypatch) -> None:
-    """Compare in two more metrics than the monitored one: every one of the others takes as long."""
-    monkeypatch.setattr(study_source, "METRICS", METRICS[:3])
 
 
 def values(table: pd.DataFrame, metric: str = "macro_auc") -> dict[tuple[str, str], list[float]]:

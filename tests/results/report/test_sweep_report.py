@@ -12,9 +12,10 @@ import yaml
 from page_reader import Page
 from scipy import stats
 from small_sweep import EPOCHS, by_pressure, write_sweep, write_table
+from told_briefly import grow_less
 
 from d2ace.pipeline.common.errors import ConfigError, RunError
-from d2ace.pipeline.results.report import report, sweep_importance
+from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.sweep_source import SweepSource
 
 CHANGED = "What best.yaml changes"
@@ -44,8 +45,7 @@ def spoken(page: Page) -> list[str]:
 def small_forest() -> Iterator[None]:
     """What a forest finds is the matter of ``test_sweep_importance``."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sweep_importance, "_TREES", 20)
-        patched.setattr(sweep_importance, "_REPEATS", 2)
+        grow_less(patched.setattr)
         yield
 
 
