@@ -25,15 +25,15 @@ def versions() -> dict[str, str]:
     return {"d2ace": __version__, "torch": torch.__version__, "numpy": np.__version__}
 
 
-def write_record(folder: Path, about: Mapping[str, Any]) -> None:
-    """Write the record of the files in a folder, which must all be there.
+def write_record(folder: AnyPath, files: Mapping[str, str], about: Mapping[str, Any]) -> None:
+    """Write the record of a checkpoint, whose files must all be there.
 
     Args:
         folder: of the checkpoint.
+        files: the SHA-256 of each file by its name.
         about: which run it belongs to, in plain values.
     """
-    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    record = {"schema": _SCHEMA, "files": files, "versions": versions(), **about}
+    record = {"schema": _SCHEMA, "files": dict(files), "versions": versions(), **about}
     write_json(folder / RECORD, {**record, "digest": _digest(record)}, indent=2)
 
 

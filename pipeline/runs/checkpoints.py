@@ -2,23 +2,26 @@
 
 Ray's own checkpoint bookkeeping is rewritten in place, so a kill in the middle can leave it unreadable; a run
 therefore keeps its own. A checkpoint is written under a temporary name, flushed, and renamed; in a bucket its record is
-written last. Checksums tell whether it is still what was written.
+written last. Checksums tell whether it is still what was written. Each file is written by the process that has its
+content; the record, which makes a checkpoint of them, by the first worker.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...selectors.common.state import load_state, save_state
+from ...selectors.common.state import load_state
 from ..common.errors import RunError
-from ..common.storage.any_path import AnyPath, fetched, in_bucket, remove
+from ..common.storage.any_path import AnyPath, fetched, in_bucket, remove, write_checked
 from ..common.storage.locations import NotThereError
 from ..common.storage.reading import reading
 from ..common.storage.whole_folders import remove_folder, replacing_folder
+from ..selection.state_file import WriteState, writer_of
 from .checkpoint_record import RECORD, read_record, require_intact, write_record
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
@@ -139,13 +142,27 @@ class CheckpointStore:
             raise RunError(f"{damaged[0]}; there is no intact one before it. Train a new run")
         return None
 
-    def save(self, epoch: int, step: int, training: Mapping[str, Any], selection: Mapping[str, Any]) -> Checkpoint:
-        """Write a checkpoint whole; drop the oldest beyond ``keep``, and any newer one, which was left as damaged."""
+    def save(
+        self, epoch: int, step: int, training: Mapping[str, Any], selection: Mapping[str, Any] | WriteState
+    ) -> Checkpoint:
+        """Write a checkpoint whole; drop the oldest beyond ``keep``, and any newer one, which was left as damaged.
+
+        Args:
+            epoch: where the run goes on.
+            step: likewise, a step of that epoch.
+            training: the state of everything that trains.
+            selection: the state of selection, or what writes it.
+
+        Raises:
+            OSError: when a disk does not take it; DataError when a bucket does not.
+        """
         target = self._folder / f"epoch-{epoch:05d}-step-{step:07d}"
+        write = writer_of(selection) if isinstance(selection, Mapping) else selection
         with replacing_folder(target, marker=RECORD) as folder:
-            torch.save({"schema": SCHEMA, **training}, folder / _TRAINING)
-            save_state(folder / _SELECTION, selection)
-            write_record(folder, self._about)
+            state = {"schema": SCHEMA, **training}
+            files = {_TRAINING: write_checked(folder / _TRAINING, partial(torch.save, state))}
+            files[_SELECTION] = write(folder / _SELECTION)
+            write_record(folder, files, self._about)
         saved = Checkpoint(epoch, step, target)
         kept = [checkpoint for checkpoint in self.complete() if checkpoint <= saved][-self._keep :]
         for other in self.selection_states():

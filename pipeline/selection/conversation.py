@@ -14,6 +14,7 @@ import torch
 from .batches import Batches
 from .blueprint import Blueprint
 from .observation import Observation, Seen
+from .state_file import WriteState
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Conversation(ABC):
 
     At the start rank 0 calls ``rewind`` and every rank ``join``. An epoch is then ``plan``, ``observe`` after each
     step, ``settle``, and on rank 0 ``record``; at the end of the epoch ``embed_after``, ``embed`` comes before it, and
-    at that of ``held_out_after``, ``show_held_out``. ``state`` may be asked for after any ``settle``.
+    at that of ``held_out_after``, ``show_held_out``. ``keep`` may be called after any ``settle``.
 
     Args:
         blueprint: what the selector is made from.
@@ -148,8 +149,8 @@ class Conversation(ABC):
         """Return the numbers of a finished epoch: seconds by kind, bytes, effective sample size."""
 
     @abstractmethod
-    def state(self, epoch: int, step: int) -> dict[str, Any]:
-        """Return the selection state right before a step, as checkpoints keep it."""
+    def keep(self, epoch: int, step: int) -> WriteState:
+        """Keep the selection state as it is right before a step, and return what writes it, later and elsewhere."""
 
     @abstractmethod
     def _batches(self, epoch: int) -> Batches:

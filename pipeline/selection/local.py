@@ -10,6 +10,7 @@ from .blueprint import Blueprint
 from .conversation import Conversation, Messages
 from .observation import Observation
 from .service import SelectionService
+from .state_file import WriteState, writer_of
 
 
 class LocalSelection(Conversation):
@@ -45,8 +46,12 @@ class LocalSelection(Conversation):
         return self._service.record(epoch, timeout_s=0)
 
     def state(self, epoch: int, step: int) -> dict[str, Any]:
-        """Return the selection state right before a step."""
+        """Return a copy of the selection state right before a step, as checkpoints keep it."""
         return self._service.state(epoch, step, timeout_s=0)
+
+    def keep(self, epoch: int, step: int) -> WriteState:
+        """Copy the selection state right before a step, and return what writes the copy."""
+        return writer_of(self.state(epoch, step))
 
     def _batches(self, epoch: int) -> Batches:
         return self._service.plan(epoch, timeout_s=0)

@@ -11,6 +11,7 @@ from .batches import Batches
 from .blueprint import Blueprint
 from .conversation import Conversation, Messages
 from .observation import Observation
+from .state_file import WriteState, writer_of
 
 _MAX_IN_FLIGHT = 16
 
@@ -52,9 +53,9 @@ class RemoteSelection(Conversation):
         """Return the numbers of an epoch, waiting until the actor has finished it."""
         return ray.get(self._actor.record.remote(epoch))
 
-    def state(self, epoch: int, step: int) -> dict[str, Any]:
-        """Return the selection state right before a step, waiting until all before it is applied."""
-        return ray.get(self._actor.state.remote(epoch, step))
+    def keep(self, epoch: int, step: int) -> WriteState:
+        """Fetch the selection state right before a step, and return what writes it."""
+        return writer_of(ray.get(self._actor.state.remote(epoch, step)))
 
     def _batches(self, epoch: int) -> Batches:
         return ray.get(ray.get(self._actor.plan.remote(epoch)))

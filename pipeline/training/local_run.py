@@ -102,7 +102,7 @@ class LocalRun:
         blueprint = selection_blueprint(config, None, prepared.labels, rows, data)
         cache = str(neighbour_cache) if neighbour_cache else None
         blueprint = replace(blueprint, ranges=1, file_order=released, neighbour_cache=cache)
-        selection = LocalSelection(blueprint, messages_of(config, len(data.labels)))
+        self._selection = selection = LocalSelection(blueprint, messages_of(config, len(data.labels)))
         ranks = Ranks(device=torch.device("cuda" if config.run.gpu else "cpu"))
         feed = prepared.feed(config, data, ranks.device)
         learner = Learner(config, data.context, ranks.device, 1, data.steps_per_epoch(config.train.batch_size))
@@ -136,7 +136,7 @@ class LocalRun:
         training = {"learner": self.training.learner.state_dict()}
         for hook in self.training.hooks:
             training |= hook.state_dict(self.training)
-        return training, self.training.selection.state(self._next, 0)
+        return training, self._selection.state(self._next, 0)
 
     def load_state_dict(self, training: dict[str, Any], selection: Mapping[str, Any]) -> None:
         """Restore ``state_dict()`` of this run, or of one whose settings differ in schedules only."""

@@ -94,7 +94,10 @@ class Hook:
         """Do something at the end of an epoch."""
 
     def state_dict(self, training: Training) -> dict[str, Any]:
-        """Return what a checkpoint must keep; only the first worker's is written."""
+        """Return what a checkpoint must keep; only the first worker's is written, while the next steps are trained.
+
+        So nothing in it may change later: what does is copied.
+        """
         return {}
 
     def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from ..common.storage.any_path import fetched
 from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
 from ..feeds.choice import FeedChoice
+from ..runs.checkpoint_writer import CheckpointWriter
 from ..runs.checkpoints import CheckpointStore
 from ..runs.events import Events
 from ..runs.run_data import RunData
@@ -60,7 +61,7 @@ class WholeRun:
         selection: its conversation with batch selection.
         ranks: this worker among all.
         hooks: what this run does beside what every run does; what they record and remember is kept.
-        last: what happens when everything is written.
+        last: what happens when everything else is done.
 
     Raises:
         RunError: when this node does not see the run folder.
@@ -83,7 +84,9 @@ class WholeRun:
         self._validation, self._history = Validation(), History()
         self._stopping = EarlyStopping(self._validation, setup.events)
         measured = (Embedding(), HeldOut(), self._validation, TrainingLoss(), self._stopping, *hooks, self._history)
-        told = (Checkpointing(self._checkpoints, config.run.checkpoint_steps), TellProgress(setup.events), *last)
+        self._writer = CheckpointWriter()
+        checkpoints = Checkpointing(self._checkpoints, self._writer, setup.events, config.run.checkpoint_steps)
+        told = (checkpoints, TellProgress(setup.events), *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
         learner = Learner(config, data.context, ranks.device, ranks.world, steps, fresh=fresh)
@@ -108,7 +111,7 @@ class WholeRun:
             choice: how they come.
             ranks: this worker among all.
             converse: begins a conversation with batch selection, given how observations travel.
-            last: what happens when everything is written.
+            last: what happens when everything else is done.
         """
         feed = make_feed(setup.config, setup.data, rows, choice, ranks.device)
         selection = converse(messages_of(setup.config, setup.data.context.n_labels))
@@ -121,9 +124,10 @@ class WholeRun:
             the run's final numbers and its ``history`` on the first worker, None on the others.
         """
         epoch, step = self._restore()
-        while epoch < self._setup.config.train.epochs and not self._stopping.over:
-            run_epoch(self._training, epoch, step)
-            epoch, step = epoch + 1, 0
+        with self._writer:
+            while epoch < self._setup.config.train.epochs and not self._stopping.over:
+                run_epoch(self._training, epoch, step)
+                epoch, step = epoch + 1, 0
         return self._finish()
 
     def _restore(self) -> tuple[int, int]:

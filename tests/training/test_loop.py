@@ -5,27 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from whole_runs import StopAt, StoppedError, train_with
 
 from d2ace.pipeline import fit
 from d2ace.pipeline.common.errors import ConfigError, RunError
-from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.shards import read_labels
-from d2ace.pipeline.feeds.choice import GATHER
-from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
-from d2ace.pipeline.runs.progress import Progress
-from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.runs.run_folder import RunFolder
-from d2ace.pipeline.selection.local import LocalSelection
 from d2ace.pipeline.selection.recording import read_recording
 from d2ace.pipeline.training import driver
 from d2ace.pipeline.training.hooks.training_loss import TrainingLoss
-from d2ace.pipeline.training.local_run import LocalRun, Prepared
+from d2ace.pipeline.training.local_run import LocalRun
 from d2ace.pipeline.training.loop import Hook
-from d2ace.pipeline.training.ranks import ALONE
-from d2ace.pipeline.training.run_feed import make_feed
-from d2ace.pipeline.training.selector_setup import messages_of, selection_blueprint
-from d2ace.pipeline.training.whole_run import RunSetup, WholeRun
 
 
 class Diary(Hook):
@@ -61,21 +51,6 @@ class Diary(Hook):
         self.batches = state["batches"]
 
 
-class StoppedError(Exception):
-    """What stops a run in its middle."""
-
-
-class StopAt(Hook):
-    """Stops the run after a step, as a kill would."""
-
-    def __init__(self, epoch, step):
-        self.at = epoch, step
-
-    def after_batch(self, training, epoch, step):
-        if (epoch.number, step.number) == self.at:
-            raise StoppedError
-
-
 class Poison(Hook):
     """Spoils a run at one step: the rows it learns from, the weights right after it, or the loss it shows."""
 
@@ -101,26 +76,6 @@ class Poison(Hook):
     @staticmethod
     def spoil(training):
         next(training.learner.model.parameters()).data[:] = torch.inf
-
-
-@pytest.fixture
-def prepared(table):
-    manifest = Manifest.load(table)
-    return Prepared(ShardRows(manifest), read_labels(manifest))
-
-
-def train_with(config, prepared, *hooks):
-    """Train a whole run with hooks of its own, from its newest checkpoint if it has one."""
-    path = Path(config.run.storage) / config.run.name
-    folder = RunFolder.open(path) if path.is_dir() else RunFolder.create(path, config)
-    data = folder.load_data() or make_run_data(config, prepared.labels, prepared.rows)
-    folder.save_data(data)
-    blueprint = selection_blueprint(config, folder, prepared.labels, prepared.rows, data)
-    selection = LocalSelection(blueprint, messages_of(config, data.context.n_labels))
-    feed = make_feed(config, data, prepared.rows, GATHER, torch.device("cpu"))
-    with Progress(folder, config.train.epochs, config.train.monitor, quiet=True, elsewhere=False) as progress:
-        WholeRun(RunSetup(config, data, folder, progress.events), feed, selection, ALONE, hooks).train()
-    return folder
 
 
 def test_hooks_are_called_in_the_order_of_an_epoch(make_config, prepared):

@@ -5,7 +5,7 @@ What must know which it is asks ``in_bucket``; nearly nothing does. Nothing heav
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,6 +73,21 @@ def replacing(path: AnyPath) -> Iterator[Path]:
         temporary = Path(folder) / path.name
         yield temporary
         path.write(temporary)
+
+
+def write_checked(path: AnyPath, write: Callable[[Path], object]) -> str:
+    """Put a file at ``path``, whole or not at all, and return its SHA-256 in hexadecimal.
+
+    Args:
+        path: where it goes.
+        write: writes the local file that it is given.
+
+    Raises:
+        DataError: when a bucket does not take it.
+    """
+    with replacing(path) as temporary:
+        write(temporary)
+        return whole_files.sha256_of(temporary)
 
 
 @contextmanager

@@ -2,21 +2,21 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from ..errors import DataError
 from .any_path import AnyPath, in_bucket
-from .locations import Location
 from .whole_files import flush, remove_temporaries, temporary_beside
 
 
 @contextmanager
-def replacing_folder(target: AnyPath, marker: str) -> Iterator[Path]:
-    """Yield a local folder to write files into; they take the place of ``target`` when the block succeeds.
+def replacing_folder(target: AnyPath, marker: str) -> Iterator[AnyPath]:
+    """Yield a folder to put whole files into; they take the place of ``target`` when the block succeeds, else they go.
 
-    On a mounted file system by renaming a sibling. A bucket renames nothing: the marker, which says how the other files
-    must be, is taken away first and put there last, and a folder without it is none. Only for a process that alone
+    Other processes that reach the folder may write some of the files. On a mounted file system it is a sibling, which
+    is renamed. A bucket renames nothing: there it is ``target`` itself without its marker, which says how the other
+    files must be. The block puts the marker there last, and a folder without it is none. Only for a process that alone
     writes beside ``target``: what killed ones left there goes.
 
     Args:
@@ -27,20 +27,32 @@ def replacing_folder(target: AnyPath, marker: str) -> Iterator[Path]:
         DataError: when a bucket does not take it.
     """
     if in_bucket(target):
-        with TemporaryDirectory(prefix="d2ace-") as name:
-            yield Path(name)
-            _upload(Path(name), target, marker)
+        with _gone_on_failure(target, marker):
+            (target / marker).delete()
+            yield target
         return
     target = Path(target)
     remove_temporaries(target.parent)
     temporary = temporary_beside(target)
     temporary.mkdir(parents=True)
-    yield temporary
-    for path in temporary.iterdir():
-        flush(path)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.replace(target)
-    flush(target.parent)
+    with _gone_on_failure(temporary, marker):
+        yield temporary
+        for path in temporary.iterdir():
+            flush(path)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+        flush(target.parent)
+
+
+@contextmanager
+def _gone_on_failure(folder: AnyPath, marker: str) -> Iterator[None]:
+    """Remove a folder when the block fails, so that a full disk is not full of what nobody reads."""
+    try:
+        yield
+    except Exception:
+        with suppress(DataError):  # a bucket that takes nothing away either
+            remove_folder(folder, marker)
+        raise
 
 
 def remove_folder(folder: AnyPath, marker: str) -> None:
@@ -50,10 +62,3 @@ def remove_folder(folder: AnyPath, marker: str) -> None:
         folder.delete()
     else:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _upload(folder: Path, target: Location, marker: str) -> None:
-    (target / marker).delete()
-    names = sorted(path.name for path in folder.iterdir() if path.name != marker)
-    for name in [*names, marker]:
-        (target / name).write(folder / name)

@@ -99,7 +99,7 @@ def evaluation(findings: Findings) -> str | None:
 
 
 def checkpoint(findings: Findings) -> str | None:
-    """Checkpoints take long."""
+    """Checkpoints take longer than the epoch in which they are written."""
     share, setting = findings.share("checkpoint"), findings.setting
     if share <= CHECKPOINT_SHARE:
         return None
@@ -109,7 +109,8 @@ def checkpoint(findings: Findings) -> str | None:
         if 0 < setting.checkpoint_steps < findings.size.steps
         else "put run.storage on faster storage"
     )
-    return f"Checkpoints take {share:.0%} of an epoch: {change}."
+    seconds = findings.seconds("checkpoint")
+    return f"Writing checkpoints takes {seconds:.1f} s an epoch, and training waits for {share:.0%} of it: {change}."
 
 
 def reading(findings: Findings) -> str | None:

@@ -2,7 +2,8 @@
 
 What happens in an epoch, and hence how the parts add up [own]: a thread of each worker gathers, decodes and transfers
 rows while the worker trains on earlier ones, and the selection actor observes meanwhile, so the slowest of the three
-sets the pace. Rescoring, evaluation and the checkpoint follow one after the other.
+sets the pace. Rescoring and evaluation follow one after the other. A checkpoint is written while the next epoch is
+trained, which waits only for the rest of a longer one; copying the state is left out.
 """
 
 from collections.abc import Mapping
@@ -127,15 +128,17 @@ class Findings:
     def parts(self) -> dict[str, float]:
         """Seconds of an epoch by what happens one after the other; the first is named by the stage that bounds it.
 
-        It is ``feed``, ``step`` or ``observe``, or ``cores`` where feed and steps together are much slower than the
-        slower of them alone, which happens when they share a core.
+        Of ``checkpoint`` it is what all others leave over, for it is written beside them. The first is ``feed``,
+        ``step`` or ``observe``, or ``cores`` where feed and steps together are much slower than the slower of them
+        alone, which happens when they share a core.
         """
         alone = {"feed": self.feed_s, "step": self.seconds("step"), "observe": self.seconds("observe")}
         slowest, together = max(alone, key=lambda name: alone[name]), self.seconds("training")
         if together > _SHARED * alone[slowest]:
             slowest = "cores"
-        first = max(together, alone["observe"])
-        return {slowest: first, **{stage: self.seconds(stage) for stage in ("rescore", "evaluation", "checkpoint")}}
+        parts = {slowest: max(together, alone["observe"])}
+        parts |= {stage: self.seconds(stage) for stage in ("rescore", "evaluation")}
+        return {**parts, "checkpoint": max(0.0, self.seconds("checkpoint") - sum(parts.values()))}
 
     @property
     def epoch_s(self) -> float:

@@ -15,7 +15,7 @@ _WHEN = {
     "observe": "actor, beside the steps",
     "rescore": "after the epoch",
     "evaluation": "after the epoch",
-    "checkpoint": "after the epoch",
+    "checkpoint": "beside the next epoch",
 }
 _BOUND = {
     "feed": "the feed (gather, decode, transfer)",
@@ -24,7 +24,7 @@ _BOUND = {
     "observe": "the selection actor, observing",
     "rescore": "the selection actor, rescoring",
     "evaluation": "the evaluation",
-    "checkpoint": "the checkpoints",
+    "checkpoint": "waiting for checkpoints",
 }
 
 

@@ -1,37 +1,46 @@
 """Checkpoints of a run, at the end of every epoch and every few steps."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ...runs.checkpoint_writer import CheckpointWriter
 from ...runs.checkpoints import CheckpointStore
+from ...runs.events import Events
 from ..loop import Epoch, Hook, Training
+from ..state_copies import StateCopies
 from ..steps import Step
 
 
 class Checkpointing(Hook):
-    """Writes learner, hooks and selection together, so that a resumed run goes on with the very next batch.
+    """Keeps learner, hooks and selection together, so that a resumed run goes on with the very next batch.
 
-    It keeps what the hooks before it know of an epoch, so it comes after all that record something.
+    They are copied between two steps and written while the next ones are trained. It keeps what the hooks before it
+    know of an epoch, so it comes after all that record something.
 
     Args:
         store: where checkpoints go.
+        writer: writes them.
+        events: the way to the driver, which hears of every epoch that is safe.
         every_steps: also after so many steps; 0 for the ends of epochs only.
     """
 
-    def __init__(self, store: CheckpointStore, every_steps: int) -> None:
-        self._store, self._every = store, every_steps
+    def __init__(self, store: CheckpointStore, writer: CheckpointWriter, events: Events, every_steps: int) -> None:
+        self._store, self._writer, self._events, self._every = store, writer, events, every_steps
+        self._copies = StateCopies()
 
     def after_batch(self, training: Training, epoch: Epoch, step: Step) -> None:
-        """Write one when it is due; the end of the epoch has its own."""
+        """Keep one when it is due; the end of the epoch has its own. Raises what stopped the writing of an earlier."""
+        self._writer.look()
         done = step.number + 1
         if self._every and done % self._every == 0 and done < len(epoch.batches):
-            self._save(training, epoch.number, done)
+            self._keep(training, epoch.number, done, None)
 
     def after_epoch(self, training: Training, epoch: Epoch) -> None:
-        """Write one from which the next epoch starts."""
-        self._save(training, epoch.number + 1, 0)
+        """Keep one from which the next epoch starts."""
+        self._keep(training, epoch.number + 1, 0, epoch.record)
 
-    def _save(self, training: Training, epoch: int, step: int) -> None:
-        """Write on the first worker; the others go on, they cannot pass the next reduction.
+    def _keep(self, training: Training, epoch: int, step: int, record: Mapping[str, Any] | None) -> None:
+        """Copy on the first worker, when the one before is written; the others cannot pass the next reduction.
 
         A state that is not finite is refused on all of them: it must not push good checkpoints out.
         """
@@ -40,6 +49,16 @@ class Checkpointing(Hook):
         state: dict[str, Any] = {}
         for hook in training.hooks:
             state |= hook.state_dict(training)
-        if training.ranks.first:
-            selection = training.selection.state(epoch, step)
-            self._store.save(epoch, step, {"learner": training.learner.state_dict(), **state}, selection)
+        if not training.ranks.first:
+            return
+        self._writer.wait()  # what is copied next takes the place of what it writes
+        selection = training.selection.keep(epoch, step)
+        state["learner"] = self._copies.take(training.learner.state_dict())
+
+        def write() -> None:
+            self._copies.settle()
+            self._store.save(epoch, step, state, selection)
+            if record is not None:
+                self._events.epoch(record)
+
+        self._writer.begin(write)

@@ -34,7 +34,7 @@ class History(Hook):
 
     def state_dict(self, training: Training) -> dict[str, Any]:
         """Return all records."""
-        return {"history": self.records}
+        return {"history": list(self.records)}
 
     def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
         """Take over the records of the epochs that stand."""

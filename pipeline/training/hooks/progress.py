@@ -1,4 +1,4 @@
-"""Progress for the driver: steps now and then, every epoch that is safe in a checkpoint."""
+"""Progress for the driver: steps now and then; of epochs it hears when they are safe in a checkpoint."""
 
 from ...runs.events import Events
 from ..loop import Epoch, Hook, Training
@@ -6,7 +6,7 @@ from ..steps import Step
 
 
 class TellProgress(Hook):
-    """Tells the driver from the first worker; it comes after checkpointing, so that what it tells stands.
+    """Tells the driver from the first worker.
 
     Args:
         events: the way to the driver.
@@ -19,8 +19,3 @@ class TellProgress(Hook):
         """Tell how many steps are done."""
         if training.ranks.first:
             self._events.step(epoch.number, step.number + 1, len(epoch.batches))
-
-    def after_epoch(self, training: Training, epoch: Epoch) -> None:
-        """Tell the epoch's record."""
-        if training.ranks.first:
-            self._events.epoch(epoch.record)

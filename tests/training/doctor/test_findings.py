@@ -8,12 +8,18 @@ from d2ace.pipeline.training.doctor.rate import Rate, repeated
 def test_an_epoch_is_training_and_what_follows_it(make_findings):
     found = make_findings()
     assert found.parts == pytest.approx(
-        {"step": 10_000 / 950, "rescore": 10_000 / 400_000, "evaluation": 1_000 / 2_000, "checkpoint": 0.05}
+        {"step": 10_000 / 950, "rescore": 10_000 / 400_000, "evaluation": 1_000 / 2_000, "checkpoint": 0}
     )
     assert found.epoch_s == pytest.approx(sum(found.parts.values()))
     assert found.bound == "step"
-    assert found.share("evaluation", "checkpoint") == pytest.approx(0.55 / found.epoch_s)
+    assert found.share("evaluation", "checkpoint") == pytest.approx(0.5 / found.epoch_s)
     assert found.seconds("storage") == pytest.approx(0.12)
+
+
+def test_training_waits_for_what_a_checkpoint_takes_longer_than_the_rest(make_findings):
+    rest, found = make_findings().epoch_s, make_findings(checkpoint=500)
+    assert found.seconds("checkpoint") == found.epoch_s == 20
+    assert found.parts["checkpoint"] == pytest.approx(20 - rest)
 
 
 def test_the_feed_is_one_thread_so_its_stages_add_up(make_findings):
