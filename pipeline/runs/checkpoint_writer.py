@@ -24,9 +24,14 @@ class CheckpointWriter(AbstractContextManager):
         self.wait()
         self._writing = self._thread.submit(write)
 
+    @property
+    def done(self) -> bool:
+        """Whether nothing is being written at this moment."""
+        return self._writing is None or self._writing.done()
+
     def look(self) -> None:
-        """Raise what stopped the checkpoint that is being written, if anything did so far; does not wait."""
-        if self._writing is not None and self._writing.done():
+        """Raise what stopped the checkpoint that was begun last, if anything did so far; does not wait."""
+        if self.done:
             self.wait()
 
     def wait(self) -> None:

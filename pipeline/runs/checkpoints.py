@@ -21,7 +21,7 @@ from ..common.storage.any_path import AnyPath, fetched, in_bucket, remove, write
 from ..common.storage.locations import NotThereError
 from ..common.storage.reading import reading
 from ..common.storage.whole_folders import remove_folder, replacing_folder
-from ..selection.state_file import WriteState, writer_of
+from ..selection.state_file import SavedState, WriteState, writer_of
 from .checkpoint_record import RECORD, read_record, require_intact, write_record
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
@@ -51,6 +51,11 @@ class Checkpoint:
         if training.get("schema") != SCHEMA:
             raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")
         return training
+
+    @property
+    def selection(self) -> SavedState:
+        """The state of selection for the one process that selects, when this is known to be intact."""
+        return SavedState(self.path / _SELECTION)
 
     def selection_state(self) -> dict[str, Any]:
         """Return the state of selection; at a million rows gigabytes, for the one process that selects.

@@ -8,8 +8,10 @@ import ray
 
 from ..common.cluster.resources import head_memory, on_head_node
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath
 from .blueprint import Blueprint
 from .service import SelectionService
+from .state_file import SavedState
 
 REBUILDS = 1
 """How often a selector is made again whose making ended its process; what needs too much memory does so each time."""
@@ -22,7 +24,7 @@ class SelectionActor(SelectionService):
         super().__init__(serve=ray.put)
 
     @ray.method(max_task_retries=REBUILDS)
-    def rewind(self, blueprint: Blueprint, state: Mapping[str, Any] | None, world: int) -> int:
+    def rewind(self, blueprint: Blueprint, state: Mapping[str, Any] | SavedState | None, world: int) -> int:
         """Return what ``SelectionService.rewind`` gives; after a restart it makes the selector again."""
         return super().rewind(blueprint, state, world)
 
@@ -32,9 +34,14 @@ class SelectionActor(SelectionService):
         return super().plan(epoch, timeout_s)
 
     @ray.method(concurrency_group="serve")
-    def state(self, epoch: int, step: int, timeout_s: float = 600.0) -> dict[str, Any]:
-        """Return what ``SelectionService.state`` gives."""
-        return super().state(epoch, step, timeout_s)
+    def keep(self, attempt: int, epoch: int, step: int) -> None:
+        """Do as ``SelectionService.keep``."""
+        super().keep(attempt, epoch, step)
+
+    @ray.method(concurrency_group="write")
+    def write(self, attempt: int, path: AnyPath, timeout_s: float = 600.0) -> str:
+        """Do as ``SelectionService.write``, while plans are served and observations applied."""
+        return super().write(attempt, path, timeout_s)
 
     @ray.method(concurrency_group="serve")
     def record(self, epoch: int, timeout_s: float = 600.0) -> dict[str, Any]:
@@ -50,7 +57,7 @@ def started() -> Iterator[ray.actor.ActorHandle]:
     """
     options: dict[str, Any] = {
         **on_head_node(),
-        "concurrency_groups": {"serve": 4},
+        "concurrency_groups": {"serve": 4, "write": 1},
         "max_restarts": -1,
         "max_task_retries": -1,
     }

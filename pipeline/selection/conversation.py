@@ -14,7 +14,7 @@ import torch
 from .batches import Batches
 from .blueprint import Blueprint
 from .observation import Observation, Seen
-from .state_file import WriteState
+from .state_file import SavedState, WriteState
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Conversation(ABC):
         self._observer.flush()
 
     @abstractmethod
-    def rewind(self, state: Mapping[str, Any] | None, world: int) -> int:
+    def rewind(self, state: Mapping[str, Any] | SavedState | None, world: int) -> int:
         """Put selection back to the state of a checkpoint, None for the start; returns the attempt's number."""
 
     @abstractmethod

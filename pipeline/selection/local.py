@@ -10,7 +10,7 @@ from .blueprint import Blueprint
 from .conversation import Conversation, Messages
 from .observation import Observation
 from .service import SelectionService
-from .state_file import WriteState, writer_of
+from .state_file import SavedState, WriteState, writer_of
 
 
 class LocalSelection(Conversation):
@@ -29,7 +29,7 @@ class LocalSelection(Conversation):
         self._service = SelectionService()
         self._service.build(blueprint)
 
-    def rewind(self, state: Mapping[str, Any] | None, world: int = 1) -> int:
+    def rewind(self, state: Mapping[str, Any] | SavedState | None, world: int = 1) -> int:
         """Put the selector back to the state of a checkpoint; returns the attempt's number."""
         return self._service.rewind(self._blueprint, state, world)
 

@@ -2,16 +2,18 @@
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import ray
 
+from ..common.storage.any_path import AnyPath
 from .batches import Batches
 from .blueprint import Blueprint
 from .conversation import Conversation, Messages
 from .observation import Observation
-from .state_file import WriteState, writer_of
+from .state_file import SavedState, WriteState
 
 _MAX_IN_FLIGHT = 16
 
@@ -37,7 +39,7 @@ class RemoteSelection(Conversation):
         ray.get(list(self._in_flight))
         self._in_flight.clear()
 
-    def rewind(self, state: Mapping[str, Any] | None, world: int) -> int:
+    def rewind(self, state: Mapping[str, Any] | SavedState | None, world: int) -> int:
         """Put the actor back to the state of a checkpoint; returns the attempt's number."""
         return ray.get(self._actor.rewind.remote(self._blueprint, state, world))
 
@@ -54,8 +56,12 @@ class RemoteSelection(Conversation):
         return ray.get(self._actor.record.remote(epoch))
 
     def keep(self, epoch: int, step: int) -> WriteState:
-        """Fetch the selection state right before a step, and return what writes it."""
-        return writer_of(ray.get(self._actor.state.remote(epoch, step)))
+        """Have the actor copy its state right before a step, and return what lets it write the copy by itself."""
+        ray.get(self._actor.keep.remote(self._attempt, epoch, step))
+        return partial(self._write, self._attempt)
+
+    def _write(self, attempt: int, path: AnyPath) -> str:
+        return ray.get(self._actor.write.remote(attempt, path))
 
     def _batches(self, epoch: int) -> Batches:
         return ray.get(ray.get(self._actor.plan.remote(epoch)))

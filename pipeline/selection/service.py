@@ -8,8 +8,7 @@ steps without waiting. The state is a function of the run, not of timing.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from threading import Condition
+from threading import Condition, RLock
 from typing import Any
 
 import numpy as np
@@ -17,26 +16,20 @@ import numpy as np
 from ...selectors import api as selectors
 from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
+from ..common.storage.any_path import AnyPath
 from ..common.storage.retries import tally
 from .batches import Batches
 from .blueprint import Blueprint, fetch
+from .epoch_tally import EpochTally
 from .file_order import in_file_order
 from .log import SelectionLog
 from .observation import Observation
+from .pending import Part, PendingSteps
 from .recording import Recorder
+from .state_file import SavedState, writer_of
 from .training_rows import TrainingRows
 
-
-@dataclass
-class _EpochTally:
-    """What the present epoch cost and drew so far."""
-
-    epoch: int
-    consumed: list[np.ndarray] = field(default_factory=list)
-    observe_s: float = 0.0
-    rescore_s: float = 0.0
-    plan_s: float = 0.0
-    received_bytes: int = 0
+_TAKEN_OVER = "another group of workers goes on with this run; this one is not heard any more"
 
 
 class SelectionService:
@@ -53,13 +46,16 @@ class SelectionService:
         self._built: selectors.Selector | None = None
         self._embedded = self._held_out_shown = False
         self._embeddings: np.ndarray | None = None
-        self._changed = Condition()
-        self._attempt, self._world = 0, 0
-        self._pending: dict[int, dict[int, tuple]] = {}
+        self._selecting = RLock()  # whoever changes the selector or copies it has this; taken before the next one
+        self._changed = Condition()  # around all else, and never for long: plans are served meanwhile
+        self._wanted: tuple[int, int] | None = None
+        self._copy: dict[str, Any] | None = None
+        self._attempt = 0
+        self._pending = PendingSteps(0)
         self._step = 0
         self._plans: dict[int, tuple[selectors.Plan, Any]] = {}
         self._records: dict[int, dict[str, Any]] = {}
-        self._tally = _EpochTally(0)
+        self._tally = EpochTally(0)
         self._failure: BaseException | None = None
 
     def build(self, blueprint: Blueprint, neighbour_features: np.ndarray | None = None) -> None:
@@ -78,18 +74,21 @@ class SelectionService:
         self._take_embeddings(neighbour_features)
         self._epochs = self._built.epochs
 
-    def rewind(self, blueprint: Blueprint, state: Mapping[str, Any] | None, world: int) -> int:
+    def rewind(self, blueprint: Blueprint, state: Mapping[str, Any] | SavedState | None, world: int) -> int:
         """Put the state back to that of a checkpoint (None: the very start); returns the new attempt's number.
 
         Called by rank 0 before any other call of a (re)started group of workers, so that what a killed group
         delivered after its last checkpoint is not counted twice. Cost: one copy of the state.
         """
-        with self._changed:
+        if isinstance(state, SavedState):
+            state = state.load()
+        with self._selecting, self._changed:
             embedded = state is not None and blueprint.embeds_before(int(state["epoch"]))
             if self._built is None or self._embedded != embedded:
                 self.build(blueprint, self._kept_embeddings(blueprint, state or {}) if embedded else None)
-            self._attempt, self._world = self._attempt + 1, world
-            self._pending, self._plans, self._records, self._failure = {}, {}, {}, None
+            self._attempt, self._pending = self._attempt + 1, PendingSteps(world)
+            self._plans, self._records, self._failure = {}, {}, None
+            self._wanted = self._copy = None
             epoch, self._step = 0, 0
             if state is None:
                 blueprint.restart(self._selector)
@@ -97,7 +96,7 @@ class SelectionService:
                 self._selector.load_state_dict(state["selector"])
                 epoch, self._step = int(state["epoch"]), int(state["step"])
             self._held_out_shown = blueprint.held_out_after is None or epoch > blueprint.held_out_after
-            self._tally = _EpochTally(epoch)
+            self._tally = EpochTally(epoch)
             if self._recorder is not None:
                 self._recorder.rewind((state or {}).get("recorded", {}))
             if epoch < self._epochs:
@@ -119,12 +118,15 @@ class SelectionService:
 
     def observe(self, observation: Observation) -> None:
         """Take one message; what is old or double is dropped, what is early waits for its turn."""
-        with self._changed:
+        with self._selecting:
             if observation.attempt != self._attempt or observation.epoch != self._tally.epoch:
                 return
-            with self._answering():
-                self._store(observation)
-                while len(self._pending.get(self._step, {})) == self._world:
+            with self._changed, self._answering():
+                self._tally.received_bytes += observation.nbytes
+                self._pending.add(observation, self._step)
+            while self._pending.whole(self._step):
+                self._copy_if_wanted()
+                with self._changed, self._answering():
                     self._apply(self._pending.pop(self._step))
 
     def embed(self, attempt: int, embeddings: np.ndarray) -> None:
@@ -134,7 +136,7 @@ class SelectionService:
             attempt: the number that ``rewind`` returned.
             embeddings: float32 (N, e), in the order of the training rows.
         """
-        with self._changed:
+        with self._selecting, self._changed:
             if attempt != self._attempt or self._embedded:
                 return
             with self._answering():
@@ -154,7 +156,7 @@ class SelectionService:
             probabilities: float32 (n, L).
             labels: float32 (n, L), NaN where unknown.
         """
-        with self._changed:
+        with self._selecting, self._changed:
             if attempt != self._attempt or self._held_out_shown:
                 return
             with self._answering():
@@ -176,18 +178,38 @@ class SelectionService:
         finally:
             self._changed.notify_all()
 
-    def state(self, epoch: int, step: int, timeout_s: float = 600.0) -> dict[str, Any]:
-        """Return the selection state right before ``step`` of ``epoch``, waiting until all before it is applied."""
+    def keep(self, attempt: int, epoch: int, step: int) -> None:
+        """Want the state right before a step: it is copied when it is there, before anything changes it.
+
+        Returns at once. It must come before the observations of that step are sent, or the state is gone.
+
+        Args:
+            attempt: the number that ``rewind`` returned.
+            epoch: of the state.
+            step: likewise.
+
+        Raises:
+            RunError: when another group of workers has taken over, or after a restart.
+        """
         with self._changed:
-            self._wait(
-                lambda: (self._tally.epoch, self._step) == (epoch, step),
-                timeout_s,
-                f"the state before step {step} of epoch {epoch}",
-            )
-            state = {"epoch": epoch, "step": step, "selector": self._selector.state_dict()}
-            if self._embeddings is not None:
-                state["embeddings"] = self._embeddings
-            return state if self._recorder is None else {**state, "recorded": self._recorder.state()}
+            self._require_rewound()
+            if attempt != self._attempt:
+                raise RunError(_TAKEN_OVER)
+            self._wanted, self._copy = (epoch, step), None
+
+    def write(self, attempt: int, path: AnyPath, timeout_s: float = 600.0) -> str:
+        """Write the state that was wanted last into a file, whole or not at all, and return the file's SHA-256.
+
+        Raises:
+            RunError: as ``plan``.
+            OSError: when a disk does not take it; DataError when a bucket does not.
+        """
+        return writer_of(self._taken(attempt, timeout_s))(path)
+
+    def state(self, epoch: int, step: int, timeout_s: float = 600.0) -> dict[str, Any]:
+        """Return a copy of the state right before a step, waiting until all before it is applied."""
+        self.keep(self._attempt, epoch, step)
+        return self._taken(self._attempt, timeout_s)
 
     def record(self, epoch: int, timeout_s: float = 600.0) -> dict[str, Any]:
         """Return the numbers of a finished epoch: seconds by kind, bytes, effective sample size, ..."""
@@ -198,6 +220,35 @@ class SelectionService:
     def retries(self) -> dict[str, int]:
         """Return how often this process had to ask storage again, by what it did."""
         return dict(tally())
+
+    def _taken(self, attempt: int, timeout_s: float) -> dict[str, Any]:
+        """Return the copy of the wanted state, made now unless an observation came first; it is forgotten here."""
+        with self._changed:
+            epoch, step = self._wanted or (-1, -1)
+            what = f"the state before step {step} of epoch {epoch}"
+            self._wait(lambda: self._copy is not None or self._wanted == self._place, timeout_s, what, attempt)
+        with self._selecting:
+            self._copy_if_wanted()
+            copy, self._wanted, self._copy = self._copy, None, None
+        if copy is None:
+            raise RunError(_TAKEN_OVER)
+        return copy
+
+    @property
+    def _place(self) -> tuple[int, int]:
+        return self._tally.epoch, self._step
+
+    def _copy_if_wanted(self) -> None:
+        """Copy the state when a checkpoint wants that of this moment; for who holds ``_selecting``."""
+        if self._copy is not None or self._wanted != self._place:
+            return
+        epoch, step = self._place
+        copy: dict[str, Any] = {"epoch": epoch, "step": step, "selector": self._selector.state_dict()}
+        if self._embeddings is not None:
+            copy["embeddings"] = self._embeddings
+        if self._recorder is not None:
+            copy["recorded"] = self._recorder.state()
+        self._copy = copy
 
     def _take_embeddings(self, embeddings: np.ndarray | None) -> None:
         """Know that they are there; without a run folder, where they lie as a file, they are part of the state."""
@@ -213,22 +264,10 @@ class SelectionService:
         assert self._built is not None, "build comes first"
         return self._built
 
-    def _store(self, observation: Observation) -> None:
-        self._tally.received_bytes += observation.nbytes
-        cuts = np.cumsum(observation.sizes)[:-1]
-        empty = [None] * len(observation.sizes)
-        ids = np.split(observation.ids, cuts)
-        p = empty if observation.probabilities is None else np.split(observation.probabilities, cuts)
-        loss = empty if observation.losses is None else np.split(observation.losses, cuts)
-        for offset, part in enumerate(zip(ids, p, loss, strict=True)):
-            step = observation.first_step + offset
-            if step >= self._step:
-                self._pending.setdefault(step, {})[observation.rank] = part
-
-    def _apply(self, parts: dict[int, tuple]) -> None:
+    def _apply(self, parts: list[Part]) -> None:
         """Apply one whole batch, ranks in order: the same call whatever the number of workers."""
         started = time.perf_counter()
-        ids, probabilities, losses = zip(*(parts[rank] for rank in sorted(parts)), strict=True)
+        ids, probabilities, losses = zip(*parts, strict=True)
         consumed = np.concatenate(ids)
         plan = self._plans[self._tally.epoch][0]
         positions = plan.ids[plan.offsets[self._step] : plan.offsets[self._step + 1]]
@@ -257,15 +296,12 @@ class SelectionService:
         started = time.perf_counter()
         self._selector.end_epoch(tally.epoch)
         tally.rescore_s = time.perf_counter() - started
-        self._tally, self._step = _EpochTally(tally.epoch + 1), 0
+        self._tally, self._step = EpochTally(tally.epoch + 1), 0
         if tally.epoch + 1 < self._epochs:
             self._make_plan(tally.epoch + 1)
+        self._records = {e: r for e, r in self._records.items() if e >= tally.epoch - 1}
         self._records[tally.epoch] = {
-            "selection_s": tally.observe_s + tally.rescore_s + tally.plan_s,
-            "observe_s": tally.observe_s,
-            "rescore_s": tally.rescore_s,
-            "plan_s": tally.plan_s,
-            "bytes": tally.received_bytes,
+            **tally.record(),
             "effective_sample_size": plan.effective_sample_size(len(self._rows)),
             **self._judged(),
         }
@@ -293,17 +329,20 @@ class SelectionService:
         self._tally.plan_s += time.perf_counter() - started
         return plan
 
-    def _wait(self, ready: Any, timeout_s: float, what: str) -> None:
+    def _require_rewound(self) -> None:
         if self._built is None or self._attempt == 0:
             raise RunError("the selection actor was restarted and lost its state; it must be rewound first")
-        attempt = self._attempt
+
+    def _wait(self, ready: Any, timeout_s: float, what: str, attempt: int | None = None) -> None:
+        self._require_rewound()
+        attempt = self._attempt if attempt is None else attempt
         self._changed.wait_for(lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s)
         if self._failure is not None:
             raise RunError(f"batch selection failed: {self._failure}") from self._failure
+        if self._attempt != attempt:
+            raise RunError(_TAKEN_OVER)
         if not ready():
-            seen = self._pending.get(self._step, {})
-            missing = sorted(set(range(self._world)) - set(seen))
             raise RunError(
                 f"waited {timeout_s:g} s for {what}: at step {self._step} of epoch {self._tally.epoch} "
-                f"nothing came from ranks {missing}"
+                f"nothing came from ranks {self._pending.missing(self._step)}"
             )

@@ -142,8 +142,8 @@ class WholeRun:
         training, agreed = self._training, None
         if self._ranks.first:
             latest = self._checkpoints.intact(self._setup.events.tell)
-            state = latest.selection_state() if latest else None
-            agreed = latest, training.selection.rewind(state, self._ranks.world)
+            saved = latest.selection if latest else None
+            agreed = latest, training.selection.rewind(saved, self._ranks.world)
         checkpoint, attempt = self._ranks.agree(agreed)
         training.selection.join(attempt)
         if checkpoint is not None:

@@ -1,18 +1,23 @@
 """The selection service without Ray workers: order, duplicates, restarts and waits do not change the run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
 
 from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.storage.whole_files import sha256_of
 from d2ace.pipeline.selection.blueprint import Blueprint
 from d2ace.pipeline.selection.files import SelectionFiles
 from d2ace.pipeline.selection.inherited import Inherited
 from d2ace.pipeline.selection.observation import Observation
 from d2ace.pipeline.selection.service import SelectionService
+from d2ace.pipeline.selection.state_file import SavedState
 from d2ace.selectors.api import Plan
-from d2ace.selectors.common.state import observed_rows
+from d2ace.selectors.common.state import observed_rows, save_state
+from d2ace.selectors.d2ace import D2ACE
 
 ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
 ROW_IDS = np.arange(ROWS, dtype=np.int64) * 3 + 100
@@ -153,6 +158,80 @@ def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference):
     np.testing.assert_array_equal(fetch(service, 3).ids, reference[3])
 
 
+def flat(state):
+    """Return a saved state's values by path, as bytes."""
+    with np.load(state) as arrays:
+        return {name: array.tobytes() for name, array in arrays.items()}
+
+
+def test_what_a_checkpoint_wants_is_copied_before_anything_changes_it(tmp_path):
+    """One rank's messages come late, and those of later steps before the state is written."""
+    service = make_service()
+    attempt = rewind(service, None, 2)
+    run_epochs(service, attempt, 2, last=2)
+    plan = fetch(service, 2)
+    sent = list(messages(attempt, 2, plan, 2, message_steps=1))
+    early = [message for message in sent if message.rank == 0 and message.first_step < 4]
+    for message in early:
+        service.observe(message)
+    service.keep(attempt, 2, 4)
+    for message in [each for each in sent if each not in early]:
+        service.observe(message)
+    fetch(service, 3)
+    path = tmp_path / "state.npz"
+    assert service.write(attempt, path, timeout_s=5) == sha256_of(path)
+
+    other = make_service()
+    attempt = rewind(other, None, 1)
+    run_epochs(other, attempt, 1, last=2)
+    for message in messages(attempt, 2, fetch(other, 2), 1, message_steps=1):
+        if message.first_step < 4:
+            other.observe(message)
+    save_state(tmp_path / "wanted.npz", other.state(2, 4, timeout_s=5))
+    assert flat(path) == flat(tmp_path / "wanted.npz")
+
+
+def test_plans_are_served_while_a_state_is_copied_and_later_messages_wait(tmp_path, monkeypatch):
+    service = make_service()
+    attempt = rewind(service, None, 1)
+    copying, go_on, copy = Event(), Event(), D2ACE.state_dict
+
+    def slowly(selector):
+        copying.set()
+        assert go_on.wait(30)
+        return copy(selector)
+
+    monkeypatch.setattr(D2ACE, "state_dict", slowly)
+    service.keep(attempt, 0, 0)
+    with ThreadPoolExecutor(2) as threads:
+        written = threads.submit(service.write, attempt, tmp_path / "state.npz")
+        assert copying.wait(30)
+        plan = fetch(service, 0)
+        applied = threads.submit(service.observe, next(messages(attempt, 0, plan, 1)))
+        assert not applied.done()
+        go_on.set()
+        written.result(30)
+        applied.result(30)
+    with np.load(tmp_path / "state.npz") as state:
+        assert state["selector/visits"].sum() == 0
+    assert service.state(0, 3, timeout_s=5)["selector"]["visits"].sum() == 3 * BATCH
+
+
+def test_a_group_of_workers_that_is_gone_gets_no_state(tmp_path):
+    service = make_service()
+    first = rewind(service, None, 1)
+    service.keep(first, 0, 0)
+    second = rewind(service, None, 1)
+    for call in (lambda: service.keep(first, 0, 0), lambda: service.write(first, tmp_path / "state.npz", timeout_s=5)):
+        with pytest.raises(RunError, match="another group of workers goes on"):
+            call()
+    service.keep(second, 0, 0)
+    service.write(second, tmp_path / "state.npz", timeout_s=5)
+    again = make_service()
+    again.rewind(again.blueprint, SavedState(tmp_path / "state.npz"), 1)
+    assert again.state(0, 0, timeout_s=5)["selector"]["visits"].sum() == 0
+
+
 def test_a_missing_rank_is_named():
     service = make_service()
     attempt = rewind(service, None, 2)
@@ -194,7 +273,7 @@ def test_records_and_log_tell_what_was_drawn(tmp_path):
         np.testing.assert_array_equal(draws, np.bincount(np.searchsorted(ROW_IDS, ids), minlength=ROWS))
     assert table["branch_of_draw"].iloc[0] is None and set(table["branch_of_draw"].iloc[2]) <= {0, 1}
     assert len(table["label_weight_uncertainty"].iloc[1]) == LABELS
-    assert service.record(0)["bytes"] > ROWS * LABELS * 8
+    assert service.record(EPOCHS - 1)["bytes"] > ROWS * LABELS * 8
     assert table["effective_sample_size"].iloc[0] == 1 and 0 < table["effective_sample_size"].iloc[3] < 1
 
 
