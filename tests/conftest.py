@@ -18,6 +18,7 @@ for _name, _value in {
     "RAY_enable_metrics_collection": "0",
     "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",  # workers ask a stand-in's bucket, which wants no credentials
     "OMP_NUM_THREADS": "1",  # small tensors are fastest on one thread, and processes share the cores
 }.items():
     os.environ.setdefault(_name, _value)  # before Ray is imported anywhere

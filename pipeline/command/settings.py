@@ -9,6 +9,7 @@ from ..common.cluster.machine import require_gpu_here
 from ..common.errors import ConfigError
 from ..common.stages import stage
 from ..common.storage.addresses import redacted
+from ..common.storage.any_path import place_of
 from ..common.storage.local_paths import local_path
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def _is_data_address(text: str) -> bool:
 
 
 def read_study(options: argparse.Namespace) -> "Study":
-    """Read a study whose names are there, for a folder that is no address."""
-    local_path(options.out, "OUT")
+    """Read a study whose names are there, for a folder whose file system is known."""
+    place_of(options.out)
     with stage(f"reading the study {options.study}"):
         from ..studies.compare.study import Study
         from ..training.names import require_metric, require_names
@@ -72,16 +73,17 @@ def read_sweep(file: str) -> "Sweep":
 
 
 def read_sequence(options: argparse.Namespace) -> "TaskSequence | SequenceStudy":
-    """Read a sequence of tasks, or a study of such, whose names are there, for a folder that is no address.
+    """Read a sequence of tasks, or a study of such, whose names are there, for a folder whose file system is known.
 
     Raises:
         ConfigError: also when an option does not go with what was read.
     """
-    local_path(options.out, "OUT")
-    with stage(f"reading {options.sequence}"):
+    file = place_of(options.sequence)  # a sequence goes on by what lies in its folder, also in a bucket
+    place_of(options.out)
+    with stage(f"reading {file}"):
         from ..common.config.yaml_file import read_settings
 
-        return known_sequence(options, read_settings(options.sequence, "keys such as 'data:' and 'protocol:'"))
+        return known_sequence(options, read_settings(file, "keys such as 'data:' and 'protocol:'"))
 
 
 def known_sequence(options: argparse.Namespace, values: Mapping[str, Any]) -> "TaskSequence | SequenceStudy":
@@ -99,8 +101,12 @@ def known_sequence(options: argparse.Namespace, values: Mapping[str, Any]) -> "T
         raise ConfigError(f"{options.sequence} is a study, which goes on by itself: leave out --resume")
     if not is_study and (options.parallel is not None or options.minutes is not None):
         raise ConfigError(f"--parallel and --minutes go with a study; {options.sequence} has no 'methods'")
-    given = (SequenceStudy if is_study else TaskSequence).of_file(values, options.sequence)
+    given: TaskSequence | SequenceStudy
+    if is_study:
+        given = SequenceStudy.of_file(values, local_path(options.sequence, "a study"))
+    else:
+        given = TaskSequence.of_file(values, place_of(options.sequence))
     for sequence in [given] if isinstance(given, TaskSequence) else given.kinds():
         for number in (1, 2):
-            require_names(sequence.run_config(number, Path(options.out), None))
+            require_names(sequence.run_config(number, place_of(options.out), None))
     return given

@@ -5,7 +5,6 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...selectors.common.errors import SelectionError
@@ -183,7 +182,8 @@ def run_choose(options: argparse.Namespace) -> None:
     given = {"budget": options.budget, "repeats": options.repeats}
     bounds = {name: value for name, value in given.items() if value is not None}
     choice = choose(config, options.out, methods=options.method, **bounds)
-    print(f"\n{describe(choice)}\n\nreport: {report(options.out)}\nconfiguration: {Path(options.out) / 'chosen.yaml'}")
+    print(f"\n{describe(choice)}\n\nreport: {address_of(report(options.out))}")
+    print(f"configuration: {address_of(place_of(options.out) / 'chosen.yaml')}")
 
 
 def run_compare(options: argparse.Namespace) -> None:
@@ -199,7 +199,7 @@ def run_compare(options: argparse.Namespace) -> None:
         return
     for metric in options.metric or ("macro_auc", "map"):
         print(f"\n{summary.text(compare_methods(table, metric, study.reference))}")
-    print(f"\ntable: {Path(options.out) / 'table.parquet'}")
+    print(f"\ntable: {address_of(place_of(options.out) / 'table.parquet')}")
 
 
 def run_tune(options: argparse.Namespace) -> None:
@@ -218,9 +218,9 @@ def run_tune(options: argparse.Namespace) -> None:
         resume_sweep(out, parallel=options.parallel, data=options.data)
     elif sweep is not None:
         tune(sweep, out, parallel=options.parallel)
-    folder = SweepFolder(Path(out))
+    folder = SweepFolder(place_of(out))
     print(describe(folder.sweep, folder.table))
-    print(f"report: {report(out)}\nbest settings: {folder.path / 'best.yaml'}")
+    print(f"report: {address_of(report(out))}\nbest settings: {address_of(folder.path / 'best.yaml')}")
 
 
 def run_incremental(options: argparse.Namespace) -> None:
@@ -232,10 +232,10 @@ def run_incremental(options: argparse.Namespace) -> None:
 
     if isinstance(given, SequenceStudy):
         outcomes = run_study(given, options.out, parallel=options.parallel or 1, minutes=options.minutes)
-        print(f"\n{describe_study(outcomes, given.reference)}\n\nreport: {report(options.out)}")
+        print(f"\n{describe_study(outcomes, given.reference)}\n\nreport: {address_of(report(options.out))}")
         return
     outcome = incremental(given, options.out, go_on=options.go_on)
-    print(f"\n{describe(outcome)}\n\noutcome: {Path(options.out) / 'outcome.json'}")
+    print(f"\n{describe(outcome)}\n\noutcome: {address_of(place_of(options.out) / 'outcome.json')}")
 
 
 def run_report(options: argparse.Namespace) -> None:
@@ -243,7 +243,7 @@ def run_report(options: argparse.Namespace) -> None:
     with _loading():
         from ..results.report import report
 
-    print(f"report: {report(options.source, options.out, data=options.data)}")
+    print(f"report: {address_of(report(options.source, options.out, data=options.data))}")
 
 
 def run_doctor(options: argparse.Namespace) -> None:

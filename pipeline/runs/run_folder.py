@@ -88,14 +88,14 @@ class RunFolder:
         return SelectionFiles(self.path)
 
     @property
-    def ray(self) -> Path | None:
-        """Folder of Ray Train's own bookkeeping, which nobody reads later; None in a bucket."""
-        return None if in_bucket(self.path) else Path(self.path) / "ray"
+    def ray(self) -> AnyPath:
+        """Folder of Ray Train's own bookkeeping, which nobody reads later."""
+        return self.path / "ray"
 
     @property
-    def neighbour_cache(self) -> Path | None:
-        """Folder of neighbours found earlier, which all runs beside this one share; None in a bucket."""
-        return None if in_bucket(self.path) else Path(self.path).parent / ".neighbours"
+    def neighbour_cache(self) -> AnyPath:
+        """Folder of neighbours found earlier, which all runs beside this one share."""
+        return self.path.parent / ".neighbours"
 
     @property
     def _data(self) -> AnyPath:

@@ -14,12 +14,12 @@ from ...selectors import api as selectors
 from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.settings import whole
 from ...selectors.entries import api as policies
-from ...selectors.neighbours.cache import neighbour_ids
 from ...selectors.with_entries import WithEntries
 from ..common.errors import RunError
 from ..common.storage.any_path import fetched, replacing
 from .files import SelectionFiles
 from .inherited import Inherited
+from .neighbour_lists import neighbour_lists
 from .ray_ranges import RayRanges
 from .training_rows import TrainingRows
 
@@ -38,7 +38,7 @@ class Blueprint:
         held_out_after: the epoch at whose end the policy is shown the validation rows, or None.
         ranges: row ranges that the state is split into, each an actor of its own; only for methods with ``split``.
         file_order: go through the rows in order in epochs that draw each once, as the papers' released programs do.
-        neighbour_cache: folder of neighbours found earlier, by content, or None.
+        neighbour_cache: path or address of the folder of neighbours found earlier, by content, or None.
         entries: name and options of the policy that judges entries, or None.
         inherited: what the method saw of some rows in an earlier run, or None.
     """
@@ -88,7 +88,7 @@ class Blueprint:
             default = selectors.options(self.method)["neighbours"].default
             k = whole("neighbours", arguments.get("neighbours", default))
             if k:
-                arguments["neighbour_ids"] = neighbour_ids(features, k, cache=self.neighbour_cache)
+                arguments["neighbour_ids"] = neighbour_lists(features, k, self.neighbour_cache)
         if self.ranges > 1:
             return selectors.create_split(self.method, self.ranges, RayRanges, **arguments)
         return selectors.create(self.method, **arguments)

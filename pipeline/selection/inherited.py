@@ -5,12 +5,12 @@ k rows, N training rows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..common.errors import ConfigError
+from ..common.storage.any_path import AnyPath, fetched, place_of
 from ..common.storage.array_files import write_arrays
 from ..common.storage.reading import reading
 from .training_rows import TrainingRows
@@ -30,14 +30,18 @@ class Inherited:
     row_ids: np.ndarray
     seen: Mapping[str, Any]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write it, whole or not at all."""
         write_arrays(path, {_ROWS: self.row_ids, **self.seen})
 
     @classmethod
-    def load(cls, path: str | Path) -> "Inherited":
+    def load(cls, path: "str | AnyPath") -> "Inherited":
         """Read what ``save`` wrote; raises ConfigError when it cannot be read."""
-        with reading(f"selector.inherit: {path}", ConfigError), np.load(path, allow_pickle=False) as arrays:
+        with (
+            reading(f"selector.inherit: {path}", ConfigError),
+            fetched(place_of(path)) as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             seen = {key: value.item() if value.ndim == 0 else value for key, value in arrays.items()}
             return cls(seen.pop(_ROWS), seen)
 

@@ -6,10 +6,10 @@ Compare and tune recognise by it what they have trained already.
 import hashlib
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from ..common.config.config import Config
-from ..common.storage.whole_files import sha256_of
+from ..common.storage.any_path import AnyPath, any_path, is_there, place_of
+from ..common.storage.locations import Location
 from ..data import splits
 from ..data.manifest import Manifest
 
@@ -38,8 +38,8 @@ def named_contents(config: Config) -> dict[str, str]:
         "train.distillation.teacher": distillation.teacher if distillation else None,
         "train.distillation.answers": distillation.answers if distillation else None,
     }
-    paths = {key: Path(value) for key, value in named.items() if isinstance(value, str)}
-    return {key: _content(path) for key, path in paths.items() if path.exists()}
+    places = {key: place_of(value) for key, value in named.items() if isinstance(value, str)}
+    return {key: _content(any_path(place)) for key, place in places.items() if is_there(place)}
 
 
 def versions() -> dict[str, str]:
@@ -56,30 +56,31 @@ def package_version(name: str) -> str:
         return "checkout"
 
 
-def _content(path: Path) -> str:
+def _content(path: AnyPath) -> str:
     """Return a digest of a file, or of a folder's files with their names."""
     if path.is_file():
         return _file_content(path)
-    files = [(str(file.relative_to(path)), _file_content(file)) for file in _deciding_files(path)]
+    files = [(name, _file_content(path / name)) for name in _deciding_files(path)]
     return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
-def _deciding_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that matter: of a run those that make its model, of others all."""
+def _deciding_files(folder: AnyPath) -> list[str]:
+    """Return the files of a folder that matter, by name: of a run those that make its model, of others all."""
     from ..runs.run_folder import RunFolder  # it brings PyTorch, which nobody needs to be told a typo
 
     run = RunFolder(folder)
     if run.config.is_file():
-        return [path for name in ("config.yaml", "model.pt", "data.json") if (path := folder / name).is_file()]
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+        return [name for name in ("config.yaml", "model.pt", "data.json") if (folder / name).is_file()]
+    return list(Location.of(folder).files())
 
 
-def _file_content(path: Path) -> str:
-    about = path.stat()
-    return _digest(path.resolve(), about.st_mtime_ns, about.st_size)
+def _file_content(path: AnyPath) -> str:
+    place = Location.of(path)
+    about = place.info()
+    return _digest(place.address, about.mtime_ns, about.size)
 
 
 @lru_cache(maxsize=1024)
-def _digest(path: Path, changed_ns: int, size: int) -> str:
+def _digest(address: str, changed_ns: int | None, size: int) -> str:
     """Return the SHA-256 of a file, read once as long as time and size stay: a study has thousands of runs."""
-    return sha256_of(path)
+    return Location.of(address).sha256()

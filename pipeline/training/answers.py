@@ -4,10 +4,10 @@ k rows   K classes known by then   b rows asked for
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from ..common.storage.any_path import AnyPath, fetched, place_of
 from ..common.storage.array_files import write_arrays
 from ..common.storage.reading import reading
 
@@ -33,14 +33,18 @@ class Answers:
             found[stored] = self.logits[places[stored]]
         return found
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write them, whole or not at all."""
         write_arrays(path, {"row_ids": self.row_ids, "logits": self.logits})
 
     @classmethod
-    def load(cls, path: str | Path) -> "Answers":
+    def load(cls, path: "str | AnyPath") -> "Answers":
         """Read what ``save`` wrote; raises RunError when it cannot be read."""
-        with reading(path, hint="expected a file of answers"), np.load(path, allow_pickle=False) as arrays:
+        with (
+            reading(path, hint="expected a file of answers"),
+            fetched(place_of(path)) as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             row_ids, logits = arrays["row_ids"], arrays["logits"]
             if row_ids.dtype.kind not in "iu" or logits.ndim != 2 or logits.dtype.kind != "f":
                 raise ValueError(f"row_ids are {row_ids.dtype}, logits {logits.dtype} {logits.shape}")

@@ -4,12 +4,9 @@ Ray Train would try again whatever failed, and would wait for its workers' place
 therefore a training of its own, which starts once, and what comes next is decided here.
 """
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common.cluster.resources import worker_resources
@@ -18,6 +15,7 @@ from ..common.cluster.usage import amounts_in_words
 from ..common.environment import variable_set
 from ..common.errors import RunError
 from ..common.stages import log
+from ..common.storage.for_ray import ray_storage
 from ..runs.checkpoints import CheckpointStore
 from .failures import Failures, causes_of
 
@@ -73,7 +71,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
 
     from .worker import train_loop
 
-    run, bookkeeping = setup.run.config.run, setup.run.folder.ray or Path(mkdtemp(prefix="d2ace-ray-"))
+    run = setup.run.config.run
     trainer = TorchTrainer(
         cast(Any, train_loop),
         train_loop_config={"setup": setup},
@@ -86,7 +84,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
         run_config=RunConfig(
             # A name of its own: Ray must not resume from its own bookkeeping, the run's checkpoints are the truth.
             name=f"attempt-{time.time_ns()}",
-            storage_path=str(bookkeeping),
+            **ray_storage(setup.run.folder.ray),
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
             logging_config=LoggingConfig(log_level="ERROR"),
         ),
@@ -101,9 +99,6 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
         for controller in controllers:
             _end(controller)
         raise
-    finally:
-        if bookkeeping != setup.run.folder.ray:
-            shutil.rmtree(bookkeeping, ignore_errors=True)
     return result.return_value
 
 

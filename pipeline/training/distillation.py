@@ -4,7 +4,6 @@ B rows of a micro-batch   K old classes   L labels   e inner features
 """
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from .. import models
 from ..common.config.sections import DistillationSection
 from ..common.errors import ConfigError, RunError
 from ..common.storage.any_path import fetched
+from ..common.storage.locations import Location
 from ..common.storage.whole_files import sha256_of
 from ..models.api import Output
 from ..models.old_class_losses import FORMS, Confidence
@@ -66,7 +66,7 @@ def teacher_digest(section: DistillationSection) -> str:
     """
     if section.answers is not None:
         Answers.load(section.answers)
-        return sha256_of(Path(section.answers))
+        return Location.of(section.answers).sha256()
     assert section.teacher is not None
     with fetched(TrainedRun.open(section.teacher).folder.weights) as weights:
         return sha256_of(weights)

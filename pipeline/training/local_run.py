@@ -8,7 +8,6 @@ The batches, and with the same reduction the weights, are those of a full run wi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 
 from ...selectors.common.label_matrix import LabelMatrix
 from ..common.config.config import Config
+from ..common.storage.any_path import AnyPath, address_of
 from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
 from ..feeds.gather import GatherFeed
@@ -88,7 +88,7 @@ class LocalRun:
         prepared: Prepared,
         *,
         released: bool = False,
-        neighbour_cache: Path | None = None,
+        neighbour_cache: AnyPath | None = None,
         hooks: Sequence[Hook] = (),
         data: RunData | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class LocalRun:
             data = make_run_data(config, prepared.labels, rows, scaler=initial_scaler(config), scaler_rows=scaler_rows)
         self.data = data
         blueprint = selection_blueprint(config, None, prepared.labels, rows, data)
-        cache = str(neighbour_cache) if neighbour_cache else None
+        cache = address_of(neighbour_cache) if neighbour_cache else None
         blueprint = replace(blueprint, ranges=1, file_order=released, neighbour_cache=cache)
         self._selection = selection = LocalSelection(blueprint, messages_of(config, len(data.labels)))
         ranks = Ranks(device=torch.device("cuda" if config.run.gpu else "cpu"))

@@ -13,7 +13,7 @@ from ...selectors.plans.schedules import warm_up
 from .. import models
 from ..common.config.config import Config
 from ..common.errors import ConfigError
-from ..common.storage.any_path import fetched, place_of
+from ..common.storage.any_path import address_of, fetched, place_of
 from ..common.storage.reading import reading
 from ..feeds.all_rows import AllRows
 from ..feeds.inputs import make_inputs
@@ -77,7 +77,7 @@ def selection_blueprint(
         embed_after=embed_after,
         held_out_after=_held_out_after(config, data),
         ranges=config.selector.ranges,
-        neighbour_cache=str(folder.neighbour_cache) if folder and folder.neighbour_cache else None,
+        neighbour_cache=address_of(folder.neighbour_cache) if folder else None,
         entries=None if entries is None else (entries.policy, entries.options),
         inherited=inherited(config),
     )

@@ -43,13 +43,18 @@ def neighbour_ids(
     matrix = as_matrix(features)
     if cache is None:
         return search(matrix, k, device)
-    path = Path(cache) / f"neighbours-{content_key(matrix, k)}.npy"
+    path = Path(cache) / file_name(matrix, k)
     shape = (matrix.shape[0], min(k, matrix.shape[0] - 1) + 1)
     found = _read(path, shape)
     if found is None:
         found = search(matrix, k, device)
         _write(path, found)
     return found
+
+
+def file_name(features: np.ndarray | sparse.spmatrix | sparse.sparray, k: int) -> str:
+    """Return the name under which ``neighbour_ids`` keeps a result in its folder."""
+    return f"neighbours-{content_key(as_matrix(features), k)}.npy"
 
 
 def content_key(matrix: np.ndarray | sparse.csr_array, k: int) -> str:

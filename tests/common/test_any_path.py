@@ -1,16 +1,22 @@
 """Files that are written and read the same way on a disk and in a bucket."""
 
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pyarrow import fs
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.common.storage import locations, object_store
 from d2ace.pipeline.common.storage.any_path import address_of, any_path, fetched, remove, replacing
 from d2ace.pipeline.common.storage.begun import begun
-from d2ace.pipeline.common.storage.json_files import read_json_lines, write_json_lines
+from d2ace.pipeline.common.storage.for_ray import ray_storage
+from d2ace.pipeline.common.storage.json_files import append_json_lines, ends_whole, read_json_lines, write_json_lines
 from d2ace.pipeline.common.storage.locations import NotThereError
 from d2ace.pipeline.common.storage.retries import RetryPolicy
+from d2ace.pipeline.selection.neighbour_lists import neighbour_lists
+from d2ace.selectors.neighbours import cache
 
 
 @pytest.fixture(params=["disk", "bucket"])
@@ -85,3 +91,60 @@ def test_what_names_a_place_leads_back_to_it(bucket, tmp_path):
     for text in (bucket.address("b/runs/one"), str(tmp_path)):
         assert address_of(any_path(text)) == text
         assert any_path(address_of(any_path(text)) if "://" not in text else text) == any_path(text)
+
+
+def test_an_address_that_became_a_path_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"s3:/b/out: an address is given as text"):
+        any_path(Path("s3://b/out"))
+    assert any_path(tmp_path) == tmp_path
+
+
+def test_lines_are_added_wherever_the_file_lies(folder):
+    for first in (0, 2):
+        append_json_lines(folder / "m.jsonl", [{"epoch": first}, {"epoch": first + 1}])
+    assert read_json_lines(folder / "m.jsonl") == [{"epoch": epoch} for epoch in range(4)]
+    assert ends_whole(folder / "m.jsonl")
+
+
+def test_neighbours_are_found_once_wherever_they_are_kept(folder, monkeypatch):
+    features = np.random.default_rng(0).normal(size=(20, 3))
+    found = neighbour_lists(features, 2, address_of(folder))
+    monkeypatch.setattr(cache, "search", lambda *_: pytest.fail("looked for again"))
+    np.testing.assert_array_equal(neighbour_lists(features, 2, address_of(folder)), found)
+
+
+def test_ray_keeps_its_own_files_in_the_same_place(folder, tmp_path):
+    """What Ray asks of a file system, in the words of pyarrow."""
+    storage = ray_storage(folder)
+    files, place = storage["storage_filesystem"] or fs.LocalFileSystem(), f"{storage['storage_path']}/ray"
+    files = pickle.loads(pickle.dumps(files))
+    files.create_dir(f"{place}/a")
+    for name, content in (("a/x", b"first"), ("a/x", b"second" * 1000), ("y", b"")):
+        with files.open_output_stream(f"{place}/{name}") as file:
+            file.write(content)
+    with files.open_input_stream(f"{place}/a/x") as file:
+        assert file.readall() == b"second" * 1000
+    selected = files.get_file_info(fs.FileSelector(place, recursive=True))
+    assert {info.base_name for info in selected if info.is_file} == {"x", "y"}
+    with pytest.raises(FileNotFoundError):
+        files.open_input_file(f"{place}/none")
+    with pytest.raises(FileNotFoundError):
+        files.get_file_info(fs.FileSelector(f"{place}/none"))
+    for away, home in ((place, str(tmp_path / "copy")), (str(tmp_path / "copy"), f"{place}/back")):
+        sides = [fs.LocalFileSystem() if each.startswith(str(tmp_path / "copy")) else files for each in (away, home)]
+        fs.copy_files(away, home, *sides)
+    assert (folder / "ray/back/a/x").read_text(encoding="utf-8") == "second" * 1000
+    files.delete_file(f"{place}/y")
+    files.delete_dir(f"{place}/a")
+    assert not (folder / "ray/a/x").is_file()
+
+
+def test_ray_is_not_told_of_a_moment_without_the_bucket(bucket, no_waiting):
+    storage = ray_storage(any_path(bucket.address("b/sweep")))
+    bucket.fail("PutObject", "busy", 2)
+    with storage["storage_filesystem"].open_output_stream("b/sweep/x") as file:
+        file.write(b"content")
+    assert bucket.buckets["b"]["sweep/x"] == b"content" and len(no_waiting) == 2
+    bucket.fail("PutObject", "denied", 1)
+    with pytest.raises(OSError, match="ACCESS_DENIED"), storage["storage_filesystem"].open_output_stream("b/y") as file:
+        file.write(b"content")

@@ -7,7 +7,7 @@ import numpy as np
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.storage.json_files import (
-    append_json_line,
+    append_json_lines,
     as_json,
     read_json_lines,
     write_json_lines,
@@ -28,7 +28,7 @@ def test_numbers_that_are_not_finite_become_null_wherever_they_stand():
 def test_lines_come_back_with_nan_and_old_files_too(tmp_path):
     path = tmp_path / "metrics.jsonl"
     write_json_lines(path, [{"epoch": 0, "map": math.nan}])
-    append_json_line(path, {"epoch": 1, "scores": [math.nan, 0.5]})
+    append_json_lines(path, [{"epoch": 1, "scores": [math.nan, 0.5]}])
     assert [strict(line) for line in path.read_text().splitlines()] == [
         {"epoch": 0, "map": None},
         {"epoch": 1, "scores": [None, 0.5]},

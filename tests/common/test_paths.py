@@ -119,10 +119,6 @@ def test_paths_are_paths(text):
     [
         ["prepare", "s3://b/rows.csv", "out"],
         ["predict", "run", "data", "s3://b/out"],
-        ["compare", "study.yaml", "s3://b/out"],
-        ["tune", "sweep.yaml", "s3://b/out"],
-        ["tune", "--resume", "s3://b/out"],
-        ["incremental", "tasks.yaml", "s3://b/out"],
         ["submit", "--follow", "job", "--out", "s3://b/out"],
     ],
 )
@@ -130,11 +126,6 @@ def test_no_verb_takes_an_address_for_a_path(arguments, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text("a,y\n1,0\n2,1\n")
     (tmp_path / "c.yaml").write_text("data: {path: data}\n")
-    study = "name: s\ndata: {x: {path: PATH}}\nnetworks: {m: {}}\nmethods: {uniform: {name: uniform}}\n"
-    (tmp_path / "study.yaml").write_text(study.replace("PATH", "data"))
-    (tmp_path / "sweep.yaml").write_text("name: s\nconfig: {data: {path: data}}\n")
-    tasks = "name: s\ndata: {path: PATH}\nprotocol: B0-C2\nmethod: {name: fine-tune}\n"
-    (tmp_path / "tasks.yaml").write_text(tasks.replace("PATH", "data"))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("")
     before = sorted(tmp_path.iterdir())

@@ -32,6 +32,5 @@ def bucket(monkeypatch, no_waiting) -> Iterator[ObjectServer]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with object_server("b") as server:
         yield server

@@ -27,8 +27,7 @@ def check_command(options: argparse.Namespace) -> None:
     """
     for name in _PATHS:
         _require_place(name, getattr(options, name, None))
-    prepares = hasattr(options, "shard_mb")
-    (_require_place if prepares else _require_absolute)("out", getattr(options, "out", None))
+    _require_place("out", getattr(options, "out", None))
     _require_place("data", getattr(options, "data", None))
     if getattr(options, "run", None):
         _require_place("source", getattr(options, "source", None))  # of predict
@@ -94,7 +93,7 @@ def _is_here(file: str) -> bool:
     """Return whether a settings file is here and will be sent; one that is not must be the cluster's."""
     if Path(file).is_file():
         return True
-    if not Path(file).is_absolute():
+    if "://" not in file and not Path(file).is_absolute():
         raise ConfigError(f"{file}: is not here, and a relative path is none of the cluster; correct it")
     return False
 

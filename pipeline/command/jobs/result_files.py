@@ -30,7 +30,8 @@ LIMIT = 32 * 2**20
 BEGIN, END = "-----BEGIN D2ACE RESULTS-----", "-----END D2ACE RESULTS-----"
 
 _ANNOUNCED = re.compile(
-    r"^(run folder(?: of [^:]+)?|table|outcome|best settings|report(?=: .*/report\.html$)): (.+)$", re.MULTILINE
+    r"^(run folder(?: of [^:]+)?|table|outcome|best settings|report(?=: .*/report\.html(?:\?.*)?$)): (.+)$",
+    re.MULTILINE,
 )
 
 
@@ -38,7 +39,8 @@ def announced(log: str) -> list[str]:
     """Return the folders that a job said it wrote: those of runs, comparisons, sweeps, sequences and reports."""
     folders = []
     for what, path in _ANNOUNCED.findall(log):
-        folders.append(path if what.startswith("run") else posixpath.dirname(path))
+        place, query, options = path.partition("?") if "://" in path else (path, "", "")  # options may hold slashes
+        folders.append(path if what.startswith("run") else f"{posixpath.dirname(place)}{query}{options}")
     return list(dict.fromkeys(folders))
 
 

@@ -121,7 +121,7 @@ class SelectorSection(Section):
     allow_uniform: bool = False
     ranges: PositiveInt = 1
     entries: EntriesSection | None = None
-    inherit: LocalPath | None = None
+    inherit: Place | None = None
 
     @model_validator(mode="after")
     def _preset_is_there(self) -> Self:
@@ -185,7 +185,7 @@ class DistillationSection(Section):
     """
 
     teacher: Place | None = None
-    answers: LocalPath | None = None
+    answers: Place | None = None
     sha256: str | None = None
     loss: Literal["kd", "positive-decay", "full-decay", "task-adaptive", "features", "logits"] = "kd"
     weight: Annotated[float, Field(ge=0)] = 1.0

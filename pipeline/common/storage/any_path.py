@@ -11,7 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ForwardRef, TypeAlias, TypeGuard
 
+from ..errors import DataError
 from . import whole_files
+from .local_paths import address_problem
 
 if TYPE_CHECKING:
     from .locations import Location
@@ -26,8 +28,11 @@ def place_of(text: str | os.PathLike[str]) -> AnyPath:
     """Return the path that the user wrote, a relative one maybe, or its location in a bucket.
 
     Raises:
-        DataError: when an address's file system is not known or cannot be reached, or it holds keys.
+        DataError: when an address's file system is not known or cannot be reached, it holds keys, or it is a ``Path``,
+            which would be a folder called ``s3:``.
     """
+    if isinstance(text, Path) and address_problem(text):
+        raise DataError(f"{text}: an address is given as text: a Path keeps one of its slashes only")
     if isinstance(text, Path) or (isinstance(text, str) and "://" not in text):
         return Path(text)
     from .locations import Location

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .any_path import AnyPath, replacing
+from .any_path import AnyPath, fetched, in_bucket, replacing
 from .json_text import parse_json
 from .reading import reading
 
@@ -31,15 +31,22 @@ def write_json_lines(path: AnyPath, records: Iterable[Mapping[str, Any]]) -> Non
         temporary.write_text("".join(f"{as_json(record)}\n" for record in records), encoding="utf-8")
 
 
-def append_json_line(path: Path, record: Mapping[str, Any]) -> None:
-    """Add the line of one record; a kill can cut it off, which ``read_json_lines`` knows."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{as_json(record)}\n")
+def append_json_lines(path: AnyPath, records: Iterable[Mapping[str, Any]]) -> None:
+    """Add a line a record; a kill can cut one off, which ``read_json_lines`` knows.
+
+    A bucket adds nothing to an object: there the whole file is read and sent anew, so add several at a time.
+    """
+    text = "".join(f"{as_json(record)}\n" for record in records)
+    if in_bucket(path):
+        path.write((path.read() if path.is_file() else b"") + text.encode())
+        return
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
-def ends_whole(path: Path) -> bool:
+def ends_whole(path: AnyPath) -> bool:
     """Return whether the last line of a file is whole, so that another can follow it; also of an empty file."""
-    with path.open("rb") as file:
+    with fetched(path) as local, local.open("rb") as file:
         if not file.seek(0, os.SEEK_END):
             return True
         file.seek(-1, os.SEEK_END)

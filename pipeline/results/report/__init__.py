@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ...common.errors import RunError
-from ...common.storage.any_path import AnyPath, in_bucket, place_of, replacing
+from ...common.storage.any_path import AnyPath, any_path, is_there, place_of, replacing
 from ...runs.run_folder import RunFolder
 from ...studies.choose.outcome import CHOICE_FILE, CHOSEN, Choice
 from ...studies.incremental.outcome import OUTCOME_FILE, OUTCOMES_FILE, Outcome
@@ -41,16 +41,12 @@ def _page(path: AnyPath, folder: AnyPath, data: str | Path | None, target: AnyPa
         return run_page(RunSource.open(path, data), target)
     if data is not None:
         raise RunError(f"--data says where a run's data lies now; {path} is no run folder")
-    if in_bucket(path) or in_bucket(folder):
-        raise RunError(
-            f"{path}: nothing to report on; expected a run folder (it holds config.yaml). Comparisons, sweeps, choices "
-            "and sequences lie on a mounted file system"
-        )
-    return _page_of_several(Path(path), Path(folder))
+    return _page_of_several(path, folder)
 
 
-def _page_of_several(path: Path, folder: Path) -> str:
+def _page_of_several(path: AnyPath, folder: AnyPath) -> str:
     """Return the page of what is made of several runs."""
+    name = any_path(folder).name
     if (folder / "sweep.yaml").is_file():
         from .sweep_report import sweep_page
         from .sweep_source import SweepSource
@@ -60,22 +56,22 @@ def _page_of_several(path: Path, folder: Path) -> str:
         from .choice_report import choice_page
 
         chosen = (folder / CHOSEN).read_text(encoding="utf-8")
-        return choice_page(Choice.read(folder), folder.resolve().name, chosen)
+        return choice_page(Choice.read(folder), name, chosen)
     if (folder / OUTCOME_FILE).is_file():
         from .incremental_report import incremental_page
 
-        return incremental_page([Outcome.read(folder)], folder.resolve().name)
+        return incremental_page([Outcome.read(folder)], name)
     if (folder / OUTCOMES_FILE).is_file():
         from ...studies.incremental.study_table import OutcomeTable
         from .incremental_report import incremental_page
 
         outcomes = OutcomeTable(folder)
-        return incremental_page(outcomes.outcomes(), folder.resolve().name, outcomes.reference())
-    if path.is_file() or (path / "table.parquet").is_file() or (path / "parts").is_dir():
+        return incremental_page(outcomes.outcomes(), name, outcomes.reference())
+    if path.is_file() or (path / "table.parquet").is_file() or is_there(path / "parts"):
         from ...studies.compare.table import read_table
         from .comparison_report import comparison_page
 
-        return comparison_page(read_table(path), folder.resolve().name)
+        return comparison_page(read_table(path), name)
     raise RunError(
         f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet "
         "or its folder, the folder of a sweep (it holds sweep.yaml), of a choice (choice.json), or that of a sequence "

@@ -6,13 +6,13 @@ D knobs, K trials, E epochs that a trial was trained.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ....tune_spaces.knobs import Knob
 from ...common.errors import RunError
+from ...common.storage.any_path import AnyPath, address_of
 from ...studies.tune.sweep import Point, Sweep
 from ...studies.tune.table import FAILED, SweepFolder, point_from, ranked
 from ...training.metrics import HIGHER_IS_BETTER
@@ -34,7 +34,7 @@ class SweepSource:
     progress: pd.DataFrame
 
     @classmethod
-    def open(cls, path: Path) -> "SweepSource":
+    def open(cls, path: AnyPath) -> "SweepSource":
         """Read the folder of a sweep.
 
         Raises:
@@ -44,7 +44,7 @@ class SweepSource:
         folder = SweepFolder(path)
         sweep = folder.sweep
         if not (path / "table.parquet").is_file():
-            raise RunError(f"{path}: the sweep is not finished; go on with it (d2ace tune --resume {path})")
+            raise RunError(f"{path}: the sweep is not finished; go on with it (d2ace tune --resume {address_of(path)})")
         source = cls(sweep, folder.table, folder.progress)
         if source.ranked.empty:
             reasons = source.failed["error"]

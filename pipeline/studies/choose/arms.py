@@ -6,7 +6,6 @@ n validation rows   L labels   W epochs of the shared part
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from ....selectors import api as selectors
 from ...common.config.config import Config
 from ...common.errors import ConfigError, DivergedError, RunError
-from ...common.storage.any_path import make_folder
+from ...common.storage.any_path import AnyPath, address_of, make_folder, replacing
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData, make_run_data
 from ...runs.run_folder import RunFolder
@@ -72,7 +71,7 @@ class Arms:
     """
 
     def __init__(
-        self, base: Config, prepared: Prepared, folder: Path, shared: int, told: Callable[[str], None]
+        self, base: Config, prepared: Prepared, folder: AnyPath, shared: int, told: Callable[[str], None]
     ) -> None:
         self._base, self._prepared, self._folder, self._told = uniform_config(base), prepared, folder, told
         self.shared = shared
@@ -102,7 +101,7 @@ class Arms:
         blueprint = selection_blueprint(config, None, self._prepared.labels, self._prepared.rows, self._data)
         if blueprint.embed_after is not None:
             raise ConfigError("choose takes no selector.neighbour_features=embeddings: inputs, or a .npy file")
-        return replace(blueprint, ranges=1, neighbour_cache=str(self._neighbours)).make_selector()
+        return replace(blueprint, ranges=1, neighbour_cache=address_of(self._neighbours)).make_selector()
 
     def train_shared(self, candidates: Mapping[str, Config]) -> ArmState:
         """Train the shared part, from its newest checkpoint.
@@ -161,7 +160,8 @@ class Arms:
         folder = RunFolder(self._folder / (SHARED if name == SHARED else f"arms/{_folder_name(name)}"))
         if not folder.config.is_file():
             make_folder(folder.path)
-            config.save(Path(folder.config))
+            with replacing(folder.config) as temporary:
+                config.save(temporary)
         return folder
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from ....selectors.common.randomness import generator
 from ...common.config.config import Config
 from ...common.errors import ConfigError, RunError
+from ...common.storage.any_path import AnyPath, address_of, is_there, make_folder, place_of, replacing
 from ...common.storage.begun import begun
-from ...common.storage.folder_lock import FolderLock
-from ...common.storage.local_paths import local_path
+from ...common.storage.bucket_lock import lock_of
 from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
@@ -32,7 +32,7 @@ _GROUPS = 20
 
 def choose(
     config: Config | str | Path,
-    out: str | Path,
+    out: "str | AnyPath",
     *,
     methods: Sequence[str] = (),
     budget: float = BUDGET,
@@ -45,7 +45,7 @@ def choose(
 
     Args:
         config: of the run that the choice is for, or its YAML file; its own method is a candidate.
-        out: folder of the choice.
+        out: folder of the choice, a path or an address of a bucket.
         methods: candidates, ``NAME`` or ``NAME:key=value,...``; without any, one of each kind.
         budget: what all may cost, in epochs of such runs.
         repeats: runs with uniform batches, whose differences show what chance does; at least 2.
@@ -56,15 +56,15 @@ def choose(
         RunError: when another process writes ``out``, or it belongs to another choice.
     """
     base = with_absolute_paths(config if isinstance(config, Config) else Config.load(config))
-    folder = local_path(out, "OUT")
+    folder = place_of(out)
     offered = candidates_of(methods, base)
     schedule = make_schedule(base.train.epochs, len(offered), budget, repeats)
     taking_part = offered[: schedule.candidates]
     manifest = _checked(base, taking_part, schedule)
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    again = f"d2ace choose CONFIG {folder}, as before"
-    with FolderLock(folder, "choice"), begun(folder, lambda: not new or (folder / "shared").is_dir(), again):
+    new = not is_there(folder)
+    make_folder(folder)
+    again = f"d2ace choose CONFIG {address_of(folder)}, as before"
+    with lock_of(folder, "choice"), begun(folder, lambda: not new or is_there(folder / "shared"), again):
         require_same_question(folder, base, taking_part, schedule)
         prepared = Prepared(ShardRows(manifest), read_labels(manifest))
         arms = Arms(base, prepared, folder, schedule.shared, _silent if quiet else _say)
@@ -185,12 +185,13 @@ def _seconds(state: ArmState, first: int) -> float:
     return float(sum(record["seconds"] for record in state.history[first:]))
 
 
-def _write(folder: Path, base: Config, choice: Choice) -> None:
+def _write(folder: AnyPath, base: Config, choice: Choice) -> None:
     """Write the outcome and the configuration that follows from it."""
     arm = next((arm for arm in choice.arms if arm.name == choice.chosen), None)
     chosen = uniform_config(base)
     if arm is not None:
         section = base.selector.model_copy(update={"name": arm.method, "options": arm.options})
         chosen = base.model_copy(update={"selector": section})
-    chosen.save(folder / CHOSEN)
+    with replacing(folder / CHOSEN) as temporary:
+        chosen.save(temporary)
     choice.write(folder)

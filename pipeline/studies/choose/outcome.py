@@ -6,13 +6,13 @@ configuration · ``shared/`` and ``arms/`` the runs · ``report.html``.
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from ...common.config.config import Config
 from ...common.errors import RunError
+from ...common.storage.any_path import AnyPath
 from ...common.storage.json_files import numbers, read_json, write_json
 from ...common.storage.reading import reading
 from ..origin import origin
@@ -84,12 +84,12 @@ class Choice:
         """What was trained, in runs."""
         return self.schedule.cost / self.schedule.epochs
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: AnyPath) -> None:
         """Write ``choice.json``."""
         write_json(folder / CHOICE_FILE, {"schema": _SCHEMA, **asdict(self)}, indent=1)
 
     @classmethod
-    def read(cls, folder: Path) -> "Choice":
+    def read(cls, folder: AnyPath) -> "Choice":
         """Read ``choice.json``; raises RunError when it is not there, or of another version."""
         path = folder / CHOICE_FILE
         if not path.is_file():
@@ -101,7 +101,7 @@ class Choice:
             return TypeAdapter(cls).validate_python(numbers(values))
 
 
-def require_same_question(folder: Path, base: Config, candidates: list[Candidate], schedule: Schedule) -> None:
+def require_same_question(folder: AnyPath, base: Config, candidates: list[Candidate], schedule: Schedule) -> None:
     """Keep what a choice is asked for, or compare it with what its folder was begun with.
 
     Raises:

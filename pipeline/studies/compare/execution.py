@@ -22,7 +22,8 @@ from ...common.cluster.usage import free_and_held
 from ...common.config.sections import RunSection
 from ...common.errors import ConfigError, RunError
 from ...common.stages import stage
-from ...common.storage.folder_lock import FolderLock
+from ...common.storage.any_path import AnyPath, place_of
+from ...common.storage.bucket_lock import lock_of
 from ...data.manifest import Manifest
 from ...runs.trackers.api import Place, Tracked
 from ...runs.trackers.tracking import tracked
@@ -41,7 +42,7 @@ from .tuning import chosen_settings, tuning_runs
 
 def compare(
     study: Study | str | Path,
-    out: str | Path,
+    out: "str | AnyPath",
     *,
     parallel: int | None = None,
     limit: int | None = None,
@@ -58,7 +59,7 @@ def compare(
 
     Args:
         study: the study, or its YAML file.
-        out: folder of the table; several studies may share one.
+        out: folder of the table, a path or an address of a bucket; several studies may share one.
         parallel: runs at a time; default: one a CPU of the cluster.
         limit: train at most this many runs now.
         minutes: start no run after that time; those under way are finished.
@@ -77,7 +78,7 @@ def compare(
     require_equal_draws(study)
     if study.tuning is not None:
         trials = list(tuning_runs(study))
-        tried, bounds = _complete(trials, ResultTable(Path(out) / "tuning"), replace(bounds, tested=False))
+        tried, bounds = _complete(trials, ResultTable(place_of(out) / "tuning"), replace(bounds, tested=False))
         chosen = chosen_settings(study, tried)
     runs = list(study.runs(chosen))
     if not runs:  # no arm is tuned yet
@@ -125,7 +126,7 @@ def _complete(runs: Sequence[StudyRun], table: ResultTable, bounds: Bounds) -> t
         frame = table.read()
     else:
         _check(missing)
-        with FolderLock(table.folder, "comparison"):
+        with lock_of(table.folder, "comparison"):
             if todo := bounds.of(_missing(runs, table)):
                 _train(todo, table, bounds)
             frame = table.merge()
@@ -191,9 +192,8 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"{row['data']} x {row['network']} x {row['method']}, fold {row['fold']}, seed {row['seed']}: {took}"
 
 
-def _rows(todo: Sequence[StudyRun], neighbours: Path, bounds: Bounds) -> Iterator[dict[str, Any]]:
+def _rows(todo: Sequence[StudyRun], neighbours: AnyPath, bounds: Bounds) -> Iterator[dict[str, Any]]:
     """Yield the row of every run as it ends."""
-    neighbours.mkdir(parents=True, exist_ok=True)
     cpus, gpus = todo[0].study.threads, todo[0].study.gpus_per_run
     work = partial(_run, neighbours=neighbours, tested=bounds.tested)
     parallel, deadline = bounds.parallel, bounds.deadline
@@ -203,7 +203,7 @@ def _rows(todo: Sequence[StudyRun], neighbours: Path, bounds: Bounds) -> Iterato
         yield row
 
 
-def _run(run: StudyRun, neighbours: Path, tested: bool = True) -> dict[str, Any]:
+def _run(run: StudyRun, neighbours: AnyPath, tested: bool = True) -> dict[str, Any]:
     """Train one run in a Ray worker; a failure becomes part of the row."""
     logging.getLogger("d2ace").setLevel(logging.ERROR)
     row = _beginning(run)

@@ -4,11 +4,11 @@ E epochs   L labels
 """
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...common.storage.any_path import AnyPath
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
@@ -27,7 +27,7 @@ def load_prepared(path: str, fingerprint: str) -> Prepared:
     return Prepared(ShardRows(manifest), read_labels(manifest))
 
 
-def train_run(run: StudyRun, neighbour_cache: Path | None = None, *, tested: bool = True) -> dict[str, Any]:
+def train_run(run: StudyRun, neighbour_cache: AnyPath | None = None, *, tested: bool = True) -> dict[str, Any]:
     """Train one run of a study; returns the columns of its row that training decides.
 
     Args:

@@ -1,7 +1,6 @@
 """The table of a comparison: one row a run, in Parquet, added to run by run and never half written."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import RunError
-from ...common.storage.local_paths import local_path
+from ...common.storage.any_path import AnyPath, fetched, is_there, make_folder, place_of, remove, replacing
+from ...common.storage.locations import Location
 from ...common.storage.reading import reading
-from ...common.storage.whole_files import replacing
 from ...training.metrics import METRICS
 
 _NUMBERS = pa.list_(pa.float64())
@@ -44,16 +43,19 @@ class ResultTable:
     """The results in a folder: ``table.parquet``, and ``parts/`` with what came since it was last written.
 
     Args:
-        folder: made by the first row.
+        folder: made by the first row; a path, or an address of a bucket.
+
+    Raises:
+        DataError: here and by every method, when a bucket refuses something.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = local_path(folder, "OUT")
+    def __init__(self, folder: "str | AnyPath") -> None:
+        self.folder = place_of(folder)
         self.path, self._parts = self.folder / "table.parquet", self.folder / "parts"
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep one row; a row of the same key that was there is replaced by the next ``merge``."""
-        self._parts.mkdir(parents=True, exist_ok=True)
+        make_folder(self._parts)
         with replacing(self._parts / f"{row['key']}.parquet") as temporary:
             pq.write_table(pa.Table.from_pylist([dict(row)], schema=SCHEMA), temporary)
 
@@ -65,49 +67,52 @@ class ResultTable:
     @property
     def merged(self) -> bool:
         """Whether ``table.parquet`` holds everything."""
-        return self.path.is_file() and not any(self._parts.glob("*.parquet"))
+        return self.path.is_file() and not self._new()
 
     def merge(self) -> pd.DataFrame:
         """Write what came since into ``table.parquet`` and return everything; the last row of a key stands."""
-        parts, frame = sorted(self._parts.glob("*.parquet")), self.read()
+        parts, frame = self._new(), self.read()
         if self.merged:
             return frame
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with replacing(self.path) as temporary:
             pq.write_table(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False), temporary)
         for part in parts:
-            part.unlink()
+            remove(part)
         return frame
 
     def read(self) -> pd.DataFrame:
         """Return everything, sorted; the last row of a key stands."""
-        with reading(self.path.parent, says="the table of the comparison cannot be read"):
+        with reading(self.folder, says="the table of the comparison cannot be read"):
             frame = self._all().to_pandas().drop_duplicates("key", keep="last")
         return frame.sort_values(["study", "data", "network", "method", "seed", "fold"], ignore_index=True)
 
+    def _new(self) -> list[AnyPath]:
+        """Return the files of rows that came since; each key has one of its own."""
+        return [self._parts / name for name in Location.of(self._parts).glob("*.parquet")]
+
     def _all(self) -> pa.Table:
-        files = [self.path] if self.path.is_file() else []
-        files += sorted(self._parts.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        files = [*([self.path] if self.path.is_file() else []), *self._new()]
         return pa.concat_tables([SCHEMA.empty_table(), *(_read(file) for file in files)])
 
 
-def read_table(source: str | Path) -> pd.DataFrame:
+def read_table(source: "str | AnyPath") -> pd.DataFrame:
     """Return the table of a comparison from its folder (also while it is running) or its file.
 
     Raises:
         RunError: when there is none, or it is none of ours.
     """
-    path = Path(source)
+    path = place_of(source)
     if path.is_file():
         return _read(path).to_pandas()
-    if not (path / "parts").is_dir() and not (path / "table.parquet").is_file():
+    if not is_there(path / "parts") and not (path / "table.parquet").is_file():
         raise RunError(f"{source}: no comparison is here; expected a table.parquet that d2ace compare wrote")
     return ResultTable(path).read()
 
 
-def _read(path: Path) -> pa.Table:
-    with reading(path, says="cannot be read as Parquet"):
-        table = pq.read_table(path)
+def _read(path: AnyPath) -> pa.Table:
+    with reading(path, says="cannot be read as Parquet"), fetched(path) as file:
+        table = pq.read_table(file)
     for name in _SINCE:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))

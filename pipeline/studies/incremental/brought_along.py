@@ -9,6 +9,7 @@ m exemplars
 import numpy as np
 
 from ....selectors.common.state import observed_rows
+from ...common.storage.any_path import make_folder
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_folder import RunFolder
 from ...selection.inherited import Inherited
@@ -39,7 +40,7 @@ def bring_along(
     recognised = sequence.memory is None or sequence.memory.recognised
     here = placed(tasks.rows[number - 1], held.known.rows, recognised=recognised).exemplars
     task = folder.task(number)
-    task.path.mkdir(parents=True, exist_ok=True)
+    make_folder(task.path)
     if held.logits is not None:
         Answers(here, held.logits).save(task.answers)
     if len(here) and _same_selection(sequence, folder, number):

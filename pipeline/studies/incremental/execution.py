@@ -13,9 +13,9 @@ from ....selectors.common.randomness import generator
 from ...common.cluster.session import ray_session
 from ...common.errors import ConfigError, RunError
 from ...common.stages import stage
+from ...common.storage.any_path import AnyPath, address_of, any_path, is_there, replacing
 from ...common.storage.begun import begun
-from ...common.storage.folder_lock import FolderLock
-from ...common.storage.local_paths import local_path
+from ...common.storage.bucket_lock import lock_of
 from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...data.shards import read_labels, read_splits
@@ -38,13 +38,13 @@ from .tasks import Tasks, make_tasks
 
 
 def incremental(
-    sequence: TaskSequence | str | Path, out: str | Path, *, go_on: bool = False, quiet: bool = False
+    sequence: TaskSequence | str | Path, out: "str | AnyPath", *, go_on: bool = False, quiet: bool = False
 ) -> Outcome:
     """Learn the tasks of a sequence, and return what they came to.
 
     Args:
         sequence: the sequence, or its YAML file.
-        out: folder of the sequence, to be made.
+        out: folder of the sequence, to be made; a path or an address of a bucket.
         go_on: take up the sequence that was begun there, in the middle of a task with its very next batch. Tasks that
             are done are not trained again.
         quiet: print no progress.
@@ -56,7 +56,7 @@ def incremental(
     """
     if not isinstance(sequence, TaskSequence):
         sequence = TaskSequence.load(sequence)
-    sequence, folder = sequence.with_absolute_paths(), SequenceFolder(local_path(out, "OUT").resolve())
+    sequence, folder = sequence.with_absolute_paths(), SequenceFolder(any_path(out))
     manifest = Manifest.load(sequence.data.path)
     labels = read_labels(manifest)
     if go_on:
@@ -67,13 +67,14 @@ def incremental(
         tasks = cut(sequence, manifest, labels)
     check_sequence(sequence, manifest, tasks)
     with (
-        FolderLock(folder.path, "sequence") as lock,
+        lock_of(folder.path, "sequence") as lock,
         begun(folder.path, lambda: go_on or folder.task(1).has_data or lock.lost, _command(folder)),
     ):
         if not go_on:
             tasks.save(folder.tasks)
             folder.write_fingerprint(manifest.fingerprint())
-            sequence.save(folder.sequence)
+            with replacing(folder.sequence) as temporary:
+                sequence.save(temporary)
         learning = Learning(sequence, folder, tasks, ShardRows(manifest, images=False), labels, labels, quiet)
         with _ray_for_all_tasks(sequence, folder):
             return learning.all_tasks()
@@ -111,7 +112,8 @@ def cut(sequence: TaskSequence, manifest: Manifest, labels: LabelMatrix) -> Task
 def _require_free(folder: SequenceFolder) -> None:
     if folder.sequence.is_file():
         raise RunError(f"{folder.path}: a sequence was begun here; go on with it: --resume, or choose another folder")
-    if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+    place = Location.of(folder.path)
+    if is_there(folder.path) and (place.is_file() or place.files() or place.folders()):
         raise RunError(f"{folder.path}: exists and holds something else; choose another folder")
 
 
@@ -134,7 +136,7 @@ def _require_same(folder: SequenceFolder, sequence: TaskSequence, manifest: Mani
 
 
 def _command(folder: SequenceFolder) -> str:
-    return shlex.join(["d2ace", "incremental", str(folder.sequence), str(folder.path), "--resume"])
+    return shlex.join(["d2ace", "incremental", *map(address_of, (folder.sequence, folder.path)), "--resume"])
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class Learning:
         folder = self.folder.task(number)
         run = RunFolder(folder.run)
         if not run.config.is_file():
-            past = str(self.folder.task(number - 1).run) if number > 1 else None
+            past = address_of(self.folder.task(number - 1).run) if number > 1 else None
             inherit = folder.selection if folder.selection.is_file() else None
             fit(self.sequence.run_config(number, folder.path, past, folder.data, inherit), quiet=self.quiet)
         elif run.read_result() is None:

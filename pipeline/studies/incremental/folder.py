@@ -1,9 +1,9 @@
 """The folder of a sequence: where each thing lies."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ...common.storage.any_path import AnyPath
 from ...common.storage.json_files import numbers, read_json, write_json
 from ...common.storage.reading import reading
 from ...data.manifest import MANIFEST_FILE
@@ -21,35 +21,35 @@ class TaskFolder:
     the exemplars that it leaves · ``task.json`` its numbers: the sign that it is done.
     """
 
-    path: Path
+    path: AnyPath
 
     @property
-    def data(self) -> Path:
+    def data(self) -> AnyPath:
         """Folder of the task's prepared data."""
         return self.path / "data"
 
     @property
-    def run(self) -> Path:
+    def run(self) -> AnyPath:
         """Folder of the task's run."""
         return self.path / RUN
 
     @property
-    def selection(self) -> Path:
+    def selection(self) -> AnyPath:
         """File of what batch selection saw of the exemplars in earlier tasks."""
         return self.path / "selection.npz"
 
     @property
-    def answers(self) -> Path:
+    def answers(self) -> AnyPath:
         """File of the logits that the exemplars were stored with, for methods that keep them."""
         return self.path / ANSWERS_FILE
 
     @property
-    def memory(self) -> Path:
+    def memory(self) -> AnyPath:
         """File of the memory after the task."""
         return self.path / "memory.npz"
 
     @property
-    def _record(self) -> Path:
+    def _record(self) -> AnyPath:
         return self.path / "task.json"
 
     @property
@@ -74,20 +74,20 @@ class SequenceFolder:
     rows and classes each task has · ``tasks/01/``, ... the tasks · ``outcome.json`` the numbers of all tasks done.
     """
 
-    path: Path
+    path: AnyPath
 
     @property
-    def sequence(self) -> Path:
+    def sequence(self) -> AnyPath:
         """File of the complete description."""
         return self.path / SEQUENCE_FILE
 
     @property
-    def tasks(self) -> Path:
+    def tasks(self) -> AnyPath:
         """File of the rows and classes of each task."""
         return self.path / "tasks.npz"
 
     @property
-    def _data(self) -> Path:
+    def _data(self) -> AnyPath:
         return self.path / "data.json"
 
     def task(self, number: int) -> TaskFolder:

@@ -5,11 +5,11 @@ m exemplars   C classes seen, in order of arrival   c classes of a task
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...common.storage.any_path import AnyPath, fetched
 from ...common.storage.array_files import write_arrays
 from ...common.storage.reading import reading
 from .labelled_rows import LabelledRows
@@ -31,7 +31,7 @@ class Memory:
     known: LabelledRows
     logits: np.ndarray | None = None
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write it, whole or not at all."""
         parts: dict[str, Any] = {field.name: getattr(self.exemplars, field.name) for field in fields(Exemplars)}
         if self.logits is not None:
@@ -39,9 +39,9 @@ class Memory:
         write_arrays(path, {"values": self.known.values, "origins": self.known.origins, **parts})
 
     @classmethod
-    def load(cls, path: Path) -> "Memory":
+    def load(cls, path: AnyPath) -> "Memory":
         """Read what ``save`` wrote."""
-        with reading(path), np.load(path, allow_pickle=False) as arrays:
+        with reading(path), fetched(path) as file, np.load(file, allow_pickle=False) as arrays:
             parts = {field.name: arrays[field.name] for field in fields(Exemplars)}
             exemplars = Exemplars(**{**parts, "offered": int(parts["offered"])})
             known = LabelledRows(exemplars.rows, arrays["values"], arrays["origins"])

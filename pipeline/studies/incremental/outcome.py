@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ...common.errors import RunError
+from ...common.storage.any_path import AnyPath
 from ...common.storage.json_files import numbers, read_json, write_json
 
 OUTCOME_FILE, OUTCOMES_FILE = "outcome.json", "outcomes.jsonl"
@@ -74,12 +74,12 @@ class Outcome:
             raise RunError(f"{where}: not the outcome of class-incremental learning that this version writes ({found})")
         return cls(**{name: record[name] for name in names})
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: AnyPath) -> None:
         """Write the file of a sequence, whole or not at all."""
         write_json(folder / OUTCOME_FILE, self.as_record())
 
     @classmethod
-    def read(cls, folder: Path) -> "Outcome":
+    def read(cls, folder: AnyPath) -> "Outcome":
         """Read the file of a sequence.
 
         Raises:

@@ -15,6 +15,7 @@ from ...common.config.config import Config
 from ...common.config.paths import absolute_paths
 from ...common.config.sections import DataSection, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
+from ...common.storage.any_path import AnyPath, address_of
 from .memories.api import REGISTRY as MEMORIES
 from .memories.api import Budget, Candidates, Exemplars, updated
 from .methods.api import Method, create
@@ -133,7 +134,7 @@ class TaskSequence(Section):
         return int(found[1]), int(found[2])
 
     @classmethod
-    def load(cls, path: str | Path) -> "TaskSequence":
+    def load(cls, path: "str | AnyPath") -> "TaskSequence":
         """Read a YAML file; relative paths are relative to it.
 
         Raises:
@@ -142,13 +143,15 @@ class TaskSequence(Section):
         return cls.of_file(read_settings(path, "keys such as 'data:' and 'protocol:'"), path)
 
     @classmethod
-    def of_file(cls, values: Mapping[str, Any], path: str | Path) -> "TaskSequence":
+    def of_file(cls, values: Mapping[str, Any], path: "str | AnyPath") -> "TaskSequence":
         """Return the sequence that a file's keys describe; relative paths are relative to the file.
 
         Raises:
             ConfigError: with the file, listing everything that is wrong.
         """
-        return cls.make(absolute_parts(values, Path(path).resolve().parent), str(path))
+        if isinstance(path, str | Path):  # in a bucket lies only what a sequence wrote, with absolute paths
+            values = absolute_parts(values, Path(path).resolve().parent)
+        return cls.make(values, str(path))
 
     def with_absolute_paths(self) -> Self:
         """Return a copy with absolute paths; relative ones are relative to the working folder."""
@@ -159,7 +162,12 @@ class TaskSequence(Section):
         path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
 
     def run_config(
-        self, number: int, folder: Path, past: str | None, data: Path | None = None, inherit: Path | None = None
+        self,
+        number: int,
+        folder: AnyPath,
+        past: str | None,
+        data: AnyPath | None = None,
+        inherit: AnyPath | None = None,
     ) -> Config:
         """Return the configuration of a task's run.
 
@@ -176,16 +184,16 @@ class TaskSequence(Section):
         values = merged(self.config, self.first if number == 1 else self.later)
         values = merged(values, self.made.settings(past))
         own: dict[str, Any] = {
-            "data": {"path": str(data or folder), "scale": self.data.scale, "validation_fraction": 0.0}
+            "data": {"path": address_of(data or folder), "scale": self.data.scale, "validation_fraction": 0.0}
             | {"test_fraction": 0.0},
-            "run": {"name": RUN, "storage": str(folder), "seed": self.run_seed(number)},
+            "run": {"name": RUN, "storage": address_of(folder), "seed": self.run_seed(number)},
         }
         if past is not None and self.made.continues:
             own["model"] = {"initial": past}
             if self.made.keeps_logits:
-                own["train"] = {"distillation": {"answers": str(folder / ANSWERS_FILE)}}
+                own["train"] = {"distillation": {"answers": address_of(folder / ANSWERS_FILE)}}
         if inherit is not None:
-            own["selector"] = {"inherit": str(inherit)}
+            own["selector"] = {"inherit": address_of(inherit)}
         return Config.make(merged(values, own), f"sequence {self.name}, task {number}")
 
     def run_seed(self, number: int) -> int:

@@ -1,6 +1,5 @@
 """A study of sequences: what is missing is trained, each kept as soon as it is done."""
 
-import shutil
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +12,8 @@ from ray.exceptions import RayError
 from ...common.cluster.session import ray_session
 from ...common.config.sections import RunSection
 from ...common.errors import ConfigError, RunError
-from ...common.storage.folder_lock import FolderLock
+from ...common.storage.any_path import AnyPath, remove
+from ...common.storage.bucket_lock import lock_of
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...training.learner import torch_threads
@@ -29,7 +29,7 @@ from .study_table import OutcomeTable
 
 def run_study(
     study: SequenceStudy | str | Path,
-    out: str | Path,
+    out: "str | AnyPath",
     *,
     parallel: int = 1,
     minutes: float | None = None,
@@ -43,7 +43,7 @@ def run_study(
 
     Args:
         study: the study, or its YAML file.
-        out: folder of the outcomes; several studies may share one.
+        out: folder of the outcomes, a path or an address of a bucket; several studies may share one.
         parallel: sequences at a time; one is trained in this process, several in Ray tasks.
         minutes: start no sequence after that time; those under way are finished.
         commit: kept with each outcome, for studies of the program itself.
@@ -57,7 +57,7 @@ def run_study(
         study = SequenceStudy.load(study)
     table, members = OutcomeTable(out), list(study.members())
     _check(members)
-    with FolderLock(table.folder, "study"):
+    with lock_of(table.folder, "study"):
         table.begin()
         done, last = table.done(), {member.key: member for member in members}
         todo = [member for key, member in last.items() if key not in done and key not in skip]
@@ -104,7 +104,7 @@ def _train(
 
 
 def _ended(
-    todo: Sequence[Member], work: Path, parallel: int, deadline: float, threads: int
+    todo: Sequence[Member], work: AnyPath, parallel: int, deadline: float, threads: int
 ) -> Iterator[tuple[Member, Outcome | str]]:
     """Yield every sequence as it ends, with its outcome or why there is none."""
     train = partial(_trained, work=work, threads=threads)
@@ -119,7 +119,7 @@ def _ended(
                 yield member, why_killed(result) if isinstance(result, RayError) else result
 
 
-def _trained(member: Member, work: Path, threads: int) -> Outcome | str:
+def _trained(member: Member, work: AnyPath, threads: int) -> Outcome | str:
     """Train a sequence, or what a killed study left of it, and remove what it wrote; returns why it failed, if so."""
     folder = work / member.key
     try:
@@ -128,5 +128,5 @@ def _trained(member: Member, work: Path, threads: int) -> Outcome | str:
             outcome = incremental(member.sequence, folder, go_on=begun, quiet=True)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    shutil.rmtree(folder)
+    remove(folder)
     return outcome

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ...common.errors import RunError
-from ...common.storage.json_files import append_json_line, ends_whole, read_json_lines, write_json_lines
-from ...common.storage.local_paths import local_path
+from ...common.storage.any_path import AnyPath, make_folder, place_of
+from ...common.storage.json_files import append_json_lines, ends_whole, read_json_lines, write_json_lines
 from .outcome import OUTCOMES_FILE, Outcome
 from .study import Member
 
@@ -19,8 +18,8 @@ class OutcomeTable:
         folder: made by the first line.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = local_path(folder, "OUT")
+    def __init__(self, folder: "str | AnyPath") -> None:
+        self.folder = place_of(folder)
         self.path, self.failures = self.folder / OUTCOMES_FILE, self.folder / "failures.jsonl"
 
     def begin(self) -> None:
@@ -30,14 +29,14 @@ class OutcomeTable:
 
     def add(self, member: Member, outcome: Outcome, about: dict[str, Any]) -> None:
         """Keep the outcome of a sequence, with what is worth knowing about how it was made."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        append_json_line(self.path, {"key": member.key, **about, **member.named(outcome).as_record()})
+        make_folder(self.folder)
+        append_json_lines(self.path, [{"key": member.key, **about, **member.named(outcome).as_record()}])
         self.__dict__.pop("_records", None)  # they are read again
 
     def add_failure(self, member: Member, error: str, about: dict[str, Any]) -> None:
         """Keep why a sequence failed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        append_json_line(self.failures, {"key": member.key, "sequence": member.told, **about, "error": error})
+        make_folder(self.folder)
+        append_json_lines(self.failures, [{"key": member.key, "sequence": member.told, **about, "error": error}])
 
     def done(self) -> set[str]:
         """Return the keys of the sequences that are complete."""

@@ -4,12 +4,12 @@ n rows   c classes of the task   K classes of earlier tasks   C classes seen, K 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.common.label_origins import of_dense
+from ...common.storage.any_path import AnyPath
 from ...data.manifest import SPLITS, Manifest
 from ...data.rows import Rows
 from ...data.shards import ShardWriter
@@ -103,7 +103,7 @@ def view_of_everything(labels: LabelMatrix, tasks: Tasks, number: int) -> Labell
     return LabelledRows(rows, values, np.zeros(values.shape, np.uint8))
 
 
-def write_task(view: LabelledRows, source: AllRows, tasks: Tasks, number: int, folder: Path) -> Manifest:
+def write_task(view: LabelledRows, source: AllRows, tasks: Tasks, number: int, folder: AnyPath) -> Manifest:
     """Write a task as a prepared set of its own, training rows only; its labels are the classes seen, old ones first.
 
     Args:

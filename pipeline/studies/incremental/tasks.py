@@ -5,7 +5,6 @@ L classes   T tasks   c classes of a task   C classes seen by then
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.sparse import csr_array
 
 from ....selectors.common.randomness import generator
 from ...common.errors import ConfigError, DataError, did_you_mean
+from ...common.storage.any_path import AnyPath, fetched
 from ...common.storage.array_files import write_arrays
 from ...common.storage.reading import reading
 from ...data.manifest import Manifest
@@ -53,16 +53,16 @@ class Tasks:
         """Return the labels of the prepared set that a task shows, int64 (c,)."""
         return self.order[self.old(number) : self.seen(number)]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write them, whole or not at all."""
         arrays: dict[str, Any] = {f"rows_{number}": found for number, found in enumerate(self.rows, 1)}
         arrays |= {"order": self.order, "blocks": self.blocks, "validation": self.validation, "test": self.test}
         write_arrays(path, arrays)
 
     @classmethod
-    def load(cls, path: Path) -> "Tasks":
+    def load(cls, path: AnyPath) -> "Tasks":
         """Read what ``save`` wrote."""
-        with reading(path), np.load(path, allow_pickle=False) as arrays:
+        with reading(path), fetched(path) as file, np.load(file, allow_pickle=False) as arrays:
             blocks = tuple(arrays["blocks"].tolist())
             rows = tuple(arrays[f"rows_{number}"] for number in range(1, len(blocks) + 1))
             return cls(arrays["order"], blocks, rows, arrays["validation"], arrays["test"])

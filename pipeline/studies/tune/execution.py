@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import posixpath
 import signal
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from ...common.cluster.usage import free_and_held
 from ...common.config.sections import RunSection
 from ...common.errors import RunError
 from ...common.stages import stage
+from ...common.storage.any_path import AnyPath, any_path, is_there
 from ...common.storage.begun import begun
-from ...common.storage.folder_lock import FolderLock
-from ...common.storage.local_paths import local_path
+from ...common.storage.bucket_lock import lock_of
+from ...common.storage.for_ray import ray_storage
 from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
@@ -38,16 +40,18 @@ _ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+_STATE = "tune"
+"""Folder of Ray Tune's own state within that of the sweep."""
 
 
 def tune(
-    sweep: Sweep | str | Path, out: str | Path, *, parallel: int | None = None, quiet: bool = False
+    sweep: Sweep | str | Path, out: "str | AnyPath", *, parallel: int | None = None, quiet: bool = False
 ) -> pd.DataFrame:
     """Run a sweep and return its table; ``out`` then holds the table, ``best.yaml`` and every trial.
 
     Args:
         sweep: the sweep, or its YAML file.
-        out: folder to make, on a file system that all nodes share.
+        out: folder to make, in a bucket or on a file system that all nodes share.
         parallel: trials at a time; default: as many as the cluster has room for.
         quiet: show no progress.
 
@@ -56,7 +60,7 @@ def tune(
         RunError: when ``out`` holds a sweep already, another process writes it, or no trial trained an epoch. Single
             failures are rows.
     """
-    folder = SweepFolder(local_path(out, "OUT").resolve())
+    folder = SweepFolder(any_path(out))
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     sweep.check()
     for known in sweep.known_configs():
@@ -65,22 +69,22 @@ def tune(
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
     check_data(sweep.make_config(sweep.first_point, sweep.repeats()[0]), Manifest.load(sweep.base.data.path))
-    new = not folder.path.exists()
+    new = not is_there(folder.path)
     with (
-        FolderLock(folder.path, "sweep") as lock,
+        lock_of(folder.path, "sweep") as lock,
         begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, f"d2ace tune --resume {out}"),
     ):
-        if (folder.path / "sweep.yaml").exists():
+        if folder.file.is_file():
             raise RunError(
                 f"{out}: a sweep is here already; go on with it (d2ace tune --resume {out}) or choose another"
             )
-        sweep.save(folder.path / "sweep.yaml")
+        folder.keep(sweep)
         folder.keep_origin(sweep)
         return _run(sweep, folder, parallel, quiet)
 
 
 def resume_sweep(
-    out: str | Path, *, parallel: int | None = None, quiet: bool = False, data: str | Path | None = None
+    out: "str | AnyPath", *, parallel: int | None = None, quiet: bool = False, data: str | Path | None = None
 ) -> pd.DataFrame:
     """Go on with a killed sweep: finished trials stay, the others go on from their last epoch, failed ones are retried.
 
@@ -94,9 +98,9 @@ def resume_sweep(
         RunError: when there is no sweep, another process writes it, its data, a file that it names, a version or its
             settings are no longer those of the trials so far, or no trial trained an epoch.
     """
-    folder = SweepFolder(local_path(out, "OUT").resolve())
+    folder = SweepFolder(any_path(out))
     sweep = folder.sweep
-    with FolderLock(folder.path, "sweep"), begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
+    with lock_of(folder.path, "sweep"), begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
         moved = sweep.with_data(Location.of(data).resolved().address) if data else sweep
         folder.require_origin(sweep, moved)
         return _run(moved, folder, parallel, quiet)
@@ -112,7 +116,7 @@ def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
         results = _fit(sweep, folder, parallel, quiet)
         trials = [
             {
-                "trial": _id_of(Path(result.path).name),
+                "trial": _id_of(posixpath.basename(result.path)),
                 "point": point_of(sweep, result.config),
                 "error": reason(result.error),
             }
@@ -132,16 +136,16 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
     manifest = Manifest.load(sweep.base.data.path)
-    neighbours = folder.path / ".neighbours"
-    neighbours.mkdir(exist_ok=True)
+    neighbours, storage = folder.path / ".neighbours", ray_storage(folder.path)
     run, at_once = sweep.base.run, _at_once(sweep, parallel)
     feed = choose_feed(run, manifest, (at_once or 1) * len(sweep.repeats()))
     rows = materialise(manifest, run.data_labels, images=feed.feed == "gather", wait_limit_s=run.wait_limit_s)
     data = TrialData(rows, read_labels(manifest), neighbours, feed)
     trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
-    state, told = folder.path / "tune", folder.path / "progress.jsonl"
-    if Tuner.can_restore(str(state)):
-        tuner = Tuner.restore(str(state), trainable, resume_unfinished=True, resume_errored=True)
+    state, told = f"{storage['storage_path']}/{_STATE}", folder.path / "progress.jsonl"
+    files = storage["storage_filesystem"]
+    if Tuner.can_restore(state, files):
+        tuner = Tuner.restore(state, trainable, resume_unfinished=True, resume_errored=True, storage_filesystem=files)
     else:
         tuner = Tuner(
             trainable,
@@ -157,8 +161,8 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
                 trial_dirname_creator=_folder_name,
             ),
             run_config=RunConfig(
-                name="tune",
-                storage_path=str(folder.path),
+                name=_STATE,
+                **storage,
                 verbose=0,
                 stop={EPOCH: sweep.base.train.epochs},  # so that no population changes a trial at its very end
                 callbacks=[

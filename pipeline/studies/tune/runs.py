@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Queue
 from threading import Thread
 
@@ -17,8 +16,12 @@ import torch
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.config.config import Config
+from ...common.storage.any_path import AnyPath, fetched_folder, make_folder, remove, replacing
+from ...common.storage.locations import Location
+from ...common.storage.whole_folders import replacing_folder
 from ...feeds.choice import GATHER, FeedChoice
 from ...feeds.row_store import RowStore, StoredRows
+from ...runs.checkpoint_record import RECORD
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_folder import RunFolder
 from ...training.attempts import this_ray_named
@@ -40,12 +43,12 @@ class TrialData:
 
     rows: RowStore
     labels: LabelMatrix
-    neighbour_cache: Path
+    neighbour_cache: AnyPath
     feed: FeedChoice = GATHER
 
 
 def train_side_by_side(
-    configs: Sequence[Config], folder: Path, data: TrialData, keep_at: int | None = None
+    configs: Sequence[Config], folder: AnyPath, data: TrialData, keep_at: int | None = None
 ) -> Iterator[list[Record]]:
     """Train a point's runs and yield the records of each epoch, one a run, the same as ``fit`` writes.
 
@@ -64,21 +67,25 @@ def train_side_by_side(
     return _in_turns(configs, folders, data, keep_at)
 
 
-def copy_states(source: Path, target: Path) -> None:
+def copy_states(source: AnyPath, target: AnyPath) -> None:
     """Copy the newest checkpoint of every run of a trial's folder to another one, where each run is begun anew."""
-    for run in sorted(path for path in source.iterdir() if path.name.isdigit()):
-        shutil.rmtree(target / run.name, ignore_errors=True)
-        latest = CheckpointStore(RunFolder(run).checkpoints).intact()
+    for name in filter(str.isdigit, Location.of(source).folders()):
+        remove(target / name)
+        latest = CheckpointStore(RunFolder(source / name).checkpoints).intact()
         if latest is not None:
-            shutil.copytree(latest.path, RunFolder(target / run.name).checkpoints / latest.path.name)
+            place = RunFolder(target / name).checkpoints
+            make_folder(place)
+            with replacing_folder(place / latest.path.name, RECORD) as copy, fetched_folder(latest.path) as files:
+                shutil.copytree(files, copy, dirs_exist_ok=True)
 
 
-def _run_folder(path: Path, config: Config) -> RunFolder:
+def _run_folder(path: AnyPath, config: Config) -> RunFolder:
     """Open the folder of a run, or make it; one with nothing but a copied state is completed."""
     folder = RunFolder(path)
     if not folder.config.is_file():
-        path.mkdir(parents=True, exist_ok=True)
-        config.save(Path(folder.config))
+        make_folder(path)
+        with replacing(folder.config) as temporary:
+            config.save(temporary)
     return folder
 
 

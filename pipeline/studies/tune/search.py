@@ -1,7 +1,6 @@
 """A sweep in Ray Tune's terms: where points come from, and who decides which trials go on."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from ....selectors.common.randomness import generator
 from ....tune_spaces.knobs import Choice
+from ...common.storage.any_path import AnyPath
 from ...common.storage.json_files import read_json_lines
 from ...training.metrics import HIGHER_IS_BETTER
 from .sweep import Point, Sweep
@@ -48,7 +48,7 @@ def search_algorithm(sweep: Sweep) -> Searcher | SearchAlgorithm | None:
     return OptunaSearch(seed=sweep.seed) if sweep.sampler == "optuna" else None
 
 
-def scheduler(sweep: Sweep, score: str, epoch: str, told: Path) -> TrialScheduler:
+def scheduler(sweep: Sweep, score: str, epoch: str, told: AnyPath) -> TrialScheduler:
     """Return who stops or changes trials.
 
     Args:
@@ -91,7 +91,7 @@ class RememberingASHA(ASHAScheduler):
         **settings: of ASHA.
     """
 
-    def __init__(self, score: str, told: Path, *, time_attr: str, **settings: Any) -> None:
+    def __init__(self, score: str, told: AnyPath, *, time_attr: str, **settings: Any) -> None:
         super().__init__(time_attr=time_attr, **settings)
         self._names, self._told, self._ended = (time_attr, score), told, set[str]()
         self._remembered = False

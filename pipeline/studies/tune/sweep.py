@@ -23,6 +23,7 @@ from ...common.config.paths import absolute_paths
 from ...common.config.sections import NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
+from ...common.storage.any_path import AnyPath
 from ...training.selection_start import sample_selector
 
 Point = dict[str, Any]
@@ -113,9 +114,11 @@ class Sweep(Section):
         return self
 
     @classmethod
-    def load(cls, path: str | Path) -> "Sweep":
+    def load(cls, path: "str | AnyPath") -> "Sweep":
         """Read a YAML file; relative paths are relative to it."""
         sweep = cls.make(read_settings(path, "keys such as 'config:' and 'trials:'"), str(path))
+        if not isinstance(path, str | Path):  # in a bucket lies only what a sweep wrote, with absolute paths
+            return sweep
         return sweep.model_copy(update={"config": absolute_paths(sweep.config, Path(path).resolve().parent)})
 
     def save(self, path: str | Path) -> None:

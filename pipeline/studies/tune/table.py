@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from ...common.errors import RunError
+from ...common.storage.any_path import AnyPath, fetched, replacing
 from ...common.storage.json_files import read_json, read_json_lines, write_json
 from ...common.storage.locations import Location
 from ...common.storage.reading import reading
-from ...common.storage.whole_files import replacing
 from ...data.manifest import MANIFEST_FILE
 from ...training.metrics import HIGHER_IS_BETTER
 from ..origin import origin
@@ -64,16 +63,27 @@ class SweepFolder:
 
     Raises:
         RunError: by ``sweep``, ``table`` and ``progress``, when the file is missing or cannot be read.
+        DataError: by everything, when a bucket refuses something.
     """
 
-    path: Path
+    path: AnyPath
+
+    @property
+    def file(self) -> AnyPath:
+        """File of what is searched; there is one where a sweep is."""
+        return self.path / "sweep.yaml"
 
     @property
     def sweep(self) -> Sweep:
         """The sweep as it was started."""
-        if not (self.path / "sweep.yaml").is_file():
+        if not self.file.is_file():
             raise RunError(f"{self.path}: no sweep is here; expected a sweep.yaml that d2ace tune wrote")
-        return Sweep.load(self.path / "sweep.yaml")
+        return Sweep.load(self.file)
+
+    def keep(self, sweep: Sweep) -> None:
+        """Write down what is searched."""
+        with replacing(self.file) as temporary:
+            sweep.save(temporary)
 
     def keep_origin(self, sweep: Sweep) -> None:
         """Write down what the trials' numbers come from: settings, data, named files and versions."""
@@ -105,15 +115,15 @@ class SweepFolder:
             )
 
     @property
-    def _origin(self) -> Path:
+    def _origin(self) -> AnyPath:
         return self.path / "origin.json"
 
     @property
     def table(self) -> pd.DataFrame:
         """One row a trial, in the order they were started."""
         path = self.path / "table.parquet"
-        with reading(path, says="cannot be read as the table of a sweep"):
-            return pq.read_table(path).select(SCHEMA.names).cast(SCHEMA).to_pandas()
+        with reading(path, says="cannot be read as the table of a sweep"), fetched(path) as file:
+            return pq.read_table(file).select(SCHEMA.names).cast(SCHEMA).to_pandas()
 
     def holds_work(self) -> bool:
         """Return whether there is something to go on from: an epoch that a trial has finished."""
@@ -201,7 +211,7 @@ def point_from(row: pd.Series) -> Point:
     return json.loads(row["point"])
 
 
-def kept_error(trial: Path) -> str | None:
+def kept_error(trial: AnyPath) -> str | None:
     """Return why the trial of a folder failed and would fail again, None where it would not."""
     path = trial / ERROR_FILE
     return read_json(path, dict)["error"] if path.is_file() else None

@@ -1,11 +1,11 @@
 """A sweep's trials for trackers: each is a run below the sweep, told epoch by epoch where the sweep is led."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 
+from ...common.storage.any_path import AnyPath
 from ...runs.trackers.api import Place, Tracked
 from ...runs.trackers.tracking import Tracking
 from .search import point_of
@@ -22,7 +22,7 @@ class TrackTrials(Callback):
         out: its folder.
     """
 
-    def __init__(self, sweep: Sweep, out: Path) -> None:
+    def __init__(self, sweep: Sweep, out: AnyPath) -> None:
         self._sweep, self._out = sweep, out
         self._begun: set[str] = set()
         self._made: Tracking | None = None

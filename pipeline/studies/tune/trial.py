@@ -11,7 +11,8 @@ from typing import Any
 import ray.tune
 
 from ...common.errors import HAPPENS_AGAIN, DivergedError
-from ...common.storage.json_files import append_json_line, write_json
+from ...common.storage.any_path import AnyPath, make_folder
+from ...common.storage.json_files import read_json, write_json, write_json_lines
 from ...training.metrics import best_of
 from .runs import Record, TrialData, copy_states, train_side_by_side
 from .search import point_of
@@ -33,7 +34,7 @@ class TrialSetup:
     """
 
     sweep: Sweep
-    out: Path
+    out: AnyPath
     data: TrialData
 
 
@@ -80,15 +81,15 @@ class TrialLog:
         folder: made here.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: AnyPath) -> None:
         self.folder = folder
         self._entries: list[dict[str, Any]] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def begin(self, point: Mapping[str, Any]) -> None:
         """Write down the point; values that came before (of a population) stay known."""
         path = self.folder / "trial.json"
-        points = json.loads(path.read_text())["points"] if path.is_file() else []
+        points = read_json(path, dict)["points"] if path.is_file() else []
         if not points or points[-1] != point:
             points.append(dict(point))
         write_json(path, {"points": points})
@@ -106,10 +107,7 @@ class TrialLog:
             "seconds": math.fsum(record["seconds"] for record in records),
         }
         self._entries.append(entry)
-        path = self.folder / "epochs.jsonl"
-        if len(self._entries) == 1:
-            path.unlink(missing_ok=True)  # the epochs before an interruption are told again
-        append_json_line(path, entry)
+        write_json_lines(self.folder / "epochs.jsonl", self._entries)  # those before an interruption are told again
         return entry
 
     def fail(self, error: BaseException) -> None:

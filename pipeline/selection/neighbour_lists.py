@@ -1,0 +1,35 @@
+"""Neighbour lists from a folder of earlier results, wherever it lies."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from scipy import sparse
+
+from ...selectors.neighbours.cache import file_name, neighbour_ids
+from ..common.storage.any_path import in_bucket, place_of
+
+
+def neighbour_lists(features: np.ndarray | sparse.csr_array, k: int, cache: str | None) -> np.ndarray:
+    """Return ``neighbour_ids``; for a folder in a bucket the file is fetched, or sent there when it is found anew.
+
+    Args:
+        features: (N, d), what neighbours are looked for in.
+        k: neighbours besides the row itself.
+        cache: path or address of the folder of earlier results; None computes anew.
+
+    Raises:
+        DataError: when a bucket refuses something.
+    """
+    folder = None if cache is None else place_of(cache)
+    if folder is None or not in_bucket(folder):
+        return neighbour_ids(features, k, cache=folder)
+    with TemporaryDirectory(prefix="d2ace-") as name:
+        kept = folder / file_name(features, k)
+        copy = Path(name) / kept.name
+        if known := kept.is_file():
+            kept.download(copy)
+        found = neighbour_ids(features, k, cache=name)
+        if not known:
+            kept.write(copy)
+    return found
