@@ -114,9 +114,9 @@ def run_predict(options: argparse.Namespace) -> None:
     tables = TableOptions(**{name: value for name, value in given.items() if value is not None})
     bounds = {"top": options.top, "threshold": options.threshold, "page": options.page}
     out = predict(options.run, options.source, options.out, tables=tables, **bounds)
-    print(f"predictions: {out}")
+    print(f"predictions: {address_of(out)}")
     if options.page:
-        print(f"page: {Output(out).page / 'index.html'}")
+        print(f"page: {address_of(Output(out).page / 'index.html')}")
 
 
 def run_decide(options: argparse.Namespace) -> None:

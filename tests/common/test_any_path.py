@@ -9,12 +9,13 @@ from pyarrow import fs
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.common.storage import locations, object_store
-from d2ace.pipeline.common.storage.any_path import address_of, any_path, fetched, remove, replacing
+from d2ace.pipeline.common.storage.any_path import address_of, any_path, fetched, is_there, remove, replacing
 from d2ace.pipeline.common.storage.begun import begun
 from d2ace.pipeline.common.storage.for_ray import ray_storage
 from d2ace.pipeline.common.storage.json_files import append_json_lines, ends_whole, read_json_lines, write_json_lines
-from d2ace.pipeline.common.storage.locations import NotThereError
+from d2ace.pipeline.common.storage.locations import Location, NotThereError
 from d2ace.pipeline.common.storage.retries import RetryPolicy
+from d2ace.pipeline.common.storage.whole_folders import new_folder
 from d2ace.pipeline.selection.neighbour_lists import neighbour_lists
 from d2ace.selectors.neighbours import cache
 
@@ -39,6 +40,12 @@ def test_a_file_takes_the_place_of_another_when_the_block_succeeds_and_only_then
     remove(folder / "x.txt")
     remove(folder / "x.txt")
     assert not (folder / "x.txt").is_file()
+
+
+def test_what_is_packed_already_is_not_packed_again(bucket):
+    place = any_path(bucket.address("b/rows.csv.gz"))
+    place.write(b"packed")
+    assert place.read() == bucket.buckets["b"]["rows.csv.gz"] == b"packed"
 
 
 def test_records_come_back(folder):
@@ -148,3 +155,16 @@ def test_ray_is_not_told_of_a_moment_without_the_bucket(bucket, no_waiting):
     bucket.fail("PutObject", "denied", 1)
     with pytest.raises(OSError, match="ACCESS_DENIED"), storage["storage_filesystem"].open_output_stream("b/y") as file:
         file.write(b"content")
+
+
+def test_a_new_folder_is_there_whole_or_not_at_all(folder):
+    target = folder / "made"
+    with pytest.raises(FileNotFoundError), new_folder(target, "last.json") as files:
+        (files / "first").rename(files / "second")
+    assert Location.of(folder).files() == {} and not is_there(target)
+    with new_folder(target, "last.json") as files:
+        (files / "deep").mkdir()
+        for name in ("last.json", "deep/x", "y"):
+            (files / name).write_text(name)
+    assert set(Location.of(target).files()) == {"deep/x", "last.json", "y"}
+    assert (target / "deep/x").read_text(encoding="utf-8") == "deep/x"

@@ -83,9 +83,10 @@ class Location(os.PathLike[str]):
     @property
     def as_given(self) -> "Path | Location":
         """The path that the user gave, a relative one maybe; a location where that was an address of a bucket."""
-        if not self.is_local:
+        scheme, address, _ = self.shown.partition("://")
+        if not self.is_local or (address and scheme.lower() != "file"):  # the latter is a copy
             return self
-        return Path(self.path if "://" in self.shown else self.shown)
+        return Path(self.path if address else self.shown)
 
     def resolved(self) -> "Location":
         """Return it with an absolute path without symbolic links; in a bucket it is as it is."""
@@ -189,6 +190,16 @@ class Location(os.PathLike[str]):
                 with self.worded("read"):
                     parts = file.read_ranges(starts, np.minimum(starts + POLICY.part_bytes, file.size))
                 copy.writelines(parts)
+
+    def copied_to(self, folder: Path) -> "Location":
+        """Return a copy in a local folder, which messages call as this one.
+
+        Raises:
+            DataError: when it cannot be read.
+        """
+        copy = folder / self.name
+        self.download(copy)
+        return replace(self, store=LocalStore(), path=copy.as_posix())
 
     def sha256(self) -> str:
         """Return the SHA-256 of the content in hexadecimal; reads it once.

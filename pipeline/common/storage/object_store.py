@@ -108,7 +108,7 @@ class ObjectStore:
                 self.tried("deleting", path, lambda: self.filesystem.delete_file(path))
 
     def _put(self, path: str, data: pa.Buffer) -> None:
-        with self.filesystem.open_output_stream(path) as file:
+        with self.filesystem.open_output_stream(path, compression=None) as file:  # else it packs what is called x.gz
             file.write(data)
 
     def tried(self, doing: str, path: str, call: Callable[[], T]) -> T:

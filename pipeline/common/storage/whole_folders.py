@@ -4,9 +4,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ..errors import DataError
 from .any_path import AnyPath, in_bucket
+from .locations import Location
 from .whole_files import flush, remove_temporaries, temporary_beside
 
 
@@ -55,6 +57,33 @@ def _gone_on_failure(folder: AnyPath, marker: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def new_folder(target: AnyPath, marker: str) -> Iterator[Path]:
+    """Yield a local folder to write, with folders in it maybe; it becomes ``target``, which is not there, on success.
+
+    Others may write beside ``target``. To a bucket the files are sent one after the other.
+
+    Args:
+        target: the folder.
+        marker: the name of the file that comes last in a bucket.
+
+    Raises:
+        DataError: when a bucket does not take it.
+    """
+    if in_bucket(target):
+        with TemporaryDirectory(prefix="d2ace-") as name, _gone_on_failure(target, marker):
+            yield Path(name)
+            _upload(Path(name), target, marker)
+        return
+    temporary = temporary_beside(Path(target).absolute())
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_folder(folder: AnyPath, marker: str) -> None:
     """Remove such a folder; a kill leaves none that seems whole."""
     if in_bucket(folder):
@@ -62,3 +91,9 @@ def remove_folder(folder: AnyPath, marker: str) -> None:
         folder.delete()
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _upload(folder: Path, target: Location, marker: str) -> None:
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    for name in [*sorted(name for name in files if name != marker), marker]:
+        (target / name).write(folder / name)

@@ -56,7 +56,7 @@ class PartialFolder(Partial):
     """Pieces in a folder beside the target, which becomes the target."""
 
     def __init__(self, target: Path) -> None:
-        self.target, self.folder = target, partial_path(target)
+        self.target, self.folder = target, Path(partial_path(target))
         super().__init__(Location.of(self.folder), Location.of(self.folder))
 
     def complete(self, manifest: Manifest, overwrite: bool) -> None:

@@ -6,7 +6,6 @@ the header, and has to be told beforehand whether a file is sparse.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.sparse import coo_array, csr_array
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.any_path import AnyPath, place_of
 from ..label_choice import labels_from
 from ..label_reading import MARK, PLAIN, LabelReading
 from ..rows import Rows
@@ -21,16 +21,16 @@ from ..truth import truth_of
 from .alignment import unknown_hint
 from .arff_header import Attribute, Header, read_header
 from .arff_rows import CodedRows, RowParser
-from .mulan_xml import read_label_list
+from .mulan_xml import label_list_names, read_label_list
 from .source import Source
-from .text import OPENERS, read_lines
+from .text import read_lines
 
 
 def arff_source(
-    path: str | Path,
+    path: "str | AnyPath",
     *,
     labels: Sequence[str] | None = None,
-    label_file: str | Path | None = None,
+    label_file: "str | AnyPath | None" = None,
     split: int = 0,
     encoding: str = "utf-8",
     optional: bool = False,
@@ -48,7 +48,7 @@ def arff_source(
         DataError: with file and line, for everything that is wrong in the header, the label list or (during a pass)
             the rows.
     """
-    path = Path(path)
+    path = place_of(path)
     header, sparse = _peek(path, encoding)
     lines_of_labels = _label_lines(header, labels, label_file)
     if optional:
@@ -67,12 +67,12 @@ def arff_source(
     return Source(kind, tuple(columns.label_names), names, len(names), chunks, path.name, notices)
 
 
-def attribute_names(path: Path, encoding: str) -> list[str]:
+def attribute_names(path: AnyPath, encoding: str) -> list[str]:
     """Return the names of a file's attributes; raises DataError for a header that cannot be read."""
     return [attribute.name for attribute in _peek(path, encoding)[0].attributes]
 
 
-def _peek(path: Path, encoding: str) -> tuple[Header, bool]:
+def _peek(path: AnyPath, encoding: str) -> tuple[Header, bool]:
     """Return the header and whether the first row is sparse."""
     lines = enumerate(read_lines(path, encoding), start=1)
     header = read_header(path, lines)
@@ -83,15 +83,15 @@ def _peek(path: Path, encoding: str) -> tuple[Header, bool]:
 
 
 def _label_lines(
-    header: Header, labels: Sequence[str] | None, label_file: str | Path | None
-) -> Mapping[str, tuple[Path | None, int | None]]:
+    header: Header, labels: Sequence[str] | None, label_file: "str | AnyPath | None"
+) -> Mapping[str, tuple[AnyPath | None, int | None]]:
     """Return the label names in order, each with the place that names it, for messages."""
     if labels is not None:
         if len(set(labels)) != len(labels):
             twice = sorted({name for name in labels if list(labels).count(name) > 1})
             raise DataError(f"{header.path}: duplicate label names {twice} in the labels given")
         return dict.fromkeys(labels, (None, None))
-    found = Path(label_file) if label_file is not None else _label_list_beside(header.path)
+    found = place_of(label_file) if label_file is not None else _label_list_beside(header.path)
     meka = header.meka_labels
     if found is not None:
         listed = {name: (found, line) for name, line in read_label_list(found).items()}
@@ -108,21 +108,16 @@ def _label_lines(
     return dict.fromkeys(meka, (None, None))
 
 
-def _label_list_beside(path: Path) -> Path | None:
-    stem = path.name
-    for suffix in (*OPENERS, ".arff"):
-        stem = stem.removesuffix(suffix)
-    for name in (stem, stem.removesuffix("-train"), stem.removesuffix("-test"), stem.removesuffix("-validation")):
-        if (path.parent / f"{name}.xml").is_file():
-            return path.parent / f"{name}.xml"
-    return None
+def _label_list_beside(path: AnyPath) -> AnyPath | None:
+    places = [path.parent / name for name in label_list_names(path.name)]
+    return next((place for place in places if place.is_file()), None)
 
 
 class _Columns:
     """Which attributes are labels, and which feature columns each other attribute becomes."""
 
     def __init__(
-        self, header: Header, labels: Mapping[str, tuple[Path | None, int | None]], reading: LabelReading
+        self, header: Header, labels: Mapping[str, tuple[AnyPath | None, int | None]], reading: LabelReading
     ) -> None:
         self._header, self._reading = header, reading
         place = {attribute.name: index for index, attribute in enumerate(header.attributes)}

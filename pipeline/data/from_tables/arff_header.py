@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from ...common.errors import DataError
+from ...common.storage.any_path import AnyPath, place_of
 
 NUMERIC = ("numeric", "real", "integer")
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
@@ -28,7 +28,7 @@ class Attribute:
 class Header:
     """What stands before the rows: the relation's name, the attributes in order, the line of ``@data``."""
 
-    path: Path
+    path: AnyPath
     relation: str
     attributes: tuple[Attribute, ...]
     line: int
@@ -50,7 +50,7 @@ class Header:
         return tuple(attribute.name for attribute in chosen)
 
 
-def read_header(path: str | Path, lines: Iterator[tuple[int, str]]) -> Header:
+def read_header(path: "str | AnyPath", lines: Iterator[tuple[int, str]]) -> Header:
     """Take the header off ``lines`` (number from 1, text), up to and including ``@data``.
 
     Raises:
@@ -77,7 +77,7 @@ def read_header(path: str | Path, lines: Iterator[tuple[int, str]]) -> Header:
         elif keyword == "@data":
             if not attributes:
                 raise DataError.at(path, number, "@data before any @attribute")
-            return Header(Path(path), relation, tuple(attributes), number)
+            return Header(place_of(path), relation, tuple(attributes), number)
         else:
             raise DataError.at(path, number, f"expected @relation, @attribute or @data, got {line[:60]!r}")
     if not number:
@@ -111,7 +111,7 @@ def _without_comment(text: str) -> str:
     return (found.group() if found else "").strip()
 
 
-def _attribute(line: str, path: str | Path, number: int) -> Attribute:
+def _attribute(line: str, path: "str | AnyPath", number: int) -> Attribute:
     found = _ATTRIBUTE.fullmatch(line)
     if found is None:
         raise DataError.at(path, number, f"expected '@attribute NAME TYPE', got {line[:60]!r}")

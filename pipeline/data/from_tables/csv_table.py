@@ -4,18 +4,17 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
 
 import numpy as np
 
 from ...common.errors import DataError
-from ...common.storage.locations import Location
+from ...common.storage.any_path import AnyPath, place_of
 from .named_columns import BOOLEAN, SPLIT_WORDS, Table
 from .source import CHUNK_VALUES
 from .text import read_lines
 
 
-def csv_table(path: str | Path | Location, *, delimiter: str, encoding: str = "utf-8", decimal: str = ".") -> Table:
+def csv_table(path: "str | AnyPath", *, delimiter: str, encoding: str = "utf-8", decimal: str = ".") -> Table:
     """Open a file whose first line names the columns.
 
     Args:
@@ -28,7 +27,7 @@ def csv_table(path: str | Path | Location, *, delimiter: str, encoding: str = "u
         DataError: with file and line, when it is empty, its delimiter is another one, or (in a pass) a row has another
             number of fields.
     """
-    path = path if isinstance(path, Location) else Path(path)
+    path = place_of(path)
     line, names = next(_records(path, delimiter, encoding), (0, None))
     if names is None:
         raise DataError(f"{path}: is empty")
@@ -53,7 +52,7 @@ def csv_table(path: str | Path | Location, *, delimiter: str, encoding: str = "u
     return Table(path, tuple(name.strip() for name in names), chunks)
 
 
-def _records(path: Path | Location, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: AnyPath, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each record ends, and its fields; blank lines are skipped."""
     reader = csv.reader(read_lines(path, encoding, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -64,7 +63,7 @@ def _records(path: Path | Location, delimiter: str, encoding: str) -> Iterator[t
         raise DataError.at(path, reader.line_num, f"not readable as CSV: {error}") from None
 
 
-def _check_delimiter(path: Path | Location, line: int, names: Sequence[str], delimiter: str) -> None:
+def _check_delimiter(path: AnyPath, line: int, names: Sequence[str], delimiter: str) -> None:
     """Refuse a header that is one column and holds another delimiter."""
     if len(names) > 1:
         return
@@ -78,7 +77,7 @@ class _CsvChunk:
     """Rows of text; see ``TableChunk``."""
 
     def __init__(
-        self, path: Path | Location, names: Sequence[str], lines: list[int], rows: list[list[str]], decimal: str
+        self, path: AnyPath, names: Sequence[str], lines: list[int], rows: list[list[str]], decimal: str
     ) -> None:
         self._path, self._names, self._lines, self._rows, self._decimal = path, names, lines, rows, decimal
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import DataError
+from ...common.storage.any_path import AnyPath, place_of
 from ...common.storage.reading import reading
 from ..label_choice import unknown_where
 from ..rows import Rows
@@ -19,7 +20,7 @@ from .source import Source
 from .text import format_suffix
 
 
-def masked(source: Source, path: str | Path) -> Source:
+def masked(source: Source, path: "str | AnyPath") -> Source:
     """Return a source in which labels are unknown where a mask has 0, whatever the source says there.
 
     Args:
@@ -29,8 +30,8 @@ def masked(source: Source, path: str | Path) -> Source:
     Raises:
         DataError: for a mask of another shape, or of other values than 0 and 1.
     """
-    path = Path(path)
-    known = _from_npz(path, source.labels) if format_suffix(path) == ".npz" else _from_csv(path, source.labels)
+    path = place_of(path)
+    known = _from_npz(path, source.labels) if format_suffix(path.name) == ".npz" else _from_csv(path, source.labels)
 
     def chunks() -> Iterator[Rows]:
         start = 0
@@ -47,9 +48,9 @@ def masked(source: Source, path: str | Path) -> Source:
     return replace(source, chunks=chunks)
 
 
-def _from_csv(path: Path, labels: tuple[str, ...]) -> np.ndarray:
+def _from_csv(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:
     """Return a mask, bool (N, L), whose columns are found by the labels' names."""
-    table = csv_table(path, delimiter="\t" if format_suffix(path) in (".tsv", ".tab") else ",")
+    table = csv_table(path, delimiter="\t" if format_suffix(path.name) in (".tsv", ".tab") else ",")
     columns = [find_column(table, name, "label") for name in labels]
     parts = []
     for chunk in table.chunks():
@@ -61,8 +62,8 @@ def _from_csv(path: Path, labels: tuple[str, ...]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros((0, len(labels)), bool)
 
 
-def _from_npz(path: Path, labels: tuple[str, ...]) -> np.ndarray:
-    with reading(path, DataError), np.load(path, allow_pickle=False) as archive:
+def _from_npz(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:
+    with reading(path, DataError), np.load(Path(path), allow_pickle=False) as archive:
         arrays = [archive[key] for key in archive.files]
     if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].shape[1] != len(labels):
         shapes = [array.shape for array in arrays]

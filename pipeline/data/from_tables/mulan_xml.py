@@ -5,10 +5,21 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ...common.errors import DataError
+from ...common.storage.any_path import AnyPath
 from ..xml_text import parse_xml
+from .text import OPENERS
 
 
-def read_label_list(path: str | Path) -> dict[str, int]:
+def label_list_names(name: str) -> list[str]:
+    """Return what a list of labels beside an ARFF file may be called: ``x.xml`` for ``x.arff.gz``, ``x-train.arff``."""
+    stem = name
+    for suffix in (*OPENERS, ".arff"):
+        stem = stem.removesuffix(suffix)
+    stems = [stem, *(stem.removesuffix(f"-{split}") for split in ("train", "test", "validation"))]
+    return [f"{each}.xml" for each in dict.fromkeys(stems)]
+
+
+def read_label_list(path: "str | AnyPath") -> dict[str, int]:
     """Return the label names in order, each with its line.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.sparse import csr_array
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
-from ...common.storage.locations import Location
+from ...common.storage.any_path import AnyPath
 from ..label_choice import labels_from
 from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
@@ -59,7 +58,7 @@ class TableChunk(Protocol):
 class Table:
     """A file with named columns; ``index`` are those that its own metadata calls the rows' index."""
 
-    path: Path | Location
+    path: AnyPath
     names: tuple[str, ...]
     chunks: Callable[[], Iterator[TableChunk]]
     index: tuple[str, ...] = ()
@@ -223,7 +222,7 @@ def _listed_words(chunk: TableChunk, column: int, delimiter: str, known: Collect
             raise chunk.error(row, f"column {column + 1}: {error}") from None
 
 
-def _check_repeats(path: Path | Location, names: Sequence[str], what: str = "column ") -> None:
+def _check_repeats(path: AnyPath, names: Sequence[str], what: str = "column ") -> None:
     repeated = sorted({name for name in names if list(names).count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise DataError.at(path, 1, f"duplicate {what}names: {repeated}")

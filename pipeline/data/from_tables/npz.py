@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.any_path import AnyPath, place_of
 from ...common.storage.reading import reading
 from ..label_choice import labels_from, nothing_known
 from ..label_reading import PLAIN, LabelReading
@@ -27,13 +28,13 @@ _WITHOUT_LABELS = {"X", *(f"X_{part}" for part in CSR_PARTS), "label_names", "fe
 """Keys of an archive of rows to predict; with another one, the labels may be there under another name."""
 
 
-def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAIN) -> Source:
+def npz_source(path: "str | AnyPath", *, split: int = 0, reading: LabelReading = PLAIN) -> Source:
     """Read an archive into memory.
 
     Raises:
         DataError: naming the key, or the row, that is wrong.
     """
-    path = Path(path)
+    path = place_of(path)
     arrays = _load(path)
     unlabelled = set(arrays) <= _WITHOUT_LABELS
     features = _matrix(arrays, "X", path)
@@ -65,15 +66,15 @@ def npz_source(path: str | Path, *, split: int = 0, reading: LabelReading = PLAI
     return Source(kind, names, feature_names, features.shape[1], chunks, path.name, notices)  # type: ignore[arg-type]
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _load(path: AnyPath) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError(f"{path}: cannot be read: no such file")
     says = "not a readable .npz archive (truncated, or with Python objects)"
-    with reading(path, DataError, says=says), np.load(path, allow_pickle=False) as archive:
+    with reading(path, DataError, says=says), np.load(Path(path), allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files}
 
 
-def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray | csr_array:
+def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: AnyPath) -> np.ndarray | csr_array:
     """Return a dense array or CSR of float64 (float32 stays)."""
     if name in arrays:
         array = arrays[name]
@@ -99,7 +100,7 @@ def _no_labels(arrays: Mapping[str, np.ndarray], rows: int) -> csr_array:
     return csr_array((rows, np.size(arrays.get("label_names", ()))))
 
 
-def _labels(labels: np.ndarray | csr_array, reading: LabelReading, path: Path) -> LabelMatrix:
+def _labels(labels: np.ndarray | csr_array, reading: LabelReading, path: AnyPath) -> LabelMatrix:
     read, row_of = _stored(labels)
     for at in np.flatnonzero(reading.wrong(read))[:1]:
         raise DataError(f"{path}: row {row_of(at)}: a label is {read[at]}, {reading.expected(float(read[at]))}")
@@ -109,7 +110,7 @@ def _labels(labels: np.ndarray | csr_array, reading: LabelReading, path: Path) -
     return labels_from(csr_array((values, labels.indices, labels.indptr), shape=labels.shape))
 
 
-def _check_finite(features: np.ndarray | csr_array, path: Path) -> None:
+def _check_finite(features: np.ndarray | csr_array, path: AnyPath) -> None:
     values, row_of = _stored(features)
     for at in np.flatnonzero(unusable(values))[:1]:
         raise DataError(f"{path}: row {row_of(at)}: a feature is {values[at]}, expected a finite float32 number")
@@ -123,7 +124,7 @@ def _stored(matrix: np.ndarray | csr_array) -> tuple[np.ndarray, Callable[[int],
     return matrix.data, lambda at: int(np.searchsorted(matrix.indptr, at, "right")) - 1
 
 
-def _splits(arrays: Mapping[str, np.ndarray], rows: int, split: int, path: Path) -> np.ndarray:
+def _splits(arrays: Mapping[str, np.ndarray], rows: int, split: int, path: AnyPath) -> np.ndarray:
     if "split" not in arrays:
         return np.full(rows, split, np.int8)
     words = arrays["split"].astype(str)
@@ -134,7 +135,7 @@ def _splits(arrays: Mapping[str, np.ndarray], rows: int, split: int, path: Path)
     return np.array([SPLITS.index(word) for word in words.tolist()], np.int8)
 
 
-def _names(arrays: Mapping[str, np.ndarray], key: str, expected: int, path: Path) -> tuple[str, ...] | None:
+def _names(arrays: Mapping[str, np.ndarray], key: str, expected: int, path: AnyPath) -> tuple[str, ...] | None:
     if key not in arrays:
         return None
     names = tuple(str(name) for name in arrays[key].tolist())

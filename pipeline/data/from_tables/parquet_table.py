@@ -10,20 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import DataError
+from ...common.storage.any_path import AnyPath, place_of
 from ..truth import truth_of
 from .named_columns import BOOLEAN, Table
 from .source import CHUNK_VALUES
 
 
-def parquet_table(path: str | Path) -> Table:
+def parquet_table(path: "str | AnyPath") -> Table:
     """Open a Parquet file of number, boolean, text or list-of-text columns.
 
     Raises:
         DataError: when the file is missing, truncated or no Parquet.
     """
-    path = Path(path)
+    path = place_of(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(Path(path)) as file:
             names, index = tuple(file.schema_arrow.names), _index_names(file.schema_arrow)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
@@ -31,7 +32,7 @@ def parquet_table(path: str | Path) -> Table:
     def chunks() -> Iterator[_ParquetChunk]:
         first = 0
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(Path(path)) as file:
                 for batch in file.iter_batches(max(1, CHUNK_VALUES // len(names))):
                     yield _ParquetChunk(path, batch, first)
                     first += batch.num_rows
@@ -53,7 +54,7 @@ def _index_names(schema: pa.Schema) -> tuple[str, ...]:
 class _ParquetChunk:
     """One record batch; see ``TableChunk``."""
 
-    def __init__(self, path: Path, batch: pa.RecordBatch, first: int) -> None:
+    def __init__(self, path: AnyPath, batch: pa.RecordBatch, first: int) -> None:
         self._path, self._batch, self._first = path, batch, first
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.any_path import AnyPath, place_of
 from ...common.storage.locations import Location
 from ..filters import Filtering, Filters
 from ..label_reading import LabelReading, texts_of
@@ -15,7 +16,7 @@ from ..summary import summarise
 from .alignment import MissingLabels, assembled, has_no_labels, joined
 from .arff import arff_source, attribute_names
 from .csv_table import csv_table
-from .files import Part, format_of, parts_of
+from .files import Part, format_of, local_copies, parts_of
 from .label_mask import masked
 from .named_columns import ColumnOptions, IndexColumns, Table
 from .npz import npz_source
@@ -43,15 +44,15 @@ class TextOptions:
 
 
 def prepare(
-    source: str | Path,
-    out: str | Path,
+    source: "str | AnyPath",
+    out: "str | AnyPath",
     *,
     format: str = "auto",
-    validation: str | Path | None = None,
-    test: str | Path | None = None,
+    validation: "str | AnyPath | None" = None,
+    test: "str | AnyPath | None" = None,
     labels: Sequence[str] | None = None,
     labels_of: str | Path | None = None,
-    label_file: str | Path | None = None,
+    label_file: "str | AnyPath | None" = None,
     label_prefix: str | None = None,
     label_column: str | None = None,
     label_delimiter: str = ";",
@@ -61,7 +62,7 @@ def prepare(
     missing_labels: MissingLabels = "error",
     unknown: Sequence[str] = (),
     soft_labels: bool = False,
-    label_mask: str | Path | None = None,
+    label_mask: "str | AnyPath | None" = None,
     assume_negative: bool = False,
     delimiter: str | None = None,
     decimal: str = ".",
@@ -75,7 +76,8 @@ def prepare(
     """Turn data into a prepared data set; nothing is left at ``out`` unless all of it could be read.
 
     Args:
-        source: a file; or the stem of ``STEM-train.arff`` and ``STEM-test.arff`` (also compressed) or ``STEM.arff``.
+        source: a file, here or in a bucket; or the stem of ``STEM-train.arff`` and ``STEM-test.arff`` (also compressed)
+            or ``STEM.arff``.
         out: the folder to write, or an address such as ``s3://bucket/set``.
         format: "arff", "csv", "tsv", "parquet", "npz", or "auto" by the file's name.
         validation: a file with the validation rows; ``source`` then holds the training rows.
@@ -117,13 +119,16 @@ def prepare(
         names, label_prefix, label_column, label_delimiter, split_column, exclude, index, missing_labels, reading
     )
     text = TextOptions(encoding, delimiter, decimal)
-    parts = parts_of(Path(source), validation, test)
+    parts = parts_of(place_of(source), validation, test)
     name = format_of(parts, format)
     _check_options(name, columns, label_file, text)
     filters = Filters(min_positives, drop_unlabelled, top_features)
-    opened = _open(parts, name, columns, label_file, text)
-    opened = opened if label_mask is None else masked(opened, label_mask)
-    manifest = write_source(assumed_negative(opened) if assume_negative else opened, target, filters, kind, overwrite)
+    with local_copies() as local:
+        listed = None if label_file is None else local(label_file)
+        opened = _open([(local(path), split) for path, split in parts], name, columns, listed, text)
+        opened = opened if label_mask is None else masked(opened, local(label_mask))
+        read = assumed_negative(opened) if assume_negative else opened
+        manifest = write_source(read, target, filters, kind, overwrite)
     summarise(manifest, opened.notices)
     return manifest
 
@@ -145,7 +150,7 @@ def _label_names(labels: Sequence[str] | None, labels_of: str | Path | None) -> 
 
 
 def _open(
-    parts: Sequence[Part], name: str, columns: ColumnOptions, label_file: str | Path | None, text: TextOptions
+    parts: Sequence[Part], name: str, columns: ColumnOptions, label_file: "AnyPath | None", text: TextOptions
 ) -> Source:
     """Return one source of all files."""
     if name == "npz":
@@ -170,7 +175,7 @@ def _open(
 
 
 def write_source(
-    source: Source, out: Path | Location, filters: Filters | None = None, kind: str = "auto", overwrite: bool = False
+    source: Source, out: Path | AnyPath, filters: Filters | None = None, kind: str = "auto", overwrite: bool = False
 ) -> Manifest:
     """Write the rows of a source as a prepared data set, without a summary.
 
@@ -194,7 +199,7 @@ def write_source(
     return writer.manifest
 
 
-def _check_options(name: str, columns: ColumnOptions, label_file: str | Path | None, text: TextOptions) -> None:
+def _check_options(name: str, columns: ColumnOptions, label_file: "str | AnyPath | None", text: TextOptions) -> None:
     """Refuse options that the format would ignore, and two ways of naming the labels."""
     given = _given(columns) | _given(text)
     given |= {"label_file"} if label_file is not None else set()
@@ -221,7 +226,7 @@ def _given(options: ColumnOptions | TextOptions) -> set[str]:
     return {key for key, value in vars(options).items() if value != getattr(usual, key) and value != []}
 
 
-def _table(path: Path, name: str, text: TextOptions) -> Table:
+def _table(path: AnyPath, name: str, text: TextOptions) -> Table:
     if name == "parquet":
         return parquet_table(path)
     delimiter = text.delimiter or _DELIMITERS[name]

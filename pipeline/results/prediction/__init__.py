@@ -13,9 +13,10 @@ from ...common.errors import ConfigError, DataError
 from ...common.part_progress import PartProgress
 from ...common.stages import stage
 from ...common.storage.addresses import redacted
-from ...common.storage.any_path import AnyPath, address_of
+from ...common.storage.any_path import AnyPath, address_of, is_there, make_folder
 from ...common.storage.begun import begun
-from ...common.storage.partial_work import claimed, partial_path
+from ...common.storage.partial_work import claimed
+from ...data.from_tables.files import local_copies
 from ...data.manifest import Manifest
 from ...runs.decisions import best_epoch, decisions_of
 from ...runs.trained_run import TrainedRun, open_to_score
@@ -23,7 +24,7 @@ from .columns import label_columns
 from .job import Finished, Job, Piece, Unreadable
 from .new_images import image_pieces
 from .new_tables import TableOptions, staged
-from .output import COPIES, ROWS, Output, put_in_place
+from .output import ROWS, Output, put_in_place
 from .page import write_page
 from .running import finished_before, run_pieces
 from .source import NewSource, open_source
@@ -37,13 +38,13 @@ _log = logging.getLogger("d2ace")
 def predict(
     run: "str | AnyPath",
     source: str | Path,
-    out: str | Path,
+    out: "str | AnyPath",
     *,
     top: int = 5,
     threshold: float | None = None,
     page: int = 0,
     tables: TableOptions | None = None,
-) -> Path:
+) -> AnyPath:
     """Predict rows and return where the prediction went.
 
     A row has ``id`` int64; ``path`` of a new image, ``name`` of a prepared image or of a table's ``id_column``;
@@ -53,12 +54,13 @@ def predict(
     run's threshold. ``_labels.json`` has the names of the labels and how they were decided, ``_unreadable.csv`` the
     images that could not be read.
 
-    Finished parts collect in ``OUT.partial``, from where the same call goes on after a kill.
+    Finished parts collect in ``OUT.partial``, from where the same call goes on after a kill. A folder in a bucket holds
+    them at once; it is a prediction when ``_labels.json`` is there, which comes last.
 
     Args:
         run: a run's folder; of a run that was stopped the best epoch until then is taken.
         source: prepared data; or a folder or bucket of images, or one image; or a table, or a folder of tables.
-        out: a folder for Parquet files, or the name of one ``.parquet`` or ``.csv`` file; it does not exist yet.
+        out: place of a folder for Parquet files, or of one ``.parquet`` or ``.csv`` file; it does not exist yet.
         top: how many of the most probable labels to name.
         threshold: for all labels; None for what the run says.
         page: how many thumbnails go into an HTML page; 0 for no page.
@@ -79,7 +81,7 @@ def predict(
         raise ConfigError("options for tables go with a table that is read here")
     if page and not (found.images or (found.manifest is not None and found.manifest.kind == "image")):
         raise ConfigError("a page shows images, and the rows of a table have none: leave out --page")
-    job = _job(opened, found, partial_path(output.target), top, threshold, page)
+    job = _job(opened, found, output, top, threshold, page)
     go_on = f"d2ace predict {run} {redacted(str(source))} {out}, and the same options"
     with (
         claimed(job.folder, _fingerprint(opened, job, found, options), what="prediction"),
@@ -90,7 +92,7 @@ def predict(
 
 def _holds_work(job: Job) -> bool:
     """Return whether a part is finished, or a table is read, so that another call can go on."""
-    return any(job.folder.glob("part-*.parquet")) or (job.folder / ROWS).is_dir()
+    return bool(job.parts()) or is_there(job.folder / ROWS)
 
 
 def _check(top: int, threshold: float | None, page: int) -> None:
@@ -100,11 +102,12 @@ def _check(top: int, threshold: float | None, page: int) -> None:
         raise ConfigError(f"threshold must be at least 0 and below 1, got {threshold}")
 
 
-def _job(run: TrainedRun, found: NewSource, folder: Path, top: int, threshold: float | None, page: int) -> Job:
+def _job(run: TrainedRun, found: NewSource, output: Output, top: int, threshold: float | None, page: int) -> Job:
     decisions = decisions_of(run) if threshold is None else None
     usual = run.config.train.threshold if threshold is None else threshold
     columns = label_columns(run.data.labels)
-    job = Job(address_of(run.folder.path), folder, decisions, usual, top, columns, thumbnails=page)
+    run_at, parts, pages = address_of(run.folder.path), output.parts, output.pages
+    job = Job(run_at, parts, pages, decisions, usual, top, columns, thumbnails=page)
     if found.images:
         return replace(job, images=found.folder, names="path")
     return job if found.manifest is None else _of_manifest(job, found.manifest, run)
@@ -122,21 +125,23 @@ def _of_manifest(job: Job, manifest: Manifest, run: TrainedRun) -> Job:
 
 def _fingerprint(run: TrainedRun, job: Job, found: NewSource, options: TableOptions) -> str:
     """Return a SHA-256 of all that decides the parts."""
-    values = asdict(replace(job, decisions=None, manifest=None, images=None))
+    elsewhere = {"decisions": None, "manifest": None, "images": None, "folder": Path(), "pages": Path()}
+    values = asdict(replace(job, **elsewhere)) | {"folder": address_of(job.folder)}  # type: ignore[arg-type]
     decisions = [] if job.decisions is None else [job.decisions.raw_thresholds, job.decisions.coefficients]
     plain = [_VERSION, values, [each.tolist() for each in decisions], found.state, asdict(options), best_epoch(run)]
     return hashlib.sha256(json.dumps(plain, default=str).encode()).hexdigest()
 
 
-def _predicted(run: TrainedRun, found: NewSource, options: TableOptions, job: Job, output: Output) -> Path:
+def _predicted(run: TrainedRun, found: NewSource, options: TableOptions, job: Job, output: Output) -> AnyPath:
     """Run what is left of the pieces, and put the result in place."""
     if found.tables:
-        with stage(f"reading {found.folder}"):
-            manifest = staged(found.files_in(job.folder / COPIES), run, options, job.folder / ROWS)
+        with stage(f"reading {found.folder}"), local_copies() as local:
+            files = [(local(place), kind) for place, kind in found.table_files()]
+            manifest = staged(files, run, options, job.folder / ROWS)
         named = "name" if options.id_column is not None else None
         job = replace(_of_manifest(job, manifest, run), names=named)
     if job.thumbnails:
-        job.pictures.mkdir(parents=True, exist_ok=True)
+        make_folder(job.pictures)
     pieces = image_pieces(found.images) if job.manifest is None else _shards(job.manifest)
     finished = finished_before(job)
     if finished:

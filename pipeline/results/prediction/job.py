@@ -5,11 +5,11 @@ b rows of a chunk   L labels
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...common.storage.any_path import AnyPath
 from ...common.storage.locations import Location
 from ...data.manifest import Manifest
 from ...runs.decisions import Decisions
@@ -38,7 +38,8 @@ class Job:
 
     Attributes:
         run: the run's folder.
-        folder: where parts go; on a file system that all nodes share.
+        folder: where parts go; in a bucket, or on a file system that all nodes share.
+        pages: where the page goes, with its thumbnails; likewise.
         decisions: thresholds and calibration; None for the run's threshold and the network's own probabilities.
         threshold: for all labels, without decisions.
         top: how many of the most probable labels are named.
@@ -53,7 +54,8 @@ class Job:
     """
 
     run: str
-    folder: Path
+    folder: AnyPath
+    pages: AnyPath
     decisions: Decisions | None
     threshold: float
     top: int
@@ -66,18 +68,22 @@ class Job:
     split: bool = False
     thumbnails: int = 0
 
-    def part(self, number: int) -> Path:
+    def part(self, number: int) -> AnyPath:
         """Return the file of a piece's rows."""
         return self.folder / f"part-{number:05d}.parquet"
 
-    def told(self, number: int) -> Path:
+    def parts(self) -> list[AnyPath]:
+        """Return the files of rows that are there, in the order of their pieces."""
+        return [self.folder / name for name in Location.of(self.folder).glob("part-*.parquet")]
+
+    def told(self, number: int) -> AnyPath:
         """Return the file that says a piece is finished, and which images could not be read."""
         return self.folder / f"_piece-{number:05d}.json"
 
     @property
-    def pictures(self) -> Path:
+    def pictures(self) -> AnyPath:
         """The folder of the thumbnails."""
-        return self.folder / "_page" / "thumbnails"
+        return self.pages / "thumbnails"
 
 
 class Unreadable(NamedTuple):

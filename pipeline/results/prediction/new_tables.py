@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.errors import DataError, did_you_mean
-from ...common.storage.whole_files import replacing
+from ...common.storage.any_path import AnyPath, replacing
 from ...data.from_tables.alignment import assembled, joined, listed
 from ...data.from_tables.arff import arff_source
 from ...data.from_tables.csv_table import csv_table
@@ -23,7 +23,7 @@ from ...data.from_tables.parquet_table import parquet_table
 from ...data.from_tables.prepare import write_source
 from ...data.from_tables.source import Source
 from ...data.from_tables.table_source import table_source
-from ...data.manifest import Manifest
+from ...data.manifest import MANIFEST_FILE, Manifest
 from ...data.rows import Rows
 from ...runs.own_data import own_data
 from ...runs.trained_run import TrainedRun
@@ -52,7 +52,7 @@ class TableOptions:
     encoding: str = "utf-8"
 
 
-def staged(files: Sequence[tuple[Path, str]], run: TrainedRun, options: TableOptions, folder: Path) -> Manifest:
+def staged(files: Sequence[tuple[AnyPath, str]], run: TrainedRun, options: TableOptions, folder: AnyPath) -> Manifest:
     """Write the rows of some files, in the run's columns, as prepared data into ``folder``; tell what was left out.
 
     Args:
@@ -64,13 +64,13 @@ def staged(files: Sequence[tuple[Path, str]], run: TrainedRun, options: TableOpt
     Raises:
         DataError: when a column is missing, or a cell cannot be read; with file and line.
     """
-    if folder.is_dir():
+    if (folder / MANIFEST_FILE).is_file() and (options.id_column is None or (folder / NAMES_FILE).is_file()):
         return Manifest.load(folder)
     names = feature_names(run)
     sources = [_source(path, kind, run, names, options) for path, kind in files]
     for notice in dict.fromkeys(notice for source in sources for notice in source.notices):
         _log.info(notice)
-    manifest = write_source(joined(sources), folder)
+    manifest = write_source(joined(sources), folder, overwrite=True)
     if options.id_column is not None:
         ids = pa.chunked_array([_ids(path, kind, options) for path, kind in files])
         with replacing(folder / NAMES_FILE) as temporary:
@@ -89,7 +89,7 @@ def feature_names(run: TrainedRun) -> tuple[str, ...] | None:
     return own_data(run.folder, run.config, run.data).feature_names
 
 
-def _source(path: Path, kind: str, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
+def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
     labels = run.data.labels
     if kind == "npz":
         return matched(npz_source(path), names, run)
@@ -108,7 +108,7 @@ def _source(path: Path, kind: str, run: TrainedRun, names: tuple[str, ...] | Non
     return replace(source, notices=(*source.notices, *_told(path.name, surplus)))
 
 
-def _table(path: Path, kind: str, options: TableOptions) -> Table:
+def _table(path: AnyPath, kind: str, options: TableOptions) -> Table:
     if kind == "parquet":
         return parquet_table(path)
     delimiter = options.delimiter or _DELIMITERS[kind]
@@ -168,12 +168,12 @@ def _told(where: str, surplus: Sequence[str]) -> tuple[str, ...]:
     return (f"{where}: {what}; left out",) if surplus else ()
 
 
-def _ids(path: Path, kind: str, options: TableOptions) -> pa.Array:
+def _ids(path: AnyPath, kind: str, options: TableOptions) -> pa.Array:
     """Return the cells of the id column as text."""
     column = options.id_column
     assert column is not None
     if kind == "parquet":
-        return pq.read_table(path, columns=[column])[column].cast(pa.string()).combine_chunks()
+        return pq.read_table(Path(path), columns=[column])[column].cast(pa.string()).combine_chunks()
     if kind not in _DELIMITERS:
         raise DataError(f"{path}: --id-column goes with CSV, TSV and Parquet files")
     table = _table(path, kind, options)

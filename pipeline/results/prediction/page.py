@@ -1,13 +1,13 @@
 """The page of a prediction: a thumbnail a row with its labels, to look through, without a network or a server."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from ...common.storage.whole_files import replacing
+from ...common.storage.any_path import AnyPath, fetched, replacing
+from ...common.storage.locations import Location
 from ...runs.trained_run import TrainedRun
 from ..report.markup import Html, element, joined
 from ..report.page import Section, details, notes, page, prose, table
@@ -17,12 +17,12 @@ from .job import Job, Unreadable
 PAGE = "index.html"
 
 
-def write_page(job: Job, run: TrainedRun, about: Mapping[str, Any], unreadable: Sequence[Unreadable]) -> Path:
+def write_page(job: Job, run: TrainedRun, about: Mapping[str, Any], unreadable: Sequence[Unreadable]) -> AnyPath:
     """Write ``_page/index.html`` over the first ``job.thumbnails`` rows, and return its path."""
-    rows = list(_rows(job))
+    rows, pictures = list(_rows(job)), Location.of(job.pictures).files()
     left = about["rows"] - len(rows)
     more = [f"{left} rows more have no thumbnail; --page N shows N."] if left > 0 else []
-    gallery = element("div", *(_card(row, job, run.data.labels) for row in rows), id="rows", class_="gallery")
+    gallery = element("div", *(_card(row, job, run.data.labels, pictures) for row in rows), id="rows", class_="gallery")
     sections = [Section("images", "Images", joined(_toolbar(run.data.labels, rows), notes(more), gallery))]
     if unreadable:
         lines = [(path, reason) for path, reason in unreadable]
@@ -37,7 +37,7 @@ def write_page(job: Job, run: TrainedRun, about: Mapping[str, Any], unreadable: 
         more_style=_asset("page.css"),
         script=_asset("page.js"),
     )
-    target = job.pictures.parent / PAGE
+    target = job.pages / PAGE
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return target
@@ -57,8 +57,8 @@ def _decided(about: Mapping[str, Any]) -> str:
 
 def _rows(job: Job) -> Iterator[dict[str, Any]]:
     """Yield the rows that have a thumbnail, in order, as plain values."""
-    for path in sorted(job.folder.glob("part-*.parquet")):
-        with pq.ParquetFile(path) as file:
+    for path in job.parts():
+        with fetched(path) as local, pq.ParquetFile(local) as file:
             wanted = {"id", "name", "path", "truth", "labels", "top", PROBABILITIES}
             for batch in file.iter_batches(256, columns=[name for name in file.schema_arrow.names if name in wanted]):
                 for row in batch.to_pylist():
@@ -82,15 +82,15 @@ def _toolbar(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Html:
     return joined(told, element("p", choice, search, element("span", "", id="count", role="status"), class_="toolbar"))
 
 
-def _card(row: Mapping[str, Any], job: Job, labels: Sequence[str]) -> Html:
+def _card(row: Mapping[str, Any], job: Job, labels: Sequence[str], pictures: Container[str]) -> Html:
     """Return one row: its thumbnail, its name, its labels with their probabilities, and what is true where known."""
     name = (row.get(job.names) if job.names else None) or f"row {row['id']}"
     place = {label: number for number, label in enumerate(labels)}
     shown = list(dict.fromkeys([*row["labels"], *row["top"]]))
     shown.sort(key=lambda label: -row[PROBABILITIES][place[label]])
     chips = [_chip(label, row[PROBABILITIES][place[label]], label in row["labels"]) for label in shown]
-    picture = f"thumbnails/{row['id']:07d}.jpg"
-    image = _void("img", src=picture, alt=name, loading="lazy") if (job.pictures.parent / picture).is_file() else ""
+    picture = f"{row['id']:07d}.jpg"
+    image = _void("img", src=f"thumbnails/{picture}", alt=name, loading="lazy") if picture in pictures else ""
     truth = row.get("truth")
     known = element("p", f"truth: {', '.join(truth) or 'none'}", class_="remark") if truth is not None else ""
     return element("figure", image, element("figcaption", element("strong", name)), element("ul", *chips), known,

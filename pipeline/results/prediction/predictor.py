@@ -1,6 +1,5 @@
 """One worker of a prediction: it holds the model, and turns pieces into parts of the result."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -11,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...common.storage.any_path import fetched, in_bucket, replacing
 from ...common.storage.json_files import write_json
-from ...common.storage.partial_work import WORK
 from ...data.blocks import BlockReader
 from ...data.packed_index import image_names
 from ...data.shards import read_shard, split_codes
@@ -52,17 +51,16 @@ class Predictor:
             DataError: when prepared data cannot be read.
         """
         unreadable: list[Unreadable] = []
-        work = self._job.folder / f"{WORK}{secrets.token_hex(4)}"
         rows = 0
         with ExitStack() as stack:
             writer: pq.ParquetWriter | None = None
             for chunk in self._groups(piece, unreadable):
                 table = table_of(chunk, self._run.data.labels, self._job)
-                writer = writer or stack.enter_context(pq.ParquetWriter(work, table.schema, compression="zstd"))
+                if writer is None:  # a piece without rows has no part
+                    work = stack.enter_context(replacing(self._job.part(piece.number)))
+                    writer = stack.enter_context(pq.ParquetWriter(work, table.schema, compression="zstd"))
                 writer.write_table(table)
                 rows += table.num_rows
-        if rows:
-            work.replace(self._job.part(piece.number))
         finished = Finished(piece.number, rows, tuple(unreadable))
         write_json(self._job.told(piece.number), asdict(finished))
         return finished
@@ -116,10 +114,12 @@ class Predictor:
         """Return what the rows of a shard are called: by a file beside staged rows, or by the index of images."""
         manifest = self._job.manifest
         assert manifest is not None
-        path = manifest.file(NAMES_FILE)
-        if path.is_local and path.is_file():
-            return pq.read_table(Path(path))["name"].combine_chunks().slice(piece.first, piece.rows)
-        return image_names(manifest, piece.number)
+        if manifest.kind == "image":
+            return image_names(manifest, piece.number)
+        if self._job.names is None:
+            return None
+        with fetched(manifest.file(NAMES_FILE)) as file:
+            return pq.read_table(file)["name"].combine_chunks().slice(piece.first, piece.rows)
 
     @cached_property
     def _own_splits(self) -> np.ndarray | None:
@@ -132,4 +132,6 @@ class Predictor:
     def _thumbnails(self, chunk: Chunk) -> None:
         for row, image in zip(chunk.ids.tolist(), chunk.images or [], strict=False):
             if row < self._job.thumbnails:
-                (self._job.pictures / f"{row:07d}.jpg").write_bytes(small_jpeg(image))
+                place = self._job.pictures / f"{row:07d}.jpg"
+                write = place.write if in_bucket(place) else Path(place).write_bytes
+                write(small_jpeg(image))

@@ -13,6 +13,7 @@ import torch
 from ...common.cluster.session import data_context, ray_session
 from ...common.errors import DataError
 from ...common.stages import stage
+from ...common.storage.locations import Location
 from ...runs.trained_run import TrainedRun
 from ..scoring import scoring
 from .job import Finished, Job, Piece
@@ -25,9 +26,9 @@ _FEW_IMAGES = 1000
 def finished_before(job: Job) -> dict[int, Finished]:
     """Return the pieces that an earlier call finished, by number; what is damaged counts as not finished."""
     found = {}
-    for path in sorted(job.folder.glob("_piece-*.json")):
+    for name in Location.of(job.folder).glob("_piece-*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            piece = Finished.from_plain(json.loads(path.read_text(encoding="utf-8")))
+            piece = Finished.from_plain(json.loads((job.folder / name).read_text(encoding="utf-8")))
             if not piece.rows or job.part(piece.number).is_file():
                 found[piece.number] = piece
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.errors import DataError
+from ...common.storage.any_path import AnyPath
 from ...common.storage.locations import Location
 from ...data.from_tables.files import FORMATS
 from ...data.from_tables.text import format_suffix
@@ -35,19 +36,10 @@ class NewSource:
     tables: tuple[str, ...] = ()
     state: str = ""
 
-    def files_in(self, copies: Path) -> list[tuple[Path, str]]:
-        """Return the tables as files of this machine with the format of each; those of a bucket are copied there."""
-        found = []
-        for name in self.tables:
-            assert self.folder is not None
-            location = self.folder.below(name)
-            path = Path(location.path)
-            if "://" in location.shown:
-                path = copies / name.replace("/", "-")
-                copies.mkdir(exist_ok=True)
-                path.write_bytes(location.read())
-            found.append((path, FORMATS[format_suffix(name)]))
-        return found
+    def table_files(self) -> list[tuple[AnyPath, str]]:
+        """Return the tables with the format of each."""
+        assert self.folder is not None
+        return [(self.folder.below(name).as_given, FORMATS[format_suffix(name)]) for name in self.tables]
 
 
 def open_source(source: str | Path, run: TrainedRun) -> NewSource:

@@ -18,7 +18,7 @@ from ....selectors.common.label_matrix import LabelMatrix
 from ...common.config.config import Config
 from ...common.storage.any_path import AnyPath, fetched_folder, make_folder, remove, replacing
 from ...common.storage.locations import Location
-from ...common.storage.whole_folders import replacing_folder
+from ...common.storage.whole_folders import new_folder
 from ...feeds.choice import GATHER, FeedChoice
 from ...feeds.row_store import RowStore, StoredRows
 from ...runs.checkpoint_record import RECORD
@@ -73,9 +73,8 @@ def copy_states(source: AnyPath, target: AnyPath) -> None:
         remove(target / name)
         latest = CheckpointStore(RunFolder(source / name).checkpoints).intact()
         if latest is not None:
-            place = RunFolder(target / name).checkpoints
-            make_folder(place)
-            with replacing_folder(place / latest.path.name, RECORD) as copy, fetched_folder(latest.path) as files:
+            place = RunFolder(target / name).checkpoints / latest.path.name
+            with new_folder(place, RECORD) as copy, fetched_folder(latest.path) as files:
                 shutil.copytree(files, copy, dirs_exist_ok=True)
 
 
