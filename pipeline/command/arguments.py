@@ -86,6 +86,8 @@ def _add_prepare(subparsers: _Subparsers) -> None:
     add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
     add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
     add("--verdicts", metavar="FILE", help="SOURCE is a prepared data set: put right what this CSV file decides")
+    hide = "SOURCE is a prepared data set: take this share of the positives away, but for those of test rows"
+    add("--hide-positives", type=float, metavar="SHARE", help=hide)
     add("--overwrite", action="store_true", default=None, help="replace a prepared data set at OUT")
     _add_table_options(prepare.add_argument_group("tables"))
     _add_image_options(prepare.add_argument_group("images"))

@@ -7,6 +7,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("d2ace prepare photos data/photos --format coco --files annotations.json", "photographs in the COCO format"),
         ("d2ace prepare new.csv data/new --labels-of data/rows", "new rows, whose labels nobody knows, for predict"),
         ("d2ace prepare data/rows data/checked --verdicts verdicts.csv", "what a person decided after d2ace audit"),
+        ("d2ace prepare data/rows data/rows-hidden --hide-positives 0.5", "what do missing labels do here?"),
     ),
     "train": (
         ("d2ace train data/rows", "the default settings on prepared data"),

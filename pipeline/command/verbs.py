@@ -41,6 +41,7 @@ def _prepared(options: argparse.Namespace) -> "Manifest":
     from ..data.audited import audited
     from ..data.from_images.prepare import FORMATS, prepare_images
     from ..data.from_tables.prepare import prepare
+    from ..data.hidden import with_hidden_positives
 
     plain = ("source", "out", "call", "debug")
     chosen = {key: value for key, value in vars(options).items() if key not in plain and value is not None}
@@ -50,6 +51,9 @@ def _prepared(options: argparse.Namespace) -> "Manifest":
     if options.verdicts:
         _refuse_surplus(chosen, {"verdicts", "overwrite"}, "a prepared data set with --verdicts takes no")
         return audited(options.source, options.out, **chosen)
+    if (share := chosen.pop("hide_positives", None)) is not None:
+        _refuse_surplus(chosen, {"overwrite"}, "a prepared data set with --hide-positives takes no")
+        return with_hidden_positives(options.source, options.out, share, **chosen)
     images = options.format in FORMATS
     build: Callable[..., Manifest] = prepare_images if images else prepare
     what = f"format {options.format} takes no" if images else "only images, with their --format, take"

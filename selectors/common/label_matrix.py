@@ -149,6 +149,11 @@ class LabelMatrix:
             None if self.exceptions is None else _taken(self.exceptions, self.exception_origins, rows),
         )
 
+    def without(self, stored: np.ndarray) -> "LabelMatrix":
+        """Return the same without some of the stored values, bool (E,): they become what is not listed."""
+        origins = None if self.value_origins is None else self.value_origins[~stored]
+        return replace(self, values=_kept(self.values, ~stored), value_origins=origins)
+
     def assumed_negative(self) -> "LabelMatrix":
         """Return the same with every unknown entry taken for a 0."""
         return LabelMatrix(self.values, value_origins=self.value_origins)
