@@ -18,10 +18,11 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] *
         ("data: {path: x}\ntrain: {}\ndata: {path: y}\n", r"c\.yaml:3: not valid YAML: the key 'data' stands twice"),
         ("a: !!python/object/apply:os.system ['true']\n", r"c\.yaml:1: not valid YAML: could not determine"),
         ("a: 2026-13-45\n", "not valid YAML: month must be in"),
+        ("a: b\nc: 'd'\ne: \"f\\0g\"\n", r"line 3: a null character \(\\0\)"),
         ("1: x\n", "the key 1 is no text"),
         ("a: " + "x" * (4 << 20), "more than 4 MiB"),
     ],
-    ids=["aliases", "cycle", "depth", "twice", "object", "date", "key", "size"],
+    ids=["aliases", "cycle", "depth", "twice", "object", "date", "null", "key", "size"],
 )
 def test_settings_are_refused_with_their_file(tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text)

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import yaml
-from yaml.events import CollectionEndEvent, CollectionStartEvent
+from yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 _DEEPEST, _MOST_VALUES = 50, 100_000
 """Bounds of settings. An alias (``*name``) repeats what it stands for: ten lines can mean more than a memory holds."""
@@ -20,7 +20,7 @@ def parse_yaml(text: str) -> Any:
         ValueError: for values that cannot be, such as a date of a 13th month, or beyond the bounds.
     """
     try:
-        _check_depth(text)
+        _check_events(text)
         value = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError:
         value = yaml.load(text, Loader=_SlowLoader)
@@ -30,10 +30,15 @@ def parse_yaml(text: str) -> Any:
     return value
 
 
-def _check_depth(text: str) -> None:
-    """Raise ValueError for deep nesting, which would take the loader's stack with it."""
+def _check_events(text: str) -> None:
+    """Raise ValueError for deep nesting, which would take the loader's stack with it, and for null characters.
+
+    No path and no name can have one: what is done with them would end in an error that names no file.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=_Base):
+        if isinstance(event, ScalarEvent) and "\0" in event.value:
+            raise ValueError(f"line {_line(event)}: a null character (\\0), which no setting can have")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > _DEEPEST:
             raise ValueError(f"line {_line(event)}: more than {_DEEPEST} lists or mappings in each other")

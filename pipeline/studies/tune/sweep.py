@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from ....selectors import api as selectors
 from ....selectors.common.randomness import generator
@@ -98,6 +98,7 @@ class Sweep(Section):
     folds: Annotated[int, Field(ge=2)] | None = None
     seed: NonNegativeInt = 0
     max_failures: NonNegativeInt = 1
+    _file: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -117,9 +118,15 @@ class Sweep(Section):
     def load(cls, path: "str | AnyPath") -> "Sweep":
         """Read a YAML file; relative paths are relative to it."""
         sweep = cls.make(read_settings(path, "keys such as 'config:' and 'trials:'"), str(path))
+        sweep._file = str(path)
         if not isinstance(path, str | Path):  # in a bucket lies only what a sweep wrote, with absolute paths
             return sweep
         return sweep.model_copy(update={"config": absolute_paths(sweep.config, Path(path).resolve().parent)})
+
+    @property
+    def source(self) -> str:
+        """What messages call it: the file that it was read from, else its name."""
+        return self._file or f"sweep {self.name}"
 
     def save(self, path: str | Path) -> None:
         """Write the sweep as YAML."""
@@ -128,7 +135,7 @@ class Sweep(Section):
     @cached_property
     def base(self) -> Config:
         """The configuration that all trials start from; raises ConfigError when it is not valid."""
-        return Config.make(self.config, f"sweep {self.name}")
+        return Config.make(self.config, self.source)
 
     def with_data(self, place: str) -> Self:
         """Return the sweep with its data in another place, an absolute path or an address."""
@@ -147,10 +154,10 @@ class Sweep(Section):
         try:
             space = spaces.get(wanted)
         except spaces.SpaceError as error:
-            raise ConfigError(f"sweep {self.name}: space: {error}") from None
+            raise ConfigError(f"{self.source}: space: {error}") from None
         if space.method not in called:
             raise ConfigError(
-                f"sweep {self.name}: space {wanted!r} is of method {space.method!r}, config.selector.name is {method!r}"
+                f"{self.source}: space {wanted!r} is of method {space.method!r}, config.selector.name is {method!r}"
             )
         return space
 
@@ -161,7 +168,7 @@ class Sweep(Section):
         every = {**own, **{key: section.knob() for key, section in self.knobs.items()}}
         if not every:
             raise ConfigError(
-                f"sweep {self.name}: nothing to search: {self.base.selector.name!r} has no search space; add knobs"
+                f"{self.source}: nothing to search: {self.base.selector.name!r} has no search space; add knobs"
             )
         return every
 
@@ -234,7 +241,7 @@ class Sweep(Section):
             try:
                 options = self.method_space.settings(own, epochs)
             except ValueError as error:
-                raise ConfigError(f"sweep {self.name}: {error}") from None
+                raise ConfigError(f"{self.source}: {error}") from None
             values = merged(values, {"selector": {"options": options}})
         for key, value in point.items():
             if "." in key:
@@ -243,15 +250,15 @@ class Sweep(Section):
             values = merged(values, {"run": {"seed": repeat.seed}})
         if repeat is not None and repeat.fold is not None:
             values = merged(values, {"data": {"fold": repeat.fold, "folds": self.folds}})
-        return Config.make(values, f"sweep {self.name}")
+        return Config.make(values, self.source)
 
     def check(self) -> None:
         """Raise ConfigError, before anything is started, for what could not work in any trial."""
         for key in self.knobs:
-            _check_key(key, self.name)
+            _check_key(key, self.source)
         if self.scheduler == "pbt" and not self.live:
             raise ConfigError(
-                f"sweep {self.name}: scheduler 'pbt' needs a method with a schedule to change, "
+                f"{self.source}: scheduler 'pbt' needs a method with a schedule to change, "
                 f"{self.base.selector.name!r} has none in preset {self.preset!r}"
             )
         for repeat in self.repeats():
@@ -274,7 +281,7 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def _check_key(key: str, name: str) -> None:
+def _check_key(key: str, source: str) -> None:
     """Raise ConfigError unless a dotted key is one of the configuration's."""
     section: Any = Config
     for part in key.split("."):
@@ -282,5 +289,5 @@ def _check_key(key: str, name: str) -> None:
         if not known:  # the options of a network, which it checks itself
             return
         if part not in known:
-            raise ConfigError(f"sweep {name}: knobs: unknown key {key!r}{did_you_mean(part, known)}")
+            raise ConfigError(f"{source}: knobs: unknown key {key!r}{did_you_mean(part, known)}")
         section = section.model_fields[part].annotation

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from random import Random
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -338,7 +339,17 @@ def edited(content: bytes, suffix: str, random: Random) -> bytes:
         edit = random.choice(OF_SUFFIX.get(suffix, TEXT if _is_text(content) else BYTES))
         try:
             content = edit(content, random)
-        except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, RuntimeError):
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            EOFError,
+            OverflowError,
+            RuntimeError,
+            TokenError,
+        ):
             content = flipped(content, random)
         except (pa.ArrowException, yaml.YAMLError, zipfile.BadZipFile, tarfile.TarError, RecursionError, MemoryError):
             content = flipped(content, random)

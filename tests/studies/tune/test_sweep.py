@@ -1,5 +1,7 @@
 """The description of a sweep: what is refused, and which configurations its points mean."""
 
+import re
+
 import pytest
 import yaml
 
@@ -120,7 +122,13 @@ def test_data_of_a_file_lies_relative_to_it(make_sweep, tmp_path, table):
 def test_what_is_saved_is_read_back(make_sweep, tmp_path):
     sweep = make_sweep(knobs=LR, seeds=[1, 2])
     sweep.save(tmp_path / "sweep.yaml")
-    assert Sweep.load(tmp_path / "sweep.yaml") == sweep
+    assert Sweep.load(tmp_path / "sweep.yaml").model_dump() == sweep.model_dump()
+
+
+def test_what_is_wrong_with_a_file_names_it(make_sweep, tmp_path):
+    make_sweep(space="d2ac").save(tmp_path / "sweep.yaml")
+    with pytest.raises(ConfigError, match=re.escape(f"{tmp_path / 'sweep.yaml'}: space: ")):
+        Sweep.load(tmp_path / "sweep.yaml").check()
 
 
 def test_a_sweep_that_cannot_be_read_is_named(tmp_path):
