@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from tqdm import tqdm
@@ -60,6 +60,7 @@ class Progress(AbstractContextManager):
         self._pace = Pace(epochs)
         self._unwritten: Exception | None = None
         self._bar = _bar(quiet)
+        self._ending = Event()
         self._thread = Thread(target=self._work, name="progress", daemon=True)
 
     @property
@@ -73,6 +74,8 @@ class Progress(AbstractContextManager):
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._stop()
+        if self._board is not None:
+            self._plotting(self._board.close)
         if failure is None and self._history and (line := waiting_line(self._history[-1])):
             self._say(line)
         if self._unwritten is not None:
@@ -101,6 +104,7 @@ class Progress(AbstractContextManager):
 
     def _stop(self) -> None:
         """Let the thread take what has come so far, and end."""
+        self._ending.set()
         if self._thread.is_alive():
             with suppress(Exception):
                 self._queue.put(("end", ()))
@@ -121,15 +125,17 @@ class Progress(AbstractContextManager):
             try:
                 kind, values = self._queue.get(timeout=_LOOK_S)
             except Empty:
+                if self._ending.is_set():  # its sign was lost
+                    break
                 continue
             except Exception as error:  # whatever Ray raises for an actor that is gone
+                if type(error).__name__ == "ActorUnavailableError":  # Ray starts it again, empty
+                    continue
                 self._say(f"no progress is shown from here on, the run goes on: {_first_line(error)}")
                 break
             if kind == "end":
                 break
             takers[kind](*values)
-        if self._board is not None:
-            self._plotting(self._board.close)
 
     def _show_step(self, epoch: int, done: int, total: int) -> None:
         before = self._pace.position
@@ -205,11 +211,11 @@ class Progress(AbstractContextManager):
 def _ray_queue() -> Any:
     """Return a queue on the head node that other processes of the Ray that is there can fill.
 
-    Elsewhere it would be lost with a node that the run could do without.
+    Elsewhere it would be lost with a node that the run could do without. When its process dies it starts again.
     """
     from ray.util.queue import Queue
 
-    return Queue(actor_options=on_head_node())
+    return Queue(actor_options=on_head_node() | {"max_restarts": -1})
 
 
 def _bar(quiet: bool) -> tqdm:

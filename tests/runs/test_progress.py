@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from contextlib import suppress
 from queue import SimpleQueue
 
 import pytest
@@ -128,7 +129,24 @@ def test_the_loss_of_the_queue_ends_nothing(folder, ray_session, capsys):
     heard = told(folder, 4, lambda progress: ray.kill(progress._queue.actor))
     assert lines(folder) == [0, 1, 2, 3]
     assert heard[-4:] == records(4)
-    assert "no progress is shown from here on" in capsys.readouterr().out
+    assert sorted({step for step, _, _ in scalars(folder.tensorboard)}) == [0, 1, 2, 3]
+    words = capsys.readouterr().out
+    assert "no progress is shown from here on" in words and "not complete" not in words
+
+
+def test_a_queue_whose_process_dies_starts_again(folder, ray_session, capsys):
+    import ray
+
+    def killed(progress):
+        ray.kill(progress._queue.actor, no_restart=False)
+        while True:  # what is told meanwhile is lost
+            with suppress(ray.exceptions.RayActorError):
+                return progress._queue.qsize()
+
+    told(folder, 4, killed)
+    assert lines(folder) == [0, 1, 2, 3]
+    words = capsys.readouterr().out
+    assert "epoch   4/4" in words and "no progress" not in words
 
 
 def test_the_queue_lies_on_the_head_node(folder, monkeypatch):
