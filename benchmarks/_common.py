@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "results"
+"""Where a study's page is written."""
 # So that a script, and the Ray workers it starts, also run where d2ace is not installed.
 sys.path[:0] = [str(ROOT)]
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -40,6 +42,19 @@ def machine() -> dict[str, Any]:
         "numpy": version("numpy"),
         "scipy": version("scipy"),
     }
+
+
+def add_machine(path: Path) -> None:
+    """Note this machine among those that the runs beside a file were measured on."""
+    known = json.loads(path.read_text()) if path.is_file() else []
+    here = {key: value for key, value in machine().items() if key != "load"}
+    path.write_text(json.dumps([*known, *([] if here in known else [here])], indent=1) + "\n")
+
+
+def machines_told(path: Path) -> str:
+    """Return the machines that ``add_machine`` noted, in words."""
+    known = json.loads(path.read_text()) if path.is_file() else []
+    return "; ".join(", ".join(f"{key} {value}" for key, value in each.items()) for each in known) or "machine unknown"
 
 
 def commit() -> str:

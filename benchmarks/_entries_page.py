@@ -53,7 +53,7 @@ def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
     facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
     parts = [
         "# Missing and wrong labels: entry policies against published losses",
-        "Written by `python benchmarks/entries.py` from `results/entries.json`; do not edit.",
+        "Written by `python benchmarks/entries.py` from `benchmarks/results/entries.json`; do not edit.",
         _ABOUT.format(hidden=HIDDEN, dropout=DROPOUT, epochs=epochs, rates=rates),
         f"{len(runs)} lines, one a seed, are shown (runs of the search for a rate alone are not); {facts}.",
         "## In short",

@@ -1,11 +1,10 @@
-"""The page INCREMENTAL.md: what the table of ``incremental.py`` says."""
+"""The page of ``incremental.py``: what its table says, in Markdown."""
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import pandas as pd
-from _common import ROOT
+from _common import ROOT, machines_told
 
 from d2ace.pipeline.studies.compare.summary import markdown_table
 from d2ace.pipeline.studies.compare.verdict import Verdict
@@ -14,6 +13,7 @@ from d2ace.pipeline.studies.incremental.study_text import verdict_table
 
 Wanted = Mapping[tuple[str, str, str], int]
 TABLE = ROOT / "benchmarks" / "results" / "incremental.csv"
+MACHINES = TABLE.with_name("incremental_machines.json")
 NUMBERS = {
     "last_map": "last mAP",
     "average_map": "average mAP",
@@ -43,21 +43,20 @@ STEPS = {"last_map": "last mAP", "last_fpr@0.5": "false-positive rate at 0.5"}
 """Numbers that are compared step by step along a chain."""
 
 
-def incremental_page(table: pd.DataFrame, machine: Mapping[str, Any], wanted: Wanted) -> str:
+def incremental_page(table: pd.DataFrame, wanted: Wanted) -> str:
     """Return the whole page.
 
     Args:
         table: one row a sequence, see ``incremental.row``.
-        machine: of ``_common.machine``.
         wanted: data set, protocol and method of every comparison, with the number of sequences that it asks for.
     """
-    facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
     about = (
         f"Written by `python benchmarks/incremental.py`. {len(table)} sequences, commits "
-        f"{', '.join(sorted(table['commit'].dropna().unique()))}; {facts}, shared with other work. Memory: herding, "
-        "so many exemplars a class. Where a name ends in apart, an exemplar that comes again is not recognised, as in "
-        "published programs. Every method but those that end in d2ace has uniform batches. Pairs share class order and "
-        "seed. Forms and constants of AKD, and how predictions become labels, are this project's own."
+        f"{', '.join(sorted(table['commit'].dropna().unique()))}; {machines_told(MACHINES)}, shared with other work. "
+        "Memory: herding, so many exemplars a class. Where a name ends in apart, an exemplar that comes again is not "
+        "recognised, as in published programs. Every method but those that end in d2ace has uniform batches. Pairs "
+        "share class order and seed. Forms and constants of AKD, and how predictions become labels, are this project's "
+        "own."
     )
     parts = ["# Class-incremental learning: results", about]
     main = table[table["study"] == "main"]

@@ -1,7 +1,6 @@
 """The page of ``nine_sets.py``: what the tables say, in Markdown."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import _common  # noqa: F401  puts the checkout on the path
 import pandas as pd
@@ -21,8 +20,8 @@ NEAR_CHANCE = 0.55
 
 _SINCE = (
     "Two things have changed since these runs: rows in which nothing is ranked, which these ranking losses leave out, "
-    "count as 0 today ([docs/metrics.md](../docs/metrics.md)); and validation rows are chosen so that they hold rare "
-    "labels ([docs/data.md](../docs/data.md#splits)). Both touch all methods of a table alike."
+    "count as 0 today ([docs/metrics.md](../metrics.md)); and validation rows are chosen so that they hold rare "
+    "labels ([docs/data.md](../data.md#splits)). Both touch all methods of a table alike."
 )
 
 _UNTUNED = (
@@ -30,7 +29,7 @@ _UNTUNED = (
     "tuned, and uniform stands at a mAP of .29 (mlp) and .10 (CLIF) on bibtex, where a network of 512 units with "
     "dropout, AdamW and a one-cycle rate reaches .41. In a first check on such networks (bibtex and Corel5k, one "
     "split each, and mirflickr14, three) no way to choose rows was more than .001 ahead of uniform, and most were "
-    "behind. `tuning:` of [docs/compare.md](../docs/compare.md) chooses the settings of every arm. `d2ace` is here "
+    "behind. `tuning:` of [docs/compare.md](../compare.md) chooses the settings of every arm. `d2ace` is here "
     "what `preset: paper` is today, with the settings that are named."
 )
 
@@ -38,13 +37,13 @@ Studies = Mapping[str, tuple[Study, ...]]
 Tables = Mapping[str, pd.DataFrame]
 
 
-def results_page(tables: Tables, studies: Studies, machine: Mapping[str, Any]) -> str:
+def results_page(tables: Tables, studies: Studies, machines: str) -> str:
     """Return the whole page, from the runs and the parts of every study."""
     parts = [
-        "# Results",
-        "Written by `python benchmarks/nine_sets.py` from `results/nine_sets/table.parquet`; do not edit. "
-        "How everything is computed: [docs/compare.md](../docs/compare.md).",
-        _where(tables, machine),
+        "# Nine data sets",
+        "Written by `python benchmarks/nine_sets.py` from `benchmarks/results/nine_sets/table.parquet`; do not edit. "
+        "How everything is computed: [docs/compare.md](../compare.md).",
+        _where(tables, machines),
         _SINCE,
         _UNTUNED,
         "## In short",
@@ -73,12 +72,13 @@ def results_page(tables: Tables, studies: Studies, machine: Mapping[str, Any]) -
     return "\n\n".join(parts) + "\n"
 
 
-def _where(tables: Tables, machine: Mapping[str, Any]) -> str:
+def _where(tables: Tables, machines: str) -> str:
     rows = pd.concat([table[["key", "commit", "finished"]] for table in tables.values() if len(table)])
     commits = ", ".join(sorted(rows["commit"].dropna().unique()))
     days = sorted({when[:10] for when in rows["finished"]})
-    facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
-    return f"{rows['key'].nunique()} runs, {days[0]} to {days[-1]}, commits {commits}; {facts}, shared with other work."
+    return (
+        f"{rows['key'].nunique()} runs, {days[0]} to {days[-1]}, commits {commits}; {machines}, shared with other work."
+    )
 
 
 def _in_short(tables: Tables) -> list[str]:

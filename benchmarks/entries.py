@@ -7,8 +7,9 @@ the last one. ``complete`` trains on labels without damage and bounds what can b
 for 0. Arms with rows of D2ACE are also trained at the rate of the arm that has uniform rows and all else alike.
 
 Runs are trained one after the other in this process, on one core. Every one goes to ``results/entries/full/``, outside
-git, and is not trained again; a stopped study goes on. What ``ENTRIES.md`` shows is kept in ``results/entries.json``:
-of a data set, damage and arm only when all its seeds are there. Needs the real data beside the project.
+git, and is not trained again; a stopped study goes on. What ``docs/results/entries.md`` shows is kept in
+``results/entries.json``: of a data set, damage and arm only when all its seeds are there. Needs the real data beside
+the project.
 
 Run: python benchmarks/entries.py [--minutes M] [--data mirflickr14,...] [--damage single,...] [--seeds 5] [--arms ...]
 """
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from _common import ROOT, commit, left_out, machine, one_thread
+from _common import PAGES, ROOT, commit, left_out, machine, one_thread
 
 one_thread()
 
@@ -30,7 +31,7 @@ from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
 from _entries_page import page  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "entries.json"
-PAGE = ROOT / "benchmarks" / "ENTRIES.md"
+PAGE = PAGES / "entries.md"
 FULL = KEPT.parent / "entries" / "full"
 KEY = ["data", "damage", "arm", "rule", "seed"]
 

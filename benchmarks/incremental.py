@@ -3,7 +3,7 @@
 Digit-scenes by B0-C2 and B4-C2 with a small convolutional network, the pooled features of photographs by B0-C2 and
 B6-C2 with one hidden layer, and a small table (emotions in music) by B0-C2 and B2-C2 likewise; five seeds times three
 class orders; then a table over forms and constants of AKD. Every call trains what is missing within the minutes given,
-seed after seed, and writes ``benchmarks/INCREMENTAL.md`` from all that is there. Photographs and table are left out
+seed after seed, and writes ``docs/results/incremental.md`` from all that is there. Photographs and table are left out
 where they are not beside the project.
 
 Run: python benchmarks/incremental.py [--minutes M] [--seeds N] [--only main|sensitivity] [--data NAME]
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from _common import ROOT, commit, machine, one_thread
+from _common import PAGES, ROOT, add_machine, commit, one_thread
 
 one_thread()
 
-from _incremental_page import NUMBERS, RELABELLED, TABLE, incremental_page  # noqa: E402
+from _incremental_page import MACHINES, NUMBERS, RELABELLED, TABLE, incremental_page  # noqa: E402
 
 from d2ace.pipeline.data import digit_scenes  # noqa: E402
 from d2ace.pipeline.data.from_tables.prepare import prepare  # noqa: E402
@@ -35,7 +35,7 @@ SOURCES = {
     "emotions": BESIDE / "mulan" / "emotions",
 }
 """What ``prepare`` reads; the first are pooled features of photographs."""
-PAGE = ROOT / "benchmarks" / "INCREMENTAL.md"
+PAGE = PAGES / "incremental.md"
 WORK = ROOT / "benchmarks" / "results" / "incremental"
 """Complete outcomes, and what a killed call was at; the table keeps the numbers."""
 
@@ -135,7 +135,7 @@ def main() -> None:
         for kind, study in studies(data, chosen, options.seeds, options.only):
             if options.protocol in (None, *(m.sequence.protocol for m in study.members())):
                 train(kind, study, (deadline - time.monotonic()) / 60)
-    PAGE.write_text(incremental_page(read_table(), machine(), wanted()))
+    PAGE.write_text(incremental_page(read_table(), wanted()))
     print(f"written: {PAGE.relative_to(ROOT)}")
     for line in lost():
         print(line)
@@ -219,6 +219,7 @@ def train(kind: str, wanted: SequenceStudy, minutes: float) -> None:
         return
     if minutes > 0:
         run_study(wanted, WORK, minutes=minutes, skip=known)
+        add_machine(MACHINES)
     for outcome in OutcomeTable(WORK).outcomes(list(wanted.members())):
         key = members[outcome.data, outcome.protocol, outcome.name, outcome.order, outcome.seed]
         if key not in known:

@@ -175,6 +175,7 @@ def where(results: dict[str, Any]) -> str:
     run, at = results["results"]["settings"], results["machine"]
     epochs = ", ".join(f"{name} {epochs} epochs" for name, epochs in run["epochs"].items())
     return (
+        "A weak baseline: nobody tuned rate or network, as was done for [strong ones](../results/strong-baselines.md). "
         f"`mlp` {run['hidden']}, Adam {run['lr']:g}, batch {run['batch_size']}, {epochs}, warm-up {run['warmup']} "
         f"where there is one, all else by default; {run['seeds']} seeds (validation split, initial weights, batches), "
         f"± is their standard deviation; the weights of the best validation epoch on the given test rows; sample "

@@ -6,8 +6,8 @@ The studies share one table, which a stopped run goes on with: ``main`` (every m
 with CLIF, on another seed), ``rates`` (uniform and that setting at a larger learning rate), ``choose`` (a short list of
 settings on validation rows, for each set and for all), ``chosen`` (that against uniform, on test rows of seeds that
 decided nothing) and ``reproduction`` (the papers' protocol beside the figures known from them). A call trains what is
-missing of the studies that it names within the minutes given, and writes ``benchmarks/RESULTS.md``; without a study it
-only writes the page.
+missing of the studies that it names within the minutes given, and writes ``docs/results/nine-sets.md``; without a study
+it only writes the page.
 
 Training needs the real data beside the project. Every number goes to ``results/nine_sets/full/``, outside git, which a
 stopped study goes on with. The page is written from ``results/nine_sets/table.parquet``, the small part that the
@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from _common import ROOT, commit, left_out, machine
+from _common import PAGES, ROOT, add_machine, commit, left_out, machines_told
 from _nine_sets_kept import read_kept, write_kept
 from _nine_sets_studies import SETS, chosen_studies, studies
-from _photographs_part import with_photographs
 from _results_page import results_page
 
 from d2ace.pipeline.data.from_tables.prepare import prepare
@@ -34,7 +33,7 @@ from d2ace.pipeline.studies.compare import Study, compare
 
 MULAN = ROOT.parent / "shared" / "data" / "mulan"
 KEPT = ROOT / "benchmarks" / "results" / "nine_sets" / "table.parquet"
-FULL = KEPT.parent / "full"
+FULL, MACHINES = KEPT.parent / "full", KEPT.parent / "machines.json"
 STUDIES = ("main", "networks", "search", "confirm", "confirm-clif", "rates", "choose", "chosen", "reproduction")
 
 
@@ -52,7 +51,7 @@ def main() -> None:
         if not MULAN.is_dir():
             left_out(f"the real data is not here: {MULAN}")
         train(options)
-    page = ROOT / "benchmarks" / "RESULTS.md"
+    page = PAGES / "nine-sets.md"
     page.write_text(page_of(KEPT))
     print(f"written: {page.relative_to(ROOT)}")
 
@@ -68,6 +67,7 @@ def train(options: argparse.Namespace) -> None:
                 if chosen.networks and chosen.data:
                     compare(chosen, FULL, minutes=options.minutes, commit=commit())
             write_kept(read_kept(KEPT) | {name: rows_of(parts(name, paths))}, KEPT)
+            add_machine(MACHINES)
 
 
 def page_of(path: Path) -> str:
@@ -76,7 +76,7 @@ def page_of(path: Path) -> str:
     tables = {name: runs.get(name, pd.DataFrame()) for name in STUDIES}
     names = {name: name for name in (*SETS, "birds-labelled")}
     everything = studies(names) | {"chosen": chosen_studies(names, tables["choose"])}
-    return with_photographs(results_page(tables, everything, machine()), machine())
+    return results_page(tables, everything, machines_told(MACHINES))
 
 
 def prepared(folder: Path, name: str, **filters: Any) -> str:

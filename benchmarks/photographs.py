@@ -1,8 +1,8 @@
 """Does batch selection help on photographs? D2ACE against uniform and balanced, a backbone from scratch on the CPU.
 
 2,098 photographs of clothing with 58 labels, most of them rare; half of a ResNet-18's depth at 96 pixels. Every call
-trains what is missing within the minutes given and writes the part "Photographs" of ``benchmarks/RESULTS.md`` from all
-that is there. Needs the photographs beside the project.
+trains what is missing within the minutes given and writes ``docs/results/photographs.md`` from all that is there.
+Needs the photographs beside the project.
 
 Run: python benchmarks/photographs.py [--minutes M]
 """
@@ -11,14 +11,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from _common import ROOT, commit, left_out, machine
-from _photographs_part import TABLE, with_photographs
+from _common import PAGES, ROOT, add_machine, commit, left_out
+from _photographs_page import MACHINES, TABLE, page
 
 from d2ace.pipeline.data.from_images import prepare_images
 from d2ace.pipeline.studies.compare import Study, compare
 
 CCP = ROOT.parent / "shared" / "data" / "ccp"
-PAGE = ROOT / "benchmarks" / "RESULTS.md"
+PAGE = PAGES / "photographs.md"
 EPOCHS = 20
 NETWORK = {
     "name": "huggingface",
@@ -41,7 +41,7 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Parse, train what is missing, write the part."""
+    """Parse, train what is missing, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after that time")
     options = parser.parse_args()
@@ -53,7 +53,8 @@ def main() -> None:
             CCP, data, format="image-csv", files="labels.csv", images="images", path_column="photo", quiet=True
         )
         compare(study(data), TABLE, minutes=options.minutes, commit=commit())
-    PAGE.write_text(with_photographs(PAGE.read_text(), machine()))
+    add_machine(MACHINES)
+    PAGE.write_text(page())
     print(f"written: {PAGE.relative_to(ROOT)}")
 
 

@@ -5,8 +5,8 @@ rate (and on the small sets its weight decay) is chosen on validation rows with 
 trained with all seeds on the data's own split of training and test rows. Equal steps and rows drawn in all arms.
 
 Runs are kept in ``results/proof/full/``, outside git, and are not trained again; a stopped study goes on. What the page
-``PROOF.md`` shows is kept in ``results/proof.json``: of a data set only when its study is complete. Needs
-the real data beside the project.
+``docs/results/strong-baselines.md`` shows is kept in ``results/proof.json``, with the machine: of a data set only when
+its study is complete. Needs the real data beside the project.
 
 Run: python benchmarks/proof.py [--minutes M] [--data emotions,...] [--parallel N] [--page]
 """
@@ -15,7 +15,7 @@ import argparse
 import json
 import time
 
-from _common import ROOT, commit, left_out, machine, one_thread
+from _common import PAGES, ROOT, commit, left_out, machine, one_thread
 
 one_thread()
 
@@ -25,7 +25,7 @@ from _proof_studies import DATA, SETS, prepared, study_of  # noqa: E402
 from d2ace.pipeline.studies.compare import compare  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "proof.json"
-PAGE = ROOT / "benchmarks" / "PROOF.md"
+PAGE = PAGES / "strong-baselines.md"
 FULL = KEPT.parent / "proof" / "full"
 
 
@@ -60,8 +60,8 @@ def train(name: str, minutes: float, parallel: int | None) -> None:
         print(f"{name}: {table['error'].isna().sum()} of {wanted} runs are there")
         return
     kept = load(KEPT.read_text() if KEPT.exists() else None)
-    kept["sets"][name] = kept_runs(table)
-    KEPT.write_text(json.dumps({"machine": machine(), "sets": kept["sets"]}, indent=1) + "\n")
+    kept["sets"][name] = {"machine": machine(), "runs": kept_runs(table)}
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

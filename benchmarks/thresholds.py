@@ -8,7 +8,7 @@ run: macro-F1 on its test rows at the chosen thresholds and at one half. The tes
 two-sided.
 
 Training needs the real data beside the project. What a run gave is a line of ``results/thresholds.json``, which a
-stopped call goes on with; the page ``THRESHOLDS.md`` is written from it, also without the data.
+stopped call goes on with; the page ``docs/results/thresholds.md`` is written from it, also without the data.
 
 Run: python benchmarks/thresholds.py [--data emotions,...] [--seeds N] [--folder F]
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import ROOT, commit, machine
+from _common import PAGES, ROOT, commit, machine
 from _nine_sets_studies import LARGE, SETS, SMALL
 from scipy import stats
 
@@ -34,7 +34,7 @@ from d2ace.pipeline.results.decisions import decide
 SHARED = ROOT.parent / "shared" / "data"
 PHOTOGRAPHS = "mirflickr14"
 KEPT = ROOT / "benchmarks" / "results" / "thresholds.json"
-PAGE = ROOT / "benchmarks" / "THRESHOLDS.md"
+PAGE = PAGES / "thresholds.md"
 SEEDS = 5
 EPOCHS = dict.fromkeys(SMALL, 20) | dict.fromkeys((*LARGE, PHOTOGRAPHS), 8)
 WANTED = 7
@@ -110,7 +110,7 @@ def page_of(kept: Mapping[str, Any]) -> str:
         "# Thresholds chosen on validation rows",
         "",
         f"`python benchmarks/thresholds.py` writes this page. Means over {SEEDS} seeds on test rows, at one half",
-        "for all labels and at the thresholds that [`d2ace decide`](../docs/decisions.md) chose, with its defaults;",
+        "for all labels and at the thresholds that [`d2ace decide`](../decisions.md) chose, with its defaults;",
         "networks of 20 epochs, of 8 on the large sets. The interval is that of Student's t over the pairs, 95 %.",
         "",
         "| data | validation rows | macro-F1 at 0.5 | chosen | difference | interval | micro-F1 at 0.5 | chosen "

@@ -6,7 +6,7 @@ import pytest
 from documents import DOCUMENTS, ROOT, by_hand, sentences
 
 WORDS, CHARACTERS = 42, 160
-PAGES = [path for path in DOCUMENTS if path.name not in ("RESULTS.md", "ENTRIES.md")]  # scripts write those
+PAGES = [path for path in DOCUMENTS if path.parent != ROOT / "docs" / "results"]  # scripts write those
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

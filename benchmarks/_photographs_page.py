@@ -1,43 +1,34 @@
-"""The part "Photographs" of RESULTS.md: what the table of ``photographs.py`` says."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The page of ``photographs.py``: what its table says, in Markdown."""
 
 import numpy as np
 import pandas as pd
-from _common import ROOT
+from _common import ROOT, machines_told
 
 from d2ace.pipeline.studies.compare import compare_methods
 from d2ace.pipeline.studies.compare.summary import markdown, markdown_table
 from d2ace.pipeline.studies.compare.table import read_table
 
 TABLE = ROOT / "benchmarks" / "results" / "photographs"
-HEADING = "## Photographs"
+MACHINES = TABLE / "machines.json"
 METRICS = {"map": "mAP", "macro_auc": "macro-AUC"}
 BANDS = {"rare, below 1 % of rows": (0.0, 0.01), "1 to 10 %": (0.01, 0.1), "frequent, above 10 %": (0.1, 1.01)}
 
 
-def with_photographs(page: str, machine: Mapping[str, Any]) -> str:
-    """Return the page with its last part written anew; as it is while there are no results."""
-    if not (TABLE / "table.parquet").is_file():
-        return page
-    return page.split(HEADING)[0].rstrip() + "\n\n" + "\n\n".join(_part(machine)) + "\n"
-
-
-def _part(machine: Mapping[str, Any]) -> list[str]:
+def page() -> str:
+    """Return the whole page of all that is there."""
     table = read_table(TABLE)
-    facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
     about = (
         f"Written by `python benchmarks/photographs.py`. {len(table)} runs, commits "
-        f"{', '.join(sorted(table['commit'].dropna().unique()))}; {facts}, shared with other work. Clothing "
-        "Co-Parsing, 2,098 photographs, 58 labels; a ResNet of half the depth of ResNet-18 and half its width, from "
-        f"scratch, 96 pixels, {len(table['test/map'].iloc[0])} epochs; the best validation epoch is tested. Methods of "
-        "a seed share rows and initial weights; the intervals are over seeds and hold for this set and network only."
+        f"{', '.join(sorted(table['commit'].dropna().unique()))}; {machines_told(MACHINES)}, shared with other work. "
+        "Clothing Co-Parsing, 2,098 photographs, 58 labels; a ResNet of half the depth of ResNet-18 and half its "
+        f"width, from scratch, 96 pixels, {len(table['test/map'].iloc[0])} epochs; the best validation epoch is "
+        "tested. Methods of a seed share rows and initial weights; the intervals are over seeds and hold for this set "
+        "and network only."
     )
-    parts = [HEADING, about]
+    parts = ["# Photographs, from scratch", about]
     for metric, title in METRICS.items():
-        parts += [f"### Photographs: {title}", markdown(compare_methods(table, metric, "uniform"))]
-    return [*parts, "### Photographs: average precision of labels", *_labels(table)]
+        parts += [f"## {title}", markdown(compare_methods(table, metric, "uniform"))]
+    return "\n\n".join([*parts, "## Average precision of labels", *_labels(table)]) + "\n"
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
