@@ -107,23 +107,35 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: AnyPath, config: Config) -> "RunFolder":
-        """Make a new run folder; refuses one that exists, so that no run is overwritten or mixed."""
-        if not _make_new(path):
-            raise RunError(
-                f"{path}: a run of this name exists; resume it ({resume_command(path)}), or choose another run.name"
-            )
-        folder = cls(any_path(path))
-        with replacing(folder.config) as temporary:
-            config.save(temporary)
+        """Make a new run, which nobody else makes at the same moment; refuses one that exists."""
+        folder = cls.named(path)
+        folder.begin(config)
         return folder
 
     @classmethod
-    def create_numbered(cls, path: AnyPath, config: Config) -> "RunFolder":
-        """Make a new run folder of this name, with -2, -3 and so on behind it where others have taken the name."""
+    def named(cls, path: AnyPath) -> "RunFolder":
+        """Return the folder of a new run; raises RunError where there is one, so that no run is overwritten or mixed.
+
+        On a mounted file system it is made. A bucket has no folders to make: who has its lock may ``begin`` it.
+        """
+        if not _make_new(path):
+            raise _exists(path)
+        return cls(any_path(path))
+
+    @classmethod
+    def numbered(cls, path: AnyPath) -> "RunFolder":
+        """As ``named``, with -2, -3 and so on behind the name where others have taken it."""
         for number in count(1):
             with suppress(RunError):
-                return cls.create(path if number == 1 else path.parent / f"{path.name}-{number}", config)
+                return cls.named(path if number == 1 else path.parent / f"{path.name}-{number}")
         raise AssertionError
+
+    def begin(self, config: Config) -> None:
+        """Make the folder a run; raises RunError where another process has done so since it was ``named``."""
+        if self.config.is_file():
+            raise _exists(self.path)
+        with replacing(self.config) as temporary:
+            config.save(temporary)
 
     @classmethod
     def open(cls, path: "str | AnyPath") -> "RunFolder":
@@ -216,6 +228,12 @@ def _row_ids(ids: np.ndarray) -> np.ndarray:
     if ids.ndim != 1 or ids.dtype.kind not in "iu" or np.any(ids < 0):
         raise ValueError(f"expected row ids, got {ids.dtype} {ids.shape}")
     return ids
+
+
+def _exists(path: AnyPath) -> RunError:
+    return RunError(
+        f"{path}: a run of this name exists; resume it ({resume_command(path)}), or choose another run.name"
+    )
 
 
 def _make_new(path: AnyPath) -> bool:

@@ -143,10 +143,10 @@ def _without_start(config: Config) -> Config:
 def _new_folder(config: Config) -> RunFolder:
     storage = any_path(config.run.storage)
     if config.run.name is not None:
-        return RunFolder.create(storage / config.run.name, config)
+        return RunFolder.named(storage / config.run.name)
     data = Location.of(config.data.path).resolved().name
     name = f"{data}-{config.selector.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return RunFolder.create_numbered(storage / name, config)
+    return RunFolder.numbered(storage / name)
 
 
 def _run(
@@ -154,11 +154,7 @@ def _run(
 ) -> RunResult:
     """Train in the folder; ``before`` is what storage had been asked for again when the call began."""
     started = time.perf_counter()
-    with (
-        lock_of(folder.path, "run") as lock,
-        begun(folder.path, lambda: not new or folder.holds_work() or lock.lost, resume_command(folder.path)),
-        _rows_and_feed(config, manifest) as (rows, feed),
-    ):
+    with _writing(folder, config if new else None), _rows_and_feed(config, manifest) as (rows, feed):
         if not new:
             folder.reopen(config)
         if manifest.kind == "image" and not quiet:
@@ -175,6 +171,22 @@ def _run(
     seconds = time.perf_counter() - started
     history, stopped = folder.read_metrics(), final["stopped_early"]
     return RunResult(folder.path, history, final["best_epoch"], final["test"], seconds, stopped)
+
+
+@contextmanager
+def _writing(folder: RunFolder, new: Config | None) -> Iterator[None]:
+    """Keep other processes from the run for the block's time; of a new run that was in vain nothing is left.
+
+    Args:
+        folder: of the run.
+        new: configuration of one that begins here: before it has the lock, nothing is written.
+    """
+    with lock_of(folder.path, "run") as lock:
+        if new is not None:
+            folder.begin(new)
+        worth_keeping = (lambda: True) if new is None else (lambda: folder.holds_work() or lock.lost)
+        with begun(folder.path, worth_keeping, resume_command(folder.path)):
+            yield
 
 
 @contextmanager

@@ -14,13 +14,16 @@ from small_table import write_table
 from d2ace.pipeline import evaluate, fit
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.common.storage import folder_lock
 from d2ace.pipeline.common.storage.any_path import AnyPath, any_path, fetched, fetched_folder
+from d2ace.pipeline.common.storage.bucket_lock import lock_of
 from d2ace.pipeline.common.storage.json_files import read_json_lines
 from d2ace.pipeline.common.storage.locations import Location
 from d2ace.pipeline.results.explanation import explain
 from d2ace.pipeline.results.report import run_report
 from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.training import driver
 
 SETTINGS = ["run.workers=0", "train.epochs=2", "train.batch_size=32", "model.options.hidden=[8]", "run.name=one"]
 
@@ -122,6 +125,23 @@ def test_a_run_in_vain_leaves_nothing_in_the_bucket_and_its_command_can_be_given
     assert main([*settings, "optimizer.lr=1e30"]) == 2
     assert any_path("s3://b/runs").files() == {}
     assert main(settings) == 0
+
+
+def test_of_two_drivers_that_start_one_run_the_second_writes_nothing(own_service, table, tmp_path, monkeypatch):
+    run = any_path("s3://b/runs/one")
+    config = small_config(table, tmp_path, "run.storage=s3://b/runs", "run.name=one", "train.epochs=1")
+    with lock_of(run, "run"), pytest.raises(RunError, match="is writing this run"):
+        fit(config, quiet=True)
+    assert run.files() == {}
+
+    def other_was_faster(folder, what):
+        (folder / "config.yaml").write(b"theirs")
+        return lock_of(folder, what)
+
+    monkeypatch.setattr(driver, "lock_of", other_was_faster)
+    with pytest.raises(RunError, match="a run of this name exists; resume it"):
+        fit(config, quiet=True)
+    assert run.files() == {"config.yaml": len(b"theirs")}
 
 
 def test_what_had_to_be_asked_for_again_is_in_the_runs_record(bucket, tmp_path, monkeypatch):
