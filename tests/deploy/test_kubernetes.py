@@ -12,7 +12,8 @@ from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscali
 
 import d2ace
 
-MANIFESTS = ("raycluster.yaml", "rayjob.yaml", "volume.yaml")
+MANIFESTS = ("raycluster.yaml", "rayjob.yaml", "serviceaccount.yaml", "volume.yaml")
+MOUNTED = [{"name": "shared", "mountPath": "/mnt/shared"}]
 
 
 def load(name: str) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def test_the_operator_would_take_it(name):
         (("spec", "workerGroupSpecs", 0, "maxReplicas"), -1, "replicas"),
         (("spec", "workerGroupSpecs", 1, "groupName"), "cpu-data", "two groups"),
         (("spec", "workerGroupSpecs", 1, "replica"), 1, "unknown field replica"),
-        (("spec", "workerGroupSpecs", 1, "template", "spec", "volumes"), [], "no volume"),
+        (("spec", "workerGroupSpecs", 1, "template", "spec", "containers", 0, "volumeMounts"), MOUNTED, "no volume"),
         (("spec", "workerGroupSpecs", 1, "template", "spec", "restartPolicy"), "Always", "restartPolicy"),
         (("metadata", "name"), "D2ACE", "metadata.name"),
         (("apiVersion",), "ray.io/v1alpha1", "apiVersion"),
@@ -94,14 +95,23 @@ def test_gpus_are_where_the_gpu_image_is(cluster):
         assert ("nvidia.com/gpu" in limits) == container["image"].endswith("-gpu")
 
 
-def test_every_pod_sees_the_shared_volume(cluster):
-    claim = load("volume.yaml")
+def test_every_pod_reaches_the_bucket_as_the_account(cluster):
+    account = load("serviceaccount.yaml")
+    assert account["kind"] == "ServiceAccount" and len(account["metadata"]["annotations"]) == 1
+    assert {pod["serviceAccountName"] for pod in pods(cluster)} == {account["metadata"]["name"]}
+    assert load("rayjob.yaml")["spec"]["entrypoint"].count("s3://BUCKET/") == 2
+
+
+def test_the_variant_with_a_volume_is_what_its_file_says(cluster):
+    """Its two lines, put where it says, give every pod a volume that the operator would take."""
+    claim, text = load("volume.yaml"), (ROOT / "deploy" / "volume.yaml").read_text()
     assert claim["kind"] == "PersistentVolumeClaim"
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    mounts, volumes = (yaml.safe_load(re.search(rf"{key}: (\[.*?\]) ", text)[1]) for key in ("volumeMounts", "volumes"))
+    assert volumes[0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"] and mounts == MOUNTED
     for pod in pods(cluster):
-        assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-        assert pod["containers"][0]["volumeMounts"] == [{"name": "shared", "mountPath": "/mnt/shared"}]
-    assert load("rayjob.yaml")["spec"]["entrypoint"].count("/mnt/shared/") == 2
+        pod["volumes"], pod["containers"][0]["volumeMounts"] = volumes, mounts
+    assert problems(cluster) == []
 
 
 def test_no_pod_runs_as_root(cluster):

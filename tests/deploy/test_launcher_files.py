@@ -38,6 +38,22 @@ def test_ray_accepts_the_cluster_on_aws():
         assert types[autoscaled]["min_workers"] == 0 < types[autoscaled]["max_workers"] <= full["max_workers"]
 
 
+def test_every_node_on_aws_has_a_profile_for_the_bucket_and_the_variant_mounts_a_file_system():
+    text = (ROOT / "cluster.yaml").read_text()
+    for node_type in load("cluster.yaml")["available_node_types"].values():
+        assert node_type["node_config"]["IamInstanceProfile"]["Arn"].startswith("arn:aws:iam::")
+    assert "s3://BUCKET/" in text and "initialization_commands" not in load("cluster.yaml")
+    commented = text.partition("# initialization_commands:\n")[2]
+    commands = yaml.safe_load("\n".join(line.removeprefix("#") for line in commented.splitlines()))
+    config = load("cluster.yaml") | {"initialization_commands": commands}
+    assert "mount -t nfs4" in validated(config)["initialization_commands"][2]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_key_stands_in_a_file(name):
+    assert not re.search(r"(?i)secret_access_key|aws_access_key_id|AKIA", (ROOT / name).read_text())
+
+
 def test_ray_accepts_own_machines():
     config = load("deploy/local.yaml")
     full = validated(config)

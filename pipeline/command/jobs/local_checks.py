@@ -108,5 +108,6 @@ def _require_absolute(name: str, path: str | None) -> None:
     if path and not path.startswith("~") and not Path(path).is_absolute():
         raise ConfigError(
             f"submit needs an absolute path of the cluster, got {name}={path}: a relative one lies in the job's own "
-            f"folder, which is lost with the job; give one on storage that all nodes share, such as /mnt/shared/{path}"
+            f"folder, which is lost with the job; give an address such as s3://bucket/{path}, or a path that all "
+            f"nodes see, such as /mnt/shared/{path}"
         )
