@@ -10,7 +10,6 @@ from typing import Any
 from tqdm import tqdm
 
 from ..common.cluster.resources import on_head_node
-from ..common.errors import DataError
 from ..common.stages import log
 from ..common.storage.retries import count
 from .board import Board
@@ -25,10 +24,10 @@ _TELLING_WAIT = 0.1
 
 
 class Progress(AbstractContextManager):
-    """The driver's end: one thread that writes metrics.jsonl and TensorBoard and shows the progress.
+    """The driver's end: one thread that writes TensorBoard's files, tells a listener and shows the progress.
 
-    Writing and showing are two things: a terminal or pipe that is gone only ends the showing, and what could not be
-    written on the way is written by ``finish``, or told when it is for TensorBoard only.
+    These are three things: a terminal or pipe that is gone only ends the showing. What of TensorBoard's could not be
+    written is told at the end, and what was not heard on the way is told by ``finish``.
 
     Args:
         folder: the run's folder.
@@ -53,7 +52,7 @@ class Progress(AbstractContextManager):
         tensorboard: bool = True,
     ) -> None:
         self._listener = listener or (lambda _: None)
-        self._folder, self._epochs, self._monitor, self._quiet = folder, epochs, monitor, quiet
+        self._epochs, self._monitor, self._quiet = epochs, monitor, quiet
         self._queue = _ray_queue() if elsewhere else SimpleQueue()
         self._history: list[dict[str, Any]] = folder.read_metrics()
         self._board = Board(folder.tensorboard) if tensorboard else None
@@ -86,19 +85,15 @@ class Progress(AbstractContextManager):
                 self._queue.shutdown()
 
     def finish(self, history: list[dict[str, Any]]) -> None:
-        """Write and tell what the run itself knows of its epochs, which is all; events may have been lost.
+        """Tell what the run itself knows of its epochs, which is all; events may have been lost.
 
         Args:
             history: a record an epoch.
-
-        Raises:
-            OSError: when ``metrics.jsonl`` cannot be written; DataError when a bucket does not take it.
         """
         self._stop()
         for record in history[len(self._history) :]:
             self._plot(record)
         self._history = history
-        self._folder.write_metrics(history)
         for record in history:
             self._listener(record)
 
@@ -156,21 +151,15 @@ class Progress(AbstractContextManager):
             self._say(f"resumed at epoch {epoch + 1}, step {step + 1}")
         if trained is not None or history:
             self._history = history
-            self._write()
             for record in history:
                 self._listener(record)
         self._pace.begin("preparing the first step")
 
     def _finish_epoch(self, record: dict[str, Any]) -> None:
         self._history.append(record)
-        self._write()
         self._plot(record)
         self._listener(record)
         self._say(self._line(record))
-
-    def _write(self) -> None:
-        with suppress(OSError, DataError):  # the next epoch writes everything again, ``finish`` in any case
-            self._folder.write_metrics(self._history)
 
     def _plot(self, record: dict[str, Any]) -> None:
         if (board := self._board) is not None:

@@ -16,9 +16,17 @@ from ..common.config.config import Config
 from ..common.errors import RunError
 from ..common.storage.any_path import AnyPath, any_path, fetched, in_bucket, remove, replacing
 from ..common.storage.array_files import write_arrays
-from ..common.storage.json_files import numbers, read_json, read_json_lines, write_json, write_json_lines
+from ..common.storage.json_files import (
+    append_json_lines,
+    numbers,
+    read_json,
+    read_json_lines,
+    write_json,
+    write_json_lines,
+)
 from ..common.storage.locations import Location
 from ..common.storage.reading import reading
+from ..common.storage.whole_files import flush
 from ..data.scaler import Scaler
 from ..data.splits import Splits
 from ..models.api import ModelContext
@@ -204,6 +212,31 @@ class RunFolder:
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Replace ``metrics.jsonl``: after a resume the epochs that are run again must not stand there twice."""
         write_json_lines(self.metrics, history)
+
+    def add_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``, where those of all epochs before stand.
+
+        Raises:
+            OSError: when a disk does not take it; DataError when a bucket does not.
+        """
+        append_json_lines(self.metrics, [record])
+        if not in_bucket(self.metrics):
+            flush(Path(self.metrics))
+
+    def metrics_up_to(self, last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+        """Return the records of all epochs up to one whose own record is given; None for no epoch.
+
+        Raises:
+            RunError: when ``metrics.jsonl`` lacks one, or is damaged.
+        """
+        before = 0 if last is None else int(last["epoch"])
+        known = self.read_metrics()[:before]
+        if len(known) < before:
+            raise RunError(
+                f"{self.metrics}: expected the records of {before} epochs, as the newest checkpoint knows them, got "
+                f"{len(known)}; put the file back as it was, or train a new run"
+            )
+        return known if last is None else [*known, dict(last)]
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the records of all finished epochs; a number that was not finite is NaN."""

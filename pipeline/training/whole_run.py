@@ -1,6 +1,6 @@
 """A run with a folder from its newest checkpoint to its tested best weights, as one of its workers does it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,11 +81,12 @@ class WholeRun:
         self._setup, self._ranks = setup, ranks
         about = {"config": config.model_dump(mode="json"), "data": data.fingerprint}
         self._checkpoints = CheckpointStore(setup.folder.checkpoints, config.run.keep_checkpoints, about)
-        self._validation, self._history = Validation(), History()
+        self._validation, self._history = Validation(), History(setup.folder)
         self._stopping = EarlyStopping(self._validation, setup.events)
         measured = (Embedding(), HeldOut(), self._validation, TrainingLoss(), self._stopping, *hooks, self._history)
         self._writer = CheckpointWriter()
-        checkpoints = Checkpointing(self._checkpoints, self._writer, setup.events, config.run.checkpoint_steps)
+        every = config.run.checkpoint_steps
+        checkpoints = Checkpointing(self._checkpoints, self._writer, self._keep_record, every)
         told = (checkpoints, TellProgress(setup.events), *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
@@ -153,8 +154,15 @@ class WholeRun:
                 hook.load_state_dict(training, state)
         epoch, step = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
         if self._ranks.first:
+            if self._history.records or self._setup.folder.metrics.is_file():
+                self._setup.folder.write_metrics(self._history.records)  # without lines that were cut off or are lost
             self._setup.events.begun(epoch, step, self._history.records)
         return epoch, step
+
+    def _keep_record(self, record: Mapping[str, Any]) -> None:
+        """Keep and tell the record of an epoch that is safe now."""
+        self._setup.folder.add_metrics(record)
+        self._setup.events.epoch(record)
 
     def _finish(self) -> dict[str, Any] | None:
         """Write the best weights, and test them on all workers."""

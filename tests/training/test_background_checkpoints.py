@@ -11,6 +11,7 @@ import pytest
 import torch
 from whole_runs import StopAt, StoppedError, train_with
 
+from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.common.storage import whole_files, whole_folders
 from d2ace.pipeline.runs import checkpoints
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
@@ -176,3 +177,81 @@ def test_copies_keep_what_was_and_use_their_memory_again():
     assert len(first["deep"]) == 2 and first["deep"][1][1] == "x" and first._metadata == {"": {"version": 1}}
     again = copies.take({"model": state})["model"]
     assert again["w"].tolist() == [1, 2, 3] and again["w"].data_ptr() == first["w"].data_ptr()
+
+
+class Records(Hook):
+    """Notes which file holds the records, and how many there are, at every step."""
+
+    def __init__(self, folder):
+        self.path, self.seen = folder / "metrics.jsonl", []
+
+    def after_batch(self, training, epoch, step):
+        if self.path.exists():
+            self.seen.append((self.path.stat().st_ino, len(self.path.read_text().splitlines())))
+
+
+def test_records_are_added_to_one_file_and_a_line_that_was_cut_off_goes(make_config, prepared, unbroken):
+    config = make_config("run.name=a", *OPTIONS)
+    folder = RunFolder(Path(config.run.storage) / "a")
+    hook = Records(folder.path)
+    with pytest.raises(StoppedError):
+        train_with(config, prepared, hook, StopAt(3, 4))
+    files, counts = zip(*hook.seen, strict=True)
+    assert len(set(files)) == 1 and set(counts) == {1, 2, 3}
+    with folder.metrics.open("a") as file:
+        file.write('{"epoch": 3, "macro_')
+    require_equal(train_with(config, prepared), unbroken)
+
+
+def test_a_kill_between_a_checkpoint_and_its_record_loses_no_record(make_config, prepared, unbroken, monkeypatch):
+    config, add = make_config("run.name=a", *OPTIONS), RunFolder.add_metrics
+
+    def killed(folder, record):
+        if record["epoch"] == 1:
+            raise KilledError
+        add(folder, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "add_metrics", killed)
+        with pytest.raises(KilledError):
+            train_with(config, prepared)
+    folder = RunFolder(Path(config.run.storage) / "a")
+    assert len(folder.read_metrics()) == 1 and CheckpointStore(folder.checkpoints).latest().epoch == 2
+    require_equal(train_with(config, prepared), unbroken)
+
+
+def test_records_that_cannot_be_written_or_are_gone_are_an_error_of_the_run(make_config, prepared):
+    config = make_config("run.name=a", *OPTIONS)
+    folder = RunFolder(Path(config.run.storage) / "a")
+    with pytest.raises(StoppedError):
+        train_with(config, prepared, StopAt(2, 4))
+    folder.metrics.unlink()
+    with pytest.raises(RunError, match=r"metrics\.jsonl: expected the records of 1 epochs.*got 0; put the file back"):
+        train_with(config, prepared)
+    folder.metrics.mkdir()
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        train_with(make_config("run.name=b", *OPTIONS), prepared, Folder(folder.path.parent / "b" / "metrics.jsonl"))
+
+
+class Folder(Hook):
+    """Puts a folder where a file should come."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def before_epoch(self, training, epoch):
+        self.path.mkdir(exist_ok=True)
+
+
+def test_a_checkpoint_of_an_older_version_brings_all_records_along(make_config, prepared, unbroken):
+    config = make_config("run.name=a", *OPTIONS)
+    with pytest.raises(StoppedError):
+        train_with(config, prepared, StopAt(2, 4))
+    folder = RunFolder(Path(config.run.storage) / "a")
+    store = CheckpointStore(folder.checkpoints)
+    latest = store.latest()
+    state = {**latest.training_state(), "history": folder.read_metrics()}
+    del state["record"]
+    store.save(latest.epoch, latest.step, state, latest.selection_state())
+    folder.metrics.unlink()
+    require_equal(train_with(config, prepared), unbroken)

@@ -90,6 +90,13 @@ def test_a_killed_driver_resumes_with_another_number_of_workers(
     assert equal_runs(folder, unbroken.folder)
 
 
+def test_checkpoints_do_not_grow_with_the_epochs(unbroken):
+    """A record is a kilobyte; it is in one of them alone."""
+    ends = [c.path for c in CheckpointStore(unbroken.folder / "checkpoints").complete() if c.step == 0 and c.epoch > 1]
+    sizes = [sum(file.stat().st_size for file in path.iterdir()) for path in ends]
+    assert len(ends) == 11 and max(sizes) - min(sizes) < 256
+
+
 def test_a_checkpoint_in_mid_epoch_continues_exactly(unbroken, tmp_path):
     folder = shutil.copytree(unbroken.folder, tmp_path / "run")
     for path in CheckpointStore(folder / "checkpoints").complete():

@@ -68,7 +68,7 @@ def train_side_by_side(
 
 
 def copy_states(source: AnyPath, target: AnyPath) -> None:
-    """Copy the newest checkpoint of every run of a trial's folder to another one, where each run is begun anew."""
+    """Copy the newest checkpoint and the records of every run of a trial's folder to another one, which begins anew."""
     for name in filter(str.isdigit, Location.of(source).folders()):
         remove(target / name)
         latest = CheckpointStore(RunFolder(source / name).checkpoints).intact()
@@ -76,6 +76,7 @@ def copy_states(source: AnyPath, target: AnyPath) -> None:
             place = RunFolder(target / name).checkpoints / latest.path.name
             with new_folder(place, RECORD) as copy, fetched_folder(latest.path) as files:
                 shutil.copytree(files, copy, dirs_exist_ok=True)
+            RunFolder(target / name).write_metrics(RunFolder(source / name).read_metrics())
 
 
 def _run_folder(path: AnyPath, config: Config) -> RunFolder:

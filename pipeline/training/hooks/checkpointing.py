@@ -1,11 +1,10 @@
 """Checkpoints of a run, at the end of every epoch and every few steps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...runs.checkpoint_writer import CheckpointWriter
 from ...runs.checkpoints import CheckpointStore
-from ...runs.events import Events
 from ..loop import Epoch, Hook, Training
 from ..state_copies import StateCopies
 from ..steps import Step
@@ -20,12 +19,18 @@ class Checkpointing(Hook):
     Args:
         store: where checkpoints go.
         writer: writes them.
-        events: the way to the driver, which hears of every epoch that is safe.
+        stands: called by the thread that writes, with the record of an epoch whose checkpoint stands.
         every_steps: also after so many steps; 0 for the ends of epochs only.
     """
 
-    def __init__(self, store: CheckpointStore, writer: CheckpointWriter, events: Events, every_steps: int) -> None:
-        self._store, self._writer, self._events, self._every = store, writer, events, every_steps
+    def __init__(
+        self,
+        store: CheckpointStore,
+        writer: CheckpointWriter,
+        stands: Callable[[Mapping[str, Any]], None],
+        every_steps: int,
+    ) -> None:
+        self._store, self._writer, self._stands, self._every = store, writer, stands, every_steps
         self._copies = StateCopies()
 
     def after_batch(self, training: Training, epoch: Epoch, step: Step) -> None:
@@ -59,6 +64,6 @@ class Checkpointing(Hook):
             self._copies.settle()
             self._store.save(epoch, step, state, selection)
             if record is not None:
-                self._events.epoch(record)
+                self._stands(record)
 
         self._writer.begin(write)

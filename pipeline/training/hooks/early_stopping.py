@@ -4,6 +4,7 @@ from typing import Any
 
 from ...runs.events import Events
 from ..loop import Epoch, Hook, Training
+from .history import epochs_done
 from .validation import Validation
 
 
@@ -29,7 +30,7 @@ class EarlyStopping(Hook):
 
     def load_state_dict(self, training: Training, state: dict[str, Any]) -> None:
         """Decide for the epochs that stand: patience may have changed since, and a stopped run stays stopped."""
-        self._decide(training, len(state["history"]))
+        self._decide(training, epochs_done(state))
 
     def _decide(self, training: Training, done: int) -> None:
         """Compare the epochs since the best one with the patience, after ``done`` epochs."""
