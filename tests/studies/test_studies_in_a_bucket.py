@@ -1,7 +1,11 @@
 """Comparisons, choices, sweeps and sequences in a bucket: stopped, gone on with, and what they are on a disk."""
 
+from pathlib import Path
+
 import pytest
+import ray
 import yaml
+from bucket_fixtures import KEY_ID, SECRET
 from small_sequence import small_sequence, write_classes
 from small_sequences import synthetic_outcome
 from small_table import N_ROWS, write_table
@@ -26,10 +30,21 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture
-def service(bucket, monkeypatch):
-    """The bucket; nobody waits to see whether another process came at the same time."""
+def service(bucket, tmp_path, monkeypatch, caplog):
+    """The bucket; nobody waits to see whether another process came at the same time. No key is left anywhere."""
     monkeypatch.setattr(folder_lock, "SETTLE_S", 0.0)
-    return bucket
+    yield bucket
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    everything = b"".join([*files, *bucket.buckets["b"].values(), caplog.text.encode(), *rays_own_logs()])
+    assert SECRET.encode() not in everything and KEY_ID.encode() not in everything
+
+
+def rays_own_logs():
+    """Return what the Ray of these tests has written about its processes, none where it was not started."""
+    if not ray.is_initialized():
+        return []
+    folder = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
 
 
 CONFIG = {"optimizer": {"lr": 0.03}, "train": {"epochs": 3, "batch_size": 32}}

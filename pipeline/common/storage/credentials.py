@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+"""Variables of the environment that nothing may show."""
 _ROLE = "the role of this machine or container, if it has one"
 
 
@@ -21,7 +22,7 @@ def credentials_source(scheme: str, anonymous: bool = False) -> str:
 
 def masked(text: str) -> str:
     """Return a store's words without the keys that the environment holds, which it might repeat."""
-    for secret in filter(None, map(os.environ.get, _SECRETS)):
+    for secret in filter(None, map(os.environ.get, SECRETS)):
         text = text.replace(secret, "***")
     return text
 

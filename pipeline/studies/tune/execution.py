@@ -22,6 +22,7 @@ from ...common.stages import stage
 from ...common.storage.any_path import AnyPath, any_path, is_there
 from ...common.storage.begun import begun
 from ...common.storage.bucket_lock import lock_of
+from ...common.storage.credentials import SECRETS
 from ...common.storage.for_ray import ray_storage
 from ...common.storage.locations import Location
 from ...data.manifest import Manifest
@@ -110,6 +111,7 @@ def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     from .search import point_of
 
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
+    _keep_secrets()
     # A trial of whole fits leaves its workers to Ray's cleaner, which needs the dashboard's state.
     with ray_session(sweep.base.run, dashboard=sweep.base.run.workers > 0):
         _require_room(sweep)
@@ -123,6 +125,16 @@ def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
             for result in results
         ]
     return folder.write(trials, sweep)
+
+
+def _keep_secrets() -> None:
+    """Have Ray Tune hand no key to its trials, which have those of their nodes, as all workers.
+
+    What Ray hands on stands in logs of its own, which everybody on a node may read (Ray 2.60).
+    """
+    from ray.tune.execution import class_cache
+
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(SECRETS)
 
 
 def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> Any:

@@ -120,6 +120,18 @@ def test_addresses_without_keys_are_sent(tmp_path):
         assert package.entrypoint == "python -m m x.yaml"
 
 
+def test_no_key_of_the_environment_is_sent(tmp_path, monkeypatch):
+    planted = {"AWS_ACCESS_KEY_ID": "PLANTED-ID", "AWS_SECRET_ACCESS_KEY": "PLANTED-KEY", "D2ACE_WORD": "PLANTED-WORD"}
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "x.yaml").write_text("data: {path: s3://bucket/x}\n")
+    with packed("m", [str(tmp_path / "x.yaml"), "run.storage=s3://bucket/runs"]) as package:
+        folders = [*package.runtime_env["py_modules"], package.runtime_env["working_dir"]]
+        files = [path.read_bytes() for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
+        sent = b"".join([*files, repr(package).encode(), listing(package).encode()])
+    assert len(files) > 100 and b"PLANTED" not in sent
+
+
 def test_the_copy_runs_alone(tmp_path):
     copy_package(tmp_path / "code")
     code = (
