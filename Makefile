@@ -21,7 +21,7 @@ endif
 .PHONY: help install train test lint types docs fuzz bench wheel clean
 
 help:
-	@echo "make train   train uniform and D2ACE on the embedded digit-scenes and compare them"
+	@echo "make train   hide half of the labels of the embedded digit-scenes, train, and look for them"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings, formatting and types"
 	@echo "make docs    write the API reference into site/"

@@ -14,7 +14,6 @@ from typing import Any
 from _common import ROOT, record, shown, spread
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.command.demo import demo_config
 from d2ace.pipeline.common.cluster.session import ray_session
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data import digit_scenes
@@ -40,10 +39,21 @@ def main() -> None:
 
 
 def digits(home: Path) -> dict[str, Config]:
-    """Return the demonstration's two configurations, shortened."""
-    make = {method: demo_config(home / "digit-scenes", method) for method in ("uniform", "d2ace")}
-    common = ["train.epochs=8", f"run.storage={home / 'runs'}", "run.workers=1"]
-    return {method: config.with_overrides(common) for method, config in make.items()}
+    """Return small-cnn on digit-scenes with each method."""
+
+    def make(method: str) -> Config:
+        return Config.make(
+            {
+                "data": {"path": str(home / "digit-scenes")},
+                "model": {"name": "small-cnn"},
+                "selector": {"name": method},
+                "optimizer": {"lr": 2e-3, "warmup_epochs": 1},
+                "train": {"epochs": 8, "batch_size": 128},
+                "run": {"storage": str(home / "runs"), "workers": 1},
+            }
+        )
+
+    return {method: make(method) for method in ("uniform", "d2ace")}
 
 
 def yeast(home: Path) -> dict[str, Config]:

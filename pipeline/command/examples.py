@@ -84,7 +84,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("d2ace check-method own_selector:CrowdedLoss", "a method of one's own, in a module that Python can import"),
         ("d2ace check-method own_selector:CrowdedLoss --option strength=2", "with a setting"),
     ),
-    "demo": (("d2ace demo train.epochs=5", "uniform and D2ACE on digit-scenes, five epochs each"),),
+    "demo": (("d2ace demo train.epochs=5", "digit-scenes with labels missing; four runs of five epochs"),),
     "errors": (
         ("d2ace errors runs/first", "the worst rows and labels; writes runs/first/errors.html"),
         ("d2ace errors runs/first --slice age", "also by a feature of the table"),
