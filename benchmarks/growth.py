@@ -1,0 +1,121 @@
+"""What grows with the number of epochs: a run of 1,000 tiny ones in one process.
+
+Claims: a checkpoint of the last epoch is at most 1 kB larger than one of the tenth; an epoch writes as many bytes at
+the end as at the start; memory grows by less than 1 MB in 100 epochs after the first 100. The rival is the run's own
+start.
+
+Run: python benchmarks/growth.py [--epochs E]
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from _common import one_thread, record, spread
+
+one_thread()
+
+import numpy as np  # noqa: E402
+
+from d2ace.pipeline import fit  # noqa: E402
+from d2ace.pipeline.data.from_tables.prepare import prepare  # noqa: E402
+from d2ace.pipeline.runs.checkpoints import CheckpointStore  # noqa: E402
+from d2ace.pipeline.training import whole_run  # noqa: E402
+from d2ace.pipeline.training.hooks.progress import TellProgress  # noqa: E402
+from d2ace.pipeline.training.loop import Epoch, Training  # noqa: E402
+
+ROWS, FEATURES, LABELS, WINDOW = 400, 10, 6, 50
+
+
+class Watch(TellProgress):
+    """Notes after every epoch what there is."""
+
+    noted: list[dict[str, float]] = []  # noqa: RUF012 - the run makes the hook itself
+    folder: Path
+
+    def after_epoch(self, training: Training, epoch: Epoch) -> None:
+        """Look at the newest checkpoint, which may be of the epoch before, and at this process."""
+        super().after_epoch(training, epoch)
+        newest = CheckpointStore(self.folder / "checkpoints").latest()
+        size = sum(file.stat().st_size for file in Path(newest.path).iterdir()) if newest else 0
+        metrics = self.folder / "metrics.jsonl"
+        self.noted.append(
+            {
+                "at": time.perf_counter(),
+                "checkpoint": size,
+                "metrics": metrics.stat().st_size if metrics.exists() else 0,
+                "written": _of_process("io", "wchar"),
+                "memory": _of_process("status", "VmRSS") * 1024,
+            }
+        )
+
+
+def _of_process(file: str, name: str) -> int:
+    """Return a number that Linux keeps of this process."""
+    lines = Path(f"/proc/self/{file}").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
+
+
+def write_table(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(ROWS, FEATURES)).round(3)
+    labels = (features @ rng.normal(size=(FEATURES, LABELS)) > 1).astype(int)
+    head = ",".join([*(f"x{i}" for i in range(FEATURES)), *(f"y{i}" for i in range(LABELS))])
+    rows = [",".join(map(str, [*row, *label])) for row, label in zip(features, labels, strict=True)]
+    path.write_text("\n".join([head, *rows]))
+
+
+def windows(noted: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the state at some epochs, with seconds and bytes of an epoch among the ``WINDOW`` before."""
+    found = {}
+    for end in sorted({WINDOW, 100, 200, 500, len(noted)}):
+        if end > len(noted):
+            continue
+        part = noted[end - WINDOW : end]
+        seconds = np.diff([each["at"] for each in part])
+        written = np.diff([each["written"] for each in part])
+        last = part[-1]
+        found[str(end)] = {
+            "seconds": float(np.median(seconds)),
+            "written": float(np.median(written)),
+            **{name: last[name] for name in ("checkpoint", "metrics", "memory")},
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=1000)
+    epochs = parser.parse_args().epochs
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        home = Path(folder).resolve()
+        write_table(home / "rows.csv")
+        prepare(home / "rows.csv", home / "data", label_prefix="y")
+        Watch.folder = home / "runs" / "long"
+        whole_run.TellProgress = Watch  # type: ignore[misc]
+        config: dict[str, Any] = {
+            "data": {"path": str(home / "data")},
+            "model": {"options": {"hidden": [8]}},
+            "selector": {"name": "d2ace", "options": {"warmup": 1, "neighbours": 3}},
+            "train": {"epochs": epochs, "batch_size": 128},
+            "run": {"storage": str(home / "runs"), "name": "long", "workers": 0},
+        }
+        fit(config, quiet=True)
+        order = sum(file.stat().st_size for file in (Watch.folder / "order").iterdir()) / epochs
+        table = sum(file.stat().st_size for file in (Watch.folder / "selection.parquet").iterdir()) / epochs
+    found = windows(Watch.noted)
+    for at, values in found.items():
+        print(
+            f"epoch {at:>5}: {values['seconds'] * 1e3:.0f} ms, {values['written'] / 1e3:.0f} kB written, checkpoint "
+            f"{values['checkpoint'] / 1e3:.1f} kB, metrics.jsonl {values['metrics'] / 1e3:.0f} kB, "
+            f"memory {values['memory'] / 1e6:.0f} MB"
+        )
+    print(f"an epoch adds {order:.0f} bytes to order/ and {table:.0f} to selection.parquet/")
+    results = {"epochs": found, "order_bytes": order, "selection_bytes": table}
+    record("growth", {**results, "epoch_s": spread(list(np.diff([each["at"] for each in Watch.noted])))})
+
+
+if __name__ == "__main__":
+    main()
