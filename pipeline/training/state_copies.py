@@ -16,6 +16,7 @@ class StateCopies:
 
     def __init__(self) -> None:
         self._buffers: dict[Hashable, torch.Tensor] = {}
+        self._from_gpu = False
         self._copied: torch.cuda.Event | None = None
 
     def take(self, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,9 +24,9 @@ class StateCopies:
 
         Tensors of a GPU are there when ``settle`` returns; steps that start later do not change them.
         """
-        self._copied = None
+        self._from_gpu, self._copied = False, None
         copied = self._copy(state, ())
-        if any(buffer.is_pinned() for buffer in self._buffers.values()):
+        if self._from_gpu:
             self._copied = torch.cuda.Event()
             self._copied.record()
         return copied
@@ -52,4 +53,5 @@ class StateCopies:
         if buffer is None or buffer.shape != tensor.shape or buffer.dtype != tensor.dtype:
             buffer = torch.empty_like(tensor, device="cpu", pin_memory=tensor.is_cuda)
             self._buffers[place] = buffer
+        self._from_gpu |= tensor.is_cuda
         return buffer.copy_(tensor, non_blocking=tensor.is_cuda)
