@@ -55,13 +55,16 @@ class Seconds:
     """What was measured, a number a checkpoint, but for steps.
 
     Attributes:
-        stall: training stood still, in the background and (``waiting``) with training waiting.
+        stall: training stood still for a checkpoint that was written in the background.
+        stall_cpu: seconds of a processor that its thread took meanwhile, which says more on a machine with other work.
+        waiting: training stood still until the checkpoint was whole.
         written: from the end of an epoch until the checkpoint was whole, while steps went on.
         step: of training steps, undisturbed and (``beside``) beside the writing.
         resume: of resuming, by part.
     """
 
     stall: list[float] = field(default_factory=list)
+    stall_cpu: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
     step: list[float] = field(default_factory=list)
@@ -131,8 +134,9 @@ def measure(bench: Bench, repeats: int) -> Seconds:
             found = Seconds()
         bench.observe_epoch()
         found.step += [bench.step() for _ in range(3)]
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.thread_time()
         bench.end_epoch(found.stall, wait=False)
+        found.stall_cpu.append(time.thread_time() - worked)
         while not bench.writer.done:
             found.beside.append(bench.step())
         found.written.append(time.perf_counter() - started)
@@ -200,6 +204,7 @@ def report(name: str, found: Seconds, written: int, state: int) -> dict[str, Any
     share = spread(found.stall)["median"] / EPOCH_S
     ratio = spread(found.waiting)["median"] / spread(found.stall)["median"]
     print(f"{name}: training stands still {shown(found.stall)}, {share:.2%} of an epoch of {EPOCH_S:g} s")
+    print(f"  seconds of a processor: {shown(found.stall_cpu)}")
     print(f"  claim {'holds' if share <= STALL_CLAIM and written <= BYTES_CLAIM * state else 'FAILS'}")
     print(f"  waiting until it is whole: {shown(found.waiting)}, {ratio:.0f} times as long")
     print(
