@@ -9,15 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from ..common.cluster.nodes import workers_in_words
 from ..common.cluster.resources import worker_resources
-from ..common.cluster.room import wait_for_room
+from ..common.cluster.room import most_places, wait_for_room
 from ..common.cluster.usage import amounts_in_words
+from ..common.config.sections import RunSection
 from ..common.environment import variable_set
 from ..common.errors import RunError
 from ..common.stages import log
 from ..common.storage.for_ray import ray_storage
 from ..runs.checkpoints import CheckpointStore
 from .failures import Failures, causes_of
+from .hooks.growing import RoomForMoreError
 
 if TYPE_CHECKING:
     from .worker import WorkerSetup
@@ -39,23 +42,24 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
         ConfigError, DataError, SelectionError: as a worker raised them.
         RunError: when training fails for good, or the workers' places were waited for too long.
     """
+    from ray.exceptions import RayActorError
     from ray.train import TrainingFailedError
 
     run, folder, events = setup.run.config.run, setup.run.folder, setup.run.events
     failures, each = Failures(run.max_failures, CheckpointStore(folder.checkpoints)), worker_resources(run)
-    several = run.workers > 1
-    starting = f"starting {run.workers} worker{'s' * several} with {amounts_in_words(each)}{' each' * several}"
     again, late_since = bool(run.wait_for_nodes_s), None
     while True:
         events.doing(None)  # the wait has words of its own
-        what = f"run.workers={run.workers}"
-        wait_for_room(each, run.workers, what, run.worker_labels, limit_s=run.wait_limit_s, nodes_may_come=again)
+        workers = _workers_with_room(run, each, again)
+        starting = _starting(workers, run, each)
         log.info(starting)
         events.doing(starting)
         try:
-            return _attempt(setup, each)
-        except TrainingFailedError as error:
-            if _came_too_late(error):
+            return _attempt(setup, each, workers)
+        except (TrainingFailedError, RayActorError) as error:  # the latter: Ray Train's controller has died
+            if any(isinstance(cause, RoomForMoreError) for cause in causes_of(error)):
+                events.tell(f"there is room for more than {workers} of {run.workers} workers")
+            elif _came_too_late(error):
                 late_since = late_since or time.monotonic()
                 _judge_lateness(time.monotonic() - late_since, run.wait_limit_s)
             else:
@@ -64,7 +68,20 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
         again = True  # a node that was lost may be replaced
 
 
-def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
+def _workers_with_room(run: RunSection, each: Mapping[str, float], nodes_may_come: bool) -> int:
+    """Wait until there is room for enough workers, and return how many to start."""
+    least, labels = run.least_workers, run.worker_labels
+    wait_for_room(each, least, workers_in_words(run), labels, limit_s=run.wait_limit_s, nodes_may_come=nodes_may_come)
+    return run.workers if least == run.workers else max(least, most_places(each, labels, run.workers))
+
+
+def _starting(workers: int, run: RunSection, each: Mapping[str, float]) -> str:
+    """Return what is done, such as "starting 2 workers with 1 CPU each"."""
+    several, of_most = workers > 1, f" of at most {run.workers}" * (run.min_workers is not None)
+    return f"starting {workers}{of_most} worker{'s' * several} with {amounts_in_words(each)}{' each' * several}"
+
+
+def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> dict[str, Any]:
     """Train with one group of workers; Ray Train tries again only where it knows that a node was to be taken away."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -74,9 +91,9 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float]) -> dict[str, Any]:
     run = setup.run.config.run
     trainer = TorchTrainer(
         cast(Any, train_loop),
-        train_loop_config={"setup": setup},
+        train_loop_config={"setup": setup, "each": dict(each)},
         scaling_config=ScalingConfig(
-            num_workers=run.workers,
+            num_workers=workers,
             use_gpu=run.gpu,
             resources_per_worker=dict(each),
             label_selector=run.worker_labels or None,

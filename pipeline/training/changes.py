@@ -16,6 +16,7 @@ MAY_CHANGE = (
     "train.patience",
     "selector.ranges",
     "run.workers",
+    "run.min_workers",
     "run.cpus_per_worker",
     "run.worker_labels",
     "run.data_labels",

@@ -23,7 +23,7 @@ class Failures:
         """Return the line to tell when another attempt is worth while.
 
         Args:
-            error: Ray Train's TrainingFailedError.
+            error: Ray Train's TrainingFailedError, or the end of its controller, which takes the workers with it.
 
         Raises:
             ConfigError, DataError, DivergedError, SelectionError: as a worker raised it, since it would again.
@@ -35,7 +35,8 @@ class Failures:
                 raise cause from error
         place, words = self._store.latest(), f"{type(causes[0]).__name__}: {_last_line(causes[0])}"
         if _from_outside(causes[0]):
-            words = f"a training worker has died ({_first_line(causes[0])})"
+            died = "Ray Train's controller" if causes[0] is error else "a training worker"
+            words = f"{died} has died ({_first_line(causes[0])})"
         elif self._last == (words, place):
             raise RunError(f"training failed twice in the same way at the same place: {words}") from error
         self._last = words, place

@@ -1,7 +1,7 @@
 """One training worker of a run on Ray Train."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,8 @@ import ray.train
 from ray.exceptions import ActorDiedError
 from ray.train.torch import get_device
 
+from ..common.cluster.room import places_now
+from ..common.config.sections import RunSection
 from ..common.storage.retries import counted
 from ..feeds.all_rows import AllRows
 from ..feeds.choice import FeedChoice
@@ -18,6 +20,7 @@ from ..runs.events import Events
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 from ..selection.remote import RemoteSelection
+from .hooks.growing import Growing
 from .learner import torch_threads
 from .loop import Epoch, Hook, Training
 from .ranks import Ranks
@@ -47,11 +50,15 @@ class WorkerSetup:
 
 
 def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
-    """Entry point for TorchTrainer; returns the run's final numbers on the first worker."""
+    """Entry point for TorchTrainer; returns the run's final numbers on the first worker.
+
+    Args:
+        loop_config: ``setup``, a WorkerSetup, and ``each``, what every worker asks for by resource.
+    """
     setup: WorkerSetup = loop_config["setup"]
     try:
         with torch_threads(setup.run.config.run.threads), _retries_told(setup.run.events):
-            return _whole_run(setup).train()
+            return _whole_run(setup, loop_config["each"]).train()
     except ActorDiedError as error:
         if "owner has died" in str(error):  # the driver was stopped: its controller, too, is about to go
             time.sleep(_DRIVER_GONE_S)
@@ -69,14 +76,22 @@ def _retries_told(events: Events) -> Iterator[None]:
             events.retried(retries)
 
 
-def _whole_run(setup: WorkerSetup) -> WholeRun:
+def _whole_run(setup: WorkerSetup, each: Mapping[str, float]) -> WholeRun:
     context, run = ray.train.get_context(), setup.run
     ranks = Ranks(context.get_world_rank(), context.get_world_size(), get_device())
 
     def converse(messages: Messages) -> RemoteSelection:
         return RemoteSelection(setup.actor, setup.blueprint, messages, ranks.rank)
 
-    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, last=[_TellRay()])
+    last = [_TellRay(), *_growing(run.config.run, each)]
+    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, last)
+
+
+def _growing(run: RunSection, each: Mapping[str, float]) -> list[Hook]:
+    """Return what looks for room for more workers, where the run can do with fewer."""
+    if run.min_workers is None:
+        return []
+    return [Growing(lambda: places_now(each, run.worker_labels, most=1))]
 
 
 class _TellRay(Hook):

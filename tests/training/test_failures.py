@@ -23,6 +23,7 @@ from d2ace.pipeline.common.errors import ConfigError, DataError, DivergedError, 
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.training import attempts
 from d2ace.pipeline.training.failures import Failures, causes_of
+from d2ace.pipeline.training.hooks.growing import RoomForMoreError
 
 
 def raised(*errors):
@@ -126,10 +127,13 @@ def made_up(make_config, tmp_path, monkeypatch):
     monkeypatch.setattr(attempts, "worker_resources", lambda run: {"CPU": 0.5})
     monkeypatch.setattr(attempts, "wait_for_room", wait)
 
-    def train(*outcomes):
+    def train(*outcomes, places=(), overrides=()):
+        setup.run.config = config.with_overrides(overrides)
+        free = list(places)
+        monkeypatch.setattr(attempts, "most_places", lambda each, labels, most: min(most, free.pop(0)))
         left = list(outcomes)
 
-        def attempt(setup, each):
+        def attempt(setup, each, workers):
             outcome = left.pop(0)
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -148,6 +152,23 @@ def test_room_is_waited_for_before_every_attempt_and_nodes_may_come_after_a_loss
     room = [({"CPU": 0.5}, 2, {"zone": "a"}, 90.0, may) for may in (False, True)]
     assert said[:3] == [("doing", None), room[0], starting] and said[4:] == [("doing", None), room[1], starting]
     assert said[3].startswith("a training worker has died")
+
+
+def test_the_end_of_the_controller_is_a_failure_like_that_of_a_worker(made_up):
+    result, said = made_up(ActorDiedError(), {"epochs": 3})
+    assert result == {"epochs": 3}
+    assert said[3].startswith("Ray Train's controller has died (") and "failure 1 of at most 3" in said[3]
+
+
+def test_with_fewer_at_least_as_many_start_as_there_is_room_for_and_growing_is_no_failure(made_up):
+    grown = raised(RoomForMoreError("there is room for more than 2 workers"))
+    few = ("run.workers=4", "run.min_workers=2", "run.max_failures=0")
+    result, said = made_up(grown, {"epochs": 3}, places=(1, 9), overrides=few)
+    assert result == {"epochs": 3}
+    starts = [line[1] for line in said if line[0] == "doing" and line[1]]
+    assert starts == [f"starting {n} of at most 4 workers with 0.5 CPUs each" for n in (2, 4)]
+    assert [line[1] for line in said if isinstance(line[0], dict)] == [2, 2]
+    assert "there is room for more than 2 of 4 workers" in said
 
 
 def test_places_that_others_took_first_are_no_failure(made_up):

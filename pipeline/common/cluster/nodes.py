@@ -43,7 +43,12 @@ def require_room(run: RunSection) -> None:
             )
     if run.workers:
         each = {"CPU": run.cpus_per_worker or 0.0, "GPU": float(run.gpu)}
-        require_places(nodes, each, run.workers, f"run.workers={run.workers}", run.worker_labels)
+        require_places(nodes, each, run.least_workers, workers_in_words(run), run.worker_labels)
+
+
+def workers_in_words(run: RunSection) -> str:
+    """Return the setting that says how many workers a run must have."""
+    return f"run.workers={run.workers}" if run.min_workers is None else f"run.min_workers={run.min_workers}"
 
 
 def require_places(
@@ -62,7 +67,7 @@ def require_places(
     usable = [node for node in nodes if has_labels(node, labels)]
     if not asked:
         return
-    places = sum(min(int(amount(node, name) / value + 1e-9) for name, value in asked.items()) for node in usable)
+    places = sum(places_of(node["Resources"], asked) for node in usable)
     if places >= wanted:
         return
     there = "; ".join(", ".join(f"{amount(node, name):g} {name}s" for name in asked) for node in usable)
@@ -72,6 +77,11 @@ def require_places(
         f"{what} with {need} each: there is room for {places} on {len(usable)} nodes{on} ({there}); ask for fewer or "
         "smaller ones, or add nodes (run.wait_for_nodes_s waits for autoscaled ones)"
     )
+
+
+def places_of(resources: Mapping[str, float], asked: Mapping[str, float]) -> int:
+    """Return how many tasks that ask for amounts above 0, of at least one resource, fit into these."""
+    return min(int(resources.get(name, 0.0) / value + 1e-9) for name, value in asked.items())
 
 
 def _labels_of(nodes: list[dict[str, Any]]) -> str:

@@ -49,25 +49,25 @@ def worker_resources(run: RunSection, runs: int = 1) -> dict[str, float]:
     """
     import ray
 
-    waited = _wait_for_nodes(run, run.workers * runs) if run.wait_for_nodes_s else ""
+    waited = _wait_for_nodes(run, run.least_workers * runs) if run.wait_for_nodes_s else ""
     total = ray.cluster_resources()
     cpus = total.get("CPU", 1.0)
     wanted = run.cpus_per_worker
     if wanted is None:
         wanted = min(1.0, max(cpus - 1, cpus / 2) / max(run.workers, 1))
         wanted = math.floor(wanted * 100) / 100
-    if wanted * run.workers > cpus:
+    least = run.least_workers
+    if wanted * least > cpus:
         raise RunError(
-            f"{run.workers} workers with {wanted:g} CPUs each need {wanted * run.workers:g} CPUs, the cluster has "
+            f"{least} workers with {wanted:g} CPUs each need {wanted * least:g} CPUs, the cluster has "
             f"{cpus:g}{waited}; lower run.workers or run.cpus_per_worker{_hint(run)}"
         )
     resources = {"CPU": wanted}
     if run.gpu:
         gpus = total.get("GPU", 0.0)
-        if gpus < run.workers:
+        if gpus < least:
             raise RunError(
-                f"run.gpu=true with {run.workers} workers needs as many GPUs, the cluster has {gpus:g}{waited}"
-                f"{_hint(run)}"
+                f"run.gpu=true with {least} workers needs as many GPUs, the cluster has {gpus:g}{waited}{_hint(run)}"
             )
         resources["GPU"] = 1.0
     return resources

@@ -1,14 +1,17 @@
 """Room in a cluster that others use, too: refused where no node could ever give it, waited for where others hold it."""
 
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..stages import wait_until
-from .nodes import require_places
+from .nodes import has_labels, places_of, require_places
 from .resources import living_nodes
 from .usage import amounts_in_words, free_and_held
 
 _ASK_S = 1.0
+_SETTLE_S = 3.0
+"""A worker that has just ended holds its place a moment longer."""
 _ANYWHERE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -52,3 +55,29 @@ def wait_for_room(
         wait_until(lambda: group.wait(_ASK_S), described, free_and_held, limit_s=limit_s, poll_s=0)
     finally:
         remove_placement_group(group)
+
+
+def places_now(each: Mapping[str, float], labels: Mapping[str, str], most: int) -> int:
+    """Return how many tasks or actors the nodes have room for at this moment, ``most`` at most.
+
+    Args:
+        each: what one of them asks for, by resource; 0 for nothing.
+        labels: of the nodes that may hold them.
+        most: how many are wanted.
+    """
+    from ray._private.state import available_resources_per_node
+
+    asked = {name: value for name, value in each.items() if value}
+    if not asked:
+        return most
+    free = available_resources_per_node()
+    usable = [node["NodeID"] for node in living_nodes() if has_labels(node, labels)]
+    return min(most, sum(places_of(free.get(node, {}), asked) for node in usable))
+
+
+def most_places(each: Mapping[str, float], labels: Mapping[str, str], most: int) -> int:
+    """Return ``places_now``, or what it is a little later, when what has just ended has given its places back."""
+    deadline = time.monotonic() + _SETTLE_S
+    while (places := places_now(each, labels, most)) < most and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return places

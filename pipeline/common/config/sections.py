@@ -237,6 +237,9 @@ class RunSection(Section):
 
     ``workers=0`` trains in the process that starts the run, without Ray unless ``feed`` or ``selector.ranges`` ask for
     it: it starts within seconds. The run is the same, bit for bit.
+    ``min_workers``: train with as many workers as there is room for, from so many up to ``workers``: with fewer when
+    nodes are lost, and with more again from the end of an epoch on when there is room. The batches stay the same. null:
+    always with ``workers``.
     ``checkpoint_steps=0`` checkpoints at the end of every epoch, n > 0 also every n steps.
     ``keep_checkpoints``: how many of the newest stay, also when the run is finished; null keeps two while it trains and
     one when it is finished, from which it can get more epochs.
@@ -260,6 +263,7 @@ class RunSection(Section):
     storage: Place = "runs"
     seed: NonNegativeInt = 0
     workers: NonNegativeInt = 1
+    min_workers: PositiveInt | None = None
     gpu: bool = False
     cpus_per_worker: Annotated[float, Field(gt=0)] | None = None
     threads: PositiveInt = 1
@@ -274,6 +278,17 @@ class RunSection(Section):
     wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0
     wait_limit_s: Annotated[float, Field(gt=0)] | None = None
     trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = ["tensorboard"]
+
+    @property
+    def least_workers(self) -> int:
+        """Without so many workers the run waits."""
+        return self.min_workers or self.workers
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.least_workers > self.workers:
+            raise ValueError(f"min_workers={self.min_workers} is more than workers={self.workers}")
+        return self
 
     @field_validator("trackers", mode="before")
     @classmethod
