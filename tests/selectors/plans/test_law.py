@@ -35,6 +35,10 @@ def test_law_is_the_textbook_one(scores, pressure):
     assert law.max() <= law.min() * pressure * (1 + 1e-6)
 
 
+def test_equal_scores_are_all_on_the_last_level():
+    np.testing.assert_array_equal(levels(np.full(4, 0.3), 0.3, 0.3, 7), np.full(4, 7))
+
+
 @given(SCORES)
 def test_higher_scores_never_get_less(scores):
     level = levels(scores, scores.min(), scores.max(), len(scores))

@@ -11,13 +11,14 @@ from d2ace.selectors.scores.correlation import PairProducts, RelevantEntries, co
 from d2ace.selectors.scores.label_pairs import LabelPairs
 
 
-@pytest.fixture
-def case():
-    rng = np.random.default_rng(4)
-    labels = (rng.random((80, 9)) < 0.25).astype(np.uint8)
+@pytest.fixture(params=[9, 40], ids=["few", "many"])
+def case(request):
+    """Of 40 labels rows have more than eight, and their rectangles are wider than they."""
+    rng, n_labels = np.random.default_rng(4), request.param
+    labels = (rng.random((80, n_labels)) < 0.25).astype(np.uint8)
     labels[:, 4] = 0
     labels[:3] = 0
-    values = rng.random(labels.shape) * 10.0 ** rng.integers(-6, 1, 9)  # columns of very different size
+    values = rng.random(labels.shape) * 10.0 ** rng.integers(-6, 1, n_labels)  # columns of very different size
     return labels, values * labels, rng
 
 
@@ -43,9 +44,9 @@ def test_cosines_match_the_dense_formula(case):
     peaks = peaks_of(labels, masked)
     np.testing.assert_allclose(peaks, [branch.max(axis=0) for branch in branches], rtol=1e-7)
     for found, branch in zip(sparse_gram(labels, masked, peaks, 80), branches, strict=True):
-        found = correlations(found, LabelPairs(9)).reshape(9, 9)
+        found = correlations(found, LabelPairs(branch.shape[1])).reshape(2 * branch.shape[1:])
         norm = np.linalg.norm(branch, axis=0)
-        norm[4] = 1
+        norm[norm == 0] = 1  # of a label that nobody has
         cosine = (branch / norm).T @ (branch / norm)
         want = cosine / np.maximum(cosine.sum(axis=1, keepdims=True), 1e-8)
         np.testing.assert_allclose(found, want, atol=1e-7)
@@ -59,6 +60,12 @@ def test_parts_of_the_rows_add_up_exactly(case):
     whole = sparse_gram(labels, masked, peaks, 80)
     parts = [sparse_gram(labels[rows], masked[rows], peaks, 80) for rows in (slice(0, 31), slice(31, 80))]
     np.testing.assert_array_equal(parts[0] + parts[1], whole)
+
+
+def drawn(rng, labels):
+    """Values of entries, weights of labels and correlations of both branches."""
+    n_rows, n_labels = labels.shape
+    return rng.random((2, n_rows, n_labels)), rng.random((2, n_labels)), rng.random((2, n_labels, n_labels))
 
 
 def supported(labels, context, values, weights, matrices):
@@ -76,7 +83,7 @@ def test_support_is_the_dense_product_at_relevant_entries(case, monkeypatch, pai
         monkeypatch.setattr(module, "_PAIRS_AT_ONCE", pairs_at_once)
     matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
-    values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
+    values, weights, matrices = drawn(rng, labels)
     dense = context.toarray().astype(float)
     want = [(labels * w * v * (dense @ c.T)).sum(axis=1) for w, v, c in zip(weights, values, matrices, strict=True)]
     in_blocks = supported(matrix, context, values, weights, matrices)
@@ -91,8 +98,8 @@ def test_support_holds_where_label_weights_differ_widely(case):
     labels, _, rng = case
     matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
-    values, matrices = rng.random((2, 80, 9)), rng.random((2, 9, 9))
-    weights = 10.0 ** rng.uniform(-4, 4, (2, 9))
+    values, matrices = drawn(rng, labels)[::2]
+    weights = 10.0 ** rng.uniform(-4, 4, (2, labels.shape[1]))
     dense = context.toarray().astype(float)
     want = [(labels * w * v * (dense @ c.T)).sum(axis=1) for w, v, c in zip(weights, values, matrices, strict=True)]
     found = supported(matrix, context, values, weights, matrices)
@@ -103,7 +110,7 @@ def test_many_pairs_are_listed_anew_with_the_same_result(case, monkeypatch):
     labels, masked, rng = case
     matrix = LabelMatrix.of(labels).positives
     context = local_context(matrix, rng.integers(0, 80, (80, 3)))
-    values, weights, matrices = rng.random((2, 80, 9)), rng.random((2, 9)), rng.random((2, 9, 9))
+    values, weights, matrices = drawn(rng, labels)
     results = []
     for keep in (True, False):
         for module in (correlation_module, context_module):
