@@ -1,4 +1,5 @@
 import gzip
+import re
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_text_is_read_from_any_file_system(folder):
     for name in ("t.csv", "t.csv.gz"):
         table = csv_table(Location.of(folder.as_uri()).join(name), delimiter=",")
         assert table.names == ("x", "ü")
-        with pytest.raises(DataError, match=rf"^file://.*{name}:3: 1 fields, expected 2"):
+        with pytest.raises(DataError, match=rf"^{re.escape(str(folder / name))}:3: 1 fields, expected 2"):
             list(table.chunks())
 
 

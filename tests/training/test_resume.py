@@ -133,6 +133,8 @@ def test_a_run_that_is_going_on_is_not_joined(make_config):
 
 
 def test_runs_begun_in_one_second_have_folders_of_their_own(make_config, tmp_path):
-    made = [RunFolder.create_numbered(tmp_path / "data-d2ace-20260101-000000", make_config()) for _ in range(3)]
+    made = [RunFolder.numbered(tmp_path / "data-d2ace-20260101-000000") for _ in range(3)]
+    for run in made:
+        run.begin(make_config())
     assert [run.path.name[26:] for run in made] == ["", "-2", "-3"]
     assert all(run.config.is_file() for run in made)
