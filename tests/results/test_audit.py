@@ -14,7 +14,7 @@ from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.audited import audited
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.verdicts import read_verdicts
-from d2ace.pipeline.results.audit import audit
+from d2ace.pipeline.results.audit import _gate, audit
 from d2ace.pipeline.results.replay import SelectionOfRun
 
 CHROMIUM = shutil.which("chromium")
@@ -63,6 +63,12 @@ def test_the_evidence_is_that_of_the_run(found, with_policy):
     assert (table["neighbours"] == 10).all() and table["neighbours_with_label"].between(0, 10).all()
     assert found.labels["expected"].sum() > 600 and found.labels["listed"].sum() == 1000
     assert "gate is open" in str(found) and "policy 'correct' in checkpoint epoch-00006" in str(found)
+
+
+def test_a_share_that_was_given_leaves_no_gate_to_tell_of():
+    summary = {"gate_open": True, "wrong_share": float("nan"), "skill": float("nan"), "flagged": 7}
+    assert _gate(summary) == "The policy has no gate: how many entries are wrong was given (expected)."
+    assert _gate({**summary, "wrong_share": 0.25}) == "The policy's gate is open (share of wrong entries 0.25)."
 
 
 def test_the_tables_are_written_alike(found):

@@ -100,7 +100,10 @@ def _gate(summary: Mapping[str, Any]) -> str:
         "skill": "skill of its flags",
         "separation": "separation of components",
     }
-    seen = ", ".join(f"{words} {summary[name]:.3g}" for name, words in what.items() if name in summary)
+    known = {name: value for name in what if not np.isnan(value := summary.get(name, np.nan))}
+    if not known:
+        return "The policy has no gate: how many entries are wrong was given (expected)."
+    seen = ", ".join(f"{what[name]} {value:.3g}" for name, value in known.items())
     return f"The policy's gate is {gate} ({seen})."
 
 
