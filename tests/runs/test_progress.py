@@ -1,6 +1,8 @@
 """Progress: what is written does not hang on who looks, nor on the way it takes."""
 
 import io
+import os
+import signal
 import sys
 from contextlib import suppress
 from queue import SimpleQueue
@@ -102,14 +104,21 @@ def test_the_loss_of_the_queue_ends_nothing(folder, ray_session, capsys):
     assert "no progress is shown from here on" in words and "not complete" not in words
 
 
+def process_id(_):
+    return os.getpid()
+
+
 def test_a_queue_whose_process_dies_starts_again(folder, ray_session, capsys):
     import ray
 
     def killed(progress):
-        ray.kill(progress._queue.actor, no_restart=False)
-        while True:  # what is told meanwhile is lost
+        queue = progress._queue.actor
+        before = ray.get(queue.__ray_call__.remote(process_id))
+        os.kill(before, signal.SIGKILL)
+        while True:  # what is told before there is another process is lost
             with suppress(ray.exceptions.RayActorError):
-                return progress._queue.qsize()
+                if ray.get(queue.__ray_call__.remote(process_id)) != before:
+                    return
 
     assert told(folder, 4, killed)[-4:] == records(4)
     words = capsys.readouterr().out
