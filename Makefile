@@ -18,7 +18,7 @@ $(shell rm -f $(STAMP))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint types docs fuzz bench wheel clean
+.PHONY: help install train test lint types docs fuzz chaos bench wheel clean
 
 help:
 	@echo "make train   hide half of the labels of the embedded digit-scenes, train, and look for them"
@@ -26,6 +26,7 @@ help:
 	@echo "make lint    check style, docstrings, formatting and types"
 	@echo "make docs    write the API reference into site/"
 	@echo "make fuzz    give every reader damaged and hostile input"
+	@echo "make chaos   kill processes and nodes of runs at random moments and compare the runs with undisturbed ones"
 	@echo "make bench   run every benchmark"
 	@echo "make wheel   write dist/, what cluster.yaml copies to the nodes"
 	@echo "make clean   remove .venv and what tools left behind; data/ and runs/ stay"
@@ -67,6 +68,10 @@ docs: $(STAMP)
 # Damaged and hostile input for every reader: make fuzz ARGS="--cases 20000"   make fuzz ARGS="csv arff --cases 500"
 fuzz: $(STAMP)
 	@PYTHONPATH=tests/helpers $(BIN)/python -m hostile.soak $(ARGS)
+
+# Kills at random moments, hours of them if wanted: make chaos ARGS="--kills 1000 --seed 3"   make chaos ARGS="--minutes 2"
+chaos: $(STAMP)
+	@PYTHONPATH=.:tests/helpers:benchmarks $(BIN)/python -m chaos.soak $(ARGS)
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -79,6 +79,8 @@ WITHOUT_RAY = ("d2ace.pipeline.training.steps", "d2ace.pipeline.models.mlp", "d2
 PROJECT, SENT = "project", "sent"
 CLIENT = "D2ACE_TEST_CLIENT"
 """Commands whose environments give this variable the same value are forked from one server that has loaded Ray."""
+MOST_SERVERS = 16
+"""Servers of jobs, which hold a hundred megabytes each; the one that was asked longest ago ends first."""
 LARGEST = 1 << 17
 """Bytes of a request: the arguments and the environment of one worker."""
 LAUNCHER = """#!{python} -ISE
@@ -165,6 +167,9 @@ def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
     while True:
         connection, _ = listening.accept()
         request, outputs, _, _ = socket.recv_fds(connection, LARGEST, 2)
+        if not request:  # the launcher was killed before it had asked
+            connection.close()
+            continue
         arguments, environment, _ = json.loads(request)
         command = arguments[0] == "-m"
         handed_on = [*outputs, connection.fileno()] if command else outputs
@@ -177,7 +182,10 @@ def serve(listening: socket.socket, modules: tuple[str, ...]) -> None:
                 of_others = [*(server.fileno() for server in servers.values()), *outputs, connection.fileno()]
                 _forked(_serve_one, others, of_others, environment, modules)
                 others.close()
+            servers[key] = servers.pop(key)  # the last that was asked
             socket.send_fds(servers[key], [request], handed_on)
+            if len(servers) > MOST_SERVERS:
+                servers.pop(next(iter(servers))).close()
         for number in (*outputs, connection.detach()):
             os.close(number)
 

@@ -47,15 +47,15 @@ def ray_launcher(launchers) -> str:
 
 @pytest.fixture(scope="session")
 def ray_cluster(ray_launcher) -> "Iterator[Cluster]":
-    """A head with more logical CPUs than cores, so that three workers and their actor fit."""
-    with _light_nodes(ray_launcher):
-        cluster = _started()
+    """A Ray of one node."""
+    with light_nodes(ray_launcher):
+        cluster = started_cluster()
     yield cluster
     cluster.shutdown()
 
 
 @contextlib.contextmanager
-def _light_nodes(launcher: str) -> Iterator[None]:
+def light_nodes(launcher: str) -> Iterator[None]:
     """Start nodes meanwhile that fork their workers, and whose agents report nothing, as without Ray's dashboard."""
     from ray._private import utils  # here: most tests need no Ray
 
@@ -64,7 +64,8 @@ def _light_nodes(launcher: str) -> Iterator[None]:
         yield
 
 
-def _started() -> "Cluster":
+def started_cluster() -> "Cluster":
+    """Return a head with more logical CPUs than cores, so that three workers and their actor fit."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 6, "object_store_memory": 100_000_000, "include_dashboard": False}
@@ -91,7 +92,7 @@ def ray_session(ray_cluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def added_nodes(ray_cluster, ray_session, ray_launcher) -> Iterator[dict[str, "ClusterNode"]]:
     """Four more nodes for the tests of a module, by their ids; a test may end one."""
-    with _light_nodes(ray_launcher):
+    with light_nodes(ray_launcher):
         added = [ray_cluster.add_node(num_cpus=1, labels={"role": role}) for role in ROLES]
     ray_cluster.wait_for_nodes()
     yield {node.node_id: node for node in added}
