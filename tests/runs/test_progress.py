@@ -104,15 +104,11 @@ def test_the_loss_of_the_queue_ends_nothing(folder, ray_session, capsys):
     assert "no progress is shown from here on" in words and "not complete" not in words
 
 
-def process_id(_):
-    return os.getpid()
-
-
 def test_a_queue_whose_process_dies_starts_again(folder, ray_session, capsys):
     import ray
 
     def killed(progress):
-        queue = progress._queue.actor
+        queue, process_id = progress._queue.actor, lambda _: os.getpid()  # not by name: no process imports this file
         before = ray.get(queue.__ray_call__.remote(process_id))
         os.kill(before, signal.SIGKILL)
         while True:  # what is told before there is another process is lost
