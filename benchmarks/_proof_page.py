@@ -55,15 +55,25 @@ def as_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def page(kept: Mapping[str, Any]) -> str:
-    """Return the page of everything that is kept."""
-    table = as_table([run for one in kept["sets"].values() for run in one["runs"]])
-    parts = [ABOUT]
-    if len(kept["sets"]) > 1:
-        parts += ["## Over all sets", *_comparisons(table)]
+def page(kept: Mapping[str, Any], about: str = ABOUT) -> str:
+    """Return the page of everything that is kept: sets with the same arms together, then each by itself."""
+    parts = [about]
+    for names in _by_reference(kept).values():
+        if len(names) > 1:
+            title = "## Over all sets" if len(names) == len(kept["sets"]) else f"## Over {', '.join(names)}"
+            parts += [title, *_comparisons(as_table([run for name in names for run in kept["sets"][name]["runs"]]))]
     for name, one in kept["sets"].items():
         parts += [f"## {name}", _where(one), *_comparisons(as_table(one["runs"]))]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_reference(kept: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the names of sets by the arm that their others are compared with."""
+    found: dict[str, list[str]] = {}
+    for name, one in kept["sets"].items():
+        reference = next(run["method"] for run in one["runs"] if run["reference"])
+        found.setdefault(reference, []).append(name)
+    return found
 
 
 def _comparisons(table: pd.DataFrame) -> list[str]:
@@ -74,7 +84,10 @@ def _comparisons(table: pd.DataFrame) -> list[str]:
         values = summary.markdown_table(summary.value_rows(comparison, bold="**"))
         told = [*levels_told(table, metric, comparison.reference), *below_linear(table, metric, comparison.reference)]
         found += [f"Test {metric}, mean ± standard deviation over seeds:", values]
-        found += [f"Against uniform, positive is better; tests over {comparison.unit}s:", summary.markdown_table(rows)]
+        found += [
+            f"Against {comparison.reference}, positive is better; tests over {comparison.unit}s:",
+            summary.markdown_table(rows),
+        ]
         found += ["\n".join(f"- {line}" for line in told)] if told else []
     if table["data"].nunique() == 1:
         found += ["Chosen on validation rows (*: at the end of what was tried):"]

@@ -65,10 +65,22 @@ def prepared(name: str, folder: Path) -> Path:
     return folder / name
 
 
-def study_of(name: str, path: Path, methods: Mapping[str, Any] = METHODS) -> Study:
-    """Return the study of a data set."""
-    one = SETS[name]
-    known = {} if one.known is None else {"known": {"map": one.known}, "known_from": "an earlier check of this network"}
+def study_of(
+    name: str,
+    path: Path,
+    methods: Mapping[str, Any] = METHODS,
+    *,
+    like: str | None = None,
+    rivals: bool = True,
+    reference: str = "uniform",
+) -> Study:
+    """Return a study of a data set with what ``SETS`` says of it, or of the one that it is ``like``."""
+    one, same = SETS[like or name], name in SETS
+    known = (
+        {}
+        if one.known is None or not same
+        else {"known": {"map": one.known}, "known_from": "an earlier check of this network"}
+    )
     seeds = list(range(1000, 1000 + one.tuning_seeds))
     return Study.make(
         {
@@ -76,8 +88,8 @@ def study_of(name: str, path: Path, methods: Mapping[str, Any] = METHODS) -> Stu
             "data": {name: {"path": str(path), **known}},
             "networks": {"mlp": {"name": "mlp", "options": {"hidden": [512], "dropout": 0.3}}},
             "methods": methods,
-            "rivals": {rival: {"name": rival} for rival in one.rivals},
-            "reference": "uniform",
+            "rivals": {rival: {"name": rival} for rival in one.rivals if rivals},
+            "reference": reference,
             "folds": None,
             "seeds": list(range(one.seeds)),
             "tuning": {"rates": RATES, "weight_decays": one.decays, "dropouts": [0.3], "seeds": seeds},
