@@ -75,12 +75,10 @@ def study_of(
     reference: str = "uniform",
 ) -> Study:
     """Return a study of a data set with what ``SETS`` says of it, or of the one that it is ``like``."""
-    one, same = SETS[like or name], name in SETS
-    known = (
-        {}
-        if one.known is None or not same
-        else {"known": {"map": one.known}, "known_from": "an earlier check of this network"}
-    )
+    one = SETS[like or name]
+    known: dict[str, Any] = {}
+    if one.known is not None and name in SETS:
+        known = {"known": {"map": one.known}, "known_from": "an earlier check of this network"}
     seeds = list(range(1000, 1000 + one.tuning_seeds))
     return Study.make(
         {
