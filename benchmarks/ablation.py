@@ -83,7 +83,7 @@ def study(name: str, data: Path) -> Study:
 
 def without(part: str) -> dict[str, Any]:
     """Return D2ACE with one part changed."""
-    return {"name": "d2ace", "options": _PAPER | PARTS[part]}
+    return {"name": "d2ace", "options": _PAPER | PARTS[part], "allow_uniform": part == "no pressure"}
 
 
 ABLATION = KeptStudies(
