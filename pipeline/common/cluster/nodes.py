@@ -63,7 +63,7 @@ def require_places(
         what: names the setting in the message.
         labels: of the nodes that may hold them.
     """
-    asked = {name: value for name, value in each.items() if value}
+    asked = above_zero(each)
     usable = [node for node in nodes if has_labels(node, labels)]
     if not asked:
         return
@@ -77,6 +77,11 @@ def require_places(
         f"{what} with {need} each: there is room for {places} on {len(usable)} nodes{on} ({there}); ask for fewer or "
         "smaller ones, or add nodes (run.wait_for_nodes_s waits for autoscaled ones)"
     )
+
+
+def above_zero(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Return the amounts without those of 0, which ask for nothing."""
+    return {name: value for name, value in amounts.items() if value}
 
 
 def places_of(resources: Mapping[str, float], asked: Mapping[str, float]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..stages import wait_until
-from .nodes import has_labels, places_of, require_places
+from .nodes import above_zero, has_labels, places_of, require_places
 from .resources import living_nodes
 from .usage import amounts_in_words, free_and_held
 
@@ -43,7 +43,7 @@ def wait_for_room(
     """
     from ray.util import placement_group, remove_placement_group
 
-    asked = {name: value for name, value in each.items() if value}
+    asked = above_zero(each)
     if not asked:
         return
     if not nodes_may_come:
@@ -67,7 +67,7 @@ def places_now(each: Mapping[str, float], labels: Mapping[str, str], most: int) 
     """
     from ray._private.state import available_resources_per_node
 
-    asked = {name: value for name, value in each.items() if value}
+    asked = above_zero(each)
     if not asked:
         return most
     free = available_resources_per_node()

@@ -69,7 +69,7 @@ class StoreHandler(fs.FileSystemHandler):
 
     def delete_root_dir_contents(self) -> None:
         """Refuse it."""
-        raise NotImplementedError
+        raise _refused("empty a whole bucket")
 
     def delete_file(self, path: str) -> None:
         """Remove a file."""
@@ -77,11 +77,11 @@ class StoreHandler(fs.FileSystemHandler):
 
     def move(self, src: str, dest: str) -> None:
         """Refuse it."""
-        raise NotImplementedError
+        raise _refused("rename what lies in a bucket")
 
     def copy_file(self, src: str, dest: str) -> None:
         """Refuse it."""
-        raise NotImplementedError
+        raise _refused("copy inside a bucket")
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         """Open for reading."""
@@ -97,10 +97,14 @@ class StoreHandler(fs.FileSystemHandler):
 
     def open_append_stream(self, path: str, metadata: Mapping[str, str] | None) -> pa.NativeFile:
         """Refuse it."""
-        raise NotImplementedError
+        raise _refused("add to what lies in a bucket")
 
 
 _NOTHING = fs.FileType.NotFound
+
+
+def _refused(what: str) -> NotImplementedError:
+    return NotImplementedError(f"Ray was not expected to {what}: objects are written whole and removed, nothing else")
 
 
 class _Sending(io.FileIO):

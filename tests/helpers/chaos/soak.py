@@ -1,12 +1,14 @@
 """``make chaos``: runs whose processes and nodes are killed at random moments, and whether that changed them.
 
 Each run has a twin that nobody disturbs. Killed are, each kind as probable as another: training workers, the selection
-actor, actors of row ranges, tasks that read and decode, Ray Train's controller, a whole node, the command itself. After
-its end a run's batches, weights, losses and metrics must be its twin's, bit for bit, and nothing of it may be left.
+actor, actors of row ranges, tasks that read and decode, Ray Train's controller, a whole node, the command itself. Where
+this process may mount a disk, that of the run is also full for some seconds, as one more kind. After its end a run's
+batches, weights, losses and metrics must be its twin's, bit for bit, and nothing of it may be left.
 """
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -26,6 +28,7 @@ os.environ |= {
 import numpy as np
 import ray
 from _common import record, spread
+from chaos.disk import Disk, small_disk
 from chaos.driver import Driver
 from chaos.one_run import HangError, Kill, UnderFire
 from chaos.scenarios import Scenario, scenarios, under_fire, undisturbed
@@ -50,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="d2ace-chaos-") as folder, worker_servers() as launchers:
         say = _people(Path(folder) / "ray.log")
         try:
-            kills, faults = _soak(told, Path(folder), str(launchers / PROJECT / "python"), say)
+            with small_disk(Path(folder) / "disk") as disk:
+                kills, faults = _soak(told, Path(folder), disk, str(launchers / PROJECT / "python"), say)
         except BaseException:
             say(traceback.format_exc())
             return 1
@@ -71,7 +75,7 @@ def _people(log: Path) -> Callable[[str], None]:
 
 
 def _soak(
-    told: argparse.Namespace, folder: Path, launcher: str, say: Callable[[str], None]
+    told: argparse.Namespace, folder: Path, disk: Disk, launcher: str, say: Callable[[str], None]
 ) -> tuple[list[Kill], list[str]]:
     """Train one run after the other until there were enough kills; gives them and what is wrong."""
     until = time.monotonic() + 60 * told.minutes
@@ -79,7 +83,7 @@ def _soak(
     twins = {name: undisturbed(one, folder / name) for name, one in chosen.items()}
     with light_nodes(launcher):
         cluster = started_cluster()
-    field = Field(cluster, launcher, np.random.Generator(np.random.Philox(told.seed)))
+    field = Field(cluster, launcher, np.random.Generator(np.random.Philox(told.seed)), disk)
     kills: list[Kill] = []
     faults: list[str] = []
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
@@ -102,10 +106,10 @@ def _soak(
 
 
 def _prepared(number: int, name: str, scenario: Scenario, folder: Path, field: Field, mean_s: float) -> UnderFire:
-    config = under_fire(scenario, folder, f"run-{number}")
+    config = under_fire(scenario, field.disk.folder, f"run-{number}")
     file = folder / f"run-{number}.yaml"
     config.save(file)
-    run = folder / f"run-{number}"
+    run = field.disk.folder / f"run-{number}"
     driver = Driver(file, run, field.cluster.address, field.launcher, folder / f"run-{number}.log")
     return UnderFire(number, name, run, driver, field, mean_s)
 
@@ -120,6 +124,8 @@ def _one(run: UnderFire, twin: Path, most: int, until: float) -> tuple[list[Kill
     faults = [] if equal_runs(run.folder, twin) else [f"run {run.number} ({run.scenario}) is not its twin"]
     if "Traceback" in (log := run.driver.log.read_text(errors="replace")):
         faults.append(f"run {run.number}: a traceback was shown\n{log[log.index('Traceback') :][:5000]}")
+    if not faults:
+        shutil.rmtree(run.folder)  # the disk is small
     return kills, faults + [f"run {run.number} left behind: {each}" for each in left_behind()]
 
 

@@ -1,4 +1,4 @@
-"""The processes of a run that a soak kills, found by the titles that Ray gives them."""
+"""What a soak takes from a run: its processes, found by the titles that Ray gives them, its nodes, its disk."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaos.disk import Disk
 from chaos.driver import Driver
 from ray_fixtures import light_nodes
 from ray_processes import session_processes
@@ -35,6 +36,8 @@ OF_RAY = (
 NOT_A_TASK = (*(title for titles in TITLES.values() for title in titles), *OF_RAY)
 NODES = 2
 START_S = 120
+FULL_S = 4.0
+"""A disk is full for so long at most, in which a run comes to a checkpoint, and a command that ended begins again."""
 GONE_S = 60
 """A worker of a driver that died is ended when Ray has noticed that."""
 
@@ -47,12 +50,14 @@ class Field:
         cluster: a Ray whose head is spared, since a cluster does not survive it.
         launcher: what starts its workers.
         draws: chooses who is next.
+        disk: where the folders of the runs lie.
         nodes: what can be lost.
     """
 
     cluster: "Cluster"
     launcher: str
     draws: "Generator"
+    disk: Disk
     nodes: list["Node"] = field(default_factory=list)
 
     def fill(self) -> None:
@@ -73,6 +78,8 @@ class Field:
             "driver": driver.kill,
             "node": self._lose_node,
         }
+        if self.disk.small:
+            there["full disk"] = lambda: self.disk.fill(float(self.draws.uniform(0.5, FULL_S)))
         for kind, titles in TITLES.items():
             if found := [pid for title in titles for pid in session_processes(title)]:
                 there[kind] = self._killing(found)
