@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..common.cluster.nodes import workers_in_words
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.room import most_places, wait_for_room
+from ..common.cluster.session import leaving_nodes_are_told
 from ..common.cluster.usage import amounts_in_words
 from ..common.config.sections import RunSection
 from ..common.environment import variable_set
@@ -82,7 +83,7 @@ def _starting(workers: int, run: RunSection, each: Mapping[str, float]) -> str:
 
 
 def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> dict[str, Any]:
-    """Train with one group of workers; Ray Train tries again only where it knows that a node was to be taken away."""
+    """Train with one group of workers, which Ray Train starts once."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -91,7 +92,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> d
     run = setup.run.config.run
     trainer = TorchTrainer(
         cast(Any, train_loop),
-        train_loop_config={"setup": setup, "each": dict(each)},
+        train_loop_config={"setup": setup, "each": dict(each), "watched": leaving_nodes_are_told()},
         scaling_config=ScalingConfig(
             num_workers=workers,
             use_gpu=run.gpu,
@@ -102,7 +103,7 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> d
             # A name of its own: Ray must not resume from its own bookkeeping, the run's checkpoints are the truth.
             name=f"attempt-{time.time_ns()}",
             **ray_storage(setup.run.folder.ray),
-            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0, max_preemption_failures=0),
             logging_config=LoggingConfig(log_level="ERROR"),
         ),
     )

@@ -5,18 +5,21 @@ from typing import Any
 
 from ..common.errors import HAPPENS_AGAIN, RunError
 from ..runs.checkpoints import Checkpoint, CheckpointStore
+from .hooks.leaving import NodeLeavesError
 
 
 class Failures:
     """Counts failures of a run's workers and judges each.
 
+    That a node was taken away after Ray had been told so is no failure, and any number of times is borne.
+
     Args:
-        limit: how many are borne; -1 for any number.
+        limit: how many failures are borne; -1 for any number.
         store: the run's checkpoints.
     """
 
     def __init__(self, limit: int, store: CheckpointStore) -> None:
-        self._limit, self._store, self._count = limit, store, 0
+        self._limit, self._store, self._count, self._taken = limit, store, 0, 0
         self._last: tuple[str, Checkpoint | None] | None = None
 
     def judge(self, error: BaseException) -> str:
@@ -33,10 +36,22 @@ class Failures:
         for cause in causes:
             if isinstance(cause, HAPPENS_AGAIN):
                 raise cause from error
-        place, words = self._store.latest(), f"{type(causes[0]).__name__}: {_last_line(causes[0])}"
-        if _from_outside(causes[0]):
-            died = "Ray Train's controller" if causes[0] is error else "a training worker"
-            words = f"{died} has died ({_first_line(causes[0])})"
+        place = self._store.latest()
+        where = f"epoch {place.epoch + 1}, step {place.step + 1}" if place else "the beginning, without a checkpoint"
+        go_on = f"the workers start again and go on from {where}"
+        if taken := _taken_away(error, causes):
+            self._taken += 1
+            return f"{taken}; interruption {self._taken} of this kind, which is no failure; {go_on}"
+        words = self._counted(error, causes[0], place)
+        of = f" of at most {self._limit}" if self._limit >= 0 else ""
+        return f"{words}; failure {self._count}{of}; {go_on}"
+
+    def _counted(self, error: BaseException, cause: BaseException, place: Checkpoint | None) -> str:
+        """Count a failure and return what happened; raises RunError when it is one too many, or came before."""
+        words = f"{type(cause).__name__}: {_last_line(cause)}"
+        if _from_outside(cause):
+            died = "Ray Train's controller" if cause is error else "a training worker"
+            words = f"{died} has died ({_first_line(cause)})"
         elif self._last == (words, place):
             raise RunError(f"training failed twice in the same way at the same place: {words}") from error
         self._last = words, place
@@ -44,9 +59,7 @@ class Failures:
         if 0 <= self._limit < self._count:
             times = f" {self._count} times, the last time" if self._count > 1 else ""
             raise RunError(f"training failed{times}: {words} (run.max_failures={self._limit})") from error
-        of = f" of at most {self._limit}" if self._limit >= 0 else ""
-        where = f"epoch {place.epoch + 1}, step {place.step + 1}" if place else "the beginning, without a checkpoint"
-        return f"{words}; failure {self._count}{of}; the workers start again and go on from {where}"
+        return words
 
 
 def causes_of(error: BaseException) -> list[BaseException]:
@@ -64,6 +77,18 @@ def _unwrapped(error: BaseException) -> BaseException:
         if isinstance(inner, BaseException):
             return _unwrapped(inner)
     return error
+
+
+def _taken_away(error: BaseException, causes: Sequence[BaseException]) -> str | None:
+    """Return what is told when a node was taken away as Ray had been told, None when something else went wrong."""
+    from ray.train import PreemptionError
+
+    for cause in causes:
+        if isinstance(cause, NodeLeavesError):
+            return str(cause)
+    if isinstance(error, PreemptionError) or any(getattr(cause, "preempted", False) for cause in causes):
+        return "a node of the workers was taken away before they had made way"
+    return None
 
 
 def _from_outside(error: BaseException) -> bool:

@@ -23,6 +23,7 @@ from .hooks.early_stopping import EarlyStopping
 from .hooks.embedding import Embedding
 from .hooks.held_out import HeldOut
 from .hooks.history import History
+from .hooks.leaving import Leaving, Notice
 from .hooks.progress import TellProgress
 from .hooks.training_loss import TrainingLoss
 from .hooks.validation import Validation
@@ -62,6 +63,7 @@ class WholeRun:
         ranks: this worker among all.
         hooks: what this run does beside what every run does; what they record and remember is kept.
         last: what happens when everything else is done.
+        notice: says that a node leaves, as ``Leaving`` takes it; None where nobody gives notice.
 
     Raises:
         RunError: when this node does not see the run folder.
@@ -75,6 +77,7 @@ class WholeRun:
         ranks: Ranks,
         hooks: Sequence[Hook] = (),
         last: Sequence[Hook] = (),
+        notice: Notice | None = None,
     ) -> None:
         setup.folder.require_shared()
         config, data = setup.config, setup.data
@@ -87,7 +90,8 @@ class WholeRun:
         self._writer = CheckpointWriter()
         every = config.run.checkpoint_steps
         checkpoints = Checkpointing(self._checkpoints, self._writer, self._keep_record, every)
-        told = (checkpoints, TellProgress(setup.events), *last)
+        leaving = [] if notice is None else [Leaving(notice, checkpoints)]
+        told = (checkpoints, TellProgress(setup.events), *leaving, *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
         learner = Learner(config, data.context, ranks.device, ranks.world, steps, fresh=fresh)
@@ -103,6 +107,7 @@ class WholeRun:
         ranks: Ranks,
         converse: Callable[[Messages], Conversation],
         last: Sequence[Hook] = (),
+        notice: Notice | None = None,
     ) -> "WholeRun":
         """Make one worker with its feed and its conversation.
 
@@ -113,10 +118,11 @@ class WholeRun:
             ranks: this worker among all.
             converse: begins a conversation with batch selection, given how observations travel.
             last: what happens when everything else is done.
+            notice: as that of the class.
         """
         feed = make_feed(setup.config, setup.data, rows, choice, ranks.device)
         selection = converse(messages_of(setup.config, setup.data.context.n_labels))
-        return cls(setup, feed, selection, ranks, last=last)
+        return cls(setup, feed, selection, ranks, last=last, notice=notice)
 
     def train(self) -> dict[str, Any] | None:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights.

@@ -53,12 +53,13 @@ def train_loop(loop_config: dict[str, Any]) -> dict[str, Any] | None:
     """Entry point for TorchTrainer; returns the run's final numbers on the first worker.
 
     Args:
-        loop_config: ``setup``, a WorkerSetup, and ``each``, what every worker asks for by resource.
+        loop_config: ``setup``, a WorkerSetup; ``each``, what every worker asks for by resource; ``watched``, whether
+            Ray Train tells of nodes that are about to be taken away.
     """
     setup: WorkerSetup = loop_config["setup"]
     try:
         with torch_threads(setup.run.config.run.threads), _retries_told(setup.run.events):
-            return _whole_run(setup, loop_config["each"]).train()
+            return _whole_run(setup, loop_config["each"], watched=loop_config["watched"]).train()
     except ActorDiedError as error:
         if "owner has died" in str(error):  # the driver was stopped: its controller, too, is about to go
             time.sleep(_DRIVER_GONE_S)
@@ -76,7 +77,7 @@ def _retries_told(events: Events) -> Iterator[None]:
             events.retried(retries)
 
 
-def _whole_run(setup: WorkerSetup, each: Mapping[str, float]) -> WholeRun:
+def _whole_run(setup: WorkerSetup, each: Mapping[str, float], *, watched: bool) -> WholeRun:
     context, run = ray.train.get_context(), setup.run
     ranks = Ranks(context.get_world_rank(), context.get_world_size(), get_device())
 
@@ -84,7 +85,18 @@ def _whole_run(setup: WorkerSetup, each: Mapping[str, float]) -> WholeRun:
         return RemoteSelection(setup.actor, setup.blueprint, messages, ranks.rank)
 
     last = [_TellRay(), *_growing(run.config.run, each)]
-    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, last)
+    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, last, _notice if watched else None)
+
+
+def _notice() -> str | None:
+    """Return that nodes of this run's workers are about to be taken away, and how soon; all workers ask together."""
+    info = ray.train.get_preemption_info()
+    if info is None:
+        return None
+    nodes = ", ".join(node[:8] for node in info.preempted_node_ids)
+    if info.deadline_ms is None:
+        return f"node {nodes} is about to be taken away"
+    return f"node {nodes} is taken away in {max(0.0, info.deadline_ms / 1000 - time.time()):.0f} s"
 
 
 def _growing(run: RunSection, each: Mapping[str, float]) -> list[Hook]:

@@ -40,6 +40,7 @@ def test_no_process_watches_for_the_loss_of_this_machine(address, watched, start
         monkeypatch.setenv("RAY_ADDRESS", address)
     with ray_session(RunSection()):
         assert os.environ.get(name) == watched
+        assert session.leaving_nodes_are_told() == (watched is None)
     assert name not in os.environ
 
 

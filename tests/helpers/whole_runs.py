@@ -10,6 +10,7 @@ from d2ace.pipeline.runs.progress import Progress
 from d2ace.pipeline.runs.run_data import make_run_data
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.selection.local import LocalSelection
+from d2ace.pipeline.training.hooks.leaving import Notice
 from d2ace.pipeline.training.local_run import Prepared
 from d2ace.pipeline.training.loop import Epoch, Hook, Training
 from d2ace.pipeline.training.ranks import ALONE
@@ -34,7 +35,7 @@ class StopAt(Hook):
             raise StoppedError
 
 
-def train_with(config: Config, prepared: Prepared, *hooks: Hook) -> RunFolder:
+def train_with(config: Config, prepared: Prepared, *hooks: Hook, notice: Notice | None = None) -> RunFolder:
     """Train a whole run with hooks of its own, from its newest checkpoint if it has one."""
     path = Path(config.run.storage) / config.run.name
     folder = RunFolder.open(path) if path.is_dir() else RunFolder.create(path, config)
@@ -44,5 +45,5 @@ def train_with(config: Config, prepared: Prepared, *hooks: Hook) -> RunFolder:
     selection = LocalSelection(blueprint, messages_of(config, data.context.n_labels))
     feed = make_feed(config, data, prepared.rows, GATHER, torch.device("cpu"))
     with Progress(folder, config.train.epochs, config.train.monitor, quiet=True, elsewhere=False) as progress:
-        WholeRun(RunSetup(config, data, folder, progress.events), feed, selection, ALONE, hooks).train()
+        WholeRun(RunSetup(config, data, folder, progress.events), feed, selection, ALONE, hooks, notice=notice).train()
     return folder

@@ -26,6 +26,7 @@ SECTIONS = {name: set(field.annotation.model_fields) for name, field in Config.m
 FREE = {"selector.options": api, "model.options": models}
 """Keys whose own keys are those of some method or network."""
 OF_OTHER_PROGRAMS = {"--runtime-env", "--generate", "--object-store-memory", "--ray"}
+OF_OTHER_PROGRAMS |= {"--reason", "--reason-message", "--deadline-remaining-seconds"}
 """Options of Ray's own commands and of a benchmark."""
 TO_BE_FILLED_IN = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|<|\[")
 """Words of a command that stand for something else."""

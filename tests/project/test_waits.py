@@ -15,7 +15,7 @@ KEPT = Path(__file__).with_name("waits.txt")
 
 _WHOLE = {
     *("ray.get", "ray.wait", "ray.init", "ray.shutdown", "time.sleep", "fcntl.flock", "asyncio.wait", "asyncio.run"),
-    *("trainer.fit", "tuner.fit"),
+    *("trainer.fit", "tuner.fit", "ray.train.report", "ray.train.get_preemption_info"),
     *("requests.get", "requests.post", "socket.create_connection", "urllib.request.urlopen", "as_completed"),
     *("subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output"),
 }

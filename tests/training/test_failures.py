@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from ray._private import services
 from ray.dashboard import utils as dashboard
-from ray.exceptions import ActorDiedError, RayTaskError
-from ray.train import ControllerError, WorkerGroupError
+from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
+from ray.train import ControllerError, PreemptionError, PreemptionInfo, WorkerGroupError
 from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.train.v2._internal.exceptions import (
     UserExceptionWithTraceback,
@@ -24,6 +24,7 @@ from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.training import attempts
 from d2ace.pipeline.training.failures import Failures, causes_of
 from d2ace.pipeline.training.hooks.growing import RoomForMoreError
+from d2ace.pipeline.training.hooks.leaving import NodeLeavesError
 
 
 def raised(*errors):
@@ -84,6 +85,39 @@ def test_any_number_is_borne_without_a_limit(store):
     failures = Failures(-1, store)
     for number in range(1, 6):
         assert f"failure {number}; " in failures.judge(killed())
+
+
+TAKEN_AWAY = {
+    "told in time": lambda: raised(*[NodeLeavesError("node ab is taken away in 9 s")] * 2),
+    "gone before the workers": lambda: PreemptionError(PreemptionInfo(0, {"ab": [1]}), drain_timed_out=True),
+    "gone unheard": lambda: WorkerGroupError(
+        "...",
+        {
+            0: UserExceptionWithTraceback(RuntimeError("Connection closed by peer"), "..."),
+            1: WorkerHealthCheckFailedError("...", RayActorError(preempted=True)),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("error", TAKEN_AWAY.values(), ids=TAKEN_AWAY)
+def test_a_node_that_is_taken_away_is_no_failure_however_often(store, error):
+    failures = Failures(0, store)
+    reach(store, 3, 8)
+    for number in range(1, 5):
+        told = failures.judge(error())
+        assert ("node ab is taken away in 9 s" in told) != ("before they had made way" in told)
+        assert told.endswith(
+            f"interruption {number} of this kind, which is no failure; the workers start again and go on from "
+            "epoch 4, step 9"
+        )
+    with pytest.raises(RunError, match="training failed: a training worker has died"):
+        failures.judge(killed())
+
+
+def test_what_would_happen_again_is_raised_also_when_a_node_is_taken_away(store):
+    with pytest.raises(DataError, match="rows are odd"):
+        Failures(3, store).judge(raised(NodeLeavesError("soon"), DataError("rows are odd")))
 
 
 def test_the_same_error_at_the_same_place_is_not_tried_a_third_time(store):

@@ -4,6 +4,7 @@ The doctor measures them there. Functions of this module travel by value: other 
 place of the program's own.
 """
 
+import re
 import sys
 import time
 from threading import Thread
@@ -14,6 +15,8 @@ import ray
 import torch
 from range_case import make_case, train
 from ray import cloudpickle
+from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
+from runs_under_fire import equal_runs
 from small_table import orders
 
 from d2ace.pipeline import fit
@@ -21,14 +24,17 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.feeds import row_store, stream
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
+from d2ace.pipeline.runs.events import Events
 from d2ace.pipeline.selection.ray_ranges import RayRanges
 from d2ace.pipeline.training import worker
 from d2ace.pipeline.training.doctor import as_json, examination
+from d2ace.pipeline.training.hooks import leaving
+from d2ace.pipeline.training.hooks.progress import TellProgress
 from d2ace.pipeline.training.metrics import METRICS
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.sharded import ShardedD2ACE
 
-pytestmark = pytest.mark.slow("four more nodes, workers on two of them, and on two again after a loss")
+pytestmark = pytest.mark.slow("four more nodes; of workers on two of them one is lost, and in another run drained")
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +155,68 @@ def test_ranges_spread_over_nodes(more_nodes):
     for one, other in zip(train(D2ACE(**make_case()), 3), train(split, 3), strict=True):
         np.testing.assert_array_equal(one.ids, other.ids)
     split._ranges.close()
+
+
+GRACE_S = 300
+"""No machine is so busy that a checkpoint takes longer."""
+
+
+class NodeDrain(NodeLoss):
+    """Has Ray told that the node of one of a run's workers is taken away, as a cloud does of a spot instance."""
+
+    def run(self):
+        store = CheckpointStore(self.run_folder / "checkpoints")
+        while store.latest() is None:
+            time.sleep(0.02)
+        self.lost = lines(self.workers)[-1]
+        deadline = int((time.time() + GRACE_S) * 1000)
+        gcs = ray._raylet.GcsClient(address=self.cluster.address)
+        assert gcs.drain_node(self.lost, DRAIN_NODE_REASON_PREEMPTION, "spot instance", deadline)[0]
+
+
+def note_steps(monkeypatch, folder):
+    """Note in files where workers are and which steps the first of them trains; at a step all wait for the notice."""
+    loop = worker.train_loop
+
+    def noted_loop(arguments):
+        from ray.train.v2._internal.execution.context import get_train_context
+
+        after_batch, first = TellProgress.after_batch, not (folder / "steps").is_file()
+        note(folder / "workers", node())
+
+        def noted_batch(hook, training, epoch, step):
+            if training.ranks.first:
+                note(folder / "steps", f"{epoch.number}-{step.number}")
+            while first and (epoch.number, step.number) == (1, 3):
+                time.sleep(0.02)
+                if get_train_context().preemption_context.preemption_info is not None:
+                    break
+            after_batch(hook, training, epoch, step)
+
+        TellProgress.after_batch, leaving.ASK_S = noted_batch, 0.0
+        return loop(arguments)
+
+    monkeypatch.setattr(worker, "train_loop", noted_loop)
+
+
+def test_a_node_that_is_drained_costs_no_step_and_is_no_failure(
+    ray_cluster, added_nodes, more_nodes, make_config, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "1")
+    monkeypatch.setenv("RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S", "0.1")
+    same = ("train.epochs=4", "train.batch_size=8", "model.options.dropout=0.2")
+    expected = fit(make_config("run.name=alone", *same), quiet=True)
+    note_steps(monkeypatch, tmp_path)
+    two = ("run.workers=2", "run.min_workers=1", "run.cpus_per_worker=1", "run.worker_labels.role=trainer")
+    drain = NodeDrain(tmp_path / "runs" / "drained", ray_cluster, added_nodes, tmp_path / "workers")
+    drain.start()
+    told = []
+    monkeypatch.setattr(Events, "tell", lambda events, line: told.append(line))
+    result = fit(make_config("run.name=drained", "run.max_failures=0", *two, *same), quiet=True)
+    drain.join(120)
+    assert f"node {drain.lost[:8]} is taken away in" in told[0]
+    assert re.search(r"which is no failure; the workers start again and go on from epoch 2, step [2-5]$", told[0])
+    workers, steps = lines(tmp_path / "workers"), lines(tmp_path / "steps")
+    assert drain.lost in workers[:2] and drain.lost not in workers[2:] and len(workers) > 2
+    assert steps == [f"{epoch}-{step}" for epoch in range(4) for step in range(len(steps) // 4)]
+    assert equal_runs(result.folder, expected.folder) and result.test == expected.test

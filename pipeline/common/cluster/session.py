@@ -27,7 +27,13 @@ for _name, _value in _ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 
 # Ray Train watches for nodes that are about to be taken away, in a process of its own; this machine stays.
-_LOCAL_ENVIRONMENT = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+_WATCHER = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
+_LOCAL_ENVIRONMENT = {_WATCHER: "0"}
+
+
+def leaving_nodes_are_told() -> bool:
+    """Return whether Ray Train tells workers when a node of theirs is about to be taken away."""
+    return os.environ.get(_WATCHER, "1").lower() in ("1", "true")
 
 
 @contextmanager

@@ -32,6 +32,7 @@ class Checkpointing(Hook):
     ) -> None:
         self._store, self._writer, self._stands, self._every = store, writer, stands, every_steps
         self._copies = StateCopies()
+        self._newest: tuple[int, int] | None = None
 
     def after_batch(self, training: Training, epoch: Epoch, step: Step) -> None:
         """Keep one when it is due; the end of the epoch has its own. Raises what stopped the writing of an earlier."""
@@ -44,11 +45,24 @@ class Checkpointing(Hook):
         """Keep one from which the next epoch starts."""
         self._keep(training, epoch.number + 1, 0, epoch.record)
 
+    def keep_now(self, training: Training, epoch: Epoch, done: int) -> None:
+        """Keep one after ``done`` steps of an epoch, unless that was just done, and ``wait``; on all workers."""
+        if self._newest != (epoch.number, done):
+            self._keep(training, epoch.number, done, None)
+        self.wait(training)
+
+    def wait(self, training: Training) -> None:
+        """Return on all workers when what was kept last is written; raises on the first what stopped it."""
+        if training.ranks.first:
+            self._writer.wait()
+        training.ranks.wait()
+
     def _keep(self, training: Training, epoch: int, step: int, record: Mapping[str, Any] | None) -> None:
         """Copy on the first worker, when the one before is written; the others cannot pass the next reduction.
 
         A state that is not finite is refused on all of them: it must not push good checkpoints out.
         """
+        self._newest = epoch, step
         training.selection.settle()
         training.learner.require_finite_weights()
         state: dict[str, Any] = {}
