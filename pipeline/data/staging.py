@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..common.errors import DataError
 from ..common.storage.locations import Location
-from ..common.storage.whole_files import name
+from ..common.storage.whole_files import naming
 from .manifest import MANIFEST_FILE
 from .uploading import uploaded_folder
 
@@ -52,14 +52,13 @@ def _renamed_folder(target: Path, overwrite: bool) -> Iterator[Path]:
     lock = (staging / LOCK_FILE).open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        yield staging
-        (staging / LOCK_FILE).unlink()
-        check_replaceable(target, overwrite)
-        put_in_place(staging, target)
-    except BaseException as error:
+        with naming(target):
+            yield staging
+            (staging / LOCK_FILE).unlink()
+            check_replaceable(target, overwrite)
+            put_in_place(staging, target)
+    except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
-        if isinstance(error, OSError):
-            name(error, target)
         raise
     finally:
         lock.close()

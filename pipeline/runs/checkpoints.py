@@ -23,6 +23,7 @@ from ..common.storage.reading import reading
 from ..common.storage.whole_folders import remove_folder, replacing_folder
 from ..selection.state_file import SavedState, WriteState, writer_of
 from .checkpoint_record import RECORD, read_record, require_intact, write_record
+from .tensor_files import save_tensors
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
 _TRAINING, _SELECTION = "training.pt", "selection.npz"
@@ -165,7 +166,7 @@ class CheckpointStore:
         write = writer_of(selection) if isinstance(selection, Mapping) else selection
         with replacing_folder(target, marker=RECORD) as folder:
             state = {"schema": SCHEMA, **training}
-            files = {_TRAINING: write_checked(folder / _TRAINING, partial(torch.save, state))}
+            files = {_TRAINING: write_checked(folder / _TRAINING, partial(save_tensors, state))}
             files[_SELECTION] = write(folder / _SELECTION)
             write_record(folder, files, self._about)
         saved = Checkpoint(epoch, step, target)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from itertools import count
 from pathlib import Path
@@ -33,6 +32,7 @@ from ..models.api import ModelContext
 from ..selection.files import SelectionFiles
 from .opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, require_run, resume_command
 from .run_data import RunData
+from .tensor_files import save_tensors
 
 _CSR_PARTS = ("data", "indices", "indptr")
 
@@ -124,19 +124,18 @@ class RunFolder:
     def named(cls, path: AnyPath) -> "RunFolder":
         """Return the folder of a new run; raises RunError where there is one, so that no run is overwritten or mixed.
 
-        On a mounted file system it is made. A bucket has no folders to make: who has its lock may ``begin`` it.
+        On a mounted file system it is made, or it is what a run left that ended before it began, by a kill or a full
+        disk. A bucket has no folders to make. Of several who ask, the one that has its lock may ``begin`` it.
         """
-        if not _make_new(path):
+        if not (_make_new(path) or _holds_nothing(path)):
             raise _exists(path)
         return cls(any_path(path))
 
     @classmethod
     def numbered(cls, path: AnyPath) -> "RunFolder":
         """As ``named``, with -2, -3 and so on behind the name where others have taken it."""
-        for number in count(1):
-            with suppress(RunError):
-                return cls.named(path if number == 1 else path.parent / f"{path.name}-{number}")
-        raise AssertionError
+        names = (path if number == 1 else path.parent / f"{path.name}-{number}" for number in count(1))
+        return cls(any_path(next(name for name in names if _make_new(name))))
 
     def begin(self, config: Config) -> None:
         """Make the folder a run; raises RunError where another process has done so since it was ``named``."""
@@ -280,6 +279,11 @@ def _make_new(path: AnyPath) -> bool:
     return True
 
 
+def _holds_nothing(path: AnyPath) -> bool:
+    """Return whether a folder has nothing but the lock, or hidden files, of a process that wanted to write there."""
+    return not in_bucket(path) and Path(path).is_dir() and all(each.name[0] == "." for each in Path(path).iterdir())
+
+
 def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr_array:
     """Return how often labels meet, CSR (L, L), from what ``save_data`` stored; older runs have it dense."""
     if "cooccurrence" in arrays:
@@ -293,4 +297,4 @@ def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr
 def save_weights(path: AnyPath, weights: Mapping[str, torch.Tensor]) -> None:
     """Write weights whole or not at all."""
     with replacing(path) as temporary:
-        torch.save(dict(weights), temporary)
+        save_tensors(dict(weights), temporary)

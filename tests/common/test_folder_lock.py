@@ -1,5 +1,6 @@
 """A folder has one writer; who that is, when it is gone, and what becomes of one that was taken for gone."""
 
+import errno
 import json
 import os
 import subprocess
@@ -47,6 +48,35 @@ def test_an_error_of_the_block_frees_the_folder_and_is_told(tmp_path):
     with pytest.raises(ValueError, match="mine"), FolderLock(tmp_path, "run"):
         raise ValueError("mine")
     assert not list(tmp_path.iterdir())
+
+
+def refusing(number, words):
+    """What raises an error of the system that names no file."""
+
+    def refuse(*_, **__):
+        raise OSError(number, words)
+
+    return refuse
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_lock_and_leaves_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.write_text", refusing(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(OSError, match="No space") as told, FolderLock(tmp_path, "run"):
+        pytest.fail("no lock")
+    assert told.value.filename == str(tmp_path / LOCK) and not list(tmp_path.iterdir())
+
+
+def test_no_empty_lock_is_left_on_a_full_disk_without_hard_links(tmp_path, monkeypatch):
+    contents = iter(["for the file that cannot be linked"])  # and none for the lock itself
+
+    def content(_):
+        return next(contents, None) or refusing(errno.ENOSPC, "No space left on device")()
+
+    monkeypatch.setattr(os, "link", refusing(errno.EPERM, "Operation not permitted"))
+    monkeypatch.setattr(FolderLock, "_content", property(content))
+    with pytest.raises(OSError, match="No space") as told, FolderLock(tmp_path, "run"):
+        pytest.fail("no lock")
+    assert told.value.filename == str(tmp_path / LOCK) and not list(tmp_path.iterdir())
 
 
 def test_a_process_that_has_ended_here_is_followed_at_once_with_a_word(tmp_path, caplog):

@@ -1,8 +1,14 @@
 """What a run folder keeps of its data comes back, also from folders of older versions."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
+import torch
 from scipy import sparse
 from small_run import write_run
+
+from d2ace.pipeline.runs.tensor_files import save_tensors
 
 
 def test_how_often_labels_meet_is_kept_sparse_and_read_dense_from_older_runs(table, tmp_path):
@@ -18,3 +24,9 @@ def test_how_often_labels_meet_is_kept_sparse_and_read_dense_from_older_runs(tab
     again = run.load_data()
     np.testing.assert_array_equal(again.context.cooccurrence.toarray(), together.toarray())
     np.testing.assert_array_equal(again.splits.train, known.splits.train)
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_tensors_that_a_full_disk_does_not_take_are_an_error_of_the_system(size):
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        save_tensors({"w": torch.zeros(size)}, Path("/dev/full"))

@@ -1,6 +1,7 @@
 """Whole runs in this process: what they leave behind, and what they refuse."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,20 @@ def test_an_existing_run_is_not_overwritten(make_config):
     fit(config, quiet=True)
     with pytest.raises(RunError, match="a run of this name exists; resume it"):
         fit(config, quiet=True)
+
+
+def test_a_run_that_ended_before_it_began_is_begun(make_config, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    config = make_config("run.name=a", "train.epochs=1", "selector.allow_uniform=true")
+    with monkeypatch.context() as patch:
+        patch.setattr(Config, "save", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*config\.yaml'"):
+            fit(config, quiet=True)
+    left = Path(config.run.storage, "a")
+    (left / ".config.yaml.1234.tmp").touch()  # of a process that was killed
+    assert len(fit(config, quiet=True).history) == 1 and (left / "result.json").is_file()
 
 
 @pytest.mark.parametrize(

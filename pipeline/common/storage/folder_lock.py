@@ -20,7 +20,7 @@ from threading import Event, Thread, current_thread, main_thread
 from ..errors import DataError, FolderLostError, NotThereError, RunError
 from .any_path import AnyPath, changed_at, make_folder
 from .json_files import as_json
-from .whole_files import remove_temporaries, temporary_beside
+from .whole_files import naming, remove_temporaries, temporary_beside
 
 LOCK = ".lock"
 _RENEW_S = 5.0
@@ -130,24 +130,34 @@ class FolderLock(AbstractContextManager):
     def _put(self) -> bool:
         """Put the lock in place, whole; return whether there was none."""
         temporary = temporary_beside(self._path)
-        temporary.write_text(self._content, encoding="utf-8")
         try:
-            os.link(temporary, self._path)
+            with naming(self._path):
+                temporary.write_text(self._content, encoding="utf-8")
+            return self._link(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _link(self, whole: Path) -> bool:
+        try:
+            os.link(whole, self._path)
         except (FileExistsError, FileNotFoundError):
             return False
         except OSError:  # a file system without hard links
             return self._create()
-        finally:
-            temporary.unlink(missing_ok=True)
         return True
 
     def _create(self) -> bool:
         """As ``_put``; for a moment the lock is there and empty, which counts as held by a process unknown."""
         try:
-            with self._path.open("x", encoding="utf-8") as file:
-                file.write(self._content)
+            file = self._path.open("x", encoding="utf-8")
         except FileExistsError:
             return False
+        try:
+            with naming(self._path), file:
+                file.write(self._content)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
         return True
 
     def _take_over(self) -> None:

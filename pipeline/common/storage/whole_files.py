@@ -24,13 +24,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_beside(path)
     try:
-        yield temporary
-        flush(temporary)
-        temporary.replace(path)
-        flush(path.parent)
-    except OSError as error:
-        name(error, path)
-        raise
+        with naming(path):
+            yield temporary
+            flush(temporary)
+            temporary.replace(path)
+            flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,10 +48,15 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def name(error: OSError, path: Path) -> None:
-    """Let an error of the system name a file, unless it names one already."""
-    if error.errno is not None and error.filename is None:
-        error.filename = str(path)
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system that leaves the block name a file, unless it names one already."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def sha256_of(path: Path) -> str:
