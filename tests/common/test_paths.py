@@ -86,6 +86,15 @@ reference: learn
     assert paths_of(study._config("x", "net", "learn", None, 0, {}), home.parent) == WANTED
 
 
+def test_paths_that_lead_nowhere_stay_paths(home):
+    (home / "loop").symlink_to("loop")
+    (home / "c.yaml").write_text("data: {path: loop/x}\nrun: {storage: ~nobody-of-this-name/runs}\n")
+    config = Config.load(home / "c.yaml")
+    assert config.data.path == str(home / "loop" / "x")
+    assert config.run.storage == str(home / "~nobody-of-this-name" / "runs")
+    assert main(["prepare", str(home / "loop"), "out"]) == 2
+
+
 def test_names_of_a_hub_are_no_paths(home):
     (home / "c.yaml").write_text("data: {path: x}\nmodel: {options: {source: facebook/dinov2-small}}\n")
     assert Config.load(home / "c.yaml").model.options["source"] == "facebook/dinov2-small"

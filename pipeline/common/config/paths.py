@@ -1,5 +1,6 @@
 """Relative paths in settings: those of a YAML file are relative to that file."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,5 +72,6 @@ def _train(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _absolute(section: Mapping[str, Any], key: str, folder: Path) -> dict[str, Any]:
     result, text = dict(section), section.get(key)
     if isinstance(text, str) and address_problem(text) is None:
-        result[key] = str((folder / Path(text).expanduser()).resolve())
+        named = os.path.expanduser(text)  # noqa: PTH111 - Path's raises for "~nobody", and its resolve() for loops
+        result[key] = os.path.realpath(folder / named)
     return result

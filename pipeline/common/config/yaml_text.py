@@ -1,5 +1,6 @@
 """Plain values from YAML that somebody wrote: no objects, no key twice, and no more than it seems to hold."""
 
+import os
 from collections.abc import Hashable
 from typing import Any
 
@@ -20,28 +21,43 @@ def parse_yaml(text: str) -> Any:
         ValueError: for values that cannot be, such as a date of a 13th month, or beyond the bounds.
     """
     try:
-        _check_events(text)
-        value = yaml.load(text, Loader=_Loader)
+        value = _loaded(text, _Loader)
     except yaml.YAMLError:
-        value = yaml.load(text, Loader=_SlowLoader)
-    except TypeError as error:  # a list or a mapping as a key of a set
-        raise ValueError(f"a key must be a plain value ({error})") from None
+        value = _loaded(text, _SlowLoader)
     _count(value, {}, ())
     return value
 
 
-def _check_events(text: str) -> None:
-    """Raise ValueError for deep nesting, which would take the loader's stack with it, and for null characters.
+def _loaded(text: str, loader: Any) -> Any:
+    _check_events(text, loader)
+    try:
+        return yaml.load(text, Loader=loader)
+    except TypeError as error:  # a list or a mapping as a key of a set
+        raise ValueError(f"a key must be a plain value ({error})") from None
 
-    No path and no name can have one: what is done with them would end in an error that names no file.
+
+def _check_events(text: str, loader: Any) -> None:
+    """Raise ValueError for deep nesting, which would take the loader's stack with it, and for what no path can have.
+
+    These are null characters and halves of characters: what is done with them would end in an error that names no file.
     """
     depth = 0
-    for event in yaml.parse(text, Loader=_Base):
-        if isinstance(event, ScalarEvent) and "\0" in event.value:
-            raise ValueError(f"line {_line(event)}: a null character (\\0), which no setting can have")
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, ScalarEvent) and (what := _never_in_a_path(event.value)):
+            raise ValueError(f"line {_line(event)}: {what}, which no setting can have")
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > _DEEPEST:
             raise ValueError(f"line {_line(event)}: more than {_DEEPEST} lists or mappings in each other")
+
+
+def _never_in_a_path(text: str) -> str | None:
+    if "\0" in text:
+        return "a null character (\\0)"
+    try:
+        os.fsencode(text)  # takes the bytes of names that are no UTF-8, which Python writes as other halves
+    except UnicodeEncodeError as error:
+        return f"half of a character ({text[error.start]!r})"
+    return None
 
 
 def _line(event: yaml.Event) -> int | None:

@@ -47,7 +47,7 @@ def any_path(text: str | os.PathLike[str]) -> AnyPath:
         DataError: when an address's file system is not known or cannot be reached, or it holds keys.
     """
     place = place_of(text)
-    return place.resolve() if isinstance(place, Path) else place
+    return Path(os.path.realpath(place)) if isinstance(place, Path) else place  # resolve() raises on a loop of links
 
 
 def in_bucket(path: AnyPath) -> "TypeGuard[Location]":

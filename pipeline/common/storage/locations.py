@@ -90,7 +90,7 @@ class Location(os.PathLike[str]):
 
     def resolved(self) -> "Location":
         """Return it with an absolute path without symbolic links; in a bucket it is as it is."""
-        return Location.of(Path(self.path).resolve()) if self.is_local else self
+        return Location.of(Path(os.path.realpath(self.path))) if self.is_local else self
 
     @property
     def name(self) -> str:

@@ -5,17 +5,16 @@ N rows of the source   L labels   n rows of a chunk
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from ...common.errors import DataError
 from ...common.storage.any_path import AnyPath, place_of
-from ...common.storage.reading import reading
 from ..label_choice import unknown_where
 from ..rows import Rows
 from .csv_table import csv_table
 from .named_columns import find_column
+from .npz_arrays import read_arrays
 from .source import Source
 from .text import format_suffix
 
@@ -63,11 +62,10 @@ def _from_csv(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:
 
 
 def _from_npz(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:
-    with reading(path, DataError), np.load(Path(path), allow_pickle=False) as archive:
-        arrays = [archive[key] for key in archive.files]
+    arrays = list(read_arrays(path).values())
     if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].shape[1] != len(labels):
         shapes = [array.shape for array in arrays]
         raise DataError(f"{path}: expected one array of a column for each of {len(labels)} labels, got {shapes}")
-    if not np.isin(arrays[0], (0, 1)).all():
+    if arrays[0].dtype.kind not in "buif" or not np.isin(arrays[0], (0, 1)).all():
         raise DataError(f"{path}: expected a mask of 1 (known) and 0 (unknown), got other values")
     return arrays[0] == 1

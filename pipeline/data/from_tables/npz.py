@@ -6,7 +6,6 @@ Without ``Y``, and with no other key, nobody knows the labels of its rows.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -19,6 +18,7 @@ from ..label_choice import labels_from, nothing_known
 from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
 from ..rows import Rows
+from .npz_arrays import read_arrays, texts_of
 from .source import CHUNK_VALUES, Source, unusable
 
 MOST_COLUMNS = 10_000_000
@@ -35,7 +35,7 @@ def npz_source(path: "str | AnyPath", *, split: int = 0, reading: LabelReading =
         DataError: naming the key, or the row, that is wrong.
     """
     path = place_of(path)
-    arrays = _load(path)
+    arrays = read_arrays(path)
     unlabelled = set(arrays) <= _WITHOUT_LABELS
     features = _matrix(arrays, "X", path)
     labels = _no_labels(arrays, features.shape[0]) if unlabelled else _matrix(arrays, "Y", path)
@@ -66,16 +66,8 @@ def npz_source(path: "str | AnyPath", *, split: int = 0, reading: LabelReading =
     return Source(kind, names, feature_names, features.shape[1], chunks, path.name, notices)  # type: ignore[arg-type]
 
 
-def _load(path: AnyPath) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise DataError(f"{path}: cannot be read: no such file")
-    says = "not a readable .npz archive (truncated, or with Python objects)"
-    with reading(path, DataError, says=says), np.load(Path(path), allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
-
-
 def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: AnyPath) -> np.ndarray | csr_array:
-    """Return a dense array or CSR of float64 (float32 stays)."""
+    """Return a dense array or CSR of the numbers' own type; half precision, which scipy does not know, is widened."""
     if name in arrays:
         array = arrays[name]
         if array.ndim != 2 or array.dtype.kind not in "buif":
@@ -90,6 +82,7 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: AnyPath) -> np.nd
     with reading(path, DataError, says=f"{name}_* are no CSR matrix"):
         if data.dtype.kind not in "buif" or len(indices) != len(data):
             raise ValueError(f"{data.dtype} data of {np.shape(data)}, indices of {np.shape(indices)}")
+        data = data.astype(np.float32) if data.dtype == np.float16 else data
         matrix = csr_array((data, indices, indptr), shape=tuple(int(size) for size in shape))
         matrix.check_format(full_check=True)
         matrix.sum_duplicates()
@@ -127,18 +120,19 @@ def _stored(matrix: np.ndarray | csr_array) -> tuple[np.ndarray, Callable[[int],
 def _splits(arrays: Mapping[str, np.ndarray], rows: int, split: int, path: AnyPath) -> np.ndarray:
     if "split" not in arrays:
         return np.full(rows, split, np.int8)
-    words = arrays["split"].astype(str)
-    if words.shape != (rows,):
-        raise DataError(f"{path}: split must have shape ({rows},), got {words.shape}")
-    for row in np.flatnonzero(~np.isin(words, SPLITS))[:1]:
-        raise DataError(f"{path}: row {row}: split {str(words[row])!r}{did_you_mean(str(words[row]), SPLITS[1:])}")
-    return np.array([SPLITS.index(word) for word in words.tolist()], np.int8)
+    words = texts_of(arrays["split"], "split", path)
+    if len(words) != rows:
+        raise DataError(f"{path}: split must have shape ({rows},), got {arrays['split'].shape}")
+    for row, word in enumerate(words):
+        if word not in SPLITS:
+            raise DataError(f"{path}: row {row}: split {word!r}{did_you_mean(word, SPLITS[1:])}")
+    return np.array([SPLITS.index(word) for word in words], np.int8)
 
 
 def _names(arrays: Mapping[str, np.ndarray], key: str, expected: int, path: AnyPath) -> tuple[str, ...] | None:
     if key not in arrays:
         return None
-    names = tuple(str(name) for name in arrays[key].tolist())
+    names = tuple(texts_of(arrays[key], key, path))
     if len(names) != expected:
         raise DataError(f"{path}: {key} has {len(names)} names, expected {expected}")
     if len(set(names)) != len(names):

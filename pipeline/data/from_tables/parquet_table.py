@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,9 @@ from ...common.storage.any_path import AnyPath, place_of
 from ..truth import truth_of
 from .named_columns import BOOLEAN, Table
 from .source import CHUNK_VALUES
+
+_DAMAGE = (OSError, pa.ArrowException, UnicodeDecodeError)
+"""What pyarrow raises on damaged files; the last where a name or a text is no UTF-8."""
 
 
 def parquet_table(path: "str | AnyPath") -> Table:
@@ -26,7 +28,7 @@ def parquet_table(path: "str | AnyPath") -> Table:
     try:
         with pq.ParquetFile(Path(path)) as file:
             names, index = tuple(file.schema_arrow.names), _index_names(file.schema_arrow)
-    except (OSError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
 
     def chunks() -> Iterator[_ParquetChunk]:
@@ -36,7 +38,7 @@ def parquet_table(path: "str | AnyPath") -> Table:
                 for batch in file.iter_batches(max(1, CHUNK_VALUES // len(names))):
                     yield _ParquetChunk(path, batch, first)
                     first += batch.num_rows
-        except (OSError, pa.ArrowException) as error:
+        except _DAMAGE as error:
             raise DataError(f"{path}: damaged after row {first}: {error}") from None
 
     return Table(path, names, chunks, index)
@@ -63,14 +65,14 @@ class _ParquetChunk:
     def numbers(self, columns: Sequence[int], words: Mapping[str, float] = BOOLEAN) -> np.ndarray:
         result = np.empty((len(self), len(columns)))
         for place, column in enumerate(columns):
-            array, name = self._batch.column(column), self._batch.schema.names[column]
+            array, name = self._cells(column)
             missing = words.get("", words.get("nan"))
             if array.null_count and missing is None:
                 row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
                 hint = "fill missing values or remove such rows first"
                 raise self.error(row, f"column {name!r} is missing: {hint}")
             if pa.types.is_boolean(array.type) or pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-                result[:, place] = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+                result[:, place] = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
             else:
                 known = array.drop_null() if array.null_count else array
                 result[array.is_valid().to_numpy(zero_copy_only=False), place] = self._spelled_numbers(
@@ -97,7 +99,7 @@ class _ParquetChunk:
         return numbers
 
     def words(self, column: int) -> list[str] | list[list[str]]:
-        array, name = self._batch.column(column), self._batch.schema.names[column]
+        array, name = self._cells(column)
         kind = array.type
         if pa.types.is_dictionary(kind):
             array = array.cast(kind.value_type)
@@ -106,8 +108,18 @@ class _ParquetChunk:
         text = kind.value_type if is_list else kind
         if not (pa.types.is_string(text) or pa.types.is_large_string(text)):
             raise DataError(f"{self._path}: column {name!r} has type {kind}, expected text or lists of text")
-        absent: Any = [] if is_list else ""
-        return [absent if cell is None else cell for cell in array.to_pylist()]
+        if is_list:
+            return [[word or "" for word in cell or ()] for cell in array.to_pylist()]
+        return [cell or "" for cell in array.to_pylist()]
+
+    def _cells(self, column: int) -> tuple[pa.Array, str]:
+        """Return a column and its name; raises DataError when its cells are damaged, or text that is no UTF-8."""
+        array, name = self._batch.column(column), self._batch.schema.names[column]
+        try:
+            array.validate(full=True)  # pyarrow reads text unseen
+        except pa.ArrowException as error:
+            raise self.error(0, f"column {name!r} is damaged from there on: {error}") from None
+        return array, name
 
     def error(self, row: int, message: str) -> DataError:
         return DataError(f"{self._path}: row {self._first + row}: {message}")

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.any_path import AnyPath, replacing
+from ...common.storage.reading import reading
 from ...data.from_tables.alignment import assembled, joined, listed
 from ...data.from_tables.arff import arff_source
 from ...data.from_tables.csv_table import csv_table
@@ -173,7 +174,10 @@ def _ids(path: AnyPath, kind: str, options: TableOptions) -> pa.Array:
     column = options.id_column
     assert column is not None
     if kind == "parquet":
-        return pq.read_table(Path(path), columns=[column])[column].cast(pa.string()).combine_chunks()
+        with reading(path, DataError, says=f"column {column!r} cannot be read as text"):
+            ids = pq.read_table(Path(path), columns=[column])[column].cast(pa.string()).combine_chunks()
+            ids.validate(full=True)
+            return ids
     if kind not in _DELIMITERS:
         raise DataError(f"{path}: --id-column goes with CSV, TSV and Parquet files")
     table = _table(path, kind, options)

@@ -284,6 +284,26 @@ def test_parquet_labels_and_files_are_checked(tmp_path):
         read(path, labels=["y"])
 
 
+def test_numbers_and_lists_of_parquet_that_are_rare(tmp_path):
+    """An integer that float64 does not hold exactly, and a missing word in a list of labels."""
+    path = parquet(tmp_path, x=pa.array([2**53 + 1, 1]), tags=pa.array([["a", None], [None]]))
+    source, rows = read(path, label_column="tags")
+    assert source.labels == ("a",)
+    assert rows.labels.dense().tolist() == [[1], [0]]
+    np.testing.assert_array_equal(rows.features, [[2**53], [1]])
+
+
+def test_parquet_text_that_is_no_utf8(tmp_path):
+    text = pa.Array.from_buffers(pa.string(), 2, pa.array([b"a", b"\xff"]).buffers())
+    path = parquet(tmp_path, x=pa.array([1, 2]), tags=text)
+    with pytest.raises(DataError, match=r"t\.parquet: row 0: column 'tags' is damaged from there on: .*UTF8"):
+        read(path, label_column="tags")
+    path = parquet(tmp_path, xxxx=pa.array([1, 2]), y=pa.array([0, 1]))
+    path.write_bytes(path.read_bytes().replace(b"xxxx", b"xx\xffx"))
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet: 'utf-8'"):
+        read(path, labels=["y"])
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b"\xef\xbb\xbfy,x\r\n1,2\r\n")

@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -84,11 +86,23 @@ BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
         ({"X": X, "Y": Y, "split": ["train", "test"]}, r"split must have shape \(4,\)"),
         ({"X": X, "Y": Y, "split": ["train", "tets", "", ""]}, "row 1: split 'tets'; did you mean 'test'"),
         ({"X": np.array([[{}]]), "Y": Y}, r"not a readable .npz archive"),
+        ({"X": X, "Y": Y, "label_names": 7}, r"label_names must be a list of texts, got an array of shape \(\)"),
+        ({"X": X, "Y": Y, "split": np.array([b"\xff"] * 4)}, "split holds what is no text"),
+        ({"X": X, "Y": Y, "label_names": ["a", "\ud800"]}, "label_names holds what is no text"),
     ],
 )
 def test_bad_archives(tmp_path, arrays, message):
     with pytest.raises(DataError, match=rf"a\.npz: {message}"):
         read(save(tmp_path, **arrays))
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    """NumPy gives its bytes instead of an error."""
+    path = save(tmp_path, X=X, Y=Y)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("label_names.npy", "red")
+    with pytest.raises(DataError, match=r"a\.npz: label_names is no array, but 3 bytes of another kind"):
+        read(path)
 
 
 @pytest.mark.parametrize("names", [[], ["a", "b"]])
@@ -111,10 +125,15 @@ def test_files_that_are_no_archives(tmp_path):
         read(tmp_path / "b.npz")
 
 
+@pytest.mark.parametrize("form", ["dense", "csr"])
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int8])
-def test_features_of_any_number_type_become_float32(tmp_path, dtype):
+def test_features_of_any_number_type_become_float32(tmp_path, dtype, form):
     """Half precision is what pooled features of images are kept in; scipy, which counts columns, does not know it."""
-    _, rows = read(save(tmp_path, X=X.astype(dtype), Y=Y))
+    both = {"X": X.astype(dtype), "Y": Y.astype(dtype)}
+    if form == "csr":
+        both = parts("X", X) | parts("Y", Y)
+        both |= {"X_data": both["X_data"].astype(dtype), "Y_data": both["Y_data"].astype(dtype)}
+    _, rows = read(save(tmp_path, **both))
     assert rows.features.dtype == np.float32
     out = tmp_path / "prepared"
     prepare(tmp_path / "a.npz", out, min_positives=1)

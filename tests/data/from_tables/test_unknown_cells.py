@@ -178,6 +178,7 @@ def test_a_mask_joins_cells_that_say_unknown(tmp_path):
         (np.ones((5, 3)), "has 5 rows, t.csv has 4"),
         (np.ones((4, 2)), "a column for each of 3 labels"),
         (np.full((4, 3), 2), "expected a mask of 1"),
+        (np.full((4, 3), "1"), "expected a mask of 1"),
     ],
 )
 def test_a_mask_that_does_not_fit(tmp_path, mask, message):
