@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from ..common.cluster.abandoned import give_back_places_of
 from ..common.cluster.nodes import workers_in_words
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.room import most_places, wait_for_room
@@ -84,6 +85,7 @@ def _starting(workers: int, run: RunSection, each: Mapping[str, float]) -> str:
 
 def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> dict[str, Any]:
     """Train with one group of workers, which Ray Train starts once."""
+    from ray.exceptions import RayActorError
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -117,6 +119,10 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> d
         for controller in controllers:
             _end(controller)
         raise
+    except RayActorError:  # without a dashboard nobody else takes away what a dead controller held
+        for controller in controllers:
+            give_back_places_of(controller)
+        raise
     return result.return_value
 
 
@@ -139,15 +145,13 @@ def this_ray_named() -> Iterator[None]:
 
 
 def _end(controller: Any) -> None:
-    """Have Ray Train's controller end its workers and give back their places; one that is busy for long is killed.
-
-    What a killed one leaves is given back when this process ends.
-    """
+    """Have Ray Train's controller end its workers and give back their places; one that is busy for long is killed."""
     import ray
 
     done, _ = ray.wait([controller.abort.remote()], timeout=ABORT_S)
     if not done:
         ray.kill(controller)
+        give_back_places_of(controller)
 
 
 def _judge_lateness(seconds: float, limit_s: float | None) -> None:
