@@ -1,13 +1,14 @@
 """What ``proof.py`` keeps, and the page that shows it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from d2ace.pipeline.studies.compare import compare_methods, summary
+from d2ace.pipeline.studies.compare.comparison import Comparison
 from d2ace.pipeline.studies.compare.levels import below_linear, levels_told
 
 METRICS = ("map", "macro_auc")
@@ -55,15 +56,24 @@ def as_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def page(kept: Mapping[str, Any], about: str = ABOUT) -> str:
-    """Return the page of everything that is kept: sets with the same arms together, then each by itself."""
+def page(kept: Mapping[str, Any], about: str = ABOUT, also: Sequence[str] = ()) -> str:
+    """Return the page of everything that is kept: sets with the same arms together, then each by itself.
+
+    Args:
+        kept: runs by set.
+        about: the page's beginning.
+        also: arms that the others are compared with besides their reference, where a set has them.
+    """
     parts = [about]
     for names in _by_reference(kept).values():
         if len(names) > 1:
             title = "## Over all sets" if len(names) == len(kept["sets"]) else f"## Over {', '.join(names)}"
-            parts += [title, *_comparisons(as_table([run for name in names for run in kept["sets"][name]["runs"]]))]
+            parts += [
+                title,
+                *_comparisons(as_table([run for name in names for run in kept["sets"][name]["runs"]]), also),
+            ]
     for name, one in kept["sets"].items():
-        parts += [f"## {name}", _where(one), *_comparisons(as_table(one["runs"]))]
+        parts += [f"## {name}", _where(one), *_comparisons(as_table(one["runs"]), also)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -76,23 +86,27 @@ def _by_reference(kept: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _comparisons(table: pd.DataFrame) -> list[str]:
+def _comparisons(table: pd.DataFrame, also: Sequence[str]) -> list[str]:
     found = []
     for metric in METRICS:
         comparison = compare_methods(table, metric)
-        rows = [line[:-3] + line[-1:] for line in summary.verdict_rows(comparison) if "other seed" not in line[0]]
         values = summary.markdown_table(summary.value_rows(comparison, bold="**"))
         told = [*levels_told(table, metric, comparison.reference), *below_linear(table, metric, comparison.reference)]
-        found += [f"Test {metric}, mean ± standard deviation over seeds:", values]
-        found += [
-            f"Against {comparison.reference}, positive is better; tests over {comparison.unit}s:",
-            summary.markdown_table(rows),
-        ]
+        found += [f"Test {metric}, mean ± standard deviation over seeds:", values, *_verdicts(comparison)]
+        for arm in also:
+            if arm in set(table["method"]):
+                found += _verdicts(compare_methods(table, metric, arm))
         found += ["\n".join(f"- {line}" for line in told)] if told else []
     if table["data"].nunique() == 1:
         found += ["Chosen on validation rows (*: at the end of what was tried):"]
         found += [summary.markdown_table(compare_methods(table, "map").tuned)]
     return found
+
+
+def _verdicts(comparison: Comparison) -> list[str]:
+    rows = [line[:-3] + line[-1:] for line in summary.verdict_rows(comparison) if "other seed" not in line[0]]
+    title = f"Against {comparison.reference}, positive is better; tests over {comparison.unit}s:"
+    return [title, summary.markdown_table(rows)]
 
 
 def _where(one: Mapping[str, Any]) -> str:
