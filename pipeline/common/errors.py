@@ -11,6 +11,7 @@ __all__ = [
     "DataError",
     "DivergedError",
     "FolderLostError",
+    "LostError",
     "NotThereError",
     "RunError",
     "did_you_mean",
@@ -44,6 +45,23 @@ class RunError(RuntimeError):
 
 class FolderLostError(RunError):
     """Another process took over the folder that this one wrote, while this one stood still."""
+
+
+class LostError(RunError):
+    """A process that held the selection, or a part of it, has ended; another try may spare it.
+
+    Attributes:
+        preempted: whether its node was taken away after Ray had been told so.
+    """
+
+    preempted = False
+
+    @classmethod
+    def of(cls, what: str, death: BaseException) -> Self:
+        """Return the error with the first line of what Ray, or another of these, says of the end."""
+        found = cls(f"{what}: {(str(death).strip() or repr(death)).splitlines()[0]}")
+        found.preempted = bool(getattr(death, "preempted", False))
+        return found
 
 
 class DivergedError(RunError):

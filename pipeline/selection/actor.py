@@ -7,7 +7,7 @@ from typing import Any
 import ray
 
 from ..common.cluster.resources import head_memory, on_head_node
-from ..common.errors import RunError
+from ..common.errors import LostError
 from ..common.storage.any_path import AnyPath
 from .blueprint import Blueprint
 from .service import SelectionService
@@ -83,14 +83,14 @@ def build(actor: ray.actor.ActorHandle, blueprint: Blueprint, needs: Callable[[]
 
     Raises:
         SelectionError: when the selector refuses its arguments.
-        RunError: when the actor dies of it again and again, with the memory it needs and the head node's.
+        LostError: when a row range dies of it, or the actor again and again, with the memory it needs and the head's.
     """
     try:
         ray.get(actor.build.options(max_task_retries=REBUILDS).remote(blueprint))
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
-        raise RunError(
+        raise LostError(
             f"the selection actor died {REBUILDS + 1} times while its selector was made, of a lack of memory perhaps: "
             f"it needs about {needs() / 2**30:.2f} GiB, its node (the head) has {head_memory() / 2**30:.2f} GiB for "
             "all that Ray runs there. Split it over nodes with selector.ranges, keep a shorter "

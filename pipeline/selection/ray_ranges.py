@@ -12,7 +12,7 @@ import ray
 
 from ...selectors.ranges.range_state import RangeSpec, RangeState
 from ...selectors.ranges.ranges import Phase, Ranges
-from ..common.errors import RunError
+from ..common.errors import LostError, RunError
 
 _MOST_POSTED = 512
 _PUT_BYTES = 100_000
@@ -41,7 +41,7 @@ class RayRanges(Ranges):
         start_timeout_s: how long to wait for the actors.
 
     Raises:
-        RunError: if they do not start in time, or later, if one is lost.
+        RunError: if they do not start in time; LostError if one is lost, then or later.
     """
 
     def __init__(self, specs: Sequence[RangeSpec], *, start_timeout_s: float = 300.0) -> None:
@@ -108,6 +108,8 @@ class RayRanges(Ranges):
                 f"{len(self)} row ranges of {max(self._sizes) / 2**30:.2f} GiB each did not start within "
                 f"{self._timeout_s:g} s: the cluster lacks memory; use more nodes, or history_dtype=float16"
             ) from None
+        except ray.exceptions.RayActorError as error:
+            raise LostError.of("a row range of the selection state was lost while it started", error) from error
 
     def _call(self, number: int, phase: Phase, arguments: tuple) -> ray.ObjectRef:
         return self._actors[number].call.remote(phase, *arguments)
@@ -118,4 +120,4 @@ class RayRanges(Ranges):
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayActorError as error:
-            raise RunError(f"a row range of the selection state was lost, rewind to a checkpoint: {error}") from error
+            raise LostError.of("a row range of the selection state was lost, rewind to a checkpoint", error) from error

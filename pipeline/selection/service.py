@@ -15,7 +15,7 @@ import numpy as np
 
 from ...selectors import api as selectors
 from ...selectors.with_entries import WithEntries
-from ..common.errors import RunError
+from ..common.errors import LostError, RunError
 from ..common.storage.any_path import AnyPath
 from ..common.storage.retries import tally
 from .batches import Batches
@@ -337,6 +337,8 @@ class SelectionService:
         self._require_rewound()
         attempt = self._attempt if attempt is None else attempt
         self._changed.wait_for(lambda: ready() or self._failure is not None or self._attempt != attempt, timeout_s)
+        if isinstance(self._failure, LostError):
+            raise LostError.of("batch selection failed", self._failure)
         if self._failure is not None:
             raise RunError(f"batch selection failed: {self._failure}") from self._failure
         if self._attempt != attempt:

@@ -5,7 +5,7 @@ therefore a training of its own, which starts once, and what comes next is decid
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +17,11 @@ from ..common.cluster.session import leaving_nodes_are_told
 from ..common.cluster.usage import amounts_in_words
 from ..common.config.sections import RunSection
 from ..common.environment import variable_set
-from ..common.errors import RunError
+from ..common.errors import LostError, RunError
 from ..common.stages import log
 from ..common.storage.for_ray import ray_storage
 from ..runs.checkpoints import CheckpointStore
+from ..runs.events import Events
 from .failures import Failures, causes_of
 from .hooks.growing import RoomForMoreError
 
@@ -34,8 +35,12 @@ _NOWHERE = "127.0.0.1:0"
 """An address that nobody can listen at: who asks there hears at once that no state is known, and goes on."""
 
 
-def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
+def train_on_workers(setup: "WorkerSetup", build: Callable[[], None]) -> dict[str, Any]:
     """Train a run from its newest checkpoint to its end, again after failures that another try may spare.
+
+    Args:
+        setup: the run.
+        build: makes the selection, which the workers must find there.
 
     Returns:
         its final numbers.
@@ -49,6 +54,7 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
 
     run, folder, events = setup.run.config.run, setup.run.folder, setup.run.events
     failures, each = Failures(run.max_failures, CheckpointStore(folder.checkpoints)), worker_resources(run)
+    _build(build, failures, events)
     again, late_since = bool(run.wait_for_nodes_s), None
     while True:
         events.doing(None)  # the wait has words of its own
@@ -68,6 +74,15 @@ def train_on_workers(setup: "WorkerSetup") -> dict[str, Any]:
                 late_since = None
                 events.tell(failures.judge(error))
         again = True  # a node that was lost may be replaced
+
+
+def _build(build: Callable[[], None], failures: Failures, events: Events) -> None:
+    """Have the selection made, again when a process ended meanwhile."""
+    while True:
+        try:
+            return build()
+        except LostError as error:
+            events.tell(failures.judge(error))
 
 
 def _workers_with_room(run: RunSection, each: Mapping[str, float], nodes_may_come: bool) -> int:

@@ -292,9 +292,11 @@ def _with_workers(
     def needed_bytes() -> int:
         return measure_selection(setup.config, labels.take(setup.data.splits.train)).state_bytes
 
+    def build() -> None:
+        with stage(f"building the selection ({setup.config.selector.name})"):
+            selection_actor.build(actor, shared, needed_bytes)
+
     shared = blueprint.by_reference()
-    with stage(f"building the selection ({setup.config.selector.name})"):
-        selection_actor.build(actor, shared, needed_bytes)
-    final = train_on_workers(WorkerSetup(setup, rows, feed, actor, shared))
+    final = train_on_workers(WorkerSetup(setup, rows, feed, actor, shared), build)
     count(selection_actor.retries(actor))
     return final

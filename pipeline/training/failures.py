@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..common.errors import HAPPENS_AGAIN, RunError
+from ..common.errors import HAPPENS_AGAIN, LostError, RunError
 from ..runs.checkpoints import Checkpoint, CheckpointStore
 from .hooks.leaving import NodeLeavesError
 
@@ -26,7 +26,8 @@ class Failures:
         """Return the line to tell when another attempt is worth while.
 
         Args:
-            error: Ray Train's TrainingFailedError, or the end of its controller, which takes the workers with it.
+            error: Ray Train's TrainingFailedError, the end of its controller, which takes the workers with it, or a
+                LostError of the selection before there were workers.
 
         Raises:
             ConfigError, DataError, DivergedError, SelectionError: as a worker raised it, since it would again.
@@ -49,7 +50,9 @@ class Failures:
     def _counted(self, error: BaseException, cause: BaseException, place: Checkpoint | None) -> str:
         """Count a failure and return what happened; raises RunError when it is one too many, or came before."""
         words = f"{type(cause).__name__}: {_last_line(cause)}"
-        if _from_outside(cause):
+        if isinstance(cause, LostError):
+            words = str(cause)
+        elif _from_outside(cause):
             died = "Ray Train's controller" if cause is error else "a training worker"
             words = f"{died} has died ({_first_line(cause)})"
         elif self._last == (words, place):
@@ -87,13 +90,13 @@ def _taken_away(error: BaseException, causes: Sequence[BaseException]) -> str | 
         if isinstance(cause, NodeLeavesError):
             return str(cause)
     if isinstance(error, PreemptionError) or any(getattr(cause, "preempted", False) for cause in causes):
-        return "a node of the workers was taken away before they had made way"
+        return "a node of the run was taken away before its workers had made way"
     return None
 
 
 def _from_outside(error: BaseException) -> bool:
     """Return whether a process or a node ended, or Ray itself failed, rather than what runs in the worker."""
-    return type(error).__module__.partition(".")[0] == "ray"
+    return isinstance(error, LostError) or type(error).__module__.partition(".")[0] == "ray"
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import pytest
 import ray
 from range_case import make_case, train
 
-from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.errors import LostError, RunError
 from d2ace.pipeline.selection.ray_ranges import RayRanges
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
@@ -49,11 +49,25 @@ def test_a_lost_actor_is_an_error_until_the_state_is_loaded_again(ranges):
     train(split, 2)
     saved = split.state_dict()
     ray.kill(split._ranges._actors[1])
-    with pytest.raises(RunError, match="row range"):
+    with pytest.raises(LostError, match="row range"):
         train(split, 1, start=2)
     split.load_state_dict(saved)
     for one, other in zip(train(whole, 2, start=2), train(split, 2, start=2), strict=True):
         np.testing.assert_array_equal(one.ids, other.ids)
+
+
+def test_an_actor_that_dies_while_it_starts_is_lost_too(ray_session, monkeypatch):
+    start = RayRanges._start
+
+    def killed(ranges, number):
+        actor = start(ranges, number)
+        if number == 1:
+            ray.kill(actor)
+        return actor
+
+    monkeypatch.setattr(RayRanges, "_start", killed)
+    with pytest.raises(LostError, match=r"^a row range of the selection state was lost while it started: "):
+        ShardedD2ACE(**make_case(), ranges=2, make_ranges=RayRanges)
 
 
 def test_errors_of_a_range_reach_the_caller(ranges):

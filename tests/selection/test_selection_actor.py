@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.common.errors import LostError
 from d2ace.pipeline.selection import actor as selection_actor
 from d2ace.pipeline.selection.blueprint import Blueprint
 from d2ace.selectors.common.errors import SelectionError
@@ -28,6 +28,16 @@ class Deadly(Blueprint):
         os._exit(1)
 
 
+@dataclass(frozen=True)
+class Lost(Blueprint):
+    """Loses a row range, whose node was taken away."""
+
+    def make_selector(self, neighbour_features=None):
+        error = LostError("a row range was lost")
+        error.preempted = True
+        raise error
+
+
 @pytest.fixture
 def deadly(tmp_path, ray_session):
     from ray import cloudpickle
@@ -39,7 +49,7 @@ def deadly(tmp_path, ray_session):
 
 def test_an_actor_that_dies_while_it_is_made_is_tried_twice_and_told_with_the_memory(deadly):
     with selection_actor.started() as actor:
-        with pytest.raises(RunError, match=r"died 2 times .* needs about 3\.00 GiB, its node .* has \d+\.\d\d GiB"):
+        with pytest.raises(LostError, match=r"died 2 times .* needs about 3\.00 GiB, its node .* has \d+\.\d\d GiB"):
             selection_actor.build(actor, deadly, lambda: 3 << 30)
         assert Path(deadly.note).read_text() == "xx"
 
@@ -53,6 +63,13 @@ def test_one_that_dies_while_it_is_made_again_is_tried_twice_too(deadly):
             ray.get(actor.rewind.remote(deadly, None, 1))
         assert Path(deadly.note).read_text() == "xx"
         assert ray.get(actor.rewind.remote(Blueprint("uniform", ARGUMENTS, np.arange(4)), None, 1)) == 1
+
+
+def test_a_range_that_is_lost_while_it_is_made_is_told_with_whether_its_node_was_taken_away(deadly):
+    lost = Lost("uniform", ARGUMENTS, np.arange(4))
+    with selection_actor.started() as actor, pytest.raises(LostError, match=r"^a row range was lost$") as told:
+        selection_actor.build(actor, lost, lambda: 0)
+    assert told.value.preempted
 
 
 def test_what_the_selector_refuses_is_its_own_error(ray_session):

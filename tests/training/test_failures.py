@@ -19,7 +19,7 @@ from ray.train.v2._internal.exceptions import (
 from ray.train.v2._internal.state.util import is_actor_alive
 from ray.util.state.exception import RayStateApiException
 
-from d2ace.pipeline.common.errors import ConfigError, DataError, DivergedError, RunError, SelectionError
+from d2ace.pipeline.common.errors import ConfigError, DataError, DivergedError, LostError, RunError, SelectionError
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.training import attempts
 from d2ace.pipeline.training.failures import Failures, causes_of
@@ -106,7 +106,7 @@ def test_a_node_that_is_taken_away_is_no_failure_however_often(store, error):
     reach(store, 3, 8)
     for number in range(1, 5):
         told = failures.judge(error())
-        assert ("node ab is taken away in 9 s" in told) != ("before they had made way" in told)
+        assert ("node ab is taken away in 9 s" in told) != ("before its workers had made way" in told)
         assert told.endswith(
             f"interruption {number} of this kind, which is no failure; the workers start again and go on from "
             "epoch 4, step 9"
@@ -161,7 +161,7 @@ def made_up(make_config, tmp_path, monkeypatch):
     monkeypatch.setattr(attempts, "worker_resources", lambda run: {"CPU": 0.5})
     monkeypatch.setattr(attempts, "wait_for_room", wait)
 
-    def train(*outcomes, places=(), overrides=()):
+    def train(*outcomes, places=(), overrides=(), build=lambda: None):
         setup.run.config = config.with_overrides(overrides)
         free = list(places)
         monkeypatch.setattr(attempts, "most_places", lambda each, labels, most: min(most, free.pop(0)))
@@ -174,7 +174,7 @@ def made_up(make_config, tmp_path, monkeypatch):
             return outcome
 
         monkeypatch.setattr(attempts, "_attempt", attempt)
-        return attempts.train_on_workers(setup), said
+        return attempts.train_on_workers(setup, build), said
 
     return train
 
@@ -192,6 +192,45 @@ def test_the_end_of_the_controller_is_a_failure_like_that_of_a_worker(made_up):
     result, said = made_up(ActorDiedError(), {"epochs": 3})
     assert result == {"epochs": 3}
     assert said[3].startswith("Ray Train's controller has died (") and "failure 1 of at most 3" in said[3]
+
+
+def build_after(*deaths):
+    """Return what builds the selection after some deaths, and the deaths that have not come yet."""
+    left = list(deaths)
+
+    def build():
+        if left:
+            raise left.pop(0)
+
+    return build, left
+
+
+def test_a_death_while_the_selection_is_built_is_a_failure_like_that_of_a_worker(made_up):
+    build, left = build_after(*[LostError("the selection actor died 2 times")] * 2)
+    result, said = made_up(killed(), {"epochs": 3}, build=build)
+    assert result == {"epochs": 3} and not left
+    told = [line for line in said if isinstance(line, str)]
+    assert [line.partition(";")[0] for line in told[:2]] == ["the selection actor died 2 times"] * 2
+    assert [f"failure {number} of at most 3" in line for number, line in enumerate(told, 1)] == [True] * 3
+
+
+def test_it_is_borne_no_more_often_than_the_user_wants(made_up):
+    build, _ = build_after(LostError("the selection actor died 2 times"))
+    with pytest.raises(RunError, match=r"training failed: the selection actor died 2 times \(run.max_failures=0\)"):
+        made_up({"epochs": 3}, overrides=["run.max_failures=0"], build=build)
+
+
+def test_what_another_try_would_not_spare_ends_the_run_as_it_was_raised(made_up):
+    build, _ = build_after(RunError("the cluster lacks memory"))
+    with pytest.raises(RunError, match=r"^the cluster lacks memory$"):
+        made_up({"epochs": 3}, build=build)
+
+
+@pytest.mark.parametrize(("preempted", "told"), [(True, "no failure"), (False, "failure 1 of at most 3")])
+def test_a_range_that_was_lost_with_a_node_that_was_taken_away_is_no_failure(store, preempted, told):
+    lost = LostError.of("batch selection failed", RayActorError(error_msg="gone\nat once", preempted=preempted))
+    judged = Failures(3, store).judge(raised(lost))
+    assert told in judged and ("gone;" in judged) != preempted
 
 
 def test_with_fewer_at_least_as_many_start_as_there_is_room_for_and_growing_is_no_failure(made_up):
