@@ -40,6 +40,10 @@ class Events:
         """Tell how often another process than the driver's had to ask storage again, by what it did."""
         self._put("retried", dict(counts))
 
+    def stands(self, rank: int, world: int, host: str, where: str) -> None:
+        """Tell that a worker of ``world`` has trained no step for a while, and where it stands."""
+        self._put("stands", rank, world, host, where)
+
     def tell(self, line: str) -> None:
         """Tell the user something."""
         self._put("line", line)

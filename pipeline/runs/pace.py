@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from ..common.stages import TELL_S
+from .standing import Standing
 
 
 class Pace:
@@ -25,6 +26,7 @@ class Pace:
         self._total = 0
         self._first = (0, 0.0)
         self._said = self._moved = clock()
+        self._standing = Standing(clock)
 
     def begin(self, doing: str | None) -> None:
         """Say what goes on outside of epochs, such as "starting 2 workers"; None when another watches over it."""
@@ -38,6 +40,11 @@ class Pace:
             self._first = done, now
         self._doing, self._watched, self._total, self._moved = None, True, total, now
         self.position = epoch, done
+        self._standing.clear()
+
+    def stands(self, rank: int, world: int, host: str, where: str) -> None:
+        """Take note of where a worker stands that has trained no step for a while."""
+        self._standing.hear(rank, world, host, where)
 
     def said(self) -> None:
         """Take note that something was shown."""
@@ -65,10 +72,11 @@ class Pace:
         if done >= self._total:
             return (
                 f"all {self._total} steps are done; validation, checkpoint and the next selection: {still:.0f} s so far"
+                f"{self._standing}"
             )
         where = f"step {done} of {self._total}"
         if still >= TELL_S:
-            return f"{where}, no further step for {still:.0f} s"
+            return f"{where}, no further step for {still:.0f} s{self._standing}"
         first, began = self._first
         if done == first:
             return where

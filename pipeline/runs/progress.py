@@ -110,6 +110,7 @@ class Progress(AbstractContextManager):
             "doing": self._pace.begin,
             "begun": self._begin,
             "step": self._show_step,
+            "stands": self._pace.stands,
             "epoch": self._finish_epoch,
             "line": self._say,
             "retried": count,

@@ -33,6 +33,7 @@ from .metrics import evaluate_predictions
 from .ranks import Ranks
 from .run_feed import make_feed
 from .selector_setup import messages_of
+from .standstill import Standstill
 from .steps import StepRunner
 
 
@@ -91,7 +92,8 @@ class WholeRun:
         every = config.run.checkpoint_steps
         checkpoints = Checkpointing(self._checkpoints, self._writer, self._keep_record, every)
         leaving = [] if notice is None else [Leaving(notice, checkpoints)]
-        told = (checkpoints, TellProgress(setup.events), *leaving, *last)
+        self._standstill = Standstill(ranks, setup.events)
+        told = (checkpoints, TellProgress(setup.events), self._standstill, *leaving, *last)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
         learner = Learner(config, data.context, ranks.device, ranks.world, steps, fresh=fresh)
@@ -131,7 +133,7 @@ class WholeRun:
             the run's final numbers and its ``history`` on the first worker, None on the others.
         """
         epoch, step = self._restore()
-        with self._writer:
+        with self._writer, self._standstill:
             while epoch < self._setup.config.train.epochs and not self._stopping.over:
                 run_epoch(self._training, epoch, step)
                 epoch, step = epoch + 1, 0

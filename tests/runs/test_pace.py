@@ -58,6 +58,24 @@ def test_what_does_not_move_is_said_not_to(pace, clock):
     assert pace.due().startswith("epoch 1/5: all 40 steps are done; ")
 
 
+def test_who_stands_where_is_said_of_workers_that_wait_for_each_other(pace, clock):
+    pace.stands(6, 7, "n2", "at the beginning")  # and nothing more of it
+    pace.step(0, 7, 40)
+    clock[0] += 5
+    clock[0] += 35
+    for rank in (0, 1, 2, 4, 5):
+        pace.stands(rank, 7, "n1", "waiting for other workers")
+    assert pace.due() == (
+        "epoch 1/5: step 7 of 40, no further step for 40 s; silent: rank 3, rank 6 on n2; waiting for other workers: "
+        "rank 0 on n1, rank 1 on n1, rank 2 on n1, rank 4 on n1 and 1 more"
+    )
+    pace.stands(3, 7, "n2", "at feeds/gather.py, rows")
+    assert "; silent: rank 6 on n2; at feeds/gather.py, rows: rank 3 on n2; waiting" in pace.due()
+    pace.step(0, 8, 40)
+    clock[0] += 40
+    assert pace.due() == "epoch 1/5: step 8 of 40, no further step for 40 s"
+
+
 def test_nothing_is_due_before_anything_is_known_or_while_another_watches(pace, clock):
     clock[0] += 100
     assert pace.due() is None
