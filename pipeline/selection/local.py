@@ -1,6 +1,7 @@
 """The conversation with selection in the process that trains: no actor, and nothing to wait for."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from .blueprint import Blueprint
 from .conversation import Conversation, Messages
 from .observation import Observation
 from .service import SelectionService
-from .state_file import SavedState, WriteState, writer_of
+from .state_file import SavedState, WriteState
 
 
 class LocalSelection(Conversation):
@@ -50,8 +51,12 @@ class LocalSelection(Conversation):
         return self._service.state(epoch, step, timeout_s=0)
 
     def keep(self, epoch: int, step: int) -> WriteState:
-        """Copy the selection state right before a step, and return what writes the copy."""
-        return writer_of(self.state(epoch, step))
+        """Return what writes the state right before a step; it is copied by that, or by the next step's observation.
+
+        So training waits for the copy only where a step takes less time than it.
+        """
+        self._service.keep(self._attempt, epoch, step)
+        return partial(self._service.write, self._attempt)
 
     def _batches(self, epoch: int) -> Batches:
         return self._service.plan(epoch, timeout_s=0)

@@ -1,6 +1,7 @@
 """The step of a worker with backbones: worker counts, accumulation, averages, layouts, resuming."""
 
 import copy
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch.distributed as dist
 pytest.importorskip("transformers")
 
 from d2ace.pipeline.common.config.config import Config
+from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.feeds.in_memory import TensorFeed
 from d2ace.pipeline.models.api import ModelContext
 from d2ace.pipeline.selection.batches import Batches
@@ -207,3 +209,12 @@ def test_bf16_trains_near_float32(architecture, loss):
     assert half.probabilities(images).dtype == torch.float32
     torch.testing.assert_close(half.probabilities(images), full.probabilities(images), rtol=0.1, atol=0.05)
     assert all(t.dtype in (torch.float32, torch.int64) for t in half.weights().values())
+
+
+@pytest.mark.parametrize(("value", "finite"), [(1e30, True), (float("inf"), False), (float("nan"), False)])
+def test_weights_whose_squares_overflow_are_finite(value, finite):
+    learner = Learner(configured(), CONTEXT, CPU, 1, STEPS)
+    with torch.no_grad():
+        next(learner.model.parameters()).view(-1)[0] = value
+    with nullcontext() if finite else pytest.raises(RunError, match="the weights are not finite"):
+        learner.require_finite_weights()

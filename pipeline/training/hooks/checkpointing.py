@@ -39,16 +39,16 @@ class Checkpointing(Hook):
         self._writer.look()
         done = step.number + 1
         if self._every and done % self._every == 0 and done < len(epoch.batches):
-            self._keep(training, epoch.number, done, None)
+            self._keep_within(training, epoch, done)
 
     def after_epoch(self, training: Training, epoch: Epoch) -> None:
-        """Keep one from which the next epoch starts."""
+        """Keep one from which the next epoch starts; the loop has looked at weights and selection by then."""
         self._keep(training, epoch.number + 1, 0, epoch.record)
 
     def keep_now(self, training: Training, epoch: Epoch, done: int) -> None:
         """Keep one after ``done`` steps of an epoch, unless that was just done, and ``wait``; on all workers."""
         if self._newest != (epoch.number, done):
-            self._keep(training, epoch.number, done, None)
+            self._keep_within(training, epoch, done)
         self.wait(training)
 
     def wait(self, training: Training) -> None:
@@ -57,14 +57,17 @@ class Checkpointing(Hook):
             self._writer.wait()
         training.ranks.wait()
 
+    def _keep_within(self, training: Training, epoch: Epoch, done: int) -> None:
+        training.selection.settle()
+        training.learner.require_finite_weights()
+        self._keep(training, epoch.number, done, None)
+
     def _keep(self, training: Training, epoch: int, step: int, record: Mapping[str, Any] | None) -> None:
         """Copy on the first worker, when the one before is written; the others cannot pass the next reduction.
 
-        A state that is not finite is refused on all of them: it must not push good checkpoints out.
+        A state that is not finite was refused on all of them: it must not push good checkpoints out.
         """
         self._newest = epoch, step
-        training.selection.settle()
-        training.learner.require_finite_weights()
         state: dict[str, Any] = {}
         for hook in training.hooks:
             state |= hook.state_dict(training)
