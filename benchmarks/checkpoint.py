@@ -63,7 +63,7 @@ def resume(bench: Bench, found: dict[str, list[float]]) -> None:
     held: dict[str, Any] = {}
     parts: dict[str, Callable[[], Any]] = {
         "checking all files": lambda: held.update(checkpoint=bench.store.intact()),
-        "selection": lambda: bench.selection.join(bench.selection.rewind(held["checkpoint"].selection, 1)),
+        "selection": lambda: bench.selection.join(bench.selection.rewind(held["checkpoint"].selection(), 1)),
         "network": lambda: bench.learner.load_state_dict(held["checkpoint"].training_state()["learner"]),
     }
     for name, work in parts.items():

@@ -22,6 +22,7 @@ from .common.label_matrix import LabelMatrix, Labels
 from .common.registry import Registry, settings_of
 from .common.state import check_inherited
 from .plans.plan import Plan
+from .ranges.snapshot import Snapshot
 
 _COMMON = ("labels", "batch_size", "epochs", "seed", "features", "neighbour_ids")
 
@@ -155,9 +156,19 @@ class Selector(ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a resumed run needs, as NumPy arrays and plain values, with ``schema``."""
 
+    def snapshot(self) -> Snapshot:
+        """Copy the state as ``state_dict`` returns it, but leave rows where they lie when the state is split by rows.
+
+        Whoever writes a copy later takes a range's part from the range itself.
+        """
+        return Snapshot(self.state_dict())
+
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore ``state_dict()``; raises SelectionError when it is of another method, size or schema."""
+        """Restore ``state_dict()``; raises SelectionError when it is of another method, size or schema.
+
+        A method that can be split by rows also takes a state whose rows lie in files, see ``ranges.snapshot``.
+        """
 
 
 # Modules are imported on first use. One method a file.

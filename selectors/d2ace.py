@@ -15,7 +15,7 @@ from .common.explain import checked_row
 from .common.label_matrix import Labels
 from .common.randomness import generator
 from .common.settings import choice, flag, number, whole
-from .common.state import check_header, divided, header, joined, need
+from .common.state import check_header, header, joined, need
 from .history.history import History, normalised_loss
 from .history.observations import checked_batch, warn_unusable
 from .neighbours.given import given_or_found_neighbours
@@ -26,6 +26,7 @@ from .plans.schedules import WARM_UP, MixtureSchedule, PressureSchedule, When, w
 from .ranges.joint_law import draw, freeze, named, rescore
 from .ranges.range_state import BRANCHES, RangeSpec, RangeState
 from .ranges.ranges import LocalRanges, Ranges
+from .ranges.snapshot import ELSEWHERE, Snapshot, copied, load_rows
 from .scores.context import local_context
 from .scores.label_pairs import LabelPairs
 
@@ -237,10 +238,19 @@ class D2ACE(Selector):
 
     def state_dict(self) -> dict[str, Any]:
         """Return history, scores and the frozen law as copies; also right in the middle of an epoch."""
+        return self._state(joined(self._ranges.broadcast(RangeState.state)))
+
+    def snapshot(self) -> Snapshot:
+        """Copy the state; of several ranges each keeps the copy of its rows."""
+        if len(self._ranges) == 1:
+            return super().snapshot()
+        return Snapshot(self._state(copied(self._ranges)), self._ranges)
+
+    def _state(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         correlations = [self._pairs.saved(branch) for branch in self._law.correlations]
         return {
             **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
-            **joined(self._ranges.broadcast(RangeState.state)),
+            **rows,
             **named(label_weight=self._law.weights, correlation=correlations),
             **({} if self._pairs.cells is None else {"correlation_cells": self._pairs.cells.copy()}),
             "pressure": self._law.pressure,
@@ -253,11 +263,10 @@ class D2ACE(Selector):
         fixed = [f"{kind}_{branch}" for kind in ("label_weight", "correlation") for branch in BRANCHES]
         self._ranges.restart()
         keys = self._ranges.broadcast(RangeState.state_keys)[0]
-        need(state, [*keys, *fixed, "pressure", "beta"])
+        need(state, [*(() if ELSEWHERE in state else keys), *fixed, "pressure", "beta"])
         if int(state["schema"]) == 1:
             state = {**state, "last_loss": normalised_loss(state["last_loss"])}
-        own = {key: state[key] for key in keys}
-        self._ranges.scatter(RangeState.load, [(part,) for part in divided(own, self._ranges.bounds)])
+        load_rows(self._ranges, state, keys)
         weights = np.array([state[key] for key in fixed[:2]])
         correlations = np.array([self._pairs.loaded(state[key]) for key in fixed[2:]])
         self._law = freeze(self._ranges, weights, correlations, float(state["pressure"]), float(state["beta"]))

@@ -11,6 +11,7 @@ from .common.explain import checked_row
 from .common.state import need
 from .entries.api import EntryPolicy
 from .plans.plan import Plan
+from .ranges.snapshot import Snapshot
 
 
 class WithEntries(Selector):
@@ -88,6 +89,11 @@ class WithEntries(Selector):
     def state_dict(self) -> dict[str, Any]:
         """Return the states of both."""
         return {"rows": self.rows.state_dict(), "entries": self.entries.state_dict()}
+
+    def snapshot(self) -> Snapshot:
+        """Copy the states of both; rows that lie in ranges stay there."""
+        rows = self.rows.snapshot()
+        return replace(rows, values={"rows": rows.values, "entries": self.entries.state_dict()})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another method, policy, size or schema."""

@@ -8,6 +8,7 @@ __all__ = [
     "HAPPENS_AGAIN",
     "SHOWN",
     "ConfigError",
+    "DamagedError",
     "DataError",
     "DivergedError",
     "FolderLostError",
@@ -41,6 +42,10 @@ class ConfigError(ValueError):
 
 class RunError(RuntimeError):
     """A run that cannot start, continue or be read."""
+
+
+class DamagedError(RunError):
+    """A checkpoint that is not what was written; an earlier one may do."""
 
 
 class FolderLostError(RunError):

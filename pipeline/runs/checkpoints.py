@@ -16,17 +16,18 @@ from typing import Any
 import torch
 
 from ...selectors.common.state import load_state
-from ..common.errors import RunError
+from ...selectors.ranges.snapshot import gathered
+from ..common.errors import DamagedError, RunError
 from ..common.storage.any_path import AnyPath, fetched, in_bucket, remove, write_checked
 from ..common.storage.locations import NotThereError
 from ..common.storage.reading import reading
 from ..common.storage.whole_folders import remove_folder, replacing_folder
-from ..selection.state_file import SavedState, WriteState, writer_of
+from ..selection.state_file import SELECTION, SavedState, WriteState, placed, writer_of
 from .checkpoint_record import RECORD, read_record, require_intact, write_record
 from .tensor_files import save_tensors
 
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})$")
-_TRAINING, _SELECTION = "training.pt", "selection.npz"
+_TRAINING = "training.pt"
 SCHEMA = 1
 _KEEP = 2
 
@@ -53,18 +54,21 @@ class Checkpoint:
             raise RunError(f"{self.path}: checkpoint schema {training.get('schema')!r}, expected {SCHEMA}")
         return training
 
-    @property
     def selection(self) -> SavedState:
-        """The state of selection for the one process that selects, when this is known to be intact."""
-        return SavedState(self.path / _SELECTION)
-
-    def selection_state(self) -> dict[str, Any]:
-        """Return the state of selection; at a million rows gigabytes, for the one process that selects.
+        """Return the state of selection for the processes that select, when this is known to be intact.
 
         Raises:
-            RunError: when the file is damaged, naming the checkpoint.
+            RunError: when the record is damaged, naming the checkpoint.
         """
-        return self._read(load_state, _SELECTION)
+        return SavedState(self.path, self._files())
+
+    def selection_state(self) -> dict[str, Any]:
+        """Return the state of selection in one piece; at a million rows gigabytes.
+
+        Raises:
+            RunError: when a file is damaged, naming the checkpoint.
+        """
+        return gathered(placed(self._read(load_state, SELECTION), self.path, self._files()))
 
     def record(self) -> dict[str, Any] | None:
         """Return its versions and what the store was told of the run; None when an older version wrote it.
@@ -75,16 +79,23 @@ class Checkpoint:
         return read_record(self.path)
 
     def damage(self) -> str | None:
-        """Return what is wrong with it, None when nothing is; reads its files once."""
+        """Return what is wrong with it, None when nothing is; reads its files once.
+
+        But for files of rows that row ranges wrote: each is looked at by the range that reads it.
+        """
         try:
             if self.record() is not None:
-                for name in (_TRAINING, _SELECTION):
+                for name in (_TRAINING, SELECTION):
                     self._checked(lambda file: {}, name)
             else:
                 self.training_state()
         except RunError as error:
             return str(error)
         return None
+
+    def _files(self) -> dict[str, str]:
+        """Return the SHA-256 of its files by name, none where an older version noted none."""
+        return (self.record() or {}).get("files", {})
 
     def _read(self, load: Callable[[Path], dict[str, Any]], name: str) -> dict[str, Any]:
         with reading(self.path / name):
@@ -128,18 +139,23 @@ class CheckpointStore:
         """Return the newest complete checkpoint, or None."""
         return next(reversed(self.complete()), None)
 
-    def intact(self, tell: Callable[[str], None] = lambda line: None) -> Checkpoint | None:
+    def intact(
+        self,
+        tell: Callable[[str], None] = lambda line: None,
+        take: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    ) -> Checkpoint | None:
         """Return the newest checkpoint that is what was written, or None when there is no checkpoint at all.
 
         Args:
             tell: takes a line on each newer one that is damaged.
+            take: reads what is not looked at here, the rows that row ranges keep; raises DamagedError.
 
         Raises:
             RunError: when all are damaged.
         """
         damaged: list[str] = []
         for checkpoint in reversed(self.complete()):
-            if (damage := checkpoint.damage()) is None:
+            if (damage := checkpoint.damage() or _refusal(take, checkpoint)) is None:
                 for line in damaged:
                     tell(f"{line}; going on from {checkpoint.path.name}, the one before")
                 return checkpoint
@@ -167,7 +183,7 @@ class CheckpointStore:
         with replacing_folder(target, marker=RECORD) as folder:
             state = {"schema": SCHEMA, **training}
             files = {_TRAINING: write_checked(folder / _TRAINING, partial(save_tensors, state))}
-            files[_SELECTION] = write(folder / _SELECTION)
+            files |= write(folder)
             write_record(folder, files, self._about)
         saved = Checkpoint(epoch, step, target)
         kept = [checkpoint for checkpoint in self.complete() if checkpoint <= saved][-self._keep :]
@@ -198,3 +214,12 @@ class CheckpointStore:
         for name in self._folder.files():
             if name.endswith(f"/{RECORD}"):
                 yield (self._folder / name).parent
+
+
+def _refusal(take: Callable[[Checkpoint], None], checkpoint: Checkpoint) -> str | None:
+    """Return what is wrong with a checkpoint that is taken, None when nothing is."""
+    try:
+        take(checkpoint)
+    except DamagedError as error:
+        return str(error)
+    return None

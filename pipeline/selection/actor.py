@@ -39,9 +39,9 @@ class SelectionActor(SelectionService):
         super().keep(attempt, epoch, step)
 
     @ray.method(concurrency_group="write")
-    def write(self, attempt: int, path: AnyPath, timeout_s: float = 600.0) -> str:
+    def write(self, attempt: int, folder: AnyPath, timeout_s: float = 600.0) -> dict[str, str]:
         """Do as ``SelectionService.write``, while plans are served and observations applied."""
-        return super().write(attempt, path, timeout_s)
+        return super().write(attempt, folder, timeout_s)
 
     @ray.method(concurrency_group="serve")
     def record(self, epoch: int, timeout_s: float = 600.0) -> dict[str, Any]:

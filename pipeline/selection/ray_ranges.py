@@ -28,6 +28,11 @@ class RangeActor:
         """Run one phase."""
         return phase(self._state, *arguments)
 
+    @ray.method(concurrency_group="aside")
+    def aside(self, phase: Phase, *arguments: Any) -> Any:
+        """Run one phase in a thread of its own, while others go on in their order."""
+        return phase(self._state, *arguments)
+
 
 class RayRanges(Ranges):
     """Ranges on the nodes of a Ray cluster, spread over them; each asks for the memory its state will need.
@@ -70,6 +75,10 @@ class RayRanges(Ranges):
             del self._posted[: _MOST_POSTED // 2]
             self._get(half)
 
+    def aside(self, phase: Phase, arguments: Sequence[tuple]) -> list[Any]:
+        """Call a phase of each range at the same time, beside all others; return all results."""
+        return self._get([actor.aside.remote(phase, *own) for actor, own in zip(self._actors, arguments, strict=True)])
+
     def broadcast(self, phase: Phase, *arguments: Any) -> list[Any]:
         """Call a phase with the same arguments on all ranges; large arrays go into the object store once."""
         large = [isinstance(a, np.ndarray) and a.nbytes > _PUT_BYTES for a in arguments]
@@ -96,7 +105,8 @@ class RayRanges(Ranges):
             ray.kill(actor)
 
     def _start(self, number: int) -> Any:
-        remote = ray.remote(num_cpus=0, scheduling_strategy="SPREAD", memory=self._sizes[number])(RangeActor)
+        where: dict[str, Any] = {"scheduling_strategy": "SPREAD", "memory": self._sizes[number]}
+        remote = ray.remote(num_cpus=0, concurrency_groups={"aside": 1}, **where)(RangeActor)
         return remote.remote(self._specs[number])
 
     def _wait_for_start(self) -> None:

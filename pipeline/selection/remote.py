@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import ray
 
+from ..common.errors import DamagedError
 from ..common.storage.any_path import AnyPath
 from .batches import Batches
 from .blueprint import Blueprint
@@ -41,7 +42,10 @@ class RemoteSelection(Conversation):
 
     def rewind(self, state: Mapping[str, Any] | SavedState | None, world: int) -> int:
         """Put the actor back to the state of a checkpoint; returns the attempt's number."""
-        return ray.get(self._actor.rewind.remote(self._blueprint, state, world))
+        try:
+            return ray.get(self._actor.rewind.remote(self._blueprint, state, world))
+        except DamagedError as error:  # in Ray's wrapping, whose words are a traceback
+            raise getattr(error, "cause", error) from None
 
     def embed(self, embeddings: np.ndarray) -> None:
         """Send the embeddings, float32 (N, e), and wait until neighbours are found in them."""
@@ -60,8 +64,8 @@ class RemoteSelection(Conversation):
         ray.get(self._actor.keep.remote(self._attempt, epoch, step))
         return partial(self._write, self._attempt)
 
-    def _write(self, attempt: int, path: AnyPath) -> str:
-        return ray.get(self._actor.write.remote(attempt, path))
+    def _write(self, attempt: int, folder: AnyPath) -> dict[str, str]:
+        return ray.get(self._actor.write.remote(attempt, folder))
 
     def _batches(self, epoch: int) -> Batches:
         return ray.get(ray.get(self._actor.plan.remote(epoch)))

@@ -13,7 +13,7 @@ from ..feeds.all_rows import AllRows
 from ..feeds.api import Feed
 from ..feeds.choice import FeedChoice
 from ..runs.checkpoint_writer import CheckpointWriter
-from ..runs.checkpoints import CheckpointStore
+from ..runs.checkpoints import Checkpoint, CheckpointStore
 from ..runs.events import Events
 from ..runs.run_data import RunData
 from ..runs.run_folder import RunFolder, save_weights
@@ -148,11 +148,10 @@ class WholeRun:
         Raises:
             RunError: when there are checkpoints, but all are damaged.
         """
-        training, agreed = self._training, None
+        training = self._training
+        agreed: tuple[Checkpoint | None, int] | None = None
         if self._ranks.first:
-            latest = self._checkpoints.intact(self._setup.events.tell)
-            saved = latest.selection if latest else None
-            agreed = latest, training.selection.rewind(saved, self._ranks.world)
+            agreed = self._rewind()
         checkpoint, attempt = self._ranks.agree(agreed)
         training.selection.join(attempt)
         if checkpoint is not None:
@@ -166,6 +165,17 @@ class WholeRun:
                 self._setup.folder.write_metrics(self._history.records)  # without lines that were cut off or are lost
             self._setup.events.begun(epoch, step, self._history.records)
         return epoch, step
+
+    def _rewind(self) -> tuple[Checkpoint | None, int]:
+        """Return the newest checkpoint that is intact, to which selection is rewound now, and the attempt's number."""
+        selection, world = self._training.selection, self._ranks.world
+        attempts: list[int] = []
+
+        def take(checkpoint: Checkpoint) -> None:
+            attempts.append(selection.rewind(checkpoint.selection(), world))
+
+        latest = self._checkpoints.intact(self._setup.events.tell, take)
+        return latest, attempts[-1] if latest else selection.rewind(None, world)
 
     def _keep_record(self, record: Mapping[str, Any]) -> None:
         """Keep and tell the record of an epoch that is safe now."""

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ..common.errors import SelectionError
 from ..common.label_matrix import LabelMatrix
+from ..common.state import need
 from ..common.threads import each
 from ..history.history import History
 from ..plans import law
@@ -75,6 +77,7 @@ class RangeState:
         self._products = PairProducts(self._entries, spec.pairs)
         self._support = ContextSupport(self._entries, spec.context, spec.pairs)
         self._relevant = np.empty((self._labels.nnz, 2), np.float32)  # scratch of an end of an epoch
+        self._copy: dict[str, np.ndarray] | None = None
 
     def reset(self) -> None:
         """Forget all observations."""
@@ -149,12 +152,37 @@ class RangeState:
             arrays |= {f"score_{branch}": score.copy(), f"level_{branch}": level.copy()}
         return arrays
 
+    def copy(self) -> dict[str, int]:
+        """Copy the state for ``take_copy``; return its counts, which are no arrays."""
+        state = self.state()
+        self._copy = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+        return {key: value for key, value in state.items() if key not in self._copy}
+
+    def take_copy(self) -> dict[str, np.ndarray]:
+        """Return the arrays that ``copy`` copied, which are forgotten here; for any thread, beside other phases.
+
+        Raises:
+            SelectionError: when there is none, for this range was started anew in between.
+        """
+        copy, self._copy = self._copy, None
+        if copy is None:
+            raise SelectionError("a row range was started anew and has no copy of its state")
+        return copy
+
     def state_keys(self) -> list[str]:
         """Return the keys of ``state``."""
         return [*self._history.state_keys(), *(f"{kind}_{b}" for b in BRANCHES for kind in ("score", "level"))]
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Restore ``state()``; raises SelectionError when an array has another shape or dtype."""
+    def load(self, state: Mapping[str, Any], stored: Any = None) -> None:
+        """Restore ``state()``; raises SelectionError when an array is missing, or has another shape or dtype.
+
+        Args:
+            state: without what is stored.
+            stored: the ``StoredRows`` of this range, to be read here, or None.
+        """
+        if stored is not None:
+            state = {**state, **stored.load()}
+            need(state, self.state_keys())
         self._history.load_state_dict(state)
         self._scores = np.array([state[f"score_{branch}"] for branch in BRANCHES])
         self._levels = [np.array(state[f"level_{branch}"]) for branch in BRANCHES]

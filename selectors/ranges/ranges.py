@@ -39,6 +39,10 @@ class Ranges(ABC):
     def post(self, phase: Phase, arguments: Sequence[tuple | None]) -> None:
         """Do as ``scatter``, in the same order of calls, but without waiting for the end; errors may come later."""
 
+    @abstractmethod
+    def aside(self, phase: Phase, arguments: Sequence[tuple]) -> list[Any]:
+        """Call a phase on each range from any thread, while other phases go on: one that is meant for this."""
+
     def broadcast(self, phase: Phase, *arguments: Any) -> list[Any]:
         """Call a phase with the same arguments on all ranges; return the results in the order of the ranges."""
         return self.scatter(phase, [arguments] * len(self))
@@ -69,6 +73,10 @@ class LocalRanges(Ranges):
     def post(self, phase: Phase, arguments: Sequence[tuple | None]) -> None:
         """Call a phase on each range, one after the other."""
         self.scatter(phase, arguments)
+
+    def aside(self, phase: Phase, arguments: Sequence[tuple]) -> list[Any]:
+        """Call a phase on each range, one after the other, in the thread that asks."""
+        return self.scatter(phase, arguments)
 
     def restart(self) -> None:
         """Do nothing: ranges of this process cannot be lost on their own."""

@@ -1,12 +1,16 @@
 """Row ranges as Ray actors: the same plans as one selector, errors that reach the caller, lost actors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import ray
 from range_case import make_case, train
 
-from d2ace.pipeline.common.errors import LostError, RunError
+from d2ace.pipeline.common.errors import DamagedError, LostError, RunError
 from d2ace.pipeline.selection.ray_ranges import RayRanges
+from d2ace.pipeline.selection.row_files import storage_retries
+from d2ace.pipeline.selection.state_file import SavedState, write_state
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.sharded import ShardedD2ACE
@@ -81,3 +85,23 @@ def test_ranges_that_no_node_can_hold_are_named(ranges, monkeypatch):
     monkeypatch.setattr("d2ace.selectors.ranges.range_state.RangeSpec.nbytes", 1 << 45)
     with pytest.raises(RunError, match="cluster lacks memory"):
         ShardedD2ACE(**make_case(), ranges=2, make_ranges=lambda specs: ranges(specs, start_timeout_s=8))
+
+
+def test_ranges_write_and_read_their_rows_by_themselves_while_they_observe(ranges, tmp_path):
+    whole, split = (made(**make_case()) for made in (D2ACE, partial(ShardedD2ACE, ranges=2, make_ranges=ranges)))
+    train(whole, 2)
+    train(split, 2)
+    snapshot = split.snapshot()
+    train(split, 1, start=2)
+    files = write_state(snapshot, tmp_path)
+    assert len(files) == 3 and snapshot.ranges.aside(storage_retries, [(), ()]) == [{}, {}]
+    with pytest.raises(SelectionError, match="has no copy of its state"):
+        write_state(snapshot, tmp_path)
+    split.load_state_dict(SavedState(tmp_path, files).load())
+    assert_same(split.state_dict(), whole.state_dict())
+    damaged = tmp_path / sorted(files)[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(DamagedError, match=f"damaged: {damaged.name}"):
+        split.load_state_dict(SavedState(tmp_path, files).load())
+    split.load_state_dict(whole.state_dict())
+    assert_same(split.state_dict(), whole.state_dict())

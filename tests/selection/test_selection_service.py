@@ -14,7 +14,7 @@ from d2ace.pipeline.selection.files import SelectionFiles
 from d2ace.pipeline.selection.inherited import Inherited
 from d2ace.pipeline.selection.observation import Observation
 from d2ace.pipeline.selection.service import SelectionService
-from d2ace.pipeline.selection.state_file import SavedState
+from d2ace.pipeline.selection.state_file import SELECTION, SavedState
 from d2ace.selectors.api import Plan
 from d2ace.selectors.common.state import observed_rows, save_state
 from d2ace.selectors.d2ace import D2ACE
@@ -178,8 +178,8 @@ def test_what_a_checkpoint_wants_is_copied_before_anything_changes_it(tmp_path):
     for message in [each for each in sent if each not in early]:
         service.observe(message)
     fetch(service, 3)
-    path = tmp_path / "state.npz"
-    assert service.write(attempt, path, timeout_s=5) == sha256_of(path)
+    path = tmp_path / SELECTION
+    assert service.write(attempt, tmp_path, timeout_s=5) == {SELECTION: sha256_of(path)}
 
     other = make_service()
     attempt = rewind(other, None, 1)
@@ -204,7 +204,7 @@ def test_plans_are_served_while_a_state_is_copied_and_later_messages_wait(tmp_pa
     monkeypatch.setattr(D2ACE, "state_dict", slowly)
     service.keep(attempt, 0, 0)
     with ThreadPoolExecutor(2) as threads:
-        written = threads.submit(service.write, attempt, tmp_path / "state.npz")
+        written = threads.submit(service.write, attempt, tmp_path)
         assert copying.wait(30)
         plan = fetch(service, 0)
         applied = threads.submit(service.observe, next(messages(attempt, 0, plan, 1)))
@@ -212,7 +212,7 @@ def test_plans_are_served_while_a_state_is_copied_and_later_messages_wait(tmp_pa
         go_on.set()
         written.result(30)
         applied.result(30)
-    with np.load(tmp_path / "state.npz") as state:
+    with np.load(tmp_path / SELECTION) as state:
         assert state["selector/visits"].sum() == 0
     assert service.state(0, 3, timeout_s=5)["selector"]["visits"].sum() == 3 * BATCH
 
@@ -222,13 +222,13 @@ def test_a_group_of_workers_that_is_gone_gets_no_state(tmp_path):
     first = rewind(service, None, 1)
     service.keep(first, 0, 0)
     second = rewind(service, None, 1)
-    for call in (lambda: service.keep(first, 0, 0), lambda: service.write(first, tmp_path / "state.npz", timeout_s=5)):
+    for call in (lambda: service.keep(first, 0, 0), lambda: service.write(first, tmp_path, timeout_s=5)):
         with pytest.raises(RunError, match="another group of workers goes on"):
             call()
     service.keep(second, 0, 0)
-    service.write(second, tmp_path / "state.npz", timeout_s=5)
+    service.write(second, tmp_path, timeout_s=5)
     again = make_service()
-    again.rewind(again.blueprint, SavedState(tmp_path / "state.npz"), 1)
+    again.rewind(again.blueprint, SavedState(tmp_path, {}), 1)
     assert again.state(0, 0, timeout_s=5)["selector"]["visits"].sum() == 0
 
 
