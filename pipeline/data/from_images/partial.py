@@ -77,27 +77,12 @@ class PartialBucket(Partial):
     def __init__(self, target: Location) -> None:
         super().__init__(target.parent / f"{target.name}.partial", target)
 
-    def claim(self, fingerprint: str, overwrite: bool) -> None:
-        """Take the records of an earlier call of the same fingerprint over, or remove those of another one.
-
-        Raises:
-            DataError: when something lies at the target, or there are such records and ``overwrite`` is False.
-        """
-        require_free(self.shards, overwrite)
-        plan = self.records / PLAN
-        if plan.is_file() and json.loads(plan.read()) != fingerprint:
-            if not overwrite:
-                told = "holds pieces of a preparation with other options or other files; remove them to start again"
-                raise DataError(f"{self.records}: {told}, or choose another name")
-            self.records.delete()
-        drop_manifest(self.shards)
-        plan.write(as_json(fingerprint).encode())
-
     def complete(self, manifest: Manifest, overwrite: bool) -> None:
         """As in ``Partial``; a data set appears with its manifest."""
         replace(manifest, folder=self.shards).save()
         remove_others(manifest, self.shards)
-        self.records.delete()
+        for name in self.records.files():  # all but the lock, which keeps others away until the end
+            (self.records / name).delete()
 
 
 def save_finished(folder: Location, piece: Finished) -> None:
@@ -107,7 +92,7 @@ def save_finished(folder: Location, piece: Finished) -> None:
 
 @contextmanager
 def partial_pieces(target: Location, fingerprint: str, *, overwrite: bool) -> Iterator[Partial]:
-    """Open the place of finished pieces, or start one; nobody else can meanwhile, but in a bucket.
+    """Open the place of finished pieces, or start one; nobody else can meanwhile.
 
     Args:
         target: where the data set goes.
@@ -116,11 +101,16 @@ def partial_pieces(target: Location, fingerprint: str, *, overwrite: bool) -> It
 
     Raises:
         DataError: when the target exists, another process prepares it, or pieces of another preparation are there.
+        RunError: when another process prepares it in a bucket.
     """
     if not target.is_local:
         bucket = PartialBucket(target)
-        bucket.claim(fingerprint, overwrite)
-        yield bucket
+        require_free(target, overwrite)
+        with claimed(bucket.records, fingerprint, what="preparation", overwrite=overwrite):
+            require_free(target, overwrite)  # which another process may have made meanwhile
+            drop_manifest(target)
+            yield bucket
+        bucket.records.delete()  # the mark of an empty folder that some services keep
         return
     path = Path(target.as_given)
     check_replaceable(path, overwrite)

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from image_files import jpeg, write
 
-from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.common.errors import DataError, RunError
+from d2ace.pipeline.common.storage.bucket_lock import lock_of
+from d2ace.pipeline.common.storage.locations import Location
 from d2ace.pipeline.data.from_images import prepare_images, running
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.verification import verify
@@ -72,3 +74,16 @@ def test_a_data_set_is_replaced_on_request_only(bucket, images):
     names = ["manifest.json", "rejected.parquet", "shard-00000.bin", "shard-00000.parquet"]
     assert sorted(objects(bucket)) == [f"out/{name}" for name in names]
     assert json.loads(objects(bucket)["out/manifest.json"])["rows"] == 4
+
+
+def test_two_processes_that_prepare_one_place_are_kept_apart(bucket, images):
+    """The lock of another process, and what it has put there, stay as they are, also when its data set may go."""
+    place = bucket.address("b/out")
+    with lock_of(Location.of(bucket.address("b/out.partial")), "preparation"):
+        before = objects(bucket)
+        for overwrite in (False, True):
+            with pytest.raises(RunError, match=r"^s3://b/out.partial: process \d+ on .* is writing this preparation"):
+                prepare_images(images, place, **OPTIONS, overwrite=overwrite)
+        assert objects(bucket) == before and set(before) == {"out.partial/.lock"}
+    verify(prepare_images(images, place, **OPTIONS))
+    assert not any("out.partial" in key for key in bucket.buckets["b"])
