@@ -13,6 +13,7 @@ from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.json_text import parse_json
 from ..common.storage.locations import Location, NotThereError
+from .image_cache import ImageCache
 from .manifest_kinds import wrong_kinds
 
 SCHEMA_VERSION = 3
@@ -93,6 +94,7 @@ class Manifest:
         known_counts: rows in which each label is known; None when no entry is unknown.
         soft: whether some entry is between 0 and 1.
         folder: where the data set lies, a ``Location`` where that is a bucket (not stored in the file).
+        cache: where nodes keep images that they read from there, or None (not stored either).
     """
 
     kind: Kind
@@ -111,6 +113,7 @@ class Manifest:
     soft: bool = False
     schema_version: int = SCHEMA_VERSION
     folder: Path | Location = Path()
+    cache: ImageCache | None = None
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -171,7 +174,7 @@ class Manifest:
     def save(self) -> None:
         """Write ``manifest.json`` into ``folder``."""
         values = asdict(replace(self, folder=Path()))  # or a bucket's client would be copied
-        del values["folder"]
+        del values["folder"], values["cache"]
         self.file(MANIFEST_FILE).write((json.dumps(values, indent=1) + "\n").encode())
 
     @classmethod
@@ -246,7 +249,7 @@ def _from_plain(values: Any, path: Location, folder: Location) -> Manifest:
     if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
         version = values.get("schema_version") if isinstance(values, dict) else None
         raise DataError(f"{path}: schema version {version}, this d2ace reads {SCHEMA_VERSION}: prepare again")
-    names = {f.name for f in fields(Manifest)} - {"folder"}
+    names = {f.name for f in fields(Manifest)} - {"folder", "cache"}
     if set(values) != names:
         raise DataError(f"{path}: missing {sorted(names - set(values))}, unknown {sorted(set(values) - names)}")
     for problem in wrong_kinds(values):

@@ -23,6 +23,8 @@ OPEN_FILES = 64
 class PackedReader(BlockReader):
     """A ``BlockReader`` whose images stay in storage; it holds the indexes only, and a few open files.
 
+    Where the manifest names a cache, images that were read once are read from this node's disk from then on.
+
     Args:
         tables: indexes as ``shards.read_index`` gives them; ids contiguous and ascending within each chunk.
         manifest: the data set's.
@@ -31,13 +33,15 @@ class PackedReader(BlockReader):
         bytes_read: bytes fetched from storage so far.
 
     Raises:
-        DataError: as ``BlockReader``; ``gather`` also when a byte file is missing or too short.
+        DataError: as ``BlockReader``, or where a cache has no place; ``gather`` also when a file is missing or short.
     """
 
     def __init__(self, tables: Sequence[pa.Table], manifest: Manifest) -> None:
         super().__init__(tables, manifest)
         self.bytes_read = 0
         self._first_rows = manifest.first_rows()
+        rows = [shard.rows for shard in manifest.shards]
+        self._kept = None if manifest.cache is None else manifest.cache.open(manifest.fingerprint(), rows)
         self._files: OrderedDict[int, tuple[Location, OpenFile]] = OrderedDict()
 
     def _images(self, ids: np.ndarray, segments: list[Segment]) -> list[memoryview]:
@@ -48,13 +52,34 @@ class PackedReader(BlockReader):
             assert block.packed is not None
             offsets, lengths = block.packed
             shard = int(np.searchsorted(self._first_rows, block.first, "right")) - 1
-            waiting.append((self._asked(shard, offsets[local], lengths[local]), where))
+            rows = local + (block.first - self._first_rows[shard])
+            waiting.append((self._wanted(shard, rows, offsets[local], lengths[local]), where))
         for images, where in waiting:
             for place, image in zip(range(len(ids)) if where is None else where.tolist(), images(), strict=True):
                 result[place] = image
         while len(self._files) > OPEN_FILES:  # those used least recently
             self._files.popitem(last=False)[1][1].close()
         return result
+
+    def _wanted(
+        self, shard: int, rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray
+    ) -> Callable[[], list[memoryview]]:
+        """Ask storage for images of one shard that this node does not keep, and return what waits for all."""
+        cache = self._kept
+        if cache is None:
+            return self._asked(shard, starts, lengths)
+        found = cache.get(shard, rows, starts, lengths)
+        missing = np.array([place for place, image in enumerate(found) if image is None], np.int64)
+        fetched = self._asked(shard, starts[missing], lengths[missing]) if len(missing) else list
+
+        def images() -> list[memoryview]:
+            new = fetched()
+            cache.put(shard, rows[missing], starts[missing], new)
+            for place, image in zip(missing.tolist(), new, strict=True):
+                found[place] = image
+            return [image for image in found if image is not None]
+
+        return images
 
     def _asked(self, shard: int, starts: np.ndarray, lengths: np.ndarray) -> Callable[[], list[memoryview]]:
         """Ask for images of one shard, near ones together, and return what waits for them."""

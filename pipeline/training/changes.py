@@ -12,6 +12,7 @@ from ..runs.checkpoints import CheckpointStore
 from ..runs.run_folder import RunFolder
 
 MAY_CHANGE = (
+    "data.cache_gb",
     "train.epochs",
     "train.patience",
     "selector.ranges",

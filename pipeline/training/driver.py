@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ from ..common.cluster.nodes import require_room
 from ..common.cluster.session import ray_session
 from ..common.config.config import Config
 from ..common.stages import stage
-from ..common.storage.any_path import AnyPath, any_path
+from ..common.storage.any_path import AnyPath, any_path, in_bucket
 from ..common.storage.begun import begun
 from ..common.storage.bucket_lock import lock_of
 from ..common.storage.locations import Location
 from ..common.storage.retries import count, tally
+from ..data.image_cache import ImageCache
 from ..data.manifest import Manifest
 from ..data.shards import read_labels
 from ..data.support import support_lines
@@ -192,6 +193,8 @@ def _writing(folder: RunFolder, new: Config | None) -> Iterator[None]:
 @contextmanager
 def _rows_and_feed(config: Config, manifest: Manifest) -> Iterator[tuple[AllRows, FeedChoice]]:
     """Give the rows and how they reach the workers, on a Ray that is there for the block's time if it is needed."""
+    if config.data.cache_gb and in_bucket(manifest.folder):
+        manifest = replace(manifest, cache=ImageCache(int(config.data.cache_gb * 1e9)))
     if not needs_ray(config):
         require_head(os.environ.get("RAY_ADDRESS", ""))  # who names a cluster that is gone does not mean this machine
         yield ShardRows(manifest, images=False), FeedChoice("gather", "run.workers=0")

@@ -60,6 +60,7 @@ class DataSection(Section):
     ``stratified`` ignores it. ``fold`` of ``folds`` picks a cross-validation fold as the test rows.
     ``scale``: ``auto`` is min-max for tables and per-channel standardisation for images; ``imagenet`` standardises
     colour images with that data set's mean and deviation, as pretrained networks expect.
+    ``cache_gb``: how much of the images that are read from a bucket a node keeps on its disk.
     """
 
     path: Place
@@ -69,6 +70,7 @@ class DataSection(Section):
     fold: NonNegativeInt | None = None
     folds: Annotated[int, Field(ge=2)] | None = None
     scale: Literal["auto", "none", "minmax", "standard", "imagenet"] = "auto"
+    cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")
     def _fold_within_folds(self) -> "DataSection":
