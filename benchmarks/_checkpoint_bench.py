@@ -48,6 +48,7 @@ class Seconds:
         written: from the end of an epoch until the checkpoint was whole, while steps went on.
         step: of training steps, undisturbed and (``beside``) beside the writing.
         resume: of resuming, by part.
+        epoch: the numbers that selection gave of an epoch: bytes of its observations, seconds by kind.
     """
 
     plain: list[float] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Seconds:
     step: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
     resume: dict[str, list[float]] = field(default_factory=dict)
+    epoch: dict[str, float] = field(default_factory=dict)
 
     @property
     def stall(self) -> list[float]:

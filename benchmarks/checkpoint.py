@@ -6,6 +6,8 @@ end without one is timed in turn: the stall is what a checkpoint adds to it, and
 wait for the copy of selection. Rival: the same checkpoint with training waiting until it is whole, as it was before
 there was a thread that writes. D2ACE is in an actor as for runs with workers, then beside the network as for those
 without. Steps go on while a checkpoint is written; their seconds stand beside those of undisturbed ones.
+What it would save to write the state of selection every few epochs, and the observations of every epoch instead, is
+calculated from what was measured.
 
 Run: python benchmarks/checkpoint.py [--rows N] [--labels L] [--width W] [--repeats R]
 
@@ -52,6 +54,7 @@ def measure(bench: Bench, repeats: int) -> Seconds:
         found.written.append(time.perf_counter() - started)
         bench.writer.wait()
         bench.observe_epoch()
+        found.epoch = bench.selection.record(bench.epoch)
         bench.end_epoch(found.waiting, wait=True)
     for _ in range(repeats):
         resume(bench, found.resume)
@@ -78,6 +81,27 @@ def state_bytes(learner: Learner, checkpoint: Path) -> int:
         return network + optimiser + sum(arrays[name].nbytes for name in arrays)
 
 
+def replayed(found: Seconds, selection: int) -> dict[str, Any]:
+    """Calculate what it would save to write the state of selection every k-th epoch, and observations every epoch.
+
+    A run that goes on would read the state and replay (k - 1) / 2 epochs in the mean.
+
+    Args:
+        found: what was measured.
+        selection: bytes of the state of selection.
+    """
+    told = found.epoch["bytes"]
+    again = sum(found.epoch[part] for part in ("observe_s", "rescore_s"))
+    print(f"  observations of an epoch: {told / 1e9:.3f} GB, state of selection {selection / 1e9:.3f} GB")
+    rows = []
+    for every in (1, 2, 5, 10):
+        written = selection if every == 1 else told + selection / every
+        seconds = (every - 1) / 2 * again
+        rows.append({"every": every, "bytes_an_epoch": written, "replay_s": seconds})
+        print(f"    state every {every}: {written / 1e9:.3f} GB an epoch, {seconds:.2f} s of replay when a run goes on")
+    return {"observation_bytes": told, "selection_bytes": selection, "replay": rows}
+
+
 def report(name: str, found: Seconds, written: int, state: int) -> dict[str, Any]:
     """Print one way and return its results."""
     share = spread(found.stall)["median"] / EPOCH_S
@@ -92,7 +116,7 @@ def report(name: str, found: Seconds, written: int, state: int) -> dict[str, Any
     )
     print(f"  {written / 1e9:.3f} GB written, {written / state:.4f} times the state")
     print("  resuming: " + ", ".join(f"{part} {shown(seconds)}" for part, seconds in found.resume.items()))
-    results = {key: spread(value) for key, value in vars(found).items() if key != "resume"}
+    results = {key: spread(value) for key, value in vars(found).items() if key not in ("resume", "epoch")}
     results["stall"] = spread(found.stall)
     results["resume"] = {part: spread(seconds) for part, seconds in found.resume.items()}
     return {**results, "stall_share": share, "waiting_to_end": ratio, "bytes": written, "state_bytes": state}
@@ -118,6 +142,7 @@ def main() -> None:
             newest = bench.store.complete()[-1].path
             written = sum(file.stat().st_size for file in Path(newest).iterdir())
             results[name] = report(name, found, written, state_bytes(learner, Path(newest)))
+            results[name] |= replayed(found, (Path(newest) / "selection.npz").stat().st_size)
     parameters = sum(p.numel() for p in learner.model.parameters())
     record("checkpoint", {"rows": sizes.rows, "labels": sizes.labels, "parameters": parameters, **results})
 
