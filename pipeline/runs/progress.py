@@ -1,7 +1,7 @@
 """From workers to the driver: what happens, shown as a bar on a terminal and as plain lines in a job's log."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -54,7 +54,7 @@ class Progress(AbstractContextManager):
         self._listener = listener or (lambda _: None)
         self._epochs, self._monitor, self._quiet = epochs, monitor, quiet
         self._queue = _ray_queue() if elsewhere else SimpleQueue()
-        self._history: list[dict[str, Any]] = folder.read_metrics()
+        self._know(folder.read_metrics())
         self._board = Board(folder.tensorboard) if tensorboard else None
         self._pace = Pace(epochs)
         self._unwritten: Exception | None = None
@@ -75,7 +75,7 @@ class Progress(AbstractContextManager):
         self._stop()
         if self._board is not None:
             self._plotting(self._board.close)
-        if failure is None and self._history and (line := waiting_line(self._history[-1])):
+        if failure is None and self._last is not None and (line := waiting_line(self._last)):
             self._say(line)
         if self._unwritten is not None:
             self._say(f"the TensorBoard files of this run are not complete: {self._unwritten}")
@@ -91,11 +91,15 @@ class Progress(AbstractContextManager):
             history: a record an epoch.
         """
         self._stop()
-        for record in history[len(self._history) :]:
+        for record in history[self._count :]:
             self._plot(record)
-        self._history = history
+        self._know(history)
         for record in history:
             self._listener(record)
+
+    def _know(self, history: Sequence[dict[str, Any]]) -> None:
+        """Remember of the epochs that stand how many there are, and the last; all of them would grow with the run."""
+        self._count, self._last = len(history), history[-1] if history else None
 
     def _stop(self) -> None:
         """Let the thread take what has come so far, and end."""
@@ -151,13 +155,13 @@ class Progress(AbstractContextManager):
         elif (epoch, step) != (0, 0):
             self._say(f"resumed at epoch {epoch + 1}, step {step + 1}")
         if trained is not None or history:
-            self._history = history
+            self._know(history)
             for record in history:
                 self._listener(record)
         self._pace.begin("preparing the first step")
 
     def _finish_epoch(self, record: dict[str, Any]) -> None:
-        self._history.append(record)
+        self._count, self._last = self._count + 1, record
         self._plot(record)
         self._listener(record)
         self._say(self._line(record))

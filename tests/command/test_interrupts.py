@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from threading import Timer
 
 import pytest
 import ray
 from ray.train.torch import TorchTrainer
+from ray_processes import living_actors
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.command import verbs
@@ -19,6 +21,8 @@ from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training import attempts, worker
 from d2ace.pipeline.training.hooks.progress import TellProgress
 
+OF_RAY_DATA = ("_AutoscalingCoordinatorActor", "_StatsActor")
+"""Started at the first use of Ray Data, for all who use it later."""
 ROOT = Path(__file__).resolve().parents[2]
 BOTH = pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
@@ -75,8 +79,8 @@ def test_while_ray_starts(train, monkeypatch, number, code, word):
 
 @BOTH
 def test_while_workers_start(train, monkeypatch, ray_session, number, code, word):
-    """Their places are given back, and the run folder is gone. None gets as far as an epoch, however quick it is."""
-    fit = TorchTrainer.fit
+    """Places and actors are given back, the run folder is gone. None gets as far as an epoch, however quick it is."""
+    fit, before = TorchTrainer.fit, living_actors() + Counter(OF_RAY_DATA)
 
     def fit_and_stop(trainer):
         Timer(1.0, os.kill, (os.getpid(), number)).start()
@@ -89,8 +93,8 @@ def test_while_workers_start(train, monkeypatch, ray_session, number, code, word
     assert ended == code and line.startswith(f"d2ace: {word}; ")
     assert not folder.exists()
     deadline = time.monotonic() + 60
-    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
-        assert time.monotonic() < deadline
+    while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"] or living_actors() - before:
+        assert time.monotonic() < deadline, living_actors() - before
         time.sleep(0.1)
 
 

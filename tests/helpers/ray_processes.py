@@ -1,5 +1,6 @@
 """The processes of a Ray of the suite's own."""
 
+from collections import Counter
 from pathlib import Path
 
 
@@ -19,6 +20,13 @@ def session_processes(name: str) -> list[int]:
         except OSError:
             continue  # it has ended meanwhile
     return found
+
+
+def living_actors() -> Counter[str]:
+    """Return how many actors of each class have not ended, of all jobs of the Ray that is there."""
+    from ray._private import state
+
+    return Counter(one["ActorClassName"] for one in state.actors().values() if one["State"] != "DEAD")
 
 
 def writes_into(folder: str, process: Path) -> bool:
