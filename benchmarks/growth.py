@@ -2,18 +2,21 @@
 
 Claims: a checkpoint of the last epoch is at most 1 kB larger than one of the tenth; an epoch writes as many bytes at
 the end as at the start; memory grows by less than 1 MB in 100 epochs after the first 100. The rival is the run's own
-start.
+start. With ``--traced`` Python counts the bytes of its objects, which slows the run: what grows beside them is no
+object of a program, but what allocators below Python keep.
 
-Run: python benchmarks/growth.py [--epochs E]
+Run: python benchmarks/growth.py [--epochs E] [--traced]
 """
 
 import argparse
+import json
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
-from _common import one_thread, record, spread
+from _common import ROOT, one_thread, record, spread
 
 one_thread()
 
@@ -34,10 +37,13 @@ class Watch(TellProgress):
 
     noted: list[dict[str, float]] = []  # noqa: RUF012 - the run makes the hook itself
     folder: Path
+    traced: bool
 
     def after_epoch(self, training: Training, epoch: Epoch) -> None:
         """Look at the newest checkpoint, which may be of the epoch before, and at this process."""
         super().after_epoch(training, epoch)
+        if self.traced and epoch.number == WINDOW // 2:
+            tracemalloc.start()
         newest = CheckpointStore(self.folder / "checkpoints").latest()
         size = sum(file.stat().st_size for file in Path(newest.path).iterdir()) if newest else 0
         metrics = self.folder / "metrics.jsonl"
@@ -48,8 +54,14 @@ class Watch(TellProgress):
                 "metrics": metrics.stat().st_size if metrics.exists() else 0,
                 "written": _of_process("io", "wchar"),
                 "memory": _of_process("status", "VmRSS") * 1024,
+                "objects": _objects(),
             }
         )
+
+
+def _objects() -> int:
+    """Return the bytes of the objects that Python has made since it counts them; 0 where it does not."""
+    return tracemalloc.get_traced_memory()[0]
 
 
 def _of_process(file: str, name: str) -> int:
@@ -80,7 +92,7 @@ def windows(noted: list[dict[str, float]]) -> dict[str, dict[str, float]]:
         found[str(end)] = {
             "seconds": float(np.median(seconds)),
             "written": float(np.median(written)),
-            **{name: last[name] for name in ("checkpoint", "metrics", "memory")},
+            **{name: last[name] for name in ("checkpoint", "metrics", "memory", "objects")},
         }
     return found
 
@@ -88,7 +100,9 @@ def windows(noted: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=1000)
-    epochs = parser.parse_args().epochs
+    parser.add_argument("--traced", action="store_true", help="count Python's objects, too")
+    told = parser.parse_args()
+    epochs, Watch.traced = told.epochs, told.traced
     with tempfile.TemporaryDirectory(dir=".") as folder:
         home = Path(folder).resolve()
         write_table(home / "rows.csv")
@@ -110,9 +124,13 @@ def main() -> None:
         print(
             f"epoch {at:>5}: {values['seconds'] * 1e3:.0f} ms, {values['written'] / 1e3:.0f} kB written, checkpoint "
             f"{values['checkpoint'] / 1e3:.1f} kB, metrics.jsonl {values['metrics'] / 1e3:.0f} kB, "
-            f"memory {values['memory'] / 1e6:.0f} MB"
+            f"memory {values['memory'] / 1e6:.1f} MB, objects {values['objects'] / 1e6:.2f} MB"
         )
     print(f"an epoch adds {order:.0f} bytes to order/ and {table:.0f} to selection.parquet/")
+    if told.traced:
+        kept = json.loads((ROOT / "benchmarks" / "results" / "growth.json").read_text())["results"]
+        record("growth", kept | {"objects": {at: values["objects"] for at, values in found.items()}})
+        return
     results = {"epochs": found, "order_bytes": order, "selection_bytes": table}
     record("growth", {**results, "epoch_s": spread(list(np.diff([each["at"] for each in Watch.noted])))})
 
