@@ -40,9 +40,9 @@ class Seconds:
 
     Attributes:
         plain: an epoch's end without a checkpoint, from its last step to the next epoch's plan.
-        plain_first: the first step behind it, with the message on what it showed.
+        plain_told: until selection had taken what the first step behind it showed.
         end: an epoch's end with a checkpoint that is written in the background.
-        first: the first step behind that.
+        told: until selection had taken what the first step behind that showed; it may be copying its state.
         end_cpu: seconds of a processor that the training thread took in ``end``, which says more beside other work.
         waiting: an epoch's end that waits until the checkpoint is whole.
         written: from the end of an epoch until the checkpoint was whole, while steps went on.
@@ -52,9 +52,9 @@ class Seconds:
     """
 
     plain: list[float] = field(default_factory=list)
-    plain_first: list[float] = field(default_factory=list)
+    plain_told: list[float] = field(default_factory=list)
     end: list[float] = field(default_factory=list)
-    first: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
     end_cpu: list[float] = field(default_factory=list)
     waiting: list[float] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
@@ -65,9 +65,9 @@ class Seconds:
 
     @property
     def stall(self) -> list[float]:
-        """What checkpoints added to the ends of epochs and to the steps behind them, each beside its neighbour."""
-        parts = zip(self.end, self.first, self.plain, self.plain_first, strict=True)
-        return [end + first - plain - plain_first for end, first, plain, plain_first in parts]
+        """What checkpoints added to the ends of epochs and to the first messages, each beside its neighbour."""
+        parts = zip(self.end, self.told, self.plain, self.plain_told, strict=True)
+        return [end + told - plain - plain_told for end, told, plain, plain_told in parts]
 
 
 class Bench:
@@ -93,14 +93,9 @@ class Bench:
         """Train a step; returns its seconds."""
         return timed(lambda: self.learner.step([MicroBatch(self._part)], STEP_ROWS))
 
-    def first_step(self) -> float:
-        """Train the first step of an epoch and tell selection what the first batch showed; returns the seconds."""
-
-        def step() -> None:
-            self.step()
-            self._observe(1)
-
-        return timed(step)
+    def tell_first(self) -> float:
+        """Tell selection what the first batch of the epoch showed; returns the seconds until training may go on."""
+        return timed(lambda: self._observe(1))
 
     def observe_epoch(self) -> None:
         """Let selection see what is left of its plan, and rescore."""

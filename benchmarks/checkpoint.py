@@ -2,8 +2,8 @@
 
 Claims: a checkpoint lets training stand still for at most 1 % of an epoch of 60 s, and has at most 1.05 times the bytes
 of the state. An end of an epoch looks at the weights and takes the next plan with or without a checkpoint, so the same
-end without one is timed in turn: the stall is what a checkpoint adds to it, and to the first step behind it, which may
-wait for the copy of selection. Rival: the same checkpoint with training waiting until it is whole, as it was before
+end without one is timed in turn: the stall is what a checkpoint adds to it, and to the first message behind it, which
+may wait for the copy of selection. Rival: the same checkpoint with training waiting until it is whole, as it was before
 there was a thread that writes. D2ACE is in an actor as for runs with workers, then beside the network as for those
 without. Steps go on while a checkpoint is written; their seconds stand beside those of undisturbed ones.
 What it would save to write the state of selection every few epochs, and the observations of every epoch instead, is
@@ -43,12 +43,14 @@ def measure(bench: Bench, repeats: int) -> Seconds:
         bench.observe_epoch()
         found.step += [bench.step() for _ in range(3)]
         bench.end_epoch(found.plain, keep=False)
-        found.plain_first.append(bench.first_step())
+        found.step.append(bench.step())
+        found.plain_told.append(bench.tell_first())
         bench.observe_epoch()
         started, worked = time.perf_counter(), time.thread_time()
         bench.end_epoch(found.end)
         found.end_cpu.append(time.thread_time() - worked)
-        found.first.append(bench.first_step())
+        found.beside.append(bench.step())
+        found.told.append(bench.tell_first())
         while not bench.writer.done:
             found.beside.append(bench.step())
         found.written.append(time.perf_counter() - started)
@@ -108,7 +110,7 @@ def report(name: str, found: Seconds, written: int, state: int) -> dict[str, Any
     ratio = spread(found.waiting)["median"] / spread(found.end)["median"]
     print(f"{name}: a checkpoint adds {shown(found.stall)} of standing still, {share:.2%} of an epoch of {EPOCH_S:g} s")
     print(f"  an epoch's end: {shown(found.end)}, of a processor {shown(found.end_cpu)}; without {shown(found.plain)}")
-    print(f"  the first step behind it: {shown(found.first)}; without {shown(found.plain_first)}")
+    print(f"  telling what the first step showed: {shown(found.told)}; without {shown(found.plain_told)}")
     print(f"  claim {'holds' if share <= STALL_CLAIM and written <= BYTES_CLAIM * state else 'FAILS'}")
     print(f"  waiting until it is whole: {shown(found.waiting)}, {ratio:.0f} times as long")
     print(
