@@ -149,6 +149,10 @@ class Scaler:
         )
         return levels.sub_(offset).mul_(factor)
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Return whether it scales inputs of a shape: ``(d,)`` of tables, ``(C, H, W)`` of images."""
+        return self.image == (len(shape) == 3) and shape[0] == len(self.offset)
+
     def _fitted_on(self) -> str:
         width = len(self.offset)
         return f"the scaler was fitted on {f'images (n, {width}, H, W)' if self.image else f'features (n, {width})'}"
@@ -164,9 +168,11 @@ class Scaler:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Scaler":
-        """Make the scaler of ``to_dict``; raises DataError when something is missing."""
+        """Make the scaler of ``to_dict``; raises DataError when something is missing, or of another form."""
         try:
             offset, factor = (np.asarray(values[name], np.float64) for name in ("offset", "factor"))
+            if offset.ndim != 1 or offset.shape != factor.shape:
+                raise ValueError(f"offset {offset.shape} and factor {factor.shape}, expected a number a feature each")
             return cls(values["kind"], offset, factor, bool(values["image"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"not a stored scaler: {error!r}") from None

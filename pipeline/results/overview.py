@@ -101,7 +101,7 @@ class Overview:
     def best(self) -> float:
         """The monitored metric of the validation rows in the best epoch; NaN where there is none."""
         epoch = self.best_epoch
-        if epoch is None or epoch >= len(self.history):
+        if epoch is None or not 0 <= epoch < len(self.history):
             return math.nan
         return self.history[epoch].get(self.monitor, math.nan)
 

@@ -49,8 +49,8 @@ def read_record(folder: AnyPath) -> dict[str, Any] | None:
         return None
     with reading(folder, says=f"the checkpoint is damaged: {RECORD} cannot be read"):
         record = parse_json(path.read_text(encoding="utf-8"))
-        digest = record.pop("digest")
-    if digest != _digest(record):
+        as_written = record.pop("digest") == _digest(record)
+    if not as_written:
         raise RunError(f"{folder}: the checkpoint is damaged: {RECORD} is not as it was written")
     if record["schema"] != _SCHEMA:
         raise RunError(f"{folder}: {RECORD} has schema {record['schema']!r}, expected {_SCHEMA}")

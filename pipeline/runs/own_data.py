@@ -26,7 +26,7 @@ def own_data(run: RunFolder, config: Config, known: RunData | None, place: str |
 
     Raises:
         DataError: when ``place`` holds no prepared data.
-        RunError: when the data is not there, or what is there is other data.
+        RunError: when the data is not there, or what is there is other data, or lacks rows of the run.
     """
     if place is not None:
         found = [Manifest.load(Location.of(place).resolved())]
@@ -34,6 +34,8 @@ def own_data(run: RunFolder, config: Config, known: RunData | None, place: str |
         found = [Manifest.load(folder) for folder in _places(run, config) if (folder / MANIFEST_FILE).is_file()]
     for manifest in found:
         if known is None or manifest.fingerprint() == known.fingerprint:
+            if known is not None:
+                known.require_rows(manifest, run.path)
             return manifest
     if found and known is not None:
         known.require_same(found[0], run.path)

@@ -1,6 +1,8 @@
 """How a run sees its data: which rows train, validate and test, the scaler, and what the network is built for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -9,7 +11,7 @@ from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.labels import cooccurrence
 from ...selectors.common.randomness import generator
 from ..common.config.config import Config
-from ..common.errors import ConfigError, RunError
+from ..common.errors import ConfigError, DataError, RunError
 from ..common.storage.any_path import AnyPath
 from ..data.manifest import Manifest
 from ..data.scaler import Scaler
@@ -58,6 +60,33 @@ class RunData:
                 f"{run}: the data in {manifest.folder} is no longer what this run was made from: it was prepared again "
                 "from other rows or in another way. Put the former data back, or train a new run"
             )
+
+    def require_rows(self, manifest: Manifest, run: AnyPath) -> None:
+        """Raise RunError unless the prepared data has all rows of the run's splits."""
+        parts = (self.splits.train, self.splits.validation, self.splits.test)
+        last = max((int(ids.max()) for ids in parts if len(ids)), default=-1)
+        if last >= manifest.rows:
+            raise RunError(f"{run}: its splits name row {last}, {manifest.folder} has {manifest.rows} rows: damaged?")
+
+
+def seen_by_model(about: Mapping[str, Any], together: sparse.csr_array) -> tuple[Scaler, ModelContext]:
+    """Return the scaler and what the model was built for, as a run folder stored them.
+
+    Args:
+        about: what stands in the folder.
+        together: ``ModelContext.cooccurrence``.
+
+    Raises:
+        ValueError: when they are none, or do not agree.
+    """
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["context"].items()}
+    try:
+        scaler, context = Scaler.from_dict(about["scaler"]), ModelContext(**values, cooccurrence=together)
+    except (ConfigError, DataError) as error:  # which do not know the file
+        raise ValueError(f"{error}") from None
+    if not scaler.fits(context.input_shape):
+        raise ValueError(f"its scaler is not for inputs of shape {context.input_shape}")
+    return scaler, context
 
 
 def make_run_data(

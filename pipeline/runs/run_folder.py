@@ -26,12 +26,10 @@ from ..common.storage.json_files import (
 from ..common.storage.locations import Location
 from ..common.storage.reading import reading
 from ..common.storage.whole_files import flush
-from ..data.scaler import Scaler
 from ..data.splits import Splits
-from ..models.api import ModelContext
 from ..selection.files import SelectionFiles
 from .opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, require_run, resume_command
-from .run_data import RunData
+from .run_data import RunData, seen_by_model
 from .tensor_files import save_tensors
 
 _CSR_PARTS = ("data", "indices", "indptr")
@@ -198,13 +196,13 @@ class RunFolder:
             splits = Splits(**{name: _row_ids(arrays[f"split_{name}"]) for name in names})
             together = _cooccurrence(arrays, len(about["labels"]))
         with reading(self._data):
-            context: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["context"].items()}
+            scaler, context = seen_by_model(about, together)
             return RunData(
-                Scaler.from_dict(about["scaler"]),
+                scaler,
                 tuple(about["labels"]),
                 about["fingerprint"],
                 splits,
-                ModelContext(**context, cooccurrence=together),
+                context,
                 None if (names := about.get("feature_names")) is None else tuple(names),
             )
 
@@ -252,7 +250,10 @@ class RunFolder:
             return None
         with reading(self.result):
             result = read_json(self.result, dict)
-            return {**result, "best_epoch": int(result["best_epoch"]), "test": numbers(dict(result["test"]))}
+            best = int(result["best_epoch"])
+            if best < 0:
+                raise ValueError(f"best_epoch is {best}, epochs count from 0")
+            return {**result, "best_epoch": best, "test": numbers(dict(result["test"]))}
 
 
 def _row_ids(ids: np.ndarray) -> np.ndarray:

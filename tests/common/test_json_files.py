@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.storage.json_files import (
@@ -12,6 +13,7 @@ from d2ace.pipeline.common.storage.json_files import (
     read_json_lines,
     write_json_lines,
 )
+from d2ace.pipeline.common.storage.json_text import parse_json
 from d2ace.pipeline.runs.run_folder import RunFolder
 
 
@@ -50,6 +52,17 @@ def test_files_of_a_run_hold_null_and_its_readers_see_nan(tmp_path):
     run.write_metrics([{"epoch": 0, "macro_auc": math.nan}])
     assert strict(run.metrics.read_text()) == {"epoch": 0, "macro_auc": None}
     assert math.isnan(run.read_metrics()[0]["macro_auc"])
+
+
+@pytest.mark.parametrize("text", ['["\\ud800"]', '{"\\udc00": 1}', '"\\ud83d\\ud83d"', b'"\xed\xa0\x80"'])
+def test_half_of_a_character_is_refused(text):
+    with pytest.raises(ValueError, match=r"half of a character|codec can't decode"):
+        parse_json(text)
+
+
+def test_whole_characters_are_read_however_they_are_written():
+    assert parse_json('["\\ud83d\\ude00", "\\\\ud800"]') == ["\U0001f600", "\\ud800"]
+    assert parse_json('"\u00e9"'.encode("utf-16")) == "\u00e9"
 
 
 def test_evaluate_prints_json(monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """What a run folder keeps of its data comes back, also from folders of older versions."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import torch
 from scipy import sparse
 from small_run import write_run
 
+from d2ace.pipeline.common.errors import RunError
+from d2ace.pipeline.runs.own_data import own_data
 from d2ace.pipeline.runs.tensor_files import save_tensors
 
 
@@ -24,6 +28,27 @@ def test_how_often_labels_meet_is_kept_sparse_and_read_dense_from_older_runs(tab
     again = run.load_data()
     np.testing.assert_array_equal(again.context.cooccurrence.toarray(), together.toarray())
     np.testing.assert_array_equal(again.splits.train, known.splits.train)
+
+
+def test_what_a_run_keeps_of_its_data_is_checked_with_its_place(table, tmp_path):
+    run = write_run(tmp_path / "run", table, method="uniform")
+    file, kept = run.path / "data.json", json.loads((run.path / "data.json").read_text())
+    for changed, message in (
+        ({"scaler": kept["scaler"] | {"offset": [0.0]}}, "not a stored scaler"),
+        ({"scaler": kept["scaler"] | {"image": True}}, "its scaler is not for inputs of shape"),
+        ({"context": kept["context"] | {"input_shape": []}}, "a network needs at least one label"),
+    ):
+        file.write_text(json.dumps(kept | changed))
+        with pytest.raises(RunError, match=rf"data\.json: cannot be read .*{message}"):
+            run.load_data()
+    file.write_text(json.dumps(kept))
+    known, result = run.load_data(), json.loads(run.result.read_text())
+    lost = replace(known, splits=replace(known.splits, test=np.array([2**31])))
+    with pytest.raises(RunError, match=f"its splits name row {2**31}"):
+        own_data(run, run.load_config(), lost)
+    run.result.write_text(json.dumps(result | {"best_epoch": -1}))
+    with pytest.raises(RunError, match="best_epoch is -1"):
+        run.read_result()
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])

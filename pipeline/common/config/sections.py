@@ -11,8 +11,11 @@ from ..storage.addresses import refuse_keys
 from ..storage.local_paths import address_problem
 from .yaml_file import explain_problems
 
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, lt=2**63)]
+"""What numbers of 64 bits hold."""
 NonNegativeInt = Annotated[int, Field(ge=0)]
+Folds = Annotated[int, Field(ge=2, le=10_000)]
+"""Parts of a cross-validation; a study trains a run for each."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PRESETS = ("recommended", "paper")
 """Names under which methods have settings."""
@@ -68,7 +71,7 @@ class DataSection(Section):
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.2
     fold: NonNegativeInt | None = None
-    folds: Annotated[int, Field(ge=2)] | None = None
+    folds: Folds | None = None
     scale: Literal["auto", "none", "minmax", "standard", "imagenet"] = "auto"
     cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 

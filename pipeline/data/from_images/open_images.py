@@ -8,6 +8,7 @@ the negatives, and all else is unknown.
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 
 from ...common.errors import DataError, did_you_mean
@@ -93,10 +94,18 @@ def _descriptions(home: Location, label_file: str | None) -> Location:
     return home.join(found[0])
 
 
+def _csv_rows(file: Location, encoding: str) -> Iterator[list[str]]:
+    lines = csv.reader(read_lines(file, encoding, newline=""))
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise DataError.at(file, lines.line_num, f"cannot be read as CSV: {error}") from None
+
+
 def _read_descriptions(file: Location, encoding: str) -> dict[str, str]:
     """Return the display name of every label; labels of one name are told apart by their keys."""
     found: dict[str, str] = {}
-    for line, row in enumerate(csv.reader(read_lines(file, encoding, newline="")), start=1):
+    for line, row in enumerate(_csv_rows(file, encoding), start=1):
         if not row or row[0] == _COLUMNS[1]:
             continue
         if len(row) < 2 or not row[0] or not row[1]:

@@ -124,4 +124,4 @@ def _selection(path: AnyPath, epochs: int) -> pd.DataFrame:
         return pd.DataFrame({"epoch": pd.Series([], dtype="int64")})
     with reading(path), fetched_folder(path) as folder:
         table = pd.read_parquet(folder).sort_values("epoch", ignore_index=True)
-    return table[table["epoch"] < epochs]
+        return table[table["epoch"] < epochs]

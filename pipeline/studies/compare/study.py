@@ -8,13 +8,13 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from ...common.config.config import Config
 from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
-from ...common.config.sections import ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
+from ...common.config.sections import Folds, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import ConfigError, did_you_mean
+from ...common.errors import ConfigError, DataError, did_you_mean
 from ...data.manifest import Manifest
 from ..origin import named_contents, package_version, versions
 from .rivals import api as rivals
@@ -50,7 +50,7 @@ class Study(Section):
     methods: Annotated[dict[str, SelectorSection], Field(min_length=1)]
     rivals: dict[str, StudyRival] = Field(default_factory=dict)
     reference: str = "uniform"
-    folds: Annotated[int, Field(ge=2)] | None = 5
+    folds: Folds | None = 5
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     protocol: Protocol = "clean"
     tuning: StudyTuning | None = None
@@ -58,6 +58,7 @@ class Study(Section):
     config: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1
     gpus_per_run: Annotated[float, Field(ge=0)] = 0.0
+    _file: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _reference_is_compared(self) -> Self:
@@ -92,7 +93,14 @@ class Study(Section):
     def load(cls, path: str | Path) -> "Study":
         """Read a YAML file; relative paths are relative to it."""
         study = cls.make(read_settings(path, "keys such as 'data:' and 'methods:'"), str(path))
-        return study._with_absolute_paths(Path(path).resolve().parent)
+        study = study._with_absolute_paths(Path(path).resolve().parent)
+        study._file = str(path)
+        return study
+
+    @property
+    def source(self) -> str:
+        """What messages call it: the file that it was read from, else its name."""
+        return self._file or f"study {self.name}"
 
     def _with_absolute_paths(self, folder: Path) -> "Study":
         parts: dict[str, Any] = self.model_dump(include={"config", "data", "networks", "methods"})
@@ -128,11 +136,11 @@ class Study(Section):
 
         Raises:
             ConfigError: when a configuration is not valid; it names data set, network and method.
-            DataError: when a prepared data set cannot be used.
+            DataError: when a prepared data set cannot be used; it names the study and the data set.
         """
         folds = [None] if self.folds is None else range(self.folds)
         for data in self.data:
-            fingerprint = Manifest.load(self.data[data].path).fingerprint()
+            fingerprint = self._manifest(data).fingerprint()
             for seed in self.seeds:
                 for fold in folds:
                     for network in self.networks:
@@ -143,6 +151,12 @@ class Study(Section):
                             elif arm in tuned:
                                 chosen = tuned[arm]
                                 yield self.run_of(arm, fold, seed, fingerprint, chosen.settings, chosen.as_json())
+
+    def _manifest(self, data: str) -> Manifest:
+        try:
+            return Manifest.load(self.data[data].path)
+        except DataError as error:
+            raise DataError(f"{self.source}: data.{data}: {error}") from None
 
     def run_of(
         self,
@@ -183,7 +197,7 @@ class Study(Section):
             "run": {"seed": seed, "threads": self.threads, "gpu": self.gpus_per_run > 0},
         }
         values = merged(merged(values, own), settings_at(settings))
-        return Config.make(values, f"study {self.name}, {data} x {network} x {method}")
+        return Config.make(values, f"{self.source}: {data} x {network} x {method}")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ...common.storage.any_path import AnyPath, fetched, is_there, make_folder, 
 from ...common.storage.locations import Location
 from ...common.storage.reading import reading
 from ...training.metrics import METRICS
+from .table_checks import check_rows
 
 _NUMBERS = pa.list_(pa.float64())
 SCHEMA = pa.schema(
@@ -119,4 +120,6 @@ def _read(path: AnyPath) -> pa.Table:
     if missing := [name for name in SCHEMA.names if name not in table.column_names]:
         raise RunError(f"{path}: not the table of a comparison: it has no column {missing[0]!r}")
     with reading(path, says="cannot be read as the table of a comparison"):
-        return table.select(SCHEMA.names).cast(SCHEMA)
+        table = table.select(SCHEMA.names).cast(SCHEMA)
+        check_rows(table)
+        return table

@@ -16,7 +16,8 @@ def tuned_rows(table: pd.DataFrame) -> list[list[str]]:
         table: of the comparison; its column ``tuned`` holds ``tuning_grid.Chosen`` as JSON.
     """
     tuned = table.dropna(subset="tuned").drop_duplicates(_ARM)
-    arms = [(row, json.loads(row["tuned"])) for row in tuned.to_dict("records")]
+    told = [(row, json.loads(row["tuned"])) for row in tuned.to_dict("records")]
+    arms = [(row, chosen) for row, chosen in told if "settings" in chosen]  # else the table is that of the tuning
     keys = list(dict.fromkeys(key for _, chosen in arms for key in chosen["settings"]))
     head = ["data / network", "method", *(key.rpartition(".")[2] for key in keys), "validation", "runs"]
     rows = [

@@ -72,6 +72,8 @@ class Outcome:
         if record.get("schema") != _SCHEMA or (missing := [name for name in names if name not in record]):
             found = record.get("schema", "none") if record.get("schema") != _SCHEMA else f"no {missing[0]!r}"
             raise RunError(f"{where}: not the outcome of class-incremental learning that this version writes ({found})")
+        if wrong := _wrong(record):
+            raise RunError(f"{where}: not the outcome of class-incremental learning: {wrong}")
         return cls(**{name: record[name] for name in names})
 
     def write(self, folder: AnyPath) -> None:
@@ -87,3 +89,23 @@ class Outcome:
         """
         path = folder / OUTCOME_FILE
         return cls.of_record(numbers(read_json(path, dict)), path)
+
+
+def _wrong(record: Mapping[str, Any]) -> str | None:
+    """Return what of a record has another form than ``as_record`` gives it, None for nothing."""
+    lists = ("classes", "blocks", "tasks", "relabelling", "seconds")
+    if odd := [name for name in lists if not isinstance(record[name], list | tuple)]:
+        return f"{odd[0]} is no list"
+    tasks = record["tasks"]
+    if not tasks or not all(isinstance(task, Mapping) and _are_numbers(task.get("label_ap")) for task in tasks):
+        return "tasks lack their label_ap"
+    if sorted(widths := [len(task["label_ap"]) for task in tasks]) != widths:
+        return "label_ap becomes shorter"
+    for name in (name for name, value in tasks[-1].items() if isinstance(value, float)):
+        if not _are_numbers([task.get(name, 0.0) for task in tasks]):
+            return f"{name} is no number in every task"
+    return None
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, int | float) for value in values)

@@ -9,12 +9,12 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from ....selectors.common.randomness import generator
 from ...common.config.sections import NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import ConfigError, did_you_mean
+from ...common.errors import ConfigError, DataError, did_you_mean
 from ...data.manifest import Manifest
 from ..origin import versions
 from .methods.api import create
@@ -52,6 +52,7 @@ class SequenceStudy(Section):
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     sequence: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1
+    _file: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _decides_what_sequences_leave_open(self) -> Self:
@@ -87,7 +88,14 @@ class SequenceStudy(Section):
         for part in given["data"].values():
             part["sequence"] = absolute_parts(part["sequence"], folder)
         given["methods"] = {name: absolute_parts(part, folder) for name, part in given["methods"].items()}
-        return cls.make(given | {"sequence": absolute_parts(given["sequence"], folder)}, str(path))
+        study = cls.make(given | {"sequence": absolute_parts(given["sequence"], folder)}, str(path))
+        study._file = str(path)
+        return study
+
+    @property
+    def source(self) -> str:
+        """What messages call it: the file that it was read from, else its name."""
+        return self._file or f"study {self.name}"
 
     def kinds(self) -> Iterator[TaskSequence]:
         """Yield a sequence of each data set, protocol and method, whatever orders and seeds; no data is looked at.
@@ -106,7 +114,7 @@ class SequenceStudy(Section):
             ConfigError: when a sequence is not valid; it names data set and method.
             DataError: when a prepared data set cannot be used.
         """
-        manifests = {name: Manifest.load(self.data_path(name)) for name in self.data}
+        manifests = {name: self._manifest(name) for name in self.data}
         methods = sorted(self.methods, key=lambda name: name != self.reference)
         for seed in self.seeds:
             for order in self.orders:
@@ -118,12 +126,18 @@ class SequenceStudy(Section):
                             sequence = self._sequence(data, method, own)
                             yield Member(data, method, str(order), sequence, manifests[data].fingerprint())
 
+    def _manifest(self, name: str) -> Manifest:
+        try:
+            return Manifest.load(self.data_path(name))
+        except DataError as error:
+            raise DataError(f"{self.source}: data.{name}: {error}") from None
+
     def data_path(self, name: str) -> str:
         """Return where the prepared data set of that name lies; raises ConfigError when the study does not say."""
         section = merged(self.sequence, self.data[name].sequence).get("data")
         path = section.get("path") if isinstance(section, Mapping) else None
         if not isinstance(path, str):
-            raise ConfigError(f"data.{name}.sequence: expected data: {{path: ...}}, got {section!r}")
+            raise ConfigError(f"{self.source}: data.{name}.sequence: expected data: {{path: ...}}, got {section!r}")
         return path
 
     def _sequence(self, data: str, method: str, own: Mapping[str, Any]) -> TaskSequence:
@@ -132,7 +146,7 @@ class SequenceStudy(Section):
             values = merged(_taken_by(self.methods[method], shared), self.methods[method])
             return TaskSequence.make({**values, **own, "name": method})
         except ConfigError as error:
-            raise ConfigError(f"study {self.name}, {data} x {method}: {error}") from None
+            raise ConfigError(f"{self.source}: {data} x {method}: {error}") from None
 
 
 def _taken_by(method: Mapping[str, Any], shared: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ....tune_spaces import api as spaces
 from ....tune_spaces.knobs import Choice, Knob, Real, Whole
 from ...common.config.config import Config
 from ...common.config.paths import absolute_paths
-from ...common.config.sections import NonNegativeInt, PositiveInt, Section
+from ...common.config.sections import Folds, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
 from ...common.storage.any_path import AnyPath
@@ -95,7 +95,7 @@ class Sweep(Section):
     reduction_factor: Annotated[int, Field(ge=2)] = 4
     perturb_epochs: PositiveInt | None = None
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
-    folds: Annotated[int, Field(ge=2)] | None = None
+    folds: Folds | None = None
     seed: NonNegativeInt = 0
     max_failures: NonNegativeInt = 1
     _file: str | None = PrivateAttr(None)

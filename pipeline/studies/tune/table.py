@@ -19,6 +19,7 @@ from scipy import stats
 from ...common.errors import RunError
 from ...common.storage.any_path import AnyPath, fetched, replacing
 from ...common.storage.json_files import read_json, read_json_lines, write_json
+from ...common.storage.json_text import parse_json
 from ...common.storage.locations import Location
 from ...common.storage.reading import reading
 from ...data.manifest import MANIFEST_FILE
@@ -123,7 +124,9 @@ class SweepFolder:
         """One row a trial, in the order they were started."""
         path = self.path / "table.parquet"
         with reading(path, says="cannot be read as the table of a sweep"), fetched(path) as file:
-            return pq.read_table(file).select(SCHEMA.names).cast(SCHEMA).to_pandas()
+            table = pq.read_table(file).select(SCHEMA.names).cast(SCHEMA)
+            _check_points(table)
+            return table.to_pandas()
 
     def holds_work(self) -> bool:
         """Return whether there is something to go on from: an epoch that a trial has finished."""
@@ -204,6 +207,16 @@ def interval(scores: np.ndarray, confidence: float = 0.95) -> tuple[float, float
         return float("nan"), float("nan")
     low, high = stats.t.interval(confidence, len(scores) - 1, loc=np.mean(scores), scale=stats.sem(scores))
     return float(low), float(high)
+
+
+def _check_points(table: pa.Table) -> None:
+    """Raise ValueError for text that is no UTF-8, and for points that are none."""
+    table.validate(full=True)
+    for name, kind in (("point", dict), ("points", list)):
+        for text in table[name].to_pylist():
+            value = None if text is None else parse_json(text)
+            if not isinstance(value, kind) or not all(isinstance(each, dict) for each in value if kind is list):
+                raise ValueError(f"column {name!r} holds {repr(text)[:60]}, which is no point of a sweep")
 
 
 def point_from(row: pd.Series) -> Point:

@@ -49,6 +49,7 @@ def test_the_threshold(folder, prepared):
         ("oidv7-class-descriptions.csv", "LabelName,DisplayName\n", "describes no label: the class list is empty"),
         ("oidv7-class-descriptions.csv", "/m/1,Dog\n/m/1,Cat\n", ":2: label '/m/1' is described twice"),
         ("oidv7-class-descriptions.csv", "/m/1\n", ":1: expected a label and its name"),
+        ("oidv7-class-descriptions.csv", "/m/1," + "x" * 200_000, ":1: cannot be read as CSV: field larger than"),
         ("other-class-descriptions.csv", "/m/1,Dog\n", "found 2 of them: say --label-file FILE"),
     ],
 )

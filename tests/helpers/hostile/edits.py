@@ -354,7 +354,7 @@ def edited(content: bytes, suffix: str, random: Random) -> bytes:
         except (pa.ArrowException, yaml.YAMLError, zipfile.BadZipFile, tarfile.TarError, RecursionError, MemoryError):
             content = flipped(content, random)
         except Exception as error:
-            if "pickle" not in type(error).__name__.lower() and type(error).__module__ not in ("zlib", "builtins"):
+            if "pickl" not in type(error).__name__.lower() and type(error).__module__ not in ("zlib", "builtins"):
                 raise
             content = flipped(content, random)
     return content

@@ -248,6 +248,27 @@ def test_study_files_are_read_with_paths_beside_them(table, tmp_path):
         Study.load(tmp_path / "missing.yaml")
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("config: {optimiser: {}}", "t x mlp x uniform: unknown key 'optimiser'"),
+        ("folds: 4294967296", "folds: .*less than or equal to 10000"),
+        ("threads: 9223372036854775808", "threads: .*less than"),
+        ("data: {t: {path: nowhere}}", "data.t: .*nowhere"),
+    ],
+)
+def test_what_is_wrong_in_a_study_names_its_file(table, tmp_path, more, message):
+    keys = {
+        "name": "name: s",
+        "data": f"data: {{t: {{path: {table}}}}}",
+        "networks": "networks: {mlp: {}}",
+        "methods": "methods: {uniform: {name: uniform}}",
+    }
+    (tmp_path / "study.yaml").write_text("\n".join((keys | {more.split(":")[0]: more}).values()))
+    with pytest.raises((ConfigError, DataError), match=rf"study\.yaml: {message}"):
+        list(Study.load(tmp_path / "study.yaml").runs())
+
+
 def test_what_is_no_table_is_refused(tmp_path):
     with pytest.raises(RunError, match="no comparison is here"):
         read_table(tmp_path)

@@ -11,6 +11,7 @@ from d2ace.pipeline.studies.compare.comparison import compare_methods
 from d2ace.pipeline.studies.compare.notes import smallest_holm_p
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 from d2ace.pipeline.studies.compare.summary import markdown, markdown_table, text
+from d2ace.pipeline.studies.compare.table import read_table
 from d2ace.pipeline.studies.compare.values import pairs_of, run_values
 from d2ace.pipeline.studies.compare.verdict import Rules, judge
 
@@ -241,3 +242,25 @@ def test_what_cannot_be_compared_is_said(study):
         compare_methods(study, "makro_f1")
     with pytest.raises(RunError, match="expected clusters 'cell' or 'data', got 'fold'"):
         compare_methods(study, "map", clusters="fold")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("best_epoch", 8, "column 'validation/.*' lacks the best epoch"),
+        ("best_epoch", -1, "column 'validation/.*' lacks the best epoch"),
+        ("test/map", None, "column 'test/map' lacks the best epoch"),
+        ("steps", None, "column 'steps' lacks those of a run"),
+        ("known", "[1]", r"column 'known' holds '\[1\]'"),
+        ("tuned", '{"settings": 3}', "column 'tuned' holds"),
+        ("config", "{", "cannot be read as the table of a comparison"),
+    ],
+)
+def test_rows_that_are_not_as_written_are_refused(tmp_path, column, value, message):
+    table = synthetic_table(("uniform", "d2ace"), ["birds"], folds=1, seeds=1)
+    table[column] = table[column].astype(object)
+    table.at[1, column] = value
+    table.to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(RunError, match=message) as refused:
+        read_table(tmp_path)
+    assert str(refused.value).startswith(str(tmp_path / "table.parquet"))

@@ -59,7 +59,7 @@ def test_methods_leave_out_what_they_do_not_take(make_study):
     sequences = {member.method: member.sequence for member in make_study().members()}
     assert sequences["er"].memory is not None and sequences["fine-tune"].memory is None
     own = {"fine-tune": {"method": {"name": "fine-tune"}, "memory": {"per_class": 1}}, "er": {"method": {"name": "er"}}}
-    with pytest.raises(ConfigError, match=r"study small, zoo x fine-tune: .*keeps no exemplars"):
+    with pytest.raises(ConfigError, match=r"study small: zoo x fine-tune: .*keeps no exemplars"):
         list(make_study(methods=own).members())
 
 

@@ -39,3 +39,21 @@ def test_a_file_that_is_no_outcome_is_refused(tmp_path, text, message):
 def test_a_folder_without_an_outcome_is_refused(tmp_path):
     with pytest.raises(RunError, match="No such file"):
         Outcome.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"blocks": 3.5}, "blocks is no list"),
+        ({"tasks": []}, "tasks lack their label_ap"),
+        ({"tasks": [{"label_ap": [0.5, "x"]}]}, "tasks lack their label_ap"),
+        ({"tasks": [{"label_ap": [0.5, 0.5]}, {"label_ap": [0.5]}]}, "label_ap becomes shorter"),
+        (
+            {"tasks": [{"label_ap": [0.5], "map": []}, {"label_ap": [0.5], "map": 0.5}]},
+            "map is no number in every task",
+        ),
+    ],
+)
+def test_an_outcome_of_another_form_is_refused(tmp_path, changed, message):
+    with pytest.raises(RunError, match=f"here: not the outcome of class-incremental learning: {message}"):
+        Outcome.of_record(synthetic_outcome().as_record() | changed, "here")
