@@ -18,6 +18,7 @@ from ...common.storage.reading import reading
 from .folders import FileFolder
 from .label_lists import LabelLists
 from .options import SourceOptions, find_parts
+from .parquet_footer import check_footer
 from .records import ImageRecord, Listing, ListingBuilder, Part
 from .vocabulary import Fail, Vocabulary, given_labels
 
@@ -39,6 +40,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     for part in parts:
         reads = reading(part.location, DataError, "expected Parquet files as the datasets library writes them")
         with reads, part.location.open() as raw, pq.ParquetFile(raw) as file:
+            check_footer(file)
             columns = _Columns(part, file.schema_arrow, options)
             if builder is None:
                 builder = ListingBuilder(_vocabulary(home, options, columns), reject=reject)

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from image_files import encode, jpeg, picture
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.from_images.parquet_footer import check_footer
 
 IMAGE = {"_type": "Image"}
 CLASSES = {"names": ["cat", "dog", "cow"], "_type": "ClassLabel"}
@@ -200,3 +202,22 @@ def test_grey_pictures_keep_their_mode(tmp_path, prepared):
     manifest, rows = prepared(tmp_path / "in", format="huggingface")
     assert (manifest.image.mode, rows[0][3]) == ("L", content)
     assert np.sum(manifest.label_counts) == 1
+
+
+def test_a_footer_of_which_pyarrow_aborts_is_refused(tmp_path, prepared):
+    """A list of size statistics that is longer than it says ends a process that asks for them."""
+    path = tmp_path / "in/x.parquet"
+    write_rows(path, {"image": images(2), "labels": [["a"], ["b"]]})
+    content = path.read_bytes()
+    begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for place in range(begin, len(content) - 8):
+        damaged = content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+        try:
+            with pq.ParquetFile(io.BytesIO(damaged)) as file:
+                check_footer(file)
+        except (OSError, ValueError) as error:
+            if "histogram size mismatch" in str(error):
+                break
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"x\.parquet: .*histogram size mismatch"):
+        prepared(path, format="huggingface")
