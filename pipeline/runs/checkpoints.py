@@ -182,8 +182,8 @@ class CheckpointStore:
         write = writer_of(selection) if isinstance(selection, Mapping) else selection
         with replacing_folder(target, marker=RECORD) as folder:
             state = {"schema": SCHEMA, **training}
-            files = {_TRAINING: write_checked(folder / _TRAINING, partial(save_tensors, state))}
-            files |= write(folder)
+            files = write(folder)  # first: it begins with a copy that training may have to wait for
+            files[_TRAINING] = write_checked(folder / _TRAINING, partial(save_tensors, state))
             write_record(folder, files, self._about)
         saved = Checkpoint(epoch, step, target)
         kept = [checkpoint for checkpoint in self.complete() if checkpoint <= saved][-self._keep :]
