@@ -62,7 +62,7 @@ def page(kept: Mapping[str, Any], about: str = ABOUT, also: Sequence[str] = ()) 
     Args:
         kept: runs by set.
         about: the page's beginning.
-        also: arms that the others are compared with besides their reference, where a set has them.
+        also: arms; the first of them that a set has is compared with the others, besides their reference.
     """
     parts = [about]
     for names in _by_reference(kept).values():
@@ -93,9 +93,8 @@ def _comparisons(table: pd.DataFrame, also: Sequence[str]) -> list[str]:
         values = summary.markdown_table(summary.value_rows(comparison, bold="**"))
         told = [*levels_told(table, metric, comparison.reference), *below_linear(table, metric, comparison.reference)]
         found += [f"Test {metric}, mean ± standard deviation over seeds:", values, *_verdicts(comparison)]
-        for arm in also:
-            if arm in set(table["method"]):
-                found += _verdicts(compare_methods(table, metric, arm))
+        if arms := [arm for arm in also if arm in set(table["method"])]:
+            found += _verdicts(compare_methods(table, metric, arms[0]))
         found += ["\n".join(f"- {line}" for line in told)] if told else []
     if table["data"].nunique() == 1:
         found += ["Chosen on validation rows (*: at the end of what was tried):"]

@@ -89,7 +89,7 @@ def without(part: str) -> dict[str, Any]:
 ABLATION = KeptStudies(
     kept=RESULTS / "ablation.json",
     page=PAGES / "parts-of-d2ace.md",
-    write=lambda kept: page(kept, ABOUT, also=("whole", "whole + correct")),
+    write=lambda kept: page(kept, ABOUT, also=("whole + correct", "whole")),
     study=study,
     names=tuple(name + kind for name in ("emotions", "scene", "yeast", "birds", "bibtex") for kind in ("", _HALF)),
 )

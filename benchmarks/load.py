@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,22 +64,27 @@ def below(root: int) -> list[int]:
 
 
 @contextmanager
-def watched(*roots: int, every_s: float = 0.5) -> Iterator[list[int]]:
-    """Give a list that gets the bytes of memory of processes and of all below them, as time goes on."""
+def noted(look: Callable[[], int], every_s: float = 0.5) -> Iterator[list[int]]:
+    """Give a list that gets a number as time goes on, from a thread."""
     seen: list[int] = []
     ended = threading.Event()
 
-    def look() -> None:
+    def note() -> None:
         while not ended.wait(every_s):
-            seen.append(sum(rss(pid) for root in roots for pid in below(root)))
+            seen.append(look())
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=note, daemon=True)
     thread.start()
     try:
         yield seen
     finally:
         ended.set()
         thread.join()
+
+
+def memory_of(*roots: int) -> int:
+    """Return the bytes of memory of processes and of all below them."""
+    return sum(rss(pid) for root in roots for pid in below(root))
 
 
 def curve(seen: list[int]) -> dict[str, float]:
@@ -125,7 +130,10 @@ def pushed(made: Any, blueprint: Any, attempt: int, pid: int, rate: float | None
     state = get_state_from_address(ray.get_runtime_context().gcs_address)
     held: list[float] = []
     seconds, rows, ends, used = 0.0, 0, 0.0, 0.0
-    with watched(pid) as actor_bytes, stored(lambda: get_memory_info_reply(state).store_stats) as store_bytes:
+    with (
+        noted(lambda: memory_of(pid)) as actor_bytes,
+        noted(lambda: int(get_memory_info_reply(state).store_stats.object_store_bytes_used)) as store_bytes,
+    ):
         for epoch in epochs:
             batches = ray.get(ray.get(made.plan.remote(epoch)))
             started, used = time.perf_counter(), used - cpu_seconds(pid)
@@ -150,25 +158,6 @@ def pushed(made: Any, blueprint: Any, attempt: int, pid: int, rate: float | None
         "actor, MB": curve(actor_bytes),
         "object store, MB": curve(store_bytes),
     }
-
-
-@contextmanager
-def stored(look: Any) -> Iterator[list[int]]:
-    """Give a list that gets the bytes in the object store as time goes on."""
-    seen: list[int] = []
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.5):
-            seen.append(int(look().object_store_bytes_used))
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        thread.join()
 
 
 def send(
@@ -218,7 +207,10 @@ def sweep() -> dict[str, Any]:
         command = [sys.executable, "-m", "d2ace.pipeline.cli", "tune", str(home / "many.yaml"), str(home / "many")]
         started = time.perf_counter()
         command += ["--parallel", "2"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=home) as process, watched(process.pid) as seen:
+        with (
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=home) as process,
+            noted(lambda: memory_of(process.pid)) as seen,
+        ):
             code = process.wait()
         table = SweepFolder(home / "many").table
         return {
@@ -261,7 +253,7 @@ def command_of(home: Path, words: list[str]) -> dict[str, Any]:
     with (
         log.open("wb") as told,
         subprocess.Popen(command, stdout=told, stderr=told, cwd=home) as process,
-        watched(process.pid) as seen,
+        noted(lambda: memory_of(process.pid)) as seen,
     ):
         code = process.wait()
     found = {"exit code": code, "seconds": round(time.perf_counter() - started, 1), "memory, MB": curve(seen)}
