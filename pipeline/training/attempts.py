@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from ..common.cluster.abandoned import give_back_places_of
+from ..common.cluster.abandoned import clear_up_after
 from ..common.cluster.nodes import workers_in_words
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.room import most_places, wait_for_room
@@ -134,9 +134,9 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> d
         for controller in controllers:
             _end(controller)
         raise
-    except RayActorError:  # without a dashboard nobody else takes away what a dead controller held
+    except RayActorError:  # without a dashboard nobody else takes away what a dead controller has left
         for controller in controllers:
-            give_back_places_of(controller)
+            clear_up_after(controller)
         raise
     return result.return_value
 
@@ -166,7 +166,7 @@ def _end(controller: Any) -> None:
     done, _ = ray.wait([controller.abort.remote()], timeout=ABORT_S)
     if not done:
         ray.kill(controller)
-        give_back_places_of(controller)
+        clear_up_after(controller)
 
 
 def _judge_lateness(seconds: float, limit_s: float | None) -> None:
