@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from ..common.cluster.abandoned import clear_up_after
+from ..common.cluster.abandoned import give_back_places_of
 from ..common.cluster.nodes import workers_in_words
 from ..common.cluster.resources import worker_resources
 from ..common.cluster.room import most_places, wait_for_room
@@ -101,13 +101,35 @@ def _starting(workers: int, run: RunSection, each: Mapping[str, float]) -> str:
 def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> dict[str, Any]:
     """Train with one group of workers, which Ray Train starts once."""
     from ray.exceptions import RayActorError
+
+    trainer = _trainer(setup, each, workers)
+    # Ray's own handler of Ctrl-C would wait until all workers have started before it ends them.
+    controllers: list[Any] = []
+    trainer._register_sigint_handler = controllers.append
+    try:
+        with this_ray_named() as dashboard:
+            if not dashboard:
+                leave_places_to_us(trainer)
+            result: Any = trainer.fit()
+    except (KeyboardInterrupt, SystemExit):
+        for controller in controllers:
+            _end(controller)
+        raise
+    except RayActorError:  # without a dashboard nobody else takes away what a dead controller held
+        for controller in controllers:
+            give_back_places_of(controller)
+        raise
+    return result.return_value
+
+
+def _trainer(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> Any:
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from .worker import train_loop
 
     run = setup.run.config.run
-    trainer = TorchTrainer(
+    return TorchTrainer(
         cast(Any, train_loop),
         train_loop_config={"setup": setup, "each": dict(each), "watched": leaving_nodes_are_told()},
         scaling_config=ScalingConfig(
@@ -124,26 +146,24 @@ def _attempt(setup: "WorkerSetup", each: Mapping[str, float], workers: int) -> d
             logging_config=LoggingConfig(log_level="ERROR"),
         ),
     )
-    # Ray's own handler of Ctrl-C would wait until all workers have started before it ends them.
-    controllers: list[Any] = []
-    trainer._register_sigint_handler = controllers.append
-    try:
-        with this_ray_named():
-            result: Any = trainer.fit()
-    except (KeyboardInterrupt, SystemExit):
-        for controller in controllers:
-            _end(controller)
-        raise
-    except RayActorError:  # without a dashboard nobody else takes away what a dead controller has left
-        for controller in controllers:
-            clear_up_after(controller)
-        raise
-    return result.return_value
+
+
+def leave_places_to_us(trainer: Any) -> None:
+    """Start no actor that would give back the places of a dead controller, for a Ray without a dashboard.
+
+    It asks the dashboard whether the controller lives, hears nothing, and stays in the cluster for ever (Ray 2.60).
+    """
+    from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+
+    made = trainer._create_default_callbacks
+    trainer._create_default_callbacks = lambda: [
+        each for each in made() if not isinstance(each, PlacementGroupCleanerCallback)
+    ]
 
 
 @contextmanager
-def this_ray_named() -> Iterator[None]:
-    """Let Ray Train's helpers know which Ray they belong to, and none where this one has no dashboard.
+def this_ray_named() -> Iterator[str]:
+    """Let Ray Train's helpers know which Ray they belong to; gives its dashboard, "" where it has none.
 
     One of them takes the workers' places away when the dashboard does not know the controller. It asks the Ray that was
     started last on the machine, or the port that this Ray's dashboard would have (Ray 2.60). Where the dashboard of
@@ -156,7 +176,7 @@ def this_ray_named() -> Iterator[None]:
     dashboard = get_webui_url_from_internal_kv()
     constants.ENV_VARS_TO_PROPAGATE.add(_STATE_API)
     with variable_set(_STATE_API, f"http://{dashboard or _NOWHERE}"):
-        yield
+        yield dashboard or ""
 
 
 def _end(controller: Any) -> None:
@@ -166,7 +186,7 @@ def _end(controller: Any) -> None:
     done, _ = ray.wait([controller.abort.remote()], timeout=ABORT_S)
     if not done:
         ray.kill(controller)
-        clear_up_after(controller)
+        give_back_places_of(controller)
 
 
 def _judge_lateness(seconds: float, limit_s: float | None) -> None:

@@ -9,6 +9,7 @@ from ray._private import services
 from ray.dashboard import utils as dashboard
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from ray.train import ControllerError, PreemptionError, PreemptionInfo, WorkerGroupError
+from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.train.v2._internal.exceptions import (
     UserExceptionWithTraceback,
@@ -177,6 +178,14 @@ def made_up(make_config, tmp_path, monkeypatch):
         return attempts.train_on_workers(setup, build), said
 
     return train
+
+
+def test_no_actor_that_only_a_dashboard_could_end_is_started_without_one():
+    trainer = TorchTrainer(lambda: None)
+    names = [type(each).__name__ for each in trainer._create_default_callbacks()]
+    attempts.leave_places_to_us(trainer)
+    left = [type(each).__name__ for each in trainer._create_default_callbacks()]
+    assert left == [name for name in names if name != "PlacementGroupCleanerCallback"] and len(left) == len(names) - 1
 
 
 def test_room_is_waited_for_before_every_attempt_and_nodes_may_come_after_a_loss(made_up):

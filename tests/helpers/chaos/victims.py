@@ -30,9 +30,8 @@ OF_RAY = (
     "ray::RuntimeEnvAgent",
     "ray::_AutoscalingCoordinatorActor",
     "ray::_StatsActor",
-    "ray::PlacementGroupCleaner",
 )
-"""Ray's own, which end with it; the last asks the dashboard whether it has to go on, and this Ray has none."""
+"""Ray's own, which end with it."""
 NOT_A_TASK = (*(title for titles in TITLES.values() for title in titles), *OF_RAY)
 NODES = 2
 START_S = 120
