@@ -56,7 +56,7 @@ def test_a_column_that_is_not_there(folder):
         ({"rows": 10**400}, "rows must be a count, got 1000"),
         ({"rows": -1}, "rows must be a count"),
         ({"labels": "abcde"}, "labels must be a list of names"),
-        ({"labels": ["a", "b", "c", "d", "\ud800"]}, "labels must be a list of names"),
+        ({"labels": ["a", "b", "c", "d", "\ud800"]}, "not valid JSON: half of a character"),
         ({"shards": [{"file": "x", "rows": "many", "sha256": ""}]}, "'rows' of a shard must be a count, got 'many'"),
         ({"shards": {}}, "shards must be a list"),
         ({"label_counts": [float("inf")] * 5}, "label_counts must be a list of counts"),
