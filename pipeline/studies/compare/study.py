@@ -8,14 +8,14 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from ...common.config.config import Config
 from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
-from ...common.config.sections import Folds, ModelSection, NonNegativeInt, PositiveInt, Section, SelectorSection
+from ...common.config.sections import Folds, ModelSection, NonNegativeInt, PositiveInt, SelectorSection
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import ConfigError, DataError, did_you_mean
-from ...data.manifest import Manifest
+from ...common.errors import ConfigError, did_you_mean
+from ..named_study import NamedStudy
 from ..origin import named_contents, package_version, versions
 from .rivals import api as rivals
 from .sections import Arm, StudyData, StudyNetwork, StudyRival
@@ -27,7 +27,7 @@ _DECIDING = ("data", "images", "model", "selector", "optimizer", "train", "run")
 Protocol = Literal["clean", "papers"]
 
 
-class Study(Section):
+class Study(NamedStudy):
     """Methods x networks x data sets x folds x seeds.
 
     ``reference`` names the method that the others are compared with. ``rivals`` are plain models beside every network,
@@ -44,7 +44,6 @@ class Study(Section):
     """
 
     called: ClassVar[str] = "study"
-    name: str
     data: Annotated[dict[str, StudyData], Field(min_length=1)]
     networks: Annotated[dict[str, StudyNetwork], Field(min_length=1)]
     methods: Annotated[dict[str, SelectorSection], Field(min_length=1)]
@@ -58,7 +57,6 @@ class Study(Section):
     config: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1
     gpus_per_run: Annotated[float, Field(ge=0)] = 0.0
-    _file: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _reference_is_compared(self) -> Self:
@@ -96,11 +94,6 @@ class Study(Section):
         study = study._with_absolute_paths(Path(path).resolve().parent)
         study._file = str(path)
         return study
-
-    @property
-    def source(self) -> str:
-        """What messages call it: the file that it was read from, else its name."""
-        return self._file or f"study {self.name}"
 
     def _with_absolute_paths(self, folder: Path) -> "Study":
         parts: dict[str, Any] = self.model_dump(include={"config", "data", "networks", "methods"})
@@ -140,7 +133,7 @@ class Study(Section):
         """
         folds = [None] if self.folds is None else range(self.folds)
         for data in self.data:
-            fingerprint = self._manifest(data).fingerprint()
+            fingerprint = self._load_manifest(data, self.data[data].path).fingerprint()
             for seed in self.seeds:
                 for fold in folds:
                     for network in self.networks:
@@ -151,12 +144,6 @@ class Study(Section):
                             elif arm in tuned:
                                 chosen = tuned[arm]
                                 yield self.run_of(arm, fold, seed, fingerprint, chosen.settings, chosen.as_json())
-
-    def _manifest(self, data: str) -> Manifest:
-        try:
-            return Manifest.load(self.data[data].path)
-        except DataError as error:
-            raise DataError(f"{self.source}: data.{data}: {error}") from None
 
     def run_of(
         self,

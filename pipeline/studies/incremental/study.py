@@ -9,13 +9,13 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from ....selectors.common.randomness import generator
 from ...common.config.sections import NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import ConfigError, DataError, did_you_mean
-from ...data.manifest import Manifest
+from ...common.errors import ConfigError, did_you_mean
+from ..named_study import NamedStudy
 from ..origin import versions
 from .methods.api import create
 from .outcome import Outcome
@@ -32,7 +32,7 @@ class StudyData(Section):
     sequence: dict[str, Any]
 
 
-class SequenceStudy(Section):
+class SequenceStudy(NamedStudy):
     """Data sets x protocols x methods x class orders x seeds.
 
     ``data``: by name, protocols and ``sequence``, which holds keys of a sequence such as ``data: {path: ...}``.
@@ -44,7 +44,6 @@ class SequenceStudy(Section):
     """
 
     called: ClassVar[str] = "study"
-    name: str
     data: Annotated[dict[str, StudyData], Field(min_length=1)]
     methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     reference: str
@@ -52,7 +51,6 @@ class SequenceStudy(Section):
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     sequence: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1
-    _file: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _decides_what_sequences_leave_open(self) -> Self:
@@ -92,11 +90,6 @@ class SequenceStudy(Section):
         study._file = str(path)
         return study
 
-    @property
-    def source(self) -> str:
-        """What messages call it: the file that it was read from, else its name."""
-        return self._file or f"study {self.name}"
-
     def kinds(self) -> Iterator[TaskSequence]:
         """Yield a sequence of each data set, protocol and method, whatever orders and seeds; no data is looked at.
 
@@ -114,7 +107,7 @@ class SequenceStudy(Section):
             ConfigError: when a sequence is not valid; it names data set and method.
             DataError: when a prepared data set cannot be used.
         """
-        manifests = {name: self._manifest(name) for name in self.data}
+        manifests = {name: self._load_manifest(name, self.data_path(name)) for name in self.data}
         methods = sorted(self.methods, key=lambda name: name != self.reference)
         for seed in self.seeds:
             for order in self.orders:
@@ -125,12 +118,6 @@ class SequenceStudy(Section):
                             own = {"protocol": protocol, "class_order": classes, "seed": seed}
                             sequence = self._sequence(data, method, own)
                             yield Member(data, method, str(order), sequence, manifests[data].fingerprint())
-
-    def _manifest(self, name: str) -> Manifest:
-        try:
-            return Manifest.load(self.data_path(name))
-        except DataError as error:
-            raise DataError(f"{self.source}: data.{name}: {error}") from None
 
     def data_path(self, name: str) -> str:
         """Return where the prepared data set of that name lies; raises ConfigError when the study does not say."""
