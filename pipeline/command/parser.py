@@ -1,9 +1,14 @@
 """A parser whose errors are one line that names the nearest word and ends with where to read on."""
 
 import argparse
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from ..common.errors import did_you_mean
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+MOVED = "where the run's data lies now, if it was moved"
+"""The help of ``--data`` of verbs that take a run."""
 
 
 class Parser(argparse.ArgumentParser):

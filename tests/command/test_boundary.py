@@ -10,8 +10,8 @@ import pytest
 from ray.exceptions import RayTaskError, WorkerCrashedError
 
 from d2ace.pipeline.cli import main
-from d2ace.pipeline.command import verbs
 from d2ace.pipeline.command.boundary import guarded
+from d2ace.pipeline.command.verbs import methods, train
 from d2ace.pipeline.common.config.sections import SelectorSection
 from d2ace.pipeline.common.errors import ConfigError, DataError
 
@@ -106,7 +106,7 @@ def test_debug_is_taken_before_and_after_the_verb_and_from_the_environment(monke
     def call(options):
         raise DataError("odd")
 
-    monkeypatch.setattr(verbs, "run_methods", call)
+    monkeypatch.setattr(methods, "run", call)
     for arguments in (["--debug", "methods"], ["methods", "--debug"]):
         assert main(arguments) == 2
         assert "Traceback" in capsys.readouterr().err
@@ -117,7 +117,7 @@ def test_debug_is_taken_before_and_after_the_verb_and_from_the_environment(monke
 
 def test_overrides_may_stand_after_options(monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(verbs, "run_train", lambda options: seen.append((options.config, options.overrides)))
+    monkeypatch.setattr(train, "run", lambda options: seen.append((options.config, options.overrides)))
     assert main(["train", "c.yaml", "a=1", "--debug", "b=2"]) == 0
     assert seen == [("c.yaml", ["a=1", "b=2"])]
     with pytest.raises(SystemExit):

@@ -15,7 +15,7 @@ from ray.train.torch import TorchTrainer
 from ray_processes import living_actors
 
 from d2ace.pipeline.cli import main
-from d2ace.pipeline.command import verbs
+from d2ace.pipeline.command.verbs import train as train_verb
 from d2ace.pipeline.common.cluster import session
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training import attempts, worker
@@ -56,7 +56,7 @@ def train(table, tmp_path, capsys):
 
 @BOTH
 def test_while_pytorch_is_loaded(train, monkeypatch, number, code, word):
-    monkeypatch.setattr(verbs, "_loading", stopping(number))
+    monkeypatch.setattr(train_verb, "loading", stopping(number))
     ended, line, folder = train()
     assert ended == code
     assert line.startswith(f"d2ace: {word}; start it again with: d2ace train ")

@@ -67,6 +67,6 @@ def test_whole_characters_are_read_however_they_are_written():
 
 def test_evaluate_prints_json(monkeypatch, capsys):
     monkeypatch.setattr("d2ace.pipeline.results.evaluation.evaluate", lambda *_, **__: {"macro_auc": math.nan})
-    monkeypatch.setattr("d2ace.pipeline.command.verbs.require_run", lambda run: None)
+    monkeypatch.setattr("d2ace.pipeline.command.verbs.evaluate.require_run", lambda run: None)
     assert main(["evaluate", "run"]) == 0
     assert strict(capsys.readouterr().out) == {"macro_auc": None}

@@ -7,7 +7,7 @@ import ray
 from small_table import write_table
 
 from d2ace.pipeline.cli import main
-from d2ace.pipeline.command import verbs
+from d2ace.pipeline.command import loading
 from d2ace.pipeline.common.cluster import machine
 from d2ace.pipeline.common.cluster.machine import require_gpu_here
 from d2ace.pipeline.common.config.sections import RunSection
@@ -33,7 +33,7 @@ def test_each_verb_that_trains_refuses_it_before_pytorch_is_loaded(tmp_path, mon
     sweep = {"name": "s", "config": {"data": {"path": data}, "run": {"gpu": True}}, "trials": 1}
     for name, values in (("study", study), ("sweep", sweep)):
         (tmp_path / f"{name}.yaml").write_text(json.dumps(values))
-    monkeypatch.setattr(verbs, "_loading", lambda: pytest.fail("PyTorch would be loaded"))
+    monkeypatch.setattr(loading, "stage", lambda _: pytest.fail("PyTorch would be loaded"))
     out = str(tmp_path / "out")
     for words, asked in (
         (["train", data, "run.gpu=true"], "run.gpu=true"),
