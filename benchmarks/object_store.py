@@ -2,29 +2,25 @@
 
 Wanted: at least 0.8 of the rate from a disk, with decoding as the bound; at most 1.3 times the bytes of the images that
 are drawn. Images and decoder as in ``decode.py``; an epoch draws each image several times, in random order; both turns
-alternate. The server is moto's, in a process of its own, which shares the cores with what is measured: where it gives
-images no faster than the disk's turn decodes them, which is printed, too, the first is not decided.
+alternate. The server is nginx, which has a core of its own, as it would have a machine of its own; what is measured has
+another core. What the bucket gives when nothing is decoded is printed, too.
 
 Run: python benchmarks/object_store.py [repeats, default 5]
 """
 
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.request import Request as Call
-from urllib.request import urlopen
 
 import numpy as np
 import torch
 from _common import left_out, record, shown, spread
-from decode import BATCH, CORES, IMAGES, SCALER, prepared, transform
+from _late_server import PACKAGES, LateServer, installed, late_server
+from decode import BATCH, IMAGES, SCALER, prepared, transform
 
 from d2ace.pipeline.common.storage.any_path import any_path
 from d2ace.pipeline.data.manifest import Manifest
@@ -35,47 +31,6 @@ from d2ace.pipeline.feeds.shard_rows import ShardRows
 
 DELAY_S, TIMES, WARM = 0.02, 3, 1
 CPU = torch.device("cpu")
-COUNTED = "/counted"
-"""Where the server says how many bytes it has sent."""
-
-
-def serve() -> None:
-    """Be the server: moto's S3, late, on a free port, which is printed."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    class Quiet(WSGIRequestHandler):
-        def log(self, *_: Any) -> None:
-            pass
-
-    storage, sent = DomainDispatcherApplication(create_backend_app), [0]
-
-    def late(environ: dict[str, Any], start: Any) -> Any:
-        if environ["PATH_INFO"] == COUNTED:
-            start("200 OK", [])
-            return [str(sent[0]).encode()]
-        time.sleep(DELAY_S)
-        body = list(storage(environ, start))
-        sent[0] += sum(map(len, body))
-        return body
-
-    server = make_server("127.0.0.1", 0, late, threaded=True, request_handler=Quiet)
-    print(server.server_port, flush=True)
-    server.serve_forever()
-
-
-@contextmanager
-def bucket() -> Iterator[str]:
-    """Give the URL of such a server with an empty bucket ``photos``."""
-    command = [sys.executable, __file__, "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-            urlopen(Call(f"{url}/photos", method="PUT")).close()
-            yield url
-        finally:
-            server.terminate()
 
 
 def plan(epoch: int) -> list[Request]:
@@ -102,26 +57,25 @@ def fetching(manifest: Manifest) -> float:
 
 
 def feed_of(manifest: Manifest) -> GatherFeed:
-    return GatherFeed(ShardRows(manifest, images=False).open(), Inputs(manifest, SCALER, transform(CORES)), CPU)
+    return GatherFeed(ShardRows(manifest, images=False).open(), Inputs(manifest, SCALER, transform(1)), CPU)
 
 
-def measured(url: str, folder: Path, repeats: int) -> dict[str, Any]:
+def measured(server: LateServer, folder: Path, repeats: int) -> dict[str, Any]:
     """Return rates in turns, and what was fetched for an image to its own bytes."""
     on_disk, encoded = prepared(folder)
-    place = any_path(f"s3://photos/set?scheme=http&endpoint_override={url.removeprefix('http://')}")
-    for path in (folder / "set").iterdir():
-        (place / path.name).write(path)
+    shutil.copytree(folder / "set", server.root / "photos" / "set")
+    place = any_path(f"s3://photos/set?scheme=http&endpoint_override={server.address}")
     feeds = {"disk": feed_of(on_disk), "bucket": feed_of(Manifest.load(place))}
     rates: dict[str, list[float]] = {name: [] for name in feeds}
     before, alone = 0, fetching(Manifest.load(place))
     for turn in range(repeats + WARM):
         if turn == WARM:
-            before = int(urlopen(url + COUNTED).read())
+            before = server.sent()
         for name, feed in feeds.items():
             found = rate(feed, turn)
             if turn >= WARM:
                 rates[name].append(found)
-    fetched = int(urlopen(url + COUNTED).read()) - before
+    fetched = server.sent() - before
     own = repeats * TIMES * sum(map(len, encoded))
     ratios = [one / two for one, two in zip(rates["bucket"], rates["disk"], strict=True)]
     print(f"bucket / disk {shown(ratios, 1, 'x')}; bytes fetched for an image to its own {fetched / own:.3f}")
@@ -132,17 +86,21 @@ def measured(url: str, folder: Path, repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    if sys.argv[1:] == ["serve"]:
-        serve()
-        return
-    if find_spec("moto") is None:
-        left_out("it needs a server of S3: pip install 'moto[s3,server]'")
+    if not installed():
+        left_out(f"it needs nginx and its Lua module: {PACKAGES}")
     os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
     torch.set_num_threads(1)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        left_out("it needs two cores, one of them for the server")
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with tempfile.TemporaryDirectory() as folder, bucket() as url:
-        results = measured(url, Path(folder), repeats)
-    record("object_store", {"delay_s": DELAY_S, "cores": CORES, "draws": TIMES * IMAGES, "batch": BATCH, **results})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.sched_setaffinity(0, cores[-1:])
+        with late_server(folder, DELAY_S) as server:
+            os.sched_setaffinity(0, cores[:1])
+            results = measured(server, folder, repeats)
+    record("object_store", {"delay_s": DELAY_S, "draws": TIMES * IMAGES, "batch": BATCH, **results})
 
 
 if __name__ == "__main__":

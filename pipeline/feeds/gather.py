@@ -29,12 +29,11 @@ class GatherFeed:
         self._reading = Lock()  # readers keep files open
 
     def parts(self, requests: Sequence[Request], ahead: int = 4) -> Iterator[Part]:
-        """Yield the rows of each request, in order, made ahead; two at a time where threads decode.
+        """Yield the rows of each request, in order, made ahead; images two requests at a time.
 
-        While the last images of one request are decoded, or its pixels scaled, the threads work on the next.
+        While the last images of one request are decoded, or its pixels scaled, the next one's are read and decoded.
         """
-        images = self._inputs.images
-        return prefetch(self.part, requests, ahead, 2 if images is not None and images.threads > 1 else 1)
+        return prefetch(self.part, requests, ahead, 1 if self._inputs.images is None else 2)
 
     def part(self, request: Request) -> Part:
         """Return the rows of one request; raises DataError for ids or images that cannot be read."""

@@ -5,6 +5,7 @@ import pytest
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.common.storage.locations import Location
+from d2ace.pipeline.data import packed_reader
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.manifest import MANIFEST_FILE, Manifest
 from d2ace.pipeline.data.packed_index import read_index
@@ -57,6 +58,15 @@ def test_images_are_read_by_ranges_near_ones_together(bucket, make_prepared):
     assert len(set(bucket.ranges)) == 3  # of three shards, one range each
     sizes = [last - first + 1 for first, last in set(bucket.ranges)]
     assert sum(sizes) == sum({int(id_): len(image) for id_, image in zip(ids, wanted.images, strict=True)}.values())
+
+
+def test_many_images_are_one_wait(bucket, make_prepared, monkeypatch):
+    monkeypatch.setattr(packed_reader, "MERGE_GAP", -1)  # else these small images are few ranges
+    manifest = make_prepared("image", folder=bucket.address("b/set")).manifest
+    reader = PackedReader([read_index(manifest, number) for number in range(len(manifest.shards))], manifest)
+    bucket.wait_for, bucket.together = 40, 0
+    reader.gather(np.arange(50))
+    assert bucket.together >= 40
 
 
 def test_what_is_broken_off_has_no_manifest_and_is_written_again(bucket, make_prepared):

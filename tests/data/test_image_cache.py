@@ -1,6 +1,8 @@
 """Images of a bucket on a node's disk: read once, bounded, checked, shared, and never what ends a run."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +62,45 @@ def test_what_was_read_once_is_read_from_the_disk_by_all_processes(bucket, image
         before = reader.bytes_read
         assert gathered(reader) == wanted and reader.bytes_read == before
     assert bucket.ranges == [] and cache_folder().stat().st_mode & 0o777 == 0o700
+
+
+PROCESS = """
+import sys, zlib
+from pathlib import Path
+import numpy as np
+from d2ace.pipeline.data.image_cache import KeptImages
+
+folder, seed, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+draws, kept, found = np.random.default_rng(seed), KeptImages(folder, 600_000, "data", [40, 40]), 0
+for _ in range(rounds):
+    shard, rows = int(draws.integers(2)), np.unique(draws.integers(40, size=8))
+    wanted = [np.random.default_rng([shard, row]).bytes(9_000) for row in rows]
+    images = kept.get(shard, rows, rows * 9_000, np.full(len(rows), 9_000))
+    assert all(image is None or bytes(image) == right for image, right in zip(images, wanted))
+    found += sum(image is not None for image in images)
+    missing = np.array([image is None for image in images])
+    kept.put(shard, rows[missing], rows[missing] * 9_000, [memoryview(wanted[at]) for at in np.flatnonzero(missing)])
+    print(found, flush=True)
+"""
+"""Reads and keeps images at random, of which fewer fit than there are, and checks each."""
+
+
+def test_processes_that_are_killed_and_others_beside_them_find_what_was_written(tmp_path):
+    def process(seed, rounds):
+        command = [sys.executable, "-c", PROCESS, tmp_path, str(seed), str(rounds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    to_the_end, killed = [process(seed, 400) for seed in range(2)], process(2, 10**9)
+    for _ in range(50):
+        assert killed.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    after = process(3, 50)
+    for one in (*to_the_end, after):
+        told, _ = one.communicate(timeout=60)
+        assert one.returncode == 0 and int(told.split()[-1]) > 0
+    used = sum(512 * path.stat().st_blocks for path in tmp_path.rglob("*"))
+    assert 500_000 < used <= 600_000 and int((tmp_path / "used").read_text()) <= 600_000
 
 
 def test_a_manifest_that_is_saved_names_no_cache(images, tmp_path):

@@ -72,6 +72,8 @@ def _region(bucket: str) -> str:
 
 
 def _amazon(options: dict[str, str], anonymous: bool) -> ObjectStore:
+    # A client opens as many connections as pyarrow has such threads when it is made, or 25.
+    pa.set_io_thread_count(max(pa.io_thread_count(), POLICY.requests_in_flight))
     client = fs.S3FileSystem(
         anonymous=anonymous,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),

@@ -198,4 +198,4 @@ def _joined(parts: Sequence[pa.Buffer]) -> memoryview:
 @cache
 def _threads(process: int) -> ThreadPoolExecutor:
     """Return the threads of a process that wait for storage; a fork of it has none of them."""
-    return ThreadPoolExecutor(POLICY.parts_in_flight, "storage")
+    return ThreadPoolExecutor(POLICY.requests_in_flight, "storage")

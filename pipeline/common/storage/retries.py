@@ -36,7 +36,8 @@ class RetryPolicy:
         longest_wait_s: no wait is longer.
         connect_s: most seconds until a connection stands.
         silence_s: most seconds without a byte.
-        parts_in_flight: requests at a time of one process.
+        requests_in_flight: at a time of one process: 64 images that an answer of 20 ms keeps waiting are one wait.
+        parts_in_flight: parts of one large object at a time, which memory holds.
         part_bytes: the most that one request reads.
     """
 
@@ -46,6 +47,7 @@ class RetryPolicy:
     longest_wait_s: float = 8.0
     connect_s: float = 5.0
     silence_s: float = 30.0
+    requests_in_flight: int = 64
     parts_in_flight: int = 16
     part_bytes: int = 8 << 20
 
