@@ -13,6 +13,9 @@ from .observation import Observation
 from .service import SelectionService
 from .state_file import SavedState, WriteState
 
+WAITING_BYTES = 64 << 20
+"""Of what steps showed while the state was copied: a second of a fast GPU. Then training waits for the copy."""
+
 
 class LocalSelection(Conversation):
     """Talks to a service of its own; its plans, files and states are those of an actor.
@@ -27,11 +30,13 @@ class LocalSelection(Conversation):
 
     def __init__(self, blueprint: Blueprint, messages: Messages) -> None:
         super().__init__(blueprint, Messages(messages.n_labels, steps=1, values=messages.values))
+        self._waiting: list[Observation] = []
         self._service = SelectionService()
         self._service.build(blueprint)
 
     def rewind(self, state: Mapping[str, Any] | SavedState | None, world: int = 1) -> int:
         """Put the selector back to the state of a checkpoint; returns the attempt's number."""
+        self._waiting = []
         return self._service.rewind(self._blueprint, state, world)
 
     def embed(self, embeddings: np.ndarray) -> None:
@@ -53,7 +58,7 @@ class LocalSelection(Conversation):
     def keep(self, epoch: int, step: int) -> WriteState:
         """Return what writes the state right before a step; it is copied by that, or by the next step's observation.
 
-        So training waits for the copy only where a step takes less time than it.
+        While it is copied, what further steps show waits, and training does not.
         """
         self._service.keep(self._attempt, epoch, step)
         return partial(self._service.write, self._attempt)
@@ -61,5 +66,18 @@ class LocalSelection(Conversation):
     def _batches(self, epoch: int) -> Batches:
         return self._service.plan(epoch, timeout_s=0)
 
+    def settle(self) -> None:
+        """Tell the rest; raises what selection raised."""
+        super().settle()
+        self._take()
+
     def _deliver(self, message: Observation) -> None:
-        self._service.observe(message)
+        self._waiting.append(message)
+        if sum(message.nbytes for message in self._waiting) > WAITING_BYTES or not self._service.busy():
+            self._take()
+
+    def _take(self) -> None:
+        """Let selection take what waits."""
+        waiting, self._waiting = self._waiting, []
+        for message in waiting:
+            self._service.observe(message)

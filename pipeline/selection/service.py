@@ -104,6 +104,12 @@ class SelectionService:
                 with self._changed, self._answering():
                     self._run.apply(self._pending.pop(self._run.step))
 
+    def busy(self) -> bool:
+        """Return whether another thread copies or changes the selection now, for which ``observe`` would wait."""
+        if free := self._selecting.acquire(blocking=False):
+            self._selecting.release()
+        return not free
+
     def embed(self, attempt: int, embeddings: np.ndarray) -> None:
         """Take the model's embeddings of all training rows and look for neighbours in these from now on.
 
