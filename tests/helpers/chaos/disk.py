@@ -1,4 +1,4 @@
-"""A small disk in memory that a soak fills up."""
+"""A small disk in memory that a soak fills up, or takes away."""
 
 import subprocess
 import time
@@ -17,7 +17,7 @@ class Disk:
 
     Attributes:
         folder: their place.
-        small: whether it is a disk of its own, which may be filled.
+        small: whether it is a disk of its own, which may be filled or taken away.
     """
 
     folder: Path
@@ -35,15 +35,30 @@ class Disk:
         time.sleep(seconds)
         filler.unlink(missing_ok=True)
 
+    def hide(self, seconds: float) -> None:
+        """Take all that lies there away for some seconds, as storage in a network does: nothing is found or written."""
+        _mounted(self.folder, "size=4k,nr_inodes=1,ro")
+        time.sleep(seconds)
+        _unmount(self.folder)
+
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Disk]:
     """Mount a disk at ``folder`` meanwhile; without the rights of root it is a folder as any other."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)]
-    mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    small = _mounted(folder, f"size={SIZE}")
     try:
-        yield Disk(folder, mounted)
+        yield Disk(folder, small)
     finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        if small:
+            _unmount(folder)
+
+
+def _mounted(folder: Path, options: str) -> bool:
+    """Mount an empty disk over a folder; return whether that is allowed."""
+    mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    return subprocess.run(mount, capture_output=True).returncode == 0
+
+
+def _unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,9 +1,10 @@
 """``make chaos``: runs whose processes and nodes are killed at random moments, and whether that changed them.
 
 Each run has a twin that nobody disturbs. Killed are, each kind as probable as another: training workers, the selection
-actor, actors of row ranges, tasks that read and decode, Ray Train's controller, a whole node, the command itself. Where
-this process may mount a disk, that of the run is also full for some seconds, as one more kind. After its end a run's
-batches, weights, losses and metrics must be its twin's, bit for bit, and nothing of it may be left.
+actor, actors of row ranges, tasks that read and decode, Ray Train's controller, a whole node, the command itself. Two
+more kinds: a worker or an actor gets no more memory, and a second command wishes to go on with the run. Where this
+process may mount a disk, that of the run is also full, or away, for some seconds. After its end a run's batches,
+weights, losses and metrics must be its twin's, bit for bit, and nothing of it may be left.
 """
 
 import argparse

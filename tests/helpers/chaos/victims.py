@@ -1,6 +1,7 @@
 """What a soak takes from a run: its processes, found by the titles that Ray gives them, its nodes, its disk."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -36,7 +37,9 @@ NOT_A_TASK = (*(title for titles in TITLES.values() for title in titles), *OF_RA
 NODES = 2
 START_S = 120
 FULL_S = 4.0
-"""A disk is full for so long at most, in which a run comes to a checkpoint, and a command that ended begins again."""
+"""A disk is full or away for so long at most, in which a run comes to a checkpoint."""
+LITTLE = 1 << 20
+TAKES_MEMORY = ("worker", "selection actor", "range actor")
 GONE_S = 60
 """A worker of a driver that died is ended when Ray has noticed that."""
 
@@ -78,10 +81,17 @@ class Field:
             "node": self._lose_node,
         }
         if self.disk.small:
-            there["full disk"] = lambda: self.disk.fill(float(self.draws.uniform(0.5, FULL_S)))
+            seconds = float(self.draws.uniform(0.5, FULL_S))
+            there |= {"full disk": lambda: self.disk.fill(seconds), "lost disk": lambda: self.disk.hide(seconds)}
+        if driver.begun:
+            there["second command"] = driver.meet_a_second
+        needy = []
         for kind, titles in TITLES.items():
             if found := [pid for title in titles for pid in session_processes(title)]:
                 there[kind] = self._killing(found)
+                needy += found if kind in TAKES_MEMORY else []
+        if needy:
+            there["no memory"] = lambda: _leave_no_memory(needy[self.draws.integers(len(needy))])
         if tasks := [pid for pid in session_processes("ray::") if _is_task(pid)]:
             there["task"] = self._killing(tasks)
         kind = list(there)[self.draws.integers(len(there))]
@@ -105,6 +115,15 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return  # it has ended meanwhile, as some do after another was killed
+
+
+def _leave_no_memory(pid: int) -> None:
+    """Let a process have what it has, and one MiB: what it asks for then, it does not get."""
+    try:
+        has = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(pid, resource.RLIMIT_AS, (has + LITTLE, has + LITTLE))
+    except (OSError, ValueError):
+        return  # it has ended meanwhile
 
 
 def _is_task(pid: int) -> bool:
