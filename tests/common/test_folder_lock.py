@@ -103,6 +103,15 @@ def test_a_process_elsewhere_is_followed_when_it_is_silent_and_only_then(tmp_pat
     assert "process 4711 on node7, which gave no sign of life for 61 s" in caplog.text
 
 
+@pytest.mark.parametrize("day", [-86_400, 86_400])
+def test_a_clock_of_this_machine_that_was_set_makes_no_lock_stale(tmp_path, monkeypatch, day):
+    held_by(tmp_path, elsewhere(), seconds_ago=5)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + day)
+    with pytest.raises(RunError, match=r"process 4711 on node7 is writing this run"):
+        FolderLock(tmp_path, "run").__enter__()
+
+
 def test_a_process_here_that_stands_still_keeps_its_folder(tmp_path):
     held_by(tmp_path, replace(Holder.here(), token="of another thread"), seconds_ago=3600)
     with pytest.raises(RunError, match=r"3600 s ago; wait for its end, or stop it$"):

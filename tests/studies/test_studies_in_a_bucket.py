@@ -1,5 +1,6 @@
 """Comparisons, choices, sweeps and sequences in a bucket: stopped, gone on with, and what they are on a disk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.common.storage import folder_lock
 from d2ace.pipeline.common.storage.any_path import any_path, place_of
 from d2ace.pipeline.common.storage.json_files import read_json, read_json_lines
+from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.studies.choose.arms import Arms
 from d2ace.pipeline.studies.compare import read_table
 from d2ace.pipeline.studies.incremental import study_execution
@@ -22,6 +24,7 @@ from d2ace.pipeline.studies.incremental.execution import Learning
 from d2ace.pipeline.studies.incremental.folder import SequenceFolder
 from d2ace.pipeline.studies.tune import SweepFolder
 from d2ace.pipeline.studies.tune.progress import SweepProgress
+from d2ace.pipeline.studies.tune.runs import copy_states
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +131,25 @@ def test_a_sweep_goes_on_in_a_bucket_and_is_reported(service, table, tmp_path, c
     assert table["status"].tolist() == ["finished", "stopped", "stopped", "stopped"]
     assert table["epochs"].tolist() == [3, 2, 2, 2] and len(before) >= 3
     assert {"report.html", "best.yaml", "trials"} <= {name.partition("/")[0] for name in any_path(out).files()}
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_a_population_keeps_its_states_in_a_bucket(service, table, tmp_path):
+    """Whether a trial takes over another's state is chance; so one is handed on by hand, as Ray would."""
+    config = {"data": {"path": str(table)}, "model": NETWORK, **CONFIG, "selector": {"options": {"neighbours": 0}}}
+    config |= {"train": {"epochs": 4, "batch_size": 16}, "run": {"workers": 0}}
+    sweep = {"name": "p", "config": config, "trials": 2, "scheduler": "pbt", "perturb_epochs": 2}
+    out = service.address("b/sweeps/population")
+    assert main(["tune", write(tmp_path, sweep), out]) == 0
+    table = SweepFolder(place_of(out)).table
+    assert table["status"].tolist() == ["finished"] * 2 and (table["epochs"] == 4).all()
+    trials = place_of(out) / "trials"
+    given, other = [trials / name for name in sorted(trials.folders())]
+    copy_states(given, tmp_path / "on its way")
+    copy_states(tmp_path / "on its way", other)
+    states = [CheckpointStore(trial / "0" / "checkpoints").intact() for trial in (given, other)]
+    assert states[0] == replace(states[1], path=states[0].path)
+    assert read_json_lines(other / "0" / "metrics.jsonl") == read_json_lines(given / "0" / "metrics.jsonl")
 
 
 def test_a_sequence_goes_on_in_a_bucket_and_is_reported(service, tmp_path, capsys, monkeypatch):

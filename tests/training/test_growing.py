@@ -19,6 +19,7 @@ from d2ace.pipeline.training.ranks import Ranks
 LONG = ("train.epochs=40", "train.batch_size=16", "model.options.dropout=0.2")
 
 
+@pytest.mark.slow("two runs, of which the second starts its workers twice")
 def test_it_begins_with_one_worker_and_goes_on_with_two_when_there_is_room(make_config, ray_session, monkeypatch):
     from ray.util import placement_group, remove_placement_group
 

@@ -102,6 +102,7 @@ class NodeLoss(Thread):
             time.sleep(0.1)
 
 
+@pytest.mark.slow("two runs, and three nodes that start beside the head")
 def test_workers_on_two_nodes_of_which_one_is_lost_and_data_tasks_on_another_make_the_run_of_one_node(
     ray_cluster, added_nodes, more_nodes, tmp_path, monkeypatch
 ):

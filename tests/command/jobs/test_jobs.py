@@ -57,6 +57,7 @@ def endless(table, tmp_path) -> list[str]:
     return ["--", "train", str(table), *options, "selector.name=uniform"]
 
 
+@pytest.mark.slow("a job starts an interpreter, and in it a run with workers")
 def test_a_run_is_trained_and_its_results_come_back(submit, settings, tmp_path):
     done = submit("--out", "back", "--", "train", str(settings), "optimizer.lr=0.01")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -90,6 +91,7 @@ def living(head: Head) -> set[str]:
     return found
 
 
+@pytest.mark.slow("a job, in it a sweep, and in that two runs with two workers each")
 def test_a_sweep_of_whole_fits_leaves_nothing_behind_when_its_trials_are_stopped(submit, head, settings, tmp_path):
     """ASHA stops the second trial, whose workers and selection actor then have to go."""
     config = yaml.safe_load(settings.read_text())
@@ -174,6 +176,7 @@ def interrupt(command: list[str], environment: dict[str, str], folder: Path) -> 
     return client.returncode, shown
 
 
+@pytest.mark.slow("a job trains before it is interrupted, twice, and has to end")
 def test_ctrl_c_leaves_the_job_alone_or_stops_it(submit, command, endless, client, tmp_path):
     code, shown = interrupt(command(*endless), client, tmp_path)
     assert code == 130
