@@ -11,7 +11,7 @@ calculated from what was measured.
 
 Run: python benchmarks/checkpoint.py [--rows N] [--labels L] [--width W] [--repeats R]
 
-A run of the issue's size, ``--rows 1280000``, needs some 14 GiB of memory, 14 GB of disk, and a quiet machine.
+As many rows as ImageNet has, ``--rows 1280000``, need some 14 GiB of memory, 14 GB of disk, and a quiet machine.
 """
 
 import argparse
