@@ -17,7 +17,7 @@ from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
 from d2ace.pipeline.feeds.all_rows import fit_scaler
 from d2ace.pipeline.feeds.row_store import _retries, _with_retries, materialise
 from d2ace.pipeline.runs.run_folder import RunFolder
-from d2ace.pipeline.training.driver import train_in
+from d2ace.pipeline.training.in_folder import train_in
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 

@@ -25,7 +25,7 @@ from ...runs.checkpoint_record import RECORD
 from ...runs.checkpoints import CheckpointStore
 from ...runs.run_folder import RunFolder
 from ...training.attempts import this_ray_named
-from ...training.driver import train_in
+from ...training.in_folder import train_in
 from ...training.local_run import LocalRun, Prepared
 from ..saved_run import KEEP_EVERY_S, Record, SavedRun
 
