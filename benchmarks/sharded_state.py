@@ -24,7 +24,7 @@ _common.one_thread()
 import numpy as np  # noqa: E402
 from scale import make_labels  # noqa: E402
 
-from d2ace.selectors.ranges.range_state import RangeSpec  # noqa: E402
+from d2ace.selectors.ranges.range_spec import RangeSpec  # noqa: E402
 from d2ace.selectors.ranges.ranges import LocalRanges, Phase, Ranges  # noqa: E402
 from d2ace.selectors.sharded import ShardedD2ACE  # noqa: E402
 

@@ -5,7 +5,6 @@ Source: *Multi-Label Batch Selection Guided by Dual Dynamics and Adaptive Correl
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,18 +15,21 @@ from .common.label_matrix import Labels
 from .common.randomness import generator
 from .common.settings import choice, flag, number, whole
 from .common.state import check_header, header, joined, need
-from .history.history import History, normalised_loss
-from .history.observations import checked_batch, warn_unusable
+from .history.history import history_settings, normalised_loss
+from .history.observations import warn_unusable
 from .neighbours.given import given_or_found_neighbours
 from .plans import law
 from .plans.draw import permutation_plan
 from .plans.plan import Plan
 from .plans.schedules import WARM_UP, MixtureSchedule, PressureSchedule, When, warm_up
-from .ranges.joint_law import draw, freeze, named, rescore
-from .ranges.range_state import BRANCHES, RangeSpec, RangeState
+from .ranges.explanation import diagnostics, explain, summary
+from .ranges.joint_law import draw, freeze, rescore
+from .ranges.law_state import LAW_KEYS, loaded_law, saved_law
+from .ranges.range_spec import RangeSpec, range_specs
+from .ranges.range_state import BRANCHES, RangeState
 from .ranges.ranges import LocalRanges, Ranges
 from .ranges.snapshot import ELSEWHERE, Snapshot, copied, load_rows
-from .scores.context import local_context
+from .ranges.telling import tell_batch, tell_inherited
 from .scores.label_pairs import LabelPairs
 
 _SCHEMA = 2  # 1 kept losses as they came
@@ -128,12 +130,7 @@ class D2ACE(Selector):
         self._importance = number("importance", importance, low=0.0, high=1.0)
         self._draws = choice("draws", draws, ("independent", "systematic"))
         self.variant = choice("variant", variant, ("corrected", "released"))
-        self._history = {
-            "length": whole("history", history, at_least=1),
-            "fluctuation_weight": number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0),
-            "flip_alpha": number("flip_alpha", flip_alpha, low=0.0, high=1.0),
-            "dtype": choice("history_dtype", history_dtype, ("float32", "float16")),
-        }
+        self._history = history_settings(history, fluctuation_weight, flip_alpha, history_dtype)
         k = whole("neighbours", neighbours) if self._correlated else 0
         ids = given_or_found_neighbours(self.name, features, neighbour_ids, k, self.n_rows)
         self._known = self.label_matrix.known_counts()
@@ -155,13 +152,7 @@ class D2ACE(Selector):
     def inherit(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
         """Add what an earlier run saw of some rows, and judge all rows by it; see ``Selector.inherit``."""
         super().inherit(rows, earlier)
-        need(earlier, list(History.arrays))
-        parts = self._ranges.split(rows)
-        arrays = {name: np.asarray(earlier[name]) for name in History.arrays}
-        self._ranges.scatter(
-            RangeState.inherit,
-            [part and (part[1], {name: array[part[0]] for name, array in arrays.items()}) for part in parts],
-        )
+        tell_inherited(self._ranges, rows, earlier)
         self._rescore(0)
 
     def plan(self, epoch: int) -> Plan:
@@ -179,14 +170,7 @@ class D2ACE(Selector):
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record what the training forward pass of one batch gave. Cost O(B L T)."""
-        if len(self._ranges) == 1:  # which checks them itself
-            self._ranges.post(RangeState.observe, [(ids, probabilities, losses)])
-            return
-        ids, probabilities, losses = checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
-        parts = self._ranges.split(ids)
-        self._ranges.post(
-            RangeState.observe, [part and (part[1], probabilities[part[0]], losses[part[0]]) for part in parts]
-        )
+        tell_batch(self._ranges, self.n_labels, ids, probabilities, losses)
 
     def end_epoch(self, epoch: int) -> None:
         """Recompute scores and the law for the next epoch. Cost O(N L) + O(N c^2) + O(N c |Z_i|)."""
@@ -198,13 +182,7 @@ class D2ACE(Selector):
         Scores, label weights, correlations and probabilities are those of the last ``end_epoch``; uncertainty,
         flip and hardness are of this moment. ``effective_sample_size`` is a share of N, 1 when uniform.
         """
-        parts = self._ranges.broadcast(RangeState.diagnostics, self._law.sums)
-        return {
-            **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
-            **named(correlation=[self._pairs.dense(branch) for branch in self._law.correlations]),
-            "p": self._law.probabilities.copy(),
-            **self.summary(),
-        }
+        return diagnostics(self._law, self._ranges, self._pairs)
 
     def explain(self, row: int) -> dict[str, Any]:
         """Return what the law makes of one row, label by label. Cost O(L c), c labels around the row.
@@ -212,29 +190,11 @@ class D2ACE(Selector):
         Right after ``end_epoch``, for each branch: score = sum over labels of label weight * value + bonus; the
         value is ``uncertainty`` or ``hardness``. Level 1 is drawn most, level N least.
         """
-        row = checked_row(row, self.n_rows)
-        correlations = self._law.correlations if self._correlated else np.zeros_like(self._law.correlations)
-        fixed = (self._law.weights, correlations, self._law.sums)
-        parts = self._ranges.split(np.array([row]))
-        answers = self._ranges.scatter(RangeState.explain, [part and (int(part[1][0]), *fixed) for part in parts])
-        return {
-            **next(answer for answer in answers if answer is not None),
-            **named(label_weight=self._law.weights),
-            "beta": self._law.beta,
-            "pressure": self._law.pressure,
-            "p": float(self._law.probabilities[row]),
-        }
+        return explain(self._law, self._ranges, checked_row(row, self.n_rows), correlated=self._correlated)
 
     def summary(self) -> dict[str, Any]:
         """Return the values of ``diagnostics`` that do not grow with N or L^2. Cost O(L)."""
-        counts = self._ranges.broadcast(RangeState.counts)
-        return {
-            **named(label_weight=self._law.weights),
-            "beta": self._law.beta,
-            "pressure": self._law.pressure,
-            "effective_sample_size": self._law.effective_sample_size,
-            **{kind: sum(part[kind] for part in counts) for kind in counts[0]},
-        }
+        return summary(self._law, self._ranges)
 
     def state_dict(self) -> dict[str, Any]:
         """Return history, scores and the frozen law as copies; also right in the middle of an epoch."""
@@ -247,29 +207,19 @@ class D2ACE(Selector):
         return Snapshot(self._state(copied(self._ranges)), self._ranges)
 
     def _state(self, rows: Mapping[str, Any]) -> dict[str, Any]:
-        correlations = [self._pairs.saved(branch) for branch in self._law.correlations]
-        return {
-            **header(self.name, _SCHEMA, self.n_rows, self.n_labels),
-            **rows,
-            **named(label_weight=self._law.weights, correlation=correlations),
-            **({} if self._pairs.cells is None else {"correlation_cells": self._pairs.cells.copy()}),
-            "pressure": self._law.pressure,
-            "beta": self._law.beta,
-        }
+        own = header(self.name, _SCHEMA, self.n_rows, self.n_labels)
+        return {**own, **rows, **saved_law(self._law, self._pairs)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another method, size or schema."""
         check_header(state, self.name, _SCHEMA, self.n_rows, self.n_labels)
-        fixed = [f"{kind}_{branch}" for kind in ("label_weight", "correlation") for branch in BRANCHES]
         self._ranges.restart()
         keys = self._ranges.broadcast(RangeState.state_keys)[0]
-        need(state, [*(() if ELSEWHERE in state else keys), *fixed, "pressure", "beta"])
+        need(state, [*(() if ELSEWHERE in state else keys), *LAW_KEYS])
         if int(state["schema"]) == 1:
             state = {**state, "last_loss": normalised_loss(state["last_loss"])}
         load_rows(self._ranges, state, keys)
-        weights = np.array([state[key] for key in fixed[:2]])
-        correlations = np.array([self._pairs.loaded(state[key]) for key in fixed[2:]])
-        self._law = freeze(self._ranges, weights, correlations, float(state["pressure"]), float(state["beta"]))
+        self._law = loaded_law(state, self._ranges, self._pairs)
 
     def _rescore(self, epoch: int) -> tuple[int, int]:
         """Recompute all; return how many probabilities and losses were unusable since the last time."""
@@ -294,9 +244,4 @@ class D2ACE(Selector):
 
     def _specs(self, neighbour_ids: np.ndarray, bounds: np.ndarray) -> list[RangeSpec]:
         floor = 1.0 if self.variant == "released" else 0.0
-        specs = []
-        for start, stop in pairwise(bounds.tolist()):
-            context = local_context(self.labels, neighbour_ids, slice(start, stop))
-            own = self.label_matrix.take(slice(start, stop))
-            specs.append(RangeSpec(self.n_rows, own, context, self._pairs, floor, self._history))
-        return specs
+        return range_specs(self.label_matrix, neighbour_ids, bounds, self._pairs, floor, self._history)

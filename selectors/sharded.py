@@ -8,7 +8,7 @@ import numpy as np
 from .common.label_matrix import Labels
 from .common.settings import whole
 from .d2ace import D2ACE
-from .ranges.range_state import RangeSpec
+from .ranges.range_spec import RangeSpec
 from .ranges.ranges import LocalRanges, MakeRanges, Ranges, range_bounds
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from ...selectors.ranges.range_state import RangeSpec, RangeState
+from ...selectors.ranges.range_spec import RangeSpec
+from ...selectors.ranges.range_state import RangeState
 from ...selectors.ranges.ranges import Phase, Ranges
 from ..common.errors import LostError, RunError
 

@@ -9,9 +9,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..common.label_matrix import LabelMatrix
+from ..common.settings import choice, number, whole
 from .observations import EPS, NEUTRAL_LOSS, NEUTRAL_PROBABILITY, Observations
 
 _LOAD_ROWS = 4096
+
+
+def history_settings(length: int, fluctuation_weight: float, flip_alpha: float, dtype: str) -> dict[str, Any]:
+    """Return checked settings of ``History`` by name.
+
+    Raises:
+        SelectionError: for a value that cannot work, named as methods call the setting.
+    """
+    return {
+        "length": whole("history", length, at_least=1),
+        "fluctuation_weight": number("fluctuation_weight", fluctuation_weight, low=0.0, high=1.0),
+        "flip_alpha": number("flip_alpha", flip_alpha, low=0.0, high=1.0),
+        "dtype": choice("history_dtype", dtype, ("float32", "float16")),
+    }
 
 
 class History(Observations):

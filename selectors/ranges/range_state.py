@@ -6,14 +6,11 @@ numbers a label, a number a pair of labels. A whole selector is one range; rows 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from ..common.errors import SelectionError
-from ..common.label_matrix import LabelMatrix
 from ..common.state import need
 from ..common.threads import each
 from ..history.history import History
@@ -22,48 +19,9 @@ from ..plans.draw import WeightTable
 from ..scores import rescoring
 from ..scores.context import ContextSupport, enhancement
 from ..scores.correlation import PairProducts, RelevantEntries, label_peaks
-from ..scores.label_pairs import LabelPairs
+from .range_spec import RangeSpec
 
 BRANCHES = ("uncertainty", "hardness")
-_PAIR_BYTES = 90
-
-
-@dataclass(frozen=True)
-class RangeSpec:
-    """What a range is made from; plain data that can be sent to another machine.
-
-    Attributes:
-        n_rows: N, rows of all ranges.
-        labels: of the n rows of this range.
-        context: Z, CSR (n, L), 1 where the row or a neighbour (of any range) has the label.
-        pairs: of labels that meet in a row of any range.
-        floor: of the hardness, 0 or 1.
-        history: settings of ``History``.
-    """
-
-    n_rows: int
-    labels: LabelMatrix
-    context: sparse.csr_array
-    pairs: LabelPairs
-    floor: float
-    history: dict[str, Any]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the state to be, about: what grows with the rows, and the numbers of pairs of labels."""
-        return self.row_bytes + pair_bytes(self.pairs)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of the history, scores and law, and of the patterns of the rows' labels, about."""
-        rows, labels = self.labels.shape
-        slots = max(int(self.history["length"]), 2) * np.dtype(self.history["dtype"]).itemsize
-        return rows * (labels * (slots + 12) + 120) + 80 * self.labels.values.nnz + 5 * self.context.nnz
-
-
-def pair_bytes(pairs: LabelPairs) -> int:
-    """Return the bytes that numbers of pairs of labels take at the end of an epoch, about: sums, cosines, places."""
-    return _PAIR_BYTES * pairs.size
 
 
 class RangeState:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..common.errors import SelectionError
 from ..scores.rescoring import RANGE_ROWS
-from .range_state import RangeSpec, RangeState
+from .range_spec import RangeSpec
+from .range_state import RangeState
 
 Phase = Callable[Concatenate[RangeState, ...], Any]
 """A method of ``RangeState``, such as ``RangeState.observe``."""

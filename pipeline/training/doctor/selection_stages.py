@@ -13,7 +13,7 @@ import numpy as np
 from ....selectors import api as selectors
 from ....selectors.common.label_matrix import LabelMatrix
 from ....selectors.common.randomness import generator
-from ....selectors.ranges.range_state import RangeSpec, pair_bytes
+from ....selectors.ranges.range_spec import RangeSpec, pair_bytes
 from ....selectors.scores.context import local_context
 from ....selectors.scores.label_pairs import LabelPairs
 from ...common.config.config import Config
