@@ -90,7 +90,7 @@ def one_set(home: Path, name: str) -> dict[str, Any]:
 
 def sklearn_score(run: Path, seed: int) -> float:
     """Train scikit-learn's network on the rows a run trained on; return its macro-AUC on the run's test rows."""
-    data = RunFolder.open(run).load_data()
+    data = RunFolder.open(run).data.load()
     assert data is not None
     settings = Config.load(run / "config.yaml")
     manifest = Manifest.load(settings.data.path)

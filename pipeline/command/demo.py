@@ -134,7 +134,7 @@ def demo_config(data: Path, arm: Arm) -> Config:
 
 def finds(run: AnyPath, complete: Manifest, hidden: Manifest) -> Finds:
     """Audit a run that saw the hidden data, count what is right by the complete one, and write the run's report."""
-    found, seen = audit(run, top=TOP), RunFolder.open(run).load_data()
+    found, seen = audit(run, top=TOP), RunFolder.open(run).data.load()
     assert seen is not None  # it was trained
     truth, given = (read_labels(manifest).positives.toarray() for manifest in (complete, hidden))
     places = [complete.labels.index(label) for label in found.suspects["label"]]

@@ -48,7 +48,7 @@ class SelectionOfRun:
 
     def __init__(self, folder: "str | AnyPath", data: str | Path | None = None) -> None:
         self.folder = RunFolder.open(folder)
-        known = self.folder.load_data()
+        known = self.folder.data.load()
         if known is None:
             raise RunError(f"{folder}: the run selected nothing yet")
         self.config, self.data = self.folder.load_config(), known

@@ -2,19 +2,16 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from scipy import sparse
 
 from ..common.config.config import Config
 from ..common.errors import RunError
-from ..common.storage.any_path import AnyPath, any_path, fetched, in_bucket, remove, replacing
-from ..common.storage.array_files import write_arrays
+from ..common.storage.any_path import AnyPath, any_path, in_bucket, remove, replacing
 from ..common.storage.json_files import (
     append_json_lines,
     numbers,
@@ -26,13 +23,10 @@ from ..common.storage.json_files import (
 from ..common.storage.locations import Location
 from ..common.storage.reading import reading
 from ..common.storage.whole_files import flush
-from ..data.splits import Splits
 from ..selection.files import SelectionFiles
-from .opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, require_run, resume_command
-from .run_data import RunData, seen_by_model
+from .opening import CONFIG_FILE, METRICS_FILE, RESULT_FILE, require_run, resume_command
+from .run_data_files import RunDataFiles
 from .tensor_files import save_tensors
-
-_CSR_PARTS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
@@ -94,6 +88,11 @@ class RunFolder:
         return SelectionFiles(self.path)
 
     @property
+    def data(self) -> RunDataFiles:
+        """Files of what the run sees of its data."""
+        return RunDataFiles(self.path)
+
+    @property
     def ray(self) -> AnyPath:
         """Folder of Ray Train's own bookkeeping, which nobody reads later."""
         return self.path / "ray"
@@ -102,14 +101,6 @@ class RunFolder:
     def neighbour_cache(self) -> AnyPath:
         """Folder of neighbours found earlier, which all runs beside this one share."""
         return self.path.parent / ".neighbours"
-
-    @property
-    def _data(self) -> AnyPath:
-        return self.path / DATA_FILE
-
-    @property
-    def _data_arrays(self) -> AnyPath:
-        return self.path / "data.npz"
 
     @classmethod
     def create(cls, path: AnyPath, config: Config) -> "RunFolder":
@@ -166,46 +157,6 @@ class RunFolder:
                 "that all training nodes share, or in a bucket"
             )
 
-    def save_data(self, data: RunData) -> None:
-        """Store what turns raw rows into model inputs, what the model was built for, and the splits."""
-        context = asdict(data.context)
-        together = sparse.csr_array(context.pop("cooccurrence"))
-        parts = {f"split_{name}": ids for name, ids in asdict(data.splits).items()}
-        parts |= {f"cooccurrence_{name}": getattr(together, name) for name in _CSR_PARTS}
-        write_arrays(self._data_arrays, parts)
-        about = {
-            "scaler": data.scaler.to_dict(),
-            "labels": list(data.labels),
-            "fingerprint": data.fingerprint,
-            "context": context,
-            "feature_names": data.feature_names,
-        }
-        write_json(self._data, about)
-
-    def load_data(self) -> RunData | None:
-        """Return what ``save_data`` stored, or None when the run never came so far."""
-        if not self._data.is_file():
-            return None
-        about = read_json(self._data, dict)
-        with (
-            reading(self._data_arrays),
-            fetched(self._data_arrays) as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            names = [field.name for field in fields(Splits)]
-            splits = Splits(**{name: _row_ids(arrays[f"split_{name}"]) for name in names})
-            together = _cooccurrence(arrays, len(about["labels"]))
-        with reading(self._data):
-            scaler, context = seen_by_model(about, together)
-            return RunData(
-                scaler,
-                tuple(about["labels"]),
-                about["fingerprint"],
-                splits,
-                context,
-                None if (names := about.get("feature_names")) is None else tuple(names),
-            )
-
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Replace ``metrics.jsonl``: after a resume the epochs that are run again must not stand there twice."""
         write_json_lines(self.metrics, history)
@@ -256,13 +207,6 @@ class RunFolder:
             return {**result, "best_epoch": best, "test": numbers(dict(result["test"]))}
 
 
-def _row_ids(ids: np.ndarray) -> np.ndarray:
-    """Return row ids as they are stored; raises ValueError for what are none."""
-    if ids.ndim != 1 or ids.dtype.kind not in "iu" or np.any(ids < 0):
-        raise ValueError(f"expected row ids, got {ids.dtype} {ids.shape}")
-    return ids
-
-
 def _exists(path: AnyPath) -> RunError:
     return RunError(
         f"{path}: a run of this name exists; resume it ({resume_command(path)}), or choose another run.name"
@@ -283,16 +227,6 @@ def _make_new(path: AnyPath) -> bool:
 def _holds_nothing(path: AnyPath) -> bool:
     """Return whether a folder has nothing but the lock, or hidden files, of a process that wanted to write there."""
     return not in_bucket(path) and Path(path).is_dir() and all(each.name[0] == "." for each in Path(path).iterdir())
-
-
-def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr_array:
-    """Return how often labels meet, CSR (L, L), from what ``save_data`` stored; older runs have it dense."""
-    if "cooccurrence" in arrays:
-        return sparse.csr_array(arrays["cooccurrence"])
-    parts = tuple(arrays[f"cooccurrence_{name}"] for name in _CSR_PARTS)
-    together = sparse.csr_array(parts, shape=(n_labels, n_labels))
-    together.check_format()  # an index outside would be followed
-    return together
 
 
 def save_weights(path: AnyPath, weights: Mapping[str, torch.Tensor]) -> None:

@@ -43,7 +43,7 @@ class TrainedRun:
                 yet.
         """
         run = RunFolder.open(folder)
-        data = run.load_data()
+        data = run.data.load()
         if data is None or not (stopped or run.weights.is_file()):
             raise RunError(f"{folder}: the run is not finished; go on with it: d2ace train --resume {folder}")
         return cls(run, run.load_config(), data)

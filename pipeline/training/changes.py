@@ -80,7 +80,7 @@ def require_same_run(folder: RunFolder, config: Config, tell: Callable[[str], No
             f"{folder.config}: not what the run was trained with so far: {'; '.join(fixed)}. Its results would be of "
             f"neither setting: put it back, or start a new run. May change: {', '.join(MAY_CHANGE)}"
         )
-    data = folder.load_data()
+    data = folder.data.load()
     if data is not None and data.fingerprint != record["data"]:
         raise RunError(f"{folder.checkpoints}: the newest checkpoint was trained on other data than {folder.path}")
     now = versions()

@@ -111,7 +111,7 @@ def resume(
     overrides = [*overrides, *([] if workers is None else [f"run.workers={workers}"])]
     config = changed(config, overrides, len(run.read_metrics()))
     check(_without_start(config))
-    manifest = own_data(run, config, run.load_data(), data)
+    manifest = own_data(run, config, run.data.load(), data)
     config = config.model_copy(
         update={"data": config.data.model_copy(update={"path": Location.of(manifest.folder).address})}
     )

@@ -89,10 +89,10 @@ def train_in(
 
 def _data(config: Config, folder: RunFolder, labels: LabelMatrix, rows: AllRows) -> RunData:
     """Decide what the run sees, or take what it saw before when it goes on."""
-    known = folder.load_data()
+    known = folder.data.load()
     if known is None:
         data = make_run_data(config, labels, rows, scaler=initial_scaler(config))
-        folder.save_data(data)
+        folder.data.save(data)
         return data
     known.require_same(rows.manifest, folder.path)
     return known

@@ -71,7 +71,7 @@ def write_audited(
         }
     )
     run = RunFolder.create(folder, config)
-    run.save_data(make_run_data(config, read_labels(manifest), ShardRows(manifest)))
+    run.data.save(make_run_data(config, read_labels(manifest), ShardRows(manifest)))
     known = SelectionOfRun(run.path)
     run.selection.orders.mkdir()
     selecting, recorder = known.selector(), Recorder(run.selection)

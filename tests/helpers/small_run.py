@@ -45,7 +45,7 @@ def write_run(folder: Path, data: Path, method: str = "d2ace", finished: bool = 
     run = RunFolder.create(folder, config)
     labels, rows = read_labels(manifest), ShardRows(manifest)
     known = make_run_data(config, labels, rows)
-    run.save_data(known)
+    run.data.save(known)
     ids = known.splits.train
     selector = selectors.get(method)(
         labels.take(ids),

@@ -39,8 +39,8 @@ def train_with(config: Config, prepared: Prepared, *hooks: Hook, notice: Notice 
     """Train a whole run with hooks of its own, from its newest checkpoint if it has one."""
     path = Path(config.run.storage) / config.run.name
     folder = RunFolder.open(path) if path.is_dir() else RunFolder.create(path, config)
-    data = folder.load_data() or make_run_data(config, prepared.labels, prepared.rows)
-    folder.save_data(data)
+    data = folder.data.load() or make_run_data(config, prepared.labels, prepared.rows)
+    folder.data.save(data)
     blueprint = selection_blueprint(config, folder, prepared.labels, prepared.rows, data)
     selection = LocalSelection(blueprint, messages_of(config, data.context.n_labels))
     feed = make_feed(config, data, prepared.rows, GATHER, torch.device("cpu"))

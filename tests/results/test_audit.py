@@ -47,7 +47,7 @@ def test_the_hidden_labels_are_found_with_chances_that_fit(found, damaged, with_
     hidden = is_hidden(table, damaged[1])
     assert hidden[:500].mean() > 0.95
     assert table["chance"].mean() == pytest.approx(hidden.mean(), abs=0.25)
-    train = with_policy.load_data().splits.train
+    train = with_policy.data.load().splits.train
     assert set(table["row"]) <= set(train) and (table["given"] == "0").all()
     for _, mine in table.groupby("label"):
         assert mine["rank_in_label"].is_monotonic_increasing and mine["rank_in_label"].iloc[0] == 1

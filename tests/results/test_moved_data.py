@@ -26,7 +26,7 @@ def project(tmp_path):
 
 def found(run, place=None):
     folder = RunFolder.open(run)
-    return own_data(folder, Config.load(folder.config), folder.load_data(), place).folder
+    return own_data(folder, Config.load(folder.config), folder.data.load(), place).folder
 
 
 def test_data_that_was_moved_together_with_the_runs_is_found(project):
@@ -42,7 +42,7 @@ def test_a_run_that_was_moved_alone_still_knows_its_data(project):
 
 def test_data_that_was_moved_is_told_and_taken_with_the_runs_own_splits(project, monkeypatch):
     run, before = project / "runs" / "a", evaluate(project / "runs" / "a", split="validation")
-    known = RunFolder(run).load_data()
+    known = RunFolder(run).data.load()
     moved = (project / "data" / "t").rename(project / "t")
     with pytest.raises(RunError, match=r"not in .*data/t any more; if it was moved, .*: --data PATH"):
         evaluate(run, split="validation")

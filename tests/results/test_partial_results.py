@@ -39,7 +39,7 @@ def runs(tmp_path_factory):
 
 
 def truth_of(run, split):
-    ids = getattr(RunFolder.open(run).load_data().splits, split)
+    ids = getattr(RunFolder.open(run).data.load().splits, split)
     return ids, partial_labels()[1][ids]
 
 

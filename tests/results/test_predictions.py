@@ -17,7 +17,7 @@ from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.results.scoring import Scorer, done_here
 from d2ace.pipeline.runs.checkpoints import Checkpoint, CheckpointStore
-from d2ace.pipeline.runs.run_folder import RunFolder
+from d2ace.pipeline.runs.run_data_files import RunDataFiles
 from d2ace.pipeline.runs.trained_model import TrainedModel
 from d2ace.pipeline.runs.trained_run import TrainedRun, open_to_score
 
@@ -83,8 +83,8 @@ def test_a_run_is_read_once_for_its_predictions(tmp_path, monkeypatch, finished)
         best = {"epoch": 2, "value": 0.5, "weights": torch.load(run.weights, weights_only=True)}
         CheckpointStore(run.checkpoints).save(EPOCHS, 0, {"best": best}, {})
         run.weights.unlink()
-    read, load, state = [], RunFolder.load_data, Checkpoint.training_state
-    monkeypatch.setattr(RunFolder, "load_data", lambda self: read.append("run") or load(self))
+    read, load, state = [], RunDataFiles.load, Checkpoint.training_state
+    monkeypatch.setattr(RunDataFiles, "load", lambda self: read.append("run") or load(self))
     monkeypatch.setattr(Checkpoint, "training_state", lambda self: read.append("checkpoint") or state(self))
     predict(run.path, data, tmp_path / "out")
     assert read == (["run"] if finished else ["run", "checkpoint"])

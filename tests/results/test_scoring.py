@@ -58,7 +58,7 @@ def test_predict_writes_every_row_once(finished, table, tmp_path):
     probabilities = np.stack(rows["probabilities"].to_list())
     for row, found in zip(probabilities, rows["labels"], strict=True):
         assert [f"label{j}" for j in np.flatnonzero(row > about["threshold"])] == list(found)
-    data = RunFolder.open(finished.folder).load_data()
+    data = RunFolder.open(finished.folder).data.load()
     truth = read_labels(Manifest.load(table)).dense()
     metrics = evaluate_predictions(probabilities[data.splits.test], truth[data.splits.test].astype(np.float32))
     assert metrics["macro_auc"] == pytest.approx(finished.test["macro_auc"], abs=1e-6)

@@ -17,7 +17,7 @@ from d2ace.pipeline.runs.tensor_files import save_tensors
 
 def test_how_often_labels_meet_is_kept_sparse_and_read_dense_from_older_runs(table, tmp_path):
     run = write_run(tmp_path / "run", table, method="uniform")
-    known = run.load_data()
+    known = run.data.load()
     together = known.context.cooccurrence
     assert sparse.issparse(together) and together.diagonal().tolist() == list(known.context.label_counts)
     file = run.path / "data.npz"
@@ -25,7 +25,7 @@ def test_how_often_labels_meet_is_kept_sparse_and_read_dense_from_older_runs(tab
         kept = {name: array for name, array in arrays.items() if not name.startswith("cooccurrence")}
         assert len(kept) == 3
     np.savez(file, cooccurrence=together.toarray(), **kept)
-    again = run.load_data()
+    again = run.data.load()
     np.testing.assert_array_equal(again.context.cooccurrence.toarray(), together.toarray())
     np.testing.assert_array_equal(again.splits.train, known.splits.train)
 
@@ -40,9 +40,9 @@ def test_what_a_run_keeps_of_its_data_is_checked_with_its_place(table, tmp_path)
     ):
         file.write_text(json.dumps(kept | changed))
         with pytest.raises(RunError, match=rf"data\.json: cannot be read .*{message}"):
-            run.load_data()
+            run.data.load()
     file.write_text(json.dumps(kept))
-    known, result = run.load_data(), json.loads(run.result.read_text())
+    known, result = run.data.load(), json.loads(run.result.read_text())
     lost = replace(known, splits=replace(known.splits, test=np.array([2**31])))
     with pytest.raises(RunError, match=f"its splits name row {2**31}"):
         own_data(run, run.load_config(), lost)

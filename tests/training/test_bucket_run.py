@@ -60,7 +60,7 @@ def run_all(data: str, storage: str, folder: Path) -> list[object]:
         ["predict", run, data, str(folder / "predicted.parquet")],
     ):
         assert main(command) == 0
-    explained = str(explain(run, int(RunFolder.open(run).load_data().splits.train[0]))).replace(run, "RUN")
+    explained = str(explain(run, int(RunFolder.open(run).data.load().splits.train[0]))).replace(run, "RUN")
     predicted = pq.read_table(folder / "predicted.parquet").to_pylist()
     return [*results(any_path(run)), evaluate(run), predicted, explained]
 

@@ -183,7 +183,7 @@ def test_a_run_with_an_entry_policy_resumes_bit_for_bit_and_selection_judges_the
         want = -np.log(np.where(labels == 1, seen.probabilities, 1 - seen.probabilities))
         np.testing.assert_allclose(seen.losses, want, rtol=1e-3, atol=1e-5)
         assert (seen.held_out is not None) == (epoch == 1)
-    ids = unbroken.load_data().splits.validation
+    ids = unbroken.data.load().splits.validation
     np.testing.assert_array_equal(read_recording(unbroken.selection, 1).held_out[1], prepared.labels.dense(ids))
 
 

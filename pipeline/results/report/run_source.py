@@ -63,7 +63,7 @@ class RunSource:
         try:
             epochs, result = folder.read_metrics(), folder.read_result()
             selection = _selection(folder.selection.table, len(epochs))
-            data = folder.load_data()
+            data = folder.data.load()
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path}: the run cannot be read: {error}") from error
         if not epochs:

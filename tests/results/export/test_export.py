@@ -73,7 +73,7 @@ def run(photographs, tmp_path_factory) -> RunFolder:
     }
     folder = RunFolder.create(out / "photographs-run", Config.make(values))
     data = make_run_data(Config.make(values), read_labels(manifest), ShardRows(manifest))
-    folder.save_data(data)
+    folder.data.save(data)
     torch.manual_seed(1)
     weights = models.create("huggingface", data.context, **settings).state_dict()
     weights["head.linear.weight"] *= 30
@@ -195,7 +195,7 @@ def fickle(table, tmp_path):
     run = write_run(tmp_path / "run", table, method="uniform")
     place = f"{__name__}:Fickle"
     Config.make(Config.load(run.config).model_dump() | {"model": {"name": place}}).save(run.config)
-    save_weights(run.weights, models.create(place, run.load_data().context).state_dict())
+    save_weights(run.weights, models.create(place, run.data.load().context).state_dict())
     return run
 
 

@@ -71,7 +71,7 @@ def test_cards(run, source):
 
 
 def test_the_data_section_says_what_the_metrics_of_this_run_rest_on(run, page):
-    data = run.load_data()
+    data = run.data.load()
     labels = read_labels(Manifest.load(Config.load(run.config).data.path)).dense()
     head, *rows = page.tables["What the metrics of each split of this run rest on"]
     assert head[:3] == ["split", "rows", "macro_auc: labels"]
@@ -119,8 +119,8 @@ def test_exposure_counts_draws(table, tmp_path, method):
     shown = Page(report(run.path).read_text()).column("Labels, the rarest first", "exposure")
     drawn = [np.load(path) for path in sorted((run.path / "order").iterdir())]
     assert (len({len(rows) for rows in drawn}) > 1) == (method == "infobatch")
-    labels, train = read_labels(Manifest.load(table)).dense(), run.load_data().splits.train
-    for j, name in enumerate(run.load_data().labels):
+    labels, train = read_labels(Manifest.load(table)).dense(), run.data.load().splits.train
+    for j, name in enumerate(run.data.load().labels):
         seen = sum(int(labels[row, j]) for rows in drawn for row in rows)
         expected = labels[train, j].sum() * sum(map(len, drawn)) / len(train)
         assert shown[name] == f"{seen / expected:.3f}"
