@@ -2,7 +2,7 @@
 
 from pydantic import PrivateAttr
 
-from ..common.config.sections import Section
+from ..common.config.section import Section
 from ..common.errors import DataError
 from ..data.manifest import Manifest
 

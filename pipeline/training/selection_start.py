@@ -13,7 +13,7 @@ from ...selectors.common.errors import SelectionError
 from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.settings import whole
 from ..common.config.config import Config
-from ..common.config.sections import SelectorSection
+from ..common.config.selector_section import SelectorSection
 from ..common.errors import ConfigError
 
 _LABELS = LabelMatrix.of(np.tile(np.eye(2, dtype=np.uint8), (4, 1)))

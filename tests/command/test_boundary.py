@@ -12,7 +12,7 @@ from ray.exceptions import RayTaskError, WorkerCrashedError
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.command.boundary import guarded
 from d2ace.pipeline.command.verbs import methods, train
-from d2ace.pipeline.common.config.sections import SelectorSection
+from d2ace.pipeline.common.config.selector_section import SelectorSection
 from d2ace.pipeline.common.errors import ConfigError, DataError
 
 

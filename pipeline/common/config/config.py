@@ -14,7 +14,9 @@ from ..storage.any_path import AnyPath
 from .images import ImagesSection
 from .overrides import apply_overrides
 from .paths import absolute_paths
-from .sections import DataSection, ModelSection, OptimizerSection, RunSection, Section, SelectorSection, TrainSection
+from .section import Section
+from .sections import DataSection, ModelSection, OptimizerSection, RunSection, TrainSection
+from .selector_section import SelectorSection
 from .yaml_file import merged, read_settings
 
 

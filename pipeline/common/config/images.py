@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from .sections import Fraction, NonNegativeInt, PositiveInt, Section
+from .section import Fraction, NonNegativeInt, PositiveInt, Section
 
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]

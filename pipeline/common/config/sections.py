@@ -1,59 +1,10 @@
-"""The sections of a run's configuration, each typed and checked when it is made."""
+"""The sections of a run's configuration but for the selector's, each typed and checked when it is made."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ....selectors.common.errors import SelectionError
-from ..errors import ConfigError, did_you_mean
-from ..storage.addresses import refuse_keys
-from ..storage.local_paths import address_problem
-from .yaml_file import explain_problems
-
-PositiveInt = Annotated[int, Field(ge=1, lt=2**63)]
-"""What numbers of 64 bits hold."""
-NonNegativeInt = Annotated[int, Field(ge=0)]
-Folds = Annotated[int, Field(ge=2, le=10_000)]
-"""Parts of a cross-validation; a study trains a run for each."""
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-PRESETS = ("recommended", "paper")
-"""Names under which methods have settings."""
-
-
-def _no_address(text: str) -> str:
-    if problem := address_problem(text):
-        raise ValueError(problem)
-    return text
-
-
-LocalPath = Annotated[str, AfterValidator(_no_address)]
-"""A path of a file system, no ``s3://`` address."""
-
-
-def _without_keys(text: str) -> str:
-    refuse_keys(text)
-    return text
-
-
-Place = Annotated[str, AfterValidator(_without_keys)]
-"""A path of a file system or an address such as ``s3://bucket/x``, without keys."""
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-    called: ClassVar[str] = "configuration"
-    """What messages call it when no source is named."""
-
-    @classmethod
-    def make(cls, values: Mapping[str, Any], source: str | None = None) -> Self:
-        """Validate nested plain values; every problem is listed in one ConfigError naming ``source``."""
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise ConfigError(f"{source or cls.called}: " + "; ".join(explain_problems(error, cls))) from None
+from .section import Folds, Fraction, NonNegativeInt, Place, PositiveInt, Section
 
 
 class DataSection(Section):
@@ -92,71 +43,8 @@ class ModelSection(Section):
     """
 
     name: str = "mlp"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
     initial: Place | None = None
-
-
-class EntriesSection(Section):
-    """Which policy decides what labels to believe, and its own options (see docs/missing-labels.md)."""
-
-    policy: str
-    options: dict[str, Any] = {}
-
-
-class SelectorSection(Section):
-    """Which selection method and its own options.
-
-    ``preset``: where options that are not given are from, for methods with presets (``d2ace``): ``recommended``, or
-    ``paper`` for those of its paper.
-    ``entries``: a policy that leaves out or corrects entries whose label seems missing or wrong; null believes all.
-    ``neighbour_features``: what methods with neighbours look for them in. ``inputs`` are the scaled features of a
-    table, or coarse thumbnails of images; ``embeddings`` what the model makes of the rows at the end of the warm-up;
-    else the path of a ``.npy`` file with one line for each row of the data set.
-    ``allow_uniform``: train also when the method would choose no batch, since the run ends before its warm-up.
-    ``inherit``: a file with what earlier runs saw of some rows, which goes on here (``selection/inherited.py``); a
-    sequence of tasks writes one for the exemplars that come again.
-    ``ranges``: split the state by rows over that many actors, on several nodes, for methods that can; the plans are
-    the same.
-    """
-
-    name: str = "d2ace"
-    preset: str = "recommended"
-    options: dict[str, Any] = {}
-    neighbour_features: LocalPath = "inputs"
-    allow_uniform: bool = False
-    ranges: PositiveInt = 1
-    entries: EntriesSection | None = None
-    inherit: Place | None = None
-
-    @model_validator(mode="after")
-    def _preset_is_there(self) -> Self:
-        if self.preset not in PRESETS:
-            raise ValueError(f"no preset is called {self.preset!r}{did_you_mean(self.preset, PRESETS)}")
-        return self
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The method's options, and those of the preset where they are not given."""
-        from ....selectors import api as selectors
-
-        return selectors.settings(self.name, self.preset, self.options)
-
-    def require_known(self) -> None:
-        """Raise ValueError for a method, a policy or a setting that does not exist.
-
-        No validator of the section itself: the methods bring NumPy and SciPy, and problems elsewhere are told without.
-        """
-        from ....selectors import api as selectors
-        from ....selectors.entries import api as policies
-
-        try:
-            selectors.REGISTRY.check_settings(self.name, self.options, selectors.options(self.name))
-            if self.entries is not None:
-                policies.check_options(self.entries.policy, self.entries.options)
-        except SelectionError as error:
-            raise ValueError(str(error)) from None
-        if self.ranges > 1 and selectors.get(self.name).split is None:
-            raise ValueError(f"the state of method {self.name!r} cannot be split into ranges")
 
 
 class OptimizerSection(Section):
@@ -222,7 +110,7 @@ class TrainSection(Section):
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 128
     loss: str = "bce"
-    loss_options: dict[str, Any] = {}
+    loss_options: dict[str, Any] = Field(default={})
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     grad_clip: Annotated[float, Field(gt=0)] | None = None
     micro_batches: PositiveInt = 4
@@ -278,11 +166,11 @@ class RunSection(Section):
     message_steps: PositiveInt = 8
     record_observations: bool = False
     feed: Literal["auto", "gather", "stream"] = "auto"
-    worker_labels: dict[str, str] = {}
-    data_labels: dict[str, str] = {}
+    worker_labels: dict[str, str] = Field(default={})
+    data_labels: dict[str, str] = Field(default={})
     wait_for_nodes_s: Annotated[float, Field(ge=0)] = 0
     wait_limit_s: Annotated[float, Field(gt=0)] | None = None
-    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = ["tensorboard"]
+    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = Field(default=["tensorboard"])
 
     @property
     def least_workers(self) -> int:

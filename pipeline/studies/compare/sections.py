@@ -4,7 +4,8 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from ...common.config.sections import ModelSection, Place, Section
+from ...common.config.section import Place, Section
+from ...common.config.sections import ModelSection
 from ...common.errors import did_you_mean
 from ...training.metric_names import METRICS
 

@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 
 from ...common.config.config import Config
 from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
-from ...common.config.sections import Folds, ModelSection, NonNegativeInt, PositiveInt, SelectorSection
+from ...common.config.section import Folds, NonNegativeInt, PositiveInt
+from ...common.config.sections import ModelSection
+from ...common.config.selector_section import SelectorSection
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
 from ..named_study import NamedStudy

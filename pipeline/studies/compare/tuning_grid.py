@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from ...common.config.sections import Fraction, NonNegativeInt, Section
+from ...common.config.section import Fraction, NonNegativeInt, Section
 
 Settings = Mapping[str, Any]
 """Values by the dotted keys of a configuration, such as ``optimizer.lr``."""

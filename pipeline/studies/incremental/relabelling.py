@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from ....selectors.common.label_matrix import LabelMatrix, Origin
 from ....selectors.common.label_origins import of_dense, origin_codes
-from ...common.config.sections import Section
+from ...common.config.section import Section
 from ...common.errors import ConfigError
 
 

@@ -13,7 +13,8 @@ from pydantic import Field, field_validator, model_validator
 from ....selectors.common.randomness import generator, key
 from ...common.config.config import Config
 from ...common.config.paths import absolute_paths
-from ...common.config.sections import DataSection, NonNegativeInt, PositiveInt, Section
+from ...common.config.section import NonNegativeInt, PositiveInt, Section
+from ...common.config.sections import DataSection
 from ...common.config.yaml_file import merged, read_settings
 from ...common.storage.any_path import AnyPath, address_of
 from .memories.api import REGISTRY as MEMORIES

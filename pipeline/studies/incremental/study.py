@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ....selectors.common.randomness import generator
-from ...common.config.sections import NonNegativeInt, PositiveInt, Section
+from ...common.config.section import NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
 from ..named_study import NamedStudy

@@ -20,7 +20,7 @@ from ....tune_spaces import api as spaces
 from ....tune_spaces.knobs import Choice, Knob, Real, Whole
 from ...common.config.config import Config
 from ...common.config.paths import absolute_paths
-from ...common.config.sections import Folds, NonNegativeInt, PositiveInt, Section
+from ...common.config.section import Folds, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
 from ...common.storage.any_path import AnyPath

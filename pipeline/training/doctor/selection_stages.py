@@ -17,7 +17,7 @@ from ....selectors.ranges.range_spec import RangeSpec, pair_bytes
 from ....selectors.scores.context import local_context
 from ....selectors.scores.label_pairs import LabelPairs
 from ...common.config.config import Config
-from ...common.config.sections import SelectorSection
+from ...common.config.selector_section import SelectorSection
 from ..selection_start import cyclic_neighbours, option, sample_selector
 from .rate import Rate
 
