@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..common.errors import DataError
+from ..common.storage.copies import content_sha256
 from .label_columns import LABELS, labels_of, needed_columns
 from .manifest import SPLITS, Manifest, Shard
 from .packed_index import check_size
@@ -40,7 +41,7 @@ def _checked(manifest: Manifest, shard: Shard, first: int) -> pa.Table:
             check_size(path, file.size, shard.packed)
     for name, checksum in shard.checksums:
         path = manifest.file(name)
-        if path.sha256() != checksum:
+        if content_sha256(path) != checksum:
             raise DataError(f"{path}: does not match its checksum in the manifest: prepare the data set again")
     path = manifest.file(shard.file)
     names = [LABELS, "split"] if shard.packed else ["id", LABELS, "split"]

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from ...selectors.neighbours.cache import file_name, neighbour_ids
 from ..common.storage.any_path import in_bucket, place_of
+from ..common.storage.copies import download
 
 
 def neighbour_lists(features: np.ndarray | sparse.csr_array, k: int, cache: str | None) -> np.ndarray:
@@ -28,7 +29,7 @@ def neighbour_lists(features: np.ndarray | sparse.csr_array, k: int, cache: str 
         kept = folder / file_name(features, k)
         copy = Path(name) / kept.name
         if known := kept.is_file():
-            kept.download(copy)
+            download(kept, copy)
         found = neighbour_ids(features, k, cache=name)
         if not known:
             kept.write(copy)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ..common.config.config import Config
 from ..common.storage.any_path import AnyPath, any_path, is_there, place_of
+from ..common.storage.copies import content_sha256
 from ..common.storage.locations import Location
 from ..data import splits
 from ..data.manifest import Manifest
@@ -83,4 +84,4 @@ def _file_content(path: AnyPath) -> str:
 @lru_cache(maxsize=1024)
 def _digest(address: str, changed_ns: int | None, size: int) -> str:
     """Return the SHA-256 of a file, read once as long as time and size stay: a study has thousands of runs."""
-    return Location.of(address).sha256()
+    return content_sha256(Location.of(address))

@@ -14,6 +14,7 @@ from .. import models
 from ..common.config.sections import DistillationSection
 from ..common.errors import ConfigError, RunError
 from ..common.storage.any_path import fetched
+from ..common.storage.copies import content_sha256
 from ..common.storage.locations import Location
 from ..common.storage.whole_files import sha256_of
 from ..models.api import Output
@@ -66,7 +67,7 @@ def teacher_digest(section: DistillationSection) -> str:
     """
     if section.answers is not None:
         Answers.load(section.answers)
-        return Location.of(section.answers).sha256()
+        return content_sha256(Location.of(section.answers))
     assert section.teacher is not None
     with fetched(TrainedRun.open(section.teacher).folder.weights) as weights:
         return sha256_of(weights)

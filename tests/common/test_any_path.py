@@ -8,7 +8,7 @@ import pytest
 from pyarrow import fs
 
 from d2ace.pipeline.common.errors import DataError
-from d2ace.pipeline.common.storage import locations, object_store
+from d2ace.pipeline.common.storage import copies, object_store
 from d2ace.pipeline.common.storage.any_path import address_of, any_path, fetched, is_there, remove, replacing
 from d2ace.pipeline.common.storage.begun import begun
 from d2ace.pipeline.common.storage.for_ray import ray_storage
@@ -73,7 +73,7 @@ def test_work_is_kept_where_the_bucket_does_not_say_what_there_is(bucket):
 
 
 def test_a_large_object_comes_whole_in_parts(bucket, monkeypatch):
-    for module in (locations, object_store):
+    for module in (copies, object_store):
         monkeypatch.setattr(module, "POLICY", RetryPolicy(part_bytes=7, parts_in_flight=3))
     place, content = any_path(bucket.address("b/large")), bytes(range(100))
     place.write(content)

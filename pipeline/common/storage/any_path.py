@@ -105,9 +105,11 @@ def fetched(path: AnyPath) -> Iterator[Path]:
     if not in_bucket(path):
         yield Path(path)
         return
+    from .copies import download
+
     with TemporaryDirectory(prefix="d2ace-") as folder:
         copy = Path(folder) / path.name
-        path.download(copy)
+        download(path, copy)
         yield copy
 
 
@@ -117,9 +119,11 @@ def fetched_folder(path: AnyPath) -> Iterator[Path]:
     if not in_bucket(path):
         yield Path(path)
         return
+    from .copies import download
+
     with TemporaryDirectory(prefix="d2ace-") as folder:
         for name in path.files(recursive=False):
-            (path / name).download(Path(folder) / name)
+            download(path / name, Path(folder) / name)
         yield Path(folder)
 
 

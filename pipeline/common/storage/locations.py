@@ -1,29 +1,23 @@
 """Files and folders wherever they lie: local paths, ``file://``, ``s3://``, ``gs://``, and what else pyarrow opens."""
 
 import errno
-import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import fs
 
 from ..errors import DataError, NotThereError
 from .addresses import redacted, refuse_keys
 from .file_systems import store_of
+from .hidden_names import is_hidden
 from .local_store import LocalStore
-from .retries import POLICY
 from .stores import OpenFile, Store
-
-_PIECE = 8 << 20
-_NO_DATA = "__MACOSX"
-"""The folder of resource forks in archives that macOS made."""
 
 
 @dataclass(frozen=True)
@@ -177,42 +171,6 @@ class Location(os.PathLike[str]):
         """
         return self.read().decode(encoding)
 
-    def download(self, target: Path) -> None:
-        """Write the content into a local file, many parts at a time; memory: what is in flight.
-
-        Raises:
-            DataError: when it cannot be read.
-        """
-        with closing(self.opened()) as file, target.open("wb") as copy:
-            for place in range(0, file.size, POLICY.part_bytes * POLICY.parts_in_flight):
-                starts = place + POLICY.part_bytes * np.arange(POLICY.parts_in_flight)
-                starts = starts[starts < file.size]
-                with self.worded("read"):
-                    parts = file.read_ranges(starts, np.minimum(starts + POLICY.part_bytes, file.size))
-                copy.writelines(parts)
-
-    def copied_to(self, folder: Path) -> "Location":
-        """Return a copy in a local folder, which messages call as this one.
-
-        Raises:
-            DataError: when it cannot be read.
-        """
-        copy = folder / self.name
-        self.download(copy)
-        return replace(self, store=LocalStore(), path=copy.as_posix())
-
-    def sha256(self) -> str:
-        """Return the SHA-256 of the content in hexadecimal; reads it once.
-
-        Raises:
-            DataError: when it cannot be read.
-        """
-        digest = hashlib.sha256()
-        with self.open() as file, self.worded("read"):
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-        return digest.hexdigest()
-
     def opened(self) -> OpenFile:
         """Open for reading at many places at a time; its methods raise ``OSError``, see ``worded``.
 
@@ -290,9 +248,3 @@ class Location(os.PathLike[str]):
             raise NotThereError(f"{self}: cannot be {what}: {os.strerror(errno.ENOENT)}{why}") from None
         except OSError as error:
             raise DataError(f"{self}: cannot be {what}: {self.store.explained(error)}") from None
-
-
-def is_hidden(name: str) -> bool:
-    """Return whether a relative name is that of no data: ``._x``, ``.DS_Store``, ``__MACOSX/x``, ``.git/x``."""
-    parts = name.split("/")
-    return any((part.startswith(".") and part not in (".", "..")) or part == _NO_DATA for part in parts)

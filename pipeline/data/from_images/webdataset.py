@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any
 
 from ...common.errors import DataError, did_you_mean
+from ...common.storage.hidden_names import is_hidden
 from ...common.storage.json_text import parse_json
-from ...common.storage.locations import Location, is_hidden
+from ...common.storage.locations import Location
 from ..image_files import IMAGE_SUFFIXES
 from .label_lists import LabelLists
 from .options import SourceOptions, find_parts

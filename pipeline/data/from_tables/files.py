@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.any_path import AnyPath, in_bucket, place_of
+from ...common.storage.copies import copied_to
 from ...common.storage.locations import Location
 from ..manifest import SPLITS
 from .mulan_xml import label_list_names
@@ -61,8 +62,8 @@ def local_copies() -> Iterator[Callable[["str | AnyPath"], AnyPath]]:
             if format_suffix(place.name) == ".arff":
                 beside = [place.parent / name for name in label_list_names(place.name)]
                 for each in [each for each in beside if each.is_file()][:1]:
-                    each.copied_to(home)
-            return place.copied_to(home)
+                    copied_to(each, home)
+            return copied_to(place, home)
 
         yield local
 
