@@ -17,42 +17,17 @@ from pydantic import Field, PrivateAttr, model_validator
 from ....selectors import api as selectors
 from ....selectors.common.randomness import generator
 from ....tune_spaces import api as spaces
-from ....tune_spaces.knobs import Choice, Knob, Real, Whole
+from ....tune_spaces.knobs import Knob
 from ...common.config.config import Config
 from ...common.config.paths import absolute_paths
 from ...common.config.section import Folds, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import ConfigError, did_you_mean
+from ...common.errors import ConfigError
 from ...common.storage.any_path import AnyPath
 from ...training.selection_start import sample_selector
+from .added_knobs import KnobSection, check_key, nested, refuse_fixed
 
 Point = dict[str, Any]
-
-
-class KnobSection(Section):
-    """A further dimension: a list of values in ``choice``, or a range; ``whole`` numbers, evenly in the ``log``."""
-
-    choice: list[Any] | None = None
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    whole: bool = False
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.choice is None) == (self.low is None or self.high is None):
-            raise ValueError("expected either 'choice' or both 'low' and 'high'")
-        self.knob()
-        return self
-
-    def knob(self) -> Knob:
-        """Return the knob; raises ValueError for an empty choice or an empty range."""
-        if self.choice is not None:
-            return Choice(self.choice)
-        assert self.low is not None and self.high is not None
-        if self.whole:
-            return Whole(int(self.low), int(self.high), self.log)
-        return Real(self.low, self.high, self.log)
 
 
 @dataclass(frozen=True)
@@ -107,11 +82,7 @@ class Sweep(Section):
         if self.scheduler == "pbt" and self.sampler != "random":
             raise ValueError(f"scheduler 'pbt' starts from random points, got sampler {self.sampler!r}")
         for key in self.knobs:
-            if "." not in key or key.split(".")[0] in ("data", "run", "selector") or key == "train.epochs":
-                raise ValueError(
-                    f"knobs: {key!r} cannot be searched; expected a key of optimizer, train or model such as "
-                    "'optimizer.lr' (settings of the method come from its space; all trials have the same epochs)"
-                )
+            refuse_fixed(key)
         return self
 
     @classmethod
@@ -245,7 +216,7 @@ class Sweep(Section):
             values = merged(values, {"selector": {"options": options}})
         for key, value in point.items():
             if "." in key:
-                values = merged(values, _nested(key, value))
+                values = merged(values, nested(key, value))
         if repeat is not None:
             values = merged(values, {"run": {"seed": repeat.seed}})
         if repeat is not None and repeat.fold is not None:
@@ -255,7 +226,7 @@ class Sweep(Section):
     def check(self) -> None:
         """Raise ConfigError, before anything is started, for what could not work in any trial."""
         for key in self.knobs:
-            _check_key(key, self.source)
+            check_key(key, self.source)
         if self.scheduler == "pbt" and not self.live:
             raise ConfigError(
                 f"{self.source}: scheduler 'pbt' needs a method with a schedule to change, "
@@ -273,21 +244,3 @@ class Sweep(Section):
         """Return the base configuration and those of all points that are known from the start, one run of each."""
         points = [self.first_point] if self.sampler == "optuna" else self.points()
         return [self.base, *(self.make_config(point, self.repeats()[0]) for point in points)]
-
-
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return value
-
-
-def _check_key(key: str, source: str) -> None:
-    """Raise ConfigError unless a dotted key is one of the configuration's."""
-    section: Any = Config
-    for part in key.split("."):
-        known = list(getattr(section, "model_fields", {}))
-        if not known:  # the options of a network, which it checks itself
-            return
-        if part not in known:
-            raise ConfigError(f"{source}: knobs: unknown key {key!r}{did_you_mean(part, known)}")
-        section = section.model_fields[part].annotation
