@@ -19,7 +19,7 @@ import pandas as pd
 
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.studies.tune import Sweep, SweepFolder
-from d2ace.pipeline.studies.tune.table import best_trial
+from d2ace.pipeline.studies.tune.ranking import best_trial
 
 CLAIM = 0.4
 DATA = _common.ROOT.parent / "shared" / "data" / "mulan"

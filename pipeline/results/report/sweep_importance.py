@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ....selectors.common.randomness import generator
-from ...studies.tune.table import FAILED, point_from
+from ...studies.tune.ranking import point_from
+from ...studies.tune.table import FAILED
 from .sweep_source import SweepSource
 
 _TREES, _REPEATS, _FEWEST = 100, 10, 8

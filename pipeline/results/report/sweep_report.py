@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ...studies.tune.table import FINISHED, before_selection, interval, point_from, uniform_remark
+from ...studies.tune.ranking import before_selection, interval, point_from, uniform_remark
+from ...studies.tune.table import FINISHED
 from .comparison_setup import shared_settings
 from .markup import Html, element, joined
 from .page import Card, Section, beside, cards, figure, left_out, notes, page, prose, table

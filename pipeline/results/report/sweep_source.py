@@ -13,8 +13,9 @@ import pandas as pd
 from ....tune_spaces.knobs import Knob
 from ...common.errors import RunError
 from ...common.storage.any_path import AnyPath, address_of
+from ...studies.tune.ranking import point_from, ranked
 from ...studies.tune.sweep import Point, Sweep
-from ...studies.tune.table import FAILED, SweepFolder, point_from, ranked
+from ...studies.tune.table import FAILED, SweepFolder
 from ...training.metrics import HIGHER_IS_BETTER
 from .sweep_scales import place
 

@@ -5,18 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from .ranking import before_selection, best_trial, interval, point_from, ranked, uniform_remark
 from .sweep import Sweep
-from .table import (
-    FAILED,
-    FINISHED,
-    STOPPED,
-    before_selection,
-    best_trial,
-    interval,
-    point_from,
-    ranked,
-    uniform_remark,
-)
+from .table import FAILED, FINISHED, STOPPED
 
 
 def describe(sweep: Sweep, table: pd.DataFrame) -> str:

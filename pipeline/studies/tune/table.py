@@ -1,4 +1,4 @@
-"""The table of a sweep: one row a trial; and which trial is the best.
+"""The folder of a sweep and its table: one row a trial.
 
 R runs a trial   E epochs that the trial was trained
 """
@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy import stats
 
 from ...common.errors import RunError
 from ...common.storage.any_path import AnyPath, fetched, replacing
@@ -25,7 +24,8 @@ from ...common.storage.reading import reading
 from ...data.manifest import MANIFEST_FILE
 from ...training.metrics import HIGHER_IS_BETTER
 from ..origin import origin
-from .sweep import Point, Sweep
+from .ranking import before_selection, best_trial, point_from, uniform_remark
+from .sweep import Sweep
 
 _log = logging.getLogger("d2ace")
 
@@ -183,32 +183,6 @@ class SweepFolder:
         return row
 
 
-def ranked(table: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
-    """Return the trials with a score, whatever became of them later, the best first; of equal ones the earlier."""
-    ascending = not HIGHER_IS_BETTER[sweep.base.train.monitor]
-    scored = table[table["score"].notna()]
-    return scored.sort_values("score", ascending=ascending, kind="stable", ignore_index=True)
-
-
-def best_trial(table: pd.DataFrame, sweep: Sweep) -> pd.Series:
-    """Return the row of the best trial."""
-    return ranked(table, sweep).iloc[0]
-
-
-def before_selection(row: pd.Series, sweep: Sweep) -> bool:
-    """Return whether a trial's best epoch came before its selection began: the method had no part in its score."""
-    start = sweep.selection_start(point_from(row))
-    return start is not None and not pd.isna(row["best_epoch"]) and int(row["best_epoch"]) < start
-
-
-def interval(scores: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Student's t confidence interval of the mean of a trial's runs, (R,); NaN for one run or equal scores."""
-    if len(scores) < 2 or np.ptp(scores) == 0:
-        return float("nan"), float("nan")
-    low, high = stats.t.interval(confidence, len(scores) - 1, loc=np.mean(scores), scale=stats.sem(scores))
-    return float(low), float(high)
-
-
 def _check_points(table: pa.Table) -> None:
     """Raise ValueError for text that is no UTF-8, and for points that are none."""
     table.validate(full=True)
@@ -217,11 +191,6 @@ def _check_points(table: pa.Table) -> None:
             value = None if text is None else parse_json(text)
             if not isinstance(value, kind) or not all(isinstance(each, dict) for each in value if kind is list):
                 raise ValueError(f"column {name!r} holds {repr(text)[:60]}, which is no point of a sweep")
-
-
-def point_from(row: pd.Series) -> Point:
-    """Return the point of a row of the table."""
-    return json.loads(row["point"])
 
 
 def kept_error(trial: AnyPath) -> str | None:
@@ -236,16 +205,6 @@ def reason(error: BaseException | None) -> str | None:
         return None
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else repr(error)
-
-
-def uniform_remark(row: pd.Series, sweep: Sweep) -> str:
-    """Return what is to be said of a trial that is best ``before_selection``; epochs count from 1."""
-    start = sweep.selection_start(point_from(row))
-    assert start is not None
-    return (
-        f"its best epoch, {int(row['best_epoch']) + 1}, lies before its selection begins in epoch {start + 1}: "
-        f"the settings of {sweep.base.selector.name} played no part in its score"
-    )
 
 
 def _origin(sweep: Sweep, moved: Sweep | None = None) -> dict[str, str]:

@@ -44,8 +44,9 @@ from d2ace.pipeline.studies.incremental.folder import SequenceFolder
 from d2ace.pipeline.studies.incremental.outcome import Outcome
 from d2ace.pipeline.studies.incremental.sequence import TaskSequence
 from d2ace.pipeline.studies.incremental.tasks import Tasks
+from d2ace.pipeline.studies.tune.ranking import point_from
 from d2ace.pipeline.studies.tune.sweep import Sweep
-from d2ace.pipeline.studies.tune.table import SweepFolder, point_from
+from d2ace.pipeline.studies.tune.table import SweepFolder
 from d2ace.pipeline.training.answers import Answers
 
 STUDY: dict[str, Any] = {

@@ -13,8 +13,9 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.studies import origin
 from d2ace.pipeline.studies.tune.progress import SweepProgress
+from d2ace.pipeline.studies.tune.ranking import before_selection, best_trial, interval
 from d2ace.pipeline.studies.tune.summary import describe
-from d2ace.pipeline.studies.tune.table import SweepFolder, before_selection, best_trial, interval
+from d2ace.pipeline.studies.tune.table import SweepFolder
 from d2ace.pipeline.studies.tune.trial import TrialLog
 
 
