@@ -20,8 +20,8 @@ from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.studies.choose.arms import Arms
 from d2ace.pipeline.studies.compare import read_table
 from d2ace.pipeline.studies.incremental import study_execution
-from d2ace.pipeline.studies.incremental.execution import Learning
 from d2ace.pipeline.studies.incremental.folder import SequenceFolder
+from d2ace.pipeline.studies.incremental.learning import Learning
 from d2ace.pipeline.studies.tune import SweepFolder
 from d2ace.pipeline.studies.tune.progress import SweepProgress
 from d2ace.pipeline.studies.tune.runs import copy_states

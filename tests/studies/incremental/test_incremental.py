@@ -18,9 +18,10 @@ from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.runs.checkpoints import CheckpointStore
 from d2ace.pipeline.runs.trained_run import TrainedRun
 from d2ace.pipeline.selection.inherited import Inherited
-from d2ace.pipeline.studies.incremental import execution
-from d2ace.pipeline.studies.incremental.execution import Learning, incremental
+from d2ace.pipeline.studies.incremental import learning
+from d2ace.pipeline.studies.incremental.execution import incremental
 from d2ace.pipeline.studies.incremental.folder import SequenceFolder
+from d2ace.pipeline.studies.incremental.learning import Learning
 from d2ace.pipeline.studies.incremental.memory import Memory
 from d2ace.pipeline.studies.incremental.methods import api as methods
 from d2ace.pipeline.studies.incremental.outcome import Outcome
@@ -223,7 +224,7 @@ def test_a_killed_sequence_goes_on_with_the_next_batch_of_its_task_and_ends_as_i
     assert (folder.task(1).run / "model.pt").stat().st_mtime_ns == first
     assert contents(folder) == contents(unbroken)
     assert again.overall["last_map"] == outcome.overall["last_map"]
-    monkeypatch.setattr(execution, "fit", lambda *_, **__: pytest.fail("a finished task was trained again"))
+    monkeypatch.setattr(learning, "fit", lambda *_, **__: pytest.fail("a finished task was trained again"))
     assert incremental(sequence, folder.path, go_on=True, quiet=True).is_complete
 
 
