@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from .errors import SelectionError
-from .labels import entry_positions
+from .stored_entries import as_csr, in_order, kept_entries, origins_of_rows, pattern, stored_at
 
 Unlisted = Literal["negative", "unknown"]
 
@@ -70,7 +70,7 @@ class LabelMatrix:
     @property
     def positives(self) -> sparse.csr_array:
         """Entries of at least 0.5, CSR of uint8 ones (N, L); for hard labels ``values`` itself."""
-        return self.values if self.is_hard else _pattern(self.values, self.values.data >= 0.5, np.uint8)
+        return self.values if self.is_hard else pattern(self.values, self.values.data >= 0.5, np.uint8)
 
     @property
     def negatives(self) -> sparse.csr_array | None:
@@ -132,27 +132,27 @@ class LabelMatrix:
         left = sparse.csr_array(left, dtype=np.float64)
         listed = np.zeros(len(lines))
         if self.exceptions is not None:
-            listed = _stored_at(left @ self.exceptions.astype(np.float64), lines, labels)
+            listed = stored_at(left @ self.exceptions.astype(np.float64), lines, labels)
         if self.unlisted == "negative":
             return np.asarray(left.sum(axis=1)).reshape(-1)[lines] - listed
         ones = sparse.csr_array((np.ones(self.values.nnz), self.values.indices, self.values.indptr), shape=self.shape)
-        return _stored_at(left @ ones, lines, labels) + listed
+        return stored_at(left @ ones, lines, labels) + listed
 
     def take(self, rows: np.ndarray | slice) -> "LabelMatrix":
         """Return some rows, in the order asked for."""
-        exceptions = None if self.exceptions is None else _sorted(self.exceptions[rows])
+        exceptions = None if self.exceptions is None else in_order(self.exceptions[rows])
         return LabelMatrix(
-            _sorted(self.values[rows]),
+            in_order(self.values[rows]),
             exceptions,
             self.unlisted,
-            _taken(self.values, self.value_origins, rows),
-            None if self.exceptions is None else _taken(self.exceptions, self.exception_origins, rows),
+            origins_of_rows(self.values, self.value_origins, rows),
+            None if self.exceptions is None else origins_of_rows(self.exceptions, self.exception_origins, rows),
         )
 
     def without(self, stored: np.ndarray) -> "LabelMatrix":
         """Return the same without some of the stored values, bool (E,): they become what is not listed."""
         origins = None if self.value_origins is None else self.value_origins[~stored]
-        return replace(self, values=_kept(self.values, ~stored), value_origins=origins)
+        return replace(self, values=kept_entries(self.values, ~stored), value_origins=origins)
 
     def assumed_negative(self) -> "LabelMatrix":
         """Return the same with every unknown entry taken for a 0."""
@@ -184,7 +184,7 @@ class LabelMatrix:
         """
         if isinstance(labels, LabelMatrix):
             return labels
-        matrix = _as_csr(labels)
+        matrix = as_csr(labels)
         wrong = ~((matrix.data >= 0) & (matrix.data <= 1) | np.isnan(matrix.data))
         if wrong.any():
             entry = int(wrong.argmax())
@@ -194,11 +194,11 @@ class LabelMatrix:
                 f"in row {row}, label {int(matrix.indices[entry])} (counted from 0)"
             )
         unknown = np.isnan(matrix.data)
-        exceptions = _pattern(matrix, unknown, bool) if unknown.any() else None
+        exceptions = pattern(matrix, unknown, bool) if unknown.any() else None
         above = matrix.data > 0
         if (matrix.data[above] == 1).all():
-            return cls(_pattern(matrix, above, np.uint8), exceptions)
-        return cls(_kept(matrix, above).astype(np.float32), exceptions)
+            return cls(pattern(matrix, above, np.uint8), exceptions)
+        return cls(kept_entries(matrix, above).astype(np.float32), exceptions)
 
 
 Labels: TypeAlias = np.ndarray | sparse.spmatrix | sparse.sparray | LabelMatrix
@@ -215,13 +215,13 @@ def stacked(parts: Sequence[LabelMatrix]) -> LabelMatrix:
         raise ValueError("label matrices mean different things by what they do not list")
     hard = all(part.is_hard for part in parts)
     values = sparse.vstack([part.values for part in parts], format="csr").astype(np.uint8 if hard else np.float32)
-    whole = LabelMatrix(_sorted(sparse.csr_array(values)), unlisted=parts[0].unlisted)
+    whole = LabelMatrix(in_order(sparse.csr_array(values)), unlisted=parts[0].unlisted)
     if any(part.value_origins is not None for part in parts):
         whole = replace(whole, value_origins=_joined(parts, "values", "value_origins"))
     if any(part.exceptions is not None for part in parts):
         empty = [sparse.csr_array(part.shape, dtype=bool) for part in parts]
         found = [e if part.exceptions is None else part.exceptions for part, e in zip(parts, empty, strict=True)]
-        whole = replace(whole, exceptions=_sorted(sparse.csr_array(sparse.vstack(found, format="csr"), dtype=bool)))
+        whole = replace(whole, exceptions=in_order(sparse.csr_array(sparse.vstack(found, format="csr"), dtype=bool)))
         if any(part.exception_origins is not None for part in parts):
             whole = replace(whole, exception_origins=_joined(parts, "exceptions", "exception_origins"))
     return whole
@@ -234,58 +234,3 @@ def _joined(parts: Sequence[LabelMatrix], matrix: str, origins: str) -> np.ndarr
         given = getattr(part, origins)
         found.append(np.zeros(stored, np.uint8) if given is None else given)
     return np.concatenate(found)
-
-
-def _as_csr(labels: "np.ndarray | sparse.spmatrix | sparse.sparray") -> sparse.csr_array:
-    """Return float64 CSR with sorted indices and no stored zeros."""
-    if not sparse.issparse(labels):
-        labels = np.asarray(labels)
-    shape, kind = tuple(labels.shape), labels.dtype.kind
-    if len(shape) != 2:
-        raise SelectionError(f"labels must be a matrix (rows, labels), got {len(shape)} dimension(s)")
-    if 0 in shape:
-        raise SelectionError(f"labels must have at least one row and one label, got shape {shape}")
-    if kind not in "biuf":
-        raise SelectionError(f"labels must be numbers 0 or 1, got an array of dtype {labels.dtype}")
-    if labels.dtype == np.float16:  # which scipy does not know
-        labels = labels.astype(np.float32)
-    matrix = sparse.csr_array(labels, copy=True).astype(np.float64)
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    return matrix
-
-
-def _pattern(matrix: sparse.csr_array, keep: np.ndarray, dtype: type) -> sparse.csr_array:
-    """Return ones of a type at some stored entries of a matrix."""
-    kept = _kept(matrix, keep)
-    return sparse.csr_array((np.ones(kept.nnz, dtype), kept.indices, kept.indptr), shape=kept.shape)
-
-
-def _kept(matrix: sparse.csr_array, keep: np.ndarray) -> sparse.csr_array:
-    """Return a matrix with some of its stored entries, bool (nnz,)."""
-    ends = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
-    parts = matrix.data[keep], matrix.indices[keep], ends.astype(matrix.indptr.dtype)
-    return sparse.csr_array(parts, shape=matrix.shape)
-
-
-def _stored_at(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return what a matrix holds at some places, float64 (e,), 0 where nothing is stored."""
-    matrix.sort_indices()
-    stored = np.append(entry_positions(matrix), -1)
-    wanted = rows.astype(np.int64) * matrix.shape[1] + columns
-    places = np.searchsorted(stored[:-1], wanted)
-    return np.where(stored[places] == wanted, np.append(matrix.data, 0.0)[places], 0.0)
-
-
-def _sorted(matrix: sparse.csr_array) -> sparse.csr_array:
-    matrix.sort_indices()
-    return matrix
-
-
-def _taken(matrix: sparse.csr_array, origins: np.ndarray | None, rows: np.ndarray | slice) -> np.ndarray | None:
-    """Return the origins of some rows' stored entries, uint8."""
-    if origins is None:
-        return None
-    places = sparse.csr_array((np.arange(1, matrix.nnz + 1), matrix.indices, matrix.indptr), shape=matrix.shape)[rows]
-    return origins[_sorted(places).data - 1]
