@@ -1,11 +1,12 @@
-"""What grows with the number of epochs: a run of 1,000 tiny ones in one process.
+"""What grows with the number of epochs: a run of 1,000 tiny ones, in one process or with Ray.
 
 Claims: a checkpoint of the last epoch is at most 1 kB larger than one of the tenth; an epoch writes as many bytes at
 the end as at the start; memory grows by less than 1 MB in 100 epochs after the first 100. The rival is the run's own
 start. With ``--traced`` Python counts the bytes of its objects, which slows the run: what grows beside them is no
-object of a program, but what allocators below Python keep.
+object of a program, but what allocators below Python keep. With ``--ray`` a worker trains and an actor selects, and
+memory is that of each of their processes, and of the driver.
 
-Run: python benchmarks/growth.py [--epochs E] [--traced]
+Run: python benchmarks/growth.py [--epochs E] [--traced | --ray]
 """
 
 import argparse
@@ -13,7 +14,9 @@ import json
 import tempfile
 import time
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from _common import ROOT, one_thread, record, spread
@@ -21,6 +24,7 @@ from _common import ROOT, one_thread, record, spread
 one_thread()
 
 import numpy as np  # noqa: E402
+import psutil  # noqa: E402
 
 from d2ace.pipeline import fit  # noqa: E402
 from d2ace.pipeline.data.from_tables.prepare import prepare  # noqa: E402
@@ -97,25 +101,74 @@ def windows(noted: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     return found
 
 
+def configuration(home: Path, epochs: int, workers: int) -> dict[str, Any]:
+    """Prepare the rows, and return the configuration of a run ``long`` on them."""
+    write_table(home / "rows.csv")
+    prepare(home / "rows.csv", home / "data", label_prefix="y")
+    return {
+        "data": {"path": str(home / "data")},
+        "model": {"options": {"hidden": [8]}},
+        "selector": {"name": "d2ace", "options": {"warmup": 1, "neighbours": 3}},
+        "train": {"epochs": epochs, "batch_size": 128},
+        "run": {"storage": str(home / "runs"), "name": "long", "workers": workers},
+    }
+
+
+def beside_ray(epochs: int) -> dict[str, dict[str, float]]:
+    """Train with a worker and an actor; gives bytes of memory of each process by the epochs that were done."""
+    found: dict[str, dict[str, float]] = {}
+    ended = Event()
+
+    def watch(metrics: Path) -> None:
+        wanted = [100, *range(200, epochs + 1, 100)]
+        while wanted and not ended.wait(0.05):
+            done = len(metrics.read_bytes().splitlines()) if metrics.exists() else 0
+            if done >= wanted[0]:
+                found[str(wanted.pop(0))] = _memory_by_title()
+
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        home = Path(folder).resolve()
+        config = configuration(home, epochs, workers=1)
+        watching = Thread(target=watch, args=(home / "runs" / "long" / "metrics.jsonl",))
+        watching.start()
+        try:
+            fit(config, quiet=True)
+        finally:
+            ended.set()
+            watching.join()
+    return found
+
+
+def _memory_by_title() -> dict[str, float]:
+    """Return bytes of memory of this process, and of those of Ray that a run works with."""
+    found = {"driver": float(psutil.Process().memory_info().rss)}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            title = (process.cmdline() or [""])[0]
+            for name in ("SelectionActor", "TrainController", "RayTrainWorker"):
+                if title.startswith("ray::") and name in title:
+                    found[name] = float(process.memory_info().rss)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--traced", action="store_true", help="count Python's objects, too")
+    parser.add_argument("--ray", action="store_true", help="with a worker and an actor, instead")
     told = parser.parse_args()
+    if told.ray:
+        curves = beside_ray(told.epochs)
+        for epoch, processes in curves.items():
+            print(f"epoch {epoch:>5}: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in processes.items()))
+        record("growth_ray", {"memory": curves})
+        return
     epochs, Watch.traced = told.epochs, told.traced
     with tempfile.TemporaryDirectory(dir=".") as folder:
         home = Path(folder).resolve()
-        write_table(home / "rows.csv")
-        prepare(home / "rows.csv", home / "data", label_prefix="y")
+        config = configuration(home, epochs, workers=0)
         Watch.folder = home / "runs" / "long"
         whole_run.TellProgress = Watch  # type: ignore[misc]
-        config: dict[str, Any] = {
-            "data": {"path": str(home / "data")},
-            "model": {"options": {"hidden": [8]}},
-            "selector": {"name": "d2ace", "options": {"warmup": 1, "neighbours": 3}},
-            "train": {"epochs": epochs, "batch_size": 128},
-            "run": {"storage": str(home / "runs"), "name": "long", "workers": 0},
-        }
         fit(config, quiet=True)
         order = sum(file.stat().st_size for file in (Watch.folder / "order").iterdir()) / epochs
         table = sum(file.stat().st_size for file in (Watch.folder / "selection.parquet").iterdir()) / epochs

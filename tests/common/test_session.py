@@ -3,6 +3,9 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +16,8 @@ from d2ace.pipeline.common.cluster import address as addresses
 from d2ace.pipeline.common.cluster import session
 from d2ace.pipeline.common.cluster.session import ray_session
 from d2ace.pipeline.common.config.sections import RunSection
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -120,3 +125,28 @@ def test_sigterm_is_taken_back_from_ray_by_who_had_it(own, started, monkeypatch)
             assert signal.getsignal(signal.SIGTERM) is (mine if own else rays)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+LISTENING = """
+import psutil, ray
+from d2ace.pipeline.common.cluster.session import ray_session
+from d2ace.pipeline.common.config.sections import RunSection
+
+with ray_session(RunSection()):
+    ray.get(ray.remote(lambda: 1).remote())
+    of_ray = psutil.Process().children(recursive=True)
+    sockets = [one for process in [psutil.Process(), *of_ray] for one in process.net_connections("inet")]
+    print(len(of_ray), {one.laddr.ip.removeprefix("::ffff:") for one in sockets if one.status == "LISTEN"})
+"""
+
+
+@pytest.mark.slow("a Ray of its own starts")
+def test_a_ray_of_ones_own_listens_on_loopback_alone():
+    """Ray is imported before the session begins, as in a process that used it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-c", LISTENING], env=environment, stdout=subprocess.PIPE, text=True, timeout=120, check=True
+    )
+    processes, _, addresses = told.stdout.partition(" ")
+    assert int(processes) > 3 and addresses.strip() == "{'127.0.0.1'}"

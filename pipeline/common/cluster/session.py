@@ -28,7 +28,9 @@ for _name, _value in _ENVIRONMENT.items():
 
 # Ray Train watches for nodes that are about to be taken away, in a process of its own; this machine stays.
 _WATCHER = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
-_LOCAL_ENVIRONMENT = {_WATCHER: "0"}
+# What makes Ray's processes listen on loopback alone, as on systems whose firewalls would ask about each of them.
+_BEYOND_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_LOCAL_ENVIRONMENT = {_WATCHER: "0", _BEYOND_LOOPBACK: "0"}
 
 
 def leaving_nodes_are_told() -> bool:
@@ -108,7 +110,7 @@ def _start(run: RunSection, dashboard: bool) -> None:
     if other := head_of_this_machine():
         log.info("the Ray that runs at %s is not used: RAY_ADDRESS=%s would use it", other, other)
     needed = math.ceil(run.workers * (run.cpus_per_worker or 0.5)) + 1
-    with stage("starting Ray on this machine (no RAY_ADDRESS is set)"):
+    with stage("starting Ray on this machine (no RAY_ADDRESS is set)"), _listening_as_asked():
         ray.init(
             address="local",
             num_cpus=max(os.cpu_count() or 1, needed),
@@ -117,6 +119,19 @@ def _start(run: RunSection, dashboard: bool) -> None:
             log_to_driver=False,
         )
     log.info("Ray: started here for this command alone: %s", cluster_in_words())
+
+
+@contextmanager
+def _listening_as_asked() -> Iterator[None]:
+    """Let this process hear what the environment says of loopback, also where it had imported Ray before."""
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = os.environ.get(_BEYOND_LOOPBACK, "1").lower() not in ("0", "false")
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
