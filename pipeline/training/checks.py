@@ -122,6 +122,8 @@ def check_storage(config: Config) -> None:
     there = next(folder for folder in (storage, *storage.parents) if os.path.lexists(folder))
     if not there.is_dir():
         raise ConfigError(f"run.storage={storage}: {there} is a file, not a folder")
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        raise ConfigError(f"run.storage={storage}: the file system of {there} can only be read now")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"run.storage={storage}: {there} may not be written by this user")
 

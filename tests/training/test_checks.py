@@ -1,6 +1,8 @@
 """Everything about a configuration is checked before Ray starts and before a run folder exists."""
 
+import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from d2ace.pipeline.studies.compare.execution import compare
 from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.tune.execution import tune
 from d2ace.pipeline.studies.tune.sweep import Sweep
-from d2ace.pipeline.training.checks import check, check_data
+from d2ace.pipeline.training.checks import check, check_data, check_storage
 from d2ace.selectors import api as selectors
 
 
@@ -114,6 +116,12 @@ def test_storage_below_a_file_and_neighbour_features_of_other_rows(table, tmp_pa
     with pytest.raises(DataError, match=r"is it a folder that"):
         fit(small_config(tmp_path / "nothing", tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_disk_that_can_only_be_read_is_told_as_one(make_config, monkeypatch):
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(ConfigError, match=r"run\.storage=.*: the file system of .* can only be read now"):
+        check_storage(make_config())
 
 
 def test_a_gpu_for_training_in_this_process_is_refused_where_there_is_none(table, tmp_path, monkeypatch):
