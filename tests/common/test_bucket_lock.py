@@ -11,8 +11,9 @@ from d2ace.pipeline.common.errors import DataError, FolderLostError, RunError
 from d2ace.pipeline.common.storage import folder_lock
 from d2ace.pipeline.common.storage.any_path import any_path
 from d2ace.pipeline.common.storage.bucket_lock import BucketLock, lock_of
-from d2ace.pipeline.common.storage.folder_lock import LOCK, FolderLock, Holder, is_held, read_holder
+from d2ace.pipeline.common.storage.folder_lock import LOCK, FolderLock, is_held
 from d2ace.pipeline.common.storage.locations import Location
+from d2ace.pipeline.common.storage.lock_holder import Holder, read_holder
 
 
 @pytest.fixture

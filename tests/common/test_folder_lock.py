@@ -12,7 +12,8 @@ import pytest
 
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.common.storage import folder_lock
-from d2ace.pipeline.common.storage.folder_lock import LOCK, FolderLock, Holder, read_holder
+from d2ace.pipeline.common.storage.folder_lock import LOCK, FolderLock
+from d2ace.pipeline.common.storage.lock_holder import Holder, read_holder
 
 
 def held_by(folder, holder, seconds_ago=0.0):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from ..errors import DataError
 from . import folder_lock
 from .any_path import AnyPath, changed_at, in_bucket
-from .folder_lock import LOCK, FolderLock, Holder
+from .folder_lock import LOCK, FolderLock
+from .lock_holder import Holder, read_holder
 
 if TYPE_CHECKING:
     from .locations import Location
@@ -65,7 +66,7 @@ class BucketLock(FolderLock):
         self._object.write(self._content.encode())
 
     def _holder(self) -> Holder | None:
-        return folder_lock.read_holder(self._object)
+        return read_holder(self._object)
 
     def _age(self) -> float | None:
         """Return how many seconds ago the lock was written, by the clock of the bucket; None without a lock."""

@@ -6,20 +6,19 @@ process has ended on this machine, or when a process elsewhere did not renew it 
 it over.
 """
 
-import json
 import logging
 import os
-import secrets
 import signal
 import time
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 
-from ..errors import DataError, FolderLostError, NotThereError, RunError
+from ..errors import DataError, FolderLostError, RunError
 from .any_path import AnyPath, changed_at, make_folder
 from .json_files import as_json
+from .lock_holder import Holder, read_holder
 from .whole_files import naming, remove_temporaries, temporary_beside
 
 LOCK = ".lock"
@@ -29,40 +28,6 @@ SETTLE_S = 0.2
 """After a take-over: who lost the race for a stale lock finds another's in its place."""
 
 _log = logging.getLogger("d2ace")
-
-
-@dataclass(frozen=True)
-class Holder:
-    """What a lock says of its process.
-
-    Attributes:
-        host: name of its machine.
-        process: its id there.
-        machine: which boot of which system the id is of; ids of two containers are not the same.
-        started: when the process started, in the system's own count; an id may come again.
-        token: of this lock.
-    """
-
-    host: str
-    process: int
-    machine: str
-    started: str
-    token: str
-
-    @classmethod
-    def here(cls) -> "Holder":
-        """Return what the locks of this process say."""
-        return cls(os.uname().nodename, os.getpid(), _machine(), _started(os.getpid()), secrets.token_hex(8))
-
-    @property
-    def alive(self) -> bool | None:
-        """Whether the process goes on; None where that cannot be known from here."""
-        if not self.machine or self.machine != _machine():
-            return None
-        return _started(self.process) == self.started
-
-    def __str__(self) -> str:
-        return f"process {self.process} on {self.host}"
 
 
 class FolderLock(AbstractContextManager):
@@ -233,32 +198,3 @@ def is_held(folder: AnyPath) -> bool:
 def _holds(alive: bool | None, age: float) -> bool:
     """Return whether a lock counts: its process goes on, or may do so elsewhere and renewed it within a minute."""
     return alive is True or (alive is None and age < _STALE_S)
-
-
-def read_holder(path: AnyPath) -> Holder | None:
-    """Return what a lock says, None when there is none or it says nothing; DataError when a bucket does not give it."""
-    try:
-        return Holder(**json.loads(path.read_text(encoding="utf-8")))
-    except NotThereError:
-        return None
-    except DataError:
-        raise
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _machine() -> str:
-    """Return the boot and the process namespace that ids are of; nothing where the system does not say it."""
-    try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def _started(process: int) -> str:
-    """Return when a process of this machine started; nothing when it is not there or has ended."""
-    try:
-        state, *rest = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if state in "ZX" else rest[18]
