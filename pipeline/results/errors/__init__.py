@@ -41,7 +41,7 @@ def errors(
         ConfigError: when there is no such column.
         RunError: when the run has no validated epoch, no such rows, or its data is gone or has changed.
     """
-    from .page import errors_page
+    from .errors_page import errors_page
 
     opened = open_to_score(run)
     splits = [split for split in _SPLITS if len(getattr(opened.data.splits, split))]
@@ -77,7 +77,7 @@ def diff(
     Raises:
         RunError: when the runs are of other data, other rows or other labels, or have no validated epoch.
     """
-    from .page import diff_page
+    from .diff_page import diff_page
 
     opened = [open_to_score(run) for run in (first, second)]
     require_alike(opened[0], opened[1], split)
