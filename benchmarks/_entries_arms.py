@@ -17,9 +17,9 @@ from d2ace.pipeline.studies.compare import Study
 from d2ace.pipeline.studies.compare.study import StudyRun
 from d2ace.pipeline.studies.compare.study_run import load_prepared
 from d2ace.pipeline.training.hooks.validation import settled
-from d2ace.pipeline.training.learner import torch_threads
 from d2ace.pipeline.training.local_run import LocalRun
 from d2ace.pipeline.training.metrics import label_average_precision
+from d2ace.pipeline.training.threads import torch_threads
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)

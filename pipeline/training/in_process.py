@@ -10,8 +10,8 @@ from ..feeds.all_rows import AllRows
 from ..feeds.choice import FeedChoice
 from ..selection.blueprint import Blueprint
 from ..selection.local import LocalSelection
-from .learner import torch_threads
 from .ranks import Ranks
+from .threads import torch_threads
 from .whole_run import RunSetup, WholeRun
 
 

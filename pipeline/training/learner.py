@@ -1,15 +1,14 @@
 """One training step: forward and backward over a rank's micro-batches, reduction over ranks, update."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from ..common.config.config import Config
-from ..common.errors import DivergedError
 from ..feeds.api import Part
 from ..models.api import ModelContext, MultiLabelModel
 from ..models.batch_norm import RunningStatistics, micro_batch_layers
@@ -17,6 +16,7 @@ from ..models.losses import Criterion, entry_losses, row_losses
 from ..selection.observation import Seen
 from .averaging import WeightAverage
 from .distillation import teacher_of
+from .finite import are_finite, diverged
 from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
 from .micro_batch import MicroBatch
@@ -190,7 +190,7 @@ class Learner:
         Such a state must not get into a checkpoint. Cost: one pass over the weights, and waiting for the GPU.
         """
         weights: list[torch.Tensor] = [*self._parameters]
-        if not (_finite_norms(weights, 2) or _finite_norms(weights, math.inf)):  # squares of finite ones may overflow
+        if not are_finite(weights):
             raise diverged("the weights are not finite")
         if self._scaler.is_enabled() and self._scaler.get_scale() < _LEAST_LOSS_SCALE:
             raise diverged("the gradient is not finite in any of many steps, however small the loss is scaled")
@@ -246,24 +246,3 @@ class Learner:
         load_scheduler(self.scheduler, state["scheduler"])
         self._scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["torch_rng"])
-
-
-def _finite_norms(weights: list[torch.Tensor], order: float) -> bool:
-    """Return whether all norms are finite; NaN goes through. On a CPU order 2 takes a sixth of the maximum's time."""
-    return math.isfinite(float(torch.stack(torch._foreach_norm(weights, order)).max()))
-
-
-def diverged(what: str) -> DivergedError:
-    """Return the error of a training that has left the finite numbers."""
-    return DivergedError(f"{what}; lower optimizer.lr, set train.grad_clip, or look for wrong values in the features")
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let operations use ``count`` threads inside the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -21,9 +21,9 @@ from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 from ..selection.remote import RemoteSelection
 from .hooks.growing import Growing
-from .learner import torch_threads
 from .loop import Epoch, Hook, Training
 from .ranks import Ranks
+from .threads import torch_threads
 from .whole_run import RunSetup, WholeRun
 
 _DRIVER_GONE_S = 20

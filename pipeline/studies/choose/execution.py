@@ -17,9 +17,9 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
 from ...training.checks import check, check_data, with_absolute_paths
-from ...training.learner import torch_threads
 from ...training.local_run import Prepared
 from ...training.metrics import HIGHER_IS_BETTER, evaluate_predictions
+from ...training.threads import torch_threads
 from .arms import Arms, ArmState, arm_configs
 from .candidates import UNIFORM, Candidate, candidates_of, uniform_config
 from .decision import Decision, Evidence, decide

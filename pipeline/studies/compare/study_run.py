@@ -13,9 +13,9 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
 from ...training.hooks.validation import is_better, settled
-from ...training.learner import torch_threads
 from ...training.local_run import LocalRun, Prepared
 from ...training.metrics import METRICS, label_average_precision
+from ...training.threads import torch_threads
 from .rival_run import train_rival
 from .study import StudyRun
 

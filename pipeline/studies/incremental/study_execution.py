@@ -16,7 +16,7 @@ from ...common.storage.any_path import AnyPath, remove
 from ...common.storage.bucket_lock import lock_of
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
-from ...training.learner import torch_threads
+from ...training.threads import torch_threads
 from ..origin import package_version
 from ..ray_tasks import as_they_end, why_killed
 from .execution import cut, incremental

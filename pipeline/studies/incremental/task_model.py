@@ -15,7 +15,7 @@ from ...feeds.request import chunks
 from ...feeds.shard_rows import ShardRows
 from ...runs.trained_model import CHUNK_ROWS, TrainedModel
 from ...runs.trained_run import TrainedRun
-from ...training.learner import torch_threads
+from ...training.threads import torch_threads
 
 What = Literal["probabilities", "logits", "embeddings"]
 

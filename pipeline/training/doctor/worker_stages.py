@@ -26,10 +26,11 @@ from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData
 from ...selection.batches import Batches
 from ..gradients import rank_parts, reduces_exactly
-from ..learner import Learner, torch_threads
+from ..learner import Learner
 from ..metrics import evaluate_predictions
 from ..ranks import Ranks
 from ..steps import StepRunner
+from ..threads import torch_threads
 from ..validation import predict_split
 from .rate import Rate, repeated
 

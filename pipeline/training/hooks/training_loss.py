@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..learner import diverged
+from ..finite import diverged
 from ..loop import Epoch, Hook, Training
 from ..steps import Step
 
