@@ -12,7 +12,8 @@ from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Features, Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.common.randomness import generator

@@ -33,7 +33,8 @@ from _entries_data import DATA, damaged  # noqa: E402
 
 from d2ace.pipeline.data.manifest import Manifest  # noqa: E402
 from d2ace.pipeline.data.rows import Rows  # noqa: E402
-from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels  # noqa: E402
+from d2ace.pipeline.data.shard_writer import ShardWriter  # noqa: E402
+from d2ace.pipeline.data.shards import read_features, read_labels  # noqa: E402
 from d2ace.pipeline.feeds.shard_rows import ShardRows  # noqa: E402
 from d2ace.pipeline.results.audit.judged import judged  # noqa: E402
 from d2ace.pipeline.results.audit.suspects import most_suspicious  # noqa: E402

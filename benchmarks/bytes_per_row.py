@@ -28,7 +28,7 @@ from d2ace.pipeline.data.manifest import ImageHint, Manifest  # noqa: E402
 from d2ace.pipeline.data.packed_index import read_index  # noqa: E402
 from d2ace.pipeline.data.packed_reader import PackedReader  # noqa: E402
 from d2ace.pipeline.data.rows import Rows  # noqa: E402
-from d2ace.pipeline.data.shards import ShardWriter  # noqa: E402
+from d2ace.pipeline.data.shard_writer import ShardWriter  # noqa: E402
 from d2ace.selectors.common.label_matrix import LabelMatrix  # noqa: E402
 
 GROUPS, CLAIM, MEAN_BYTES, CHUNK = (16, 64, 256), 1.1, 20_000, 1024

@@ -24,7 +24,7 @@ from d2ace.pipeline.common.config.images import ImagesSection
 from d2ace.pipeline.data.manifest import ImageHint, Manifest
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.scaler import Scaler
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs

@@ -27,7 +27,7 @@ from decode import photograph
 from d2ace.pipeline import fit
 from d2ace.pipeline.data.manifest import SPLITS, ImageHint, Manifest
 from d2ace.pipeline.data.packed_writer import PackedWriter
-from d2ace.pipeline.data.shards import SHARD_BYTES
+from d2ace.pipeline.data.shard_writer import SHARD_BYTES
 
 GB, LABELS, DIFFERENT, POLL_S = 1e9, 8, 256, 0.5
 

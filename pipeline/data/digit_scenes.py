@@ -19,7 +19,7 @@ from ...selectors.common.randomness import generator
 from ..common.errors import DataError
 from .manifest import SPLITS, ImageHint, Manifest
 from .rows import Rows
-from .shards import ShardWriter
+from .shard_writer import ShardWriter
 
 SIZE, DIGIT, CELL = 32, 8, 10
 N_DIGITS = 10

@@ -19,7 +19,7 @@ from .from_images.outcome import REJECTED_FILE
 from .label_columns import LABELS, OPTIONAL, label_columns
 from .manifest import Manifest, Shard
 from .rows import read_columns
-from .shards import SHARD_ROWS
+from .shard_writer import SHARD_ROWS
 from .staging import staged_folder
 from .summary import read_summary, summarise
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, random_array
 
 from d2ace.pipeline.data.manifest import ImageHint, Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 

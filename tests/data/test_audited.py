@@ -8,7 +8,7 @@ from small_table import write_table
 
 from d2ace.pipeline import cli
 from d2ace.pipeline.common.errors import DataError
-from d2ace.pipeline.data import digit_scenes, shards
+from d2ace.pipeline.data import digit_scenes, shard_writer
 from d2ace.pipeline.data.audited import audited
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
@@ -55,7 +55,7 @@ def test_a_table_has_the_decided_labels_and_all_else_as_before(table, tmp_path):
 
 
 def test_shards_without_a_verdict_and_images_are_linked(tmp_path, monkeypatch):
-    monkeypatch.setitem(shards.SHARD_BYTES, "image", 40_000)
+    monkeypatch.setitem(shard_writer.SHARD_BYTES, "image", 40_000)
     old = digit_scenes.build(tmp_path / "digits", rows=200)
     assert len(old.shards) > 2
     dense = read_labels(old).dense()

@@ -9,7 +9,8 @@ from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.hidden import hidden_entries, with_hidden_positives
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels, read_splits
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels, read_splits
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 

@@ -13,7 +13,8 @@ from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.label_choice import chosen_labels
 from d2ace.pipeline.data.manifest import ImageHint, Manifest
 from d2ace.pipeline.data.rows import Rows, concatenate
-from d2ace.pipeline.data.shards import ShardWriter, read_labels, read_shard
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels, read_shard
 from d2ace.pipeline.data.verification import verify
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.selectors.common.label_matrix import LabelMatrix, Origin

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows, to_arrow
-from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels, read_shard, read_splits
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_features, read_labels, read_shard, read_splits
 from d2ace.pipeline.data.verification import verify
 from d2ace.selectors.common.label_matrix import LabelMatrix
 

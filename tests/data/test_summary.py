@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from d2ace.pipeline.data.column_facts import column_facts
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.pipeline.data.summary import SUMMARY_FILE, read_summary, summarise
 from d2ace.pipeline.data.summary_text import summary_text
 from d2ace.pipeline.data.support import support_lines, support_of

@@ -9,7 +9,8 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError
 from d2ace.pipeline.data.manifest import ImageHint
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.api import prefetch
 from d2ace.pipeline.feeds.gather import GatherFeed
 from d2ace.pipeline.feeds.inputs import input_shape, make_inputs, statistics_of

@@ -13,7 +13,8 @@ from small_table import N_ROWS, write_table
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_features, read_labels
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_features, read_labels
 from d2ace.pipeline.feeds.all_rows import fit_scaler
 from d2ace.pipeline.feeds.row_store import _retries, _with_retries, materialise
 from d2ace.pipeline.runs.run_folder import RunFolder

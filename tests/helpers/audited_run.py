@@ -8,7 +8,8 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.data import digit_scenes
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.results.replay import SelectionOfRun
 from d2ace.pipeline.runs.checkpoints import CheckpointStore

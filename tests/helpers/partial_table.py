@@ -8,7 +8,7 @@ from small_table import N_FEATURES, N_LABELS, N_ROWS
 
 from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 UNTRAINED = 4

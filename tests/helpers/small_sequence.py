@@ -7,7 +7,8 @@ import numpy as np
 
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels, read_splits
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels, read_splits
 from d2ace.pipeline.data.splits import Splits, make_splits
 from d2ace.pipeline.studies.incremental.methods import api as methods
 from d2ace.pipeline.studies.incremental.sequence import TaskSequence

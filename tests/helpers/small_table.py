@@ -6,7 +6,7 @@ import numpy as np
 
 from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 N_ROWS, N_FEATURES, N_LABELS = 230, 7, 5

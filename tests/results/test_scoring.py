@@ -11,7 +11,8 @@ from d2ace.pipeline import evaluate, fit, predict
 from d2ace.pipeline.common.errors import DataError, RunError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.runs.run_folder import RunFolder
 from d2ace.pipeline.training.driver import RunResult
 from d2ace.pipeline.training.metrics import evaluate_predictions

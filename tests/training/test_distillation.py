@@ -13,7 +13,7 @@ from d2ace.pipeline.common.config.sections import DistillationSection
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.pipeline.feeds.api import Part
 from d2ace.pipeline.models.api import ModelContext, Output
 from d2ace.pipeline.runs.run_folder import RunFolder

@@ -11,7 +11,7 @@ from ...common.storage.locations import Location
 from ..filters import Filtering, Filters
 from ..label_reading import LabelReading, texts_of
 from ..manifest import Manifest
-from ..shards import ShardWriter
+from ..shard_writer import ShardWriter
 from ..summary import summarise
 from .alignment import MissingLabels, assembled, has_no_labels, joined
 from .arff import arff_source, attribute_names

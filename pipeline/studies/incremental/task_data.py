@@ -12,7 +12,7 @@ from ....selectors.common.label_origins import of_dense
 from ...common.storage.any_path import AnyPath
 from ...data.manifest import SPLITS, Manifest
 from ...data.rows import Rows
-from ...data.shards import ShardWriter
+from ...data.shard_writer import ShardWriter
 from ...feeds.all_rows import AllRows
 from ...feeds.request import chunks
 from .labelled_rows import LabelledRows

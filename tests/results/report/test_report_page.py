@@ -20,7 +20,7 @@ from told_briefly import draw_less
 
 from d2ace.pipeline.data.manifest import SPLITS
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter
+from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.pipeline.results.report import report
 from d2ace.pipeline.results.report.markup import Html, element, escaped
 from d2ace.pipeline.results.report.svg import canvas, inline

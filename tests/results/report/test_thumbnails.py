@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from d2ace.pipeline.common.config.images import ImagesSection
-from d2ace.pipeline.data import digit_scenes, shards
+from d2ace.pipeline.data import digit_scenes, shard_writer
 from d2ace.pipeline.data.scaler import Scaler
 from d2ace.pipeline.feeds.image_transform import ImageTransform
 from d2ace.pipeline.feeds.inputs import Inputs
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("ray_session")
 
 @pytest.fixture
 def digits(tmp_path, monkeypatch):
-    monkeypatch.setitem(shards.SHARD_BYTES, "image", 40_000)
+    monkeypatch.setitem(shard_writer.SHARD_BYTES, "image", 40_000)
     manifest = digit_scenes.build(tmp_path / "set", rows=200)
     assert len(manifest.shards) > 2
     return manifest

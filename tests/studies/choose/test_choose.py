@@ -11,7 +11,8 @@ from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.data.manifest import SPLITS, Manifest
 from d2ace.pipeline.data.rows import Rows
-from d2ace.pipeline.data.shards import ShardWriter, read_labels
+from d2ace.pipeline.data.shard_writer import ShardWriter
+from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.feeds.shard_rows import ShardRows
 from d2ace.pipeline.studies import saved_run
 from d2ace.pipeline.studies.choose import Choice, choose, describe, execution
