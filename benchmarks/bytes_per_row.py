@@ -24,7 +24,8 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from scipy.sparse import csr_array  # noqa: E402
 
-from d2ace.pipeline.data.manifest import ImageHint, Manifest  # noqa: E402
+from d2ace.pipeline.data.manifest import Manifest  # noqa: E402
+from d2ace.pipeline.data.manifest_parts import ImageHint  # noqa: E402
 from d2ace.pipeline.data.packed_index import read_index  # noqa: E402
 from d2ace.pipeline.data.packed_reader import PackedReader  # noqa: E402
 from d2ace.pipeline.data.rows import Rows  # noqa: E402

@@ -21,7 +21,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from d2ace.pipeline.common.config.images import ImagesSection
-from d2ace.pipeline.data.manifest import ImageHint, Manifest
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.manifest_parts import ImageHint
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.scaler import Scaler
 from d2ace.pipeline.data.shard_writer import ShardWriter

@@ -25,7 +25,8 @@ import ray
 from decode import photograph
 
 from d2ace.pipeline import fit
-from d2ace.pipeline.data.manifest import SPLITS, ImageHint, Manifest
+from d2ace.pipeline.data.manifest import SPLITS, Manifest
+from d2ace.pipeline.data.manifest_parts import ImageHint
 from d2ace.pipeline.data.packed_writer import PackedWriter
 from d2ace.pipeline.data.shard_writer import SHARD_BYTES
 

@@ -17,7 +17,8 @@ from sklearn.datasets import load_digits
 from ...selectors.common.label_matrix import LabelMatrix
 from ...selectors.common.randomness import generator
 from ..common.errors import DataError
-from .manifest import SPLITS, ImageHint, Manifest
+from .manifest import SPLITS, Manifest
+from .manifest_parts import ImageHint
 from .rows import Rows
 from .shard_writer import ShardWriter
 

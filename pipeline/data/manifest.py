@@ -15,6 +15,7 @@ from ..common.storage.json_text import parse_json
 from ..common.storage.locations import Location, NotThereError
 from .image_cache import ImageCache
 from .manifest_kinds import wrong_kinds
+from .manifest_parts import ImageHint, PackedFile, Shard
 
 SCHEMA_VERSION = 3
 _COMPLETE = {"unlisted": "negative", "known_counts": None, "soft": False}
@@ -24,54 +25,6 @@ SPLITS = ("", "train", "validation", "test")
 """Names of the source's splits; a split code (int8) is an index into this tuple, "" means none given."""
 
 Kind = Literal["dense", "sparse", "image"]
-
-
-@dataclass(frozen=True)
-class PackedFile:
-    """The encoded images of a shard, back to back: the file's name in the folder, its bytes, its SHA-256."""
-
-    file: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One Parquet file of a prepared data set: its name in the folder, its rows, its SHA-256 in hexadecimal.
-
-    For images it is the index into ``packed``; tables have no packed file.
-    """
-
-    file: str
-    rows: int
-    sha256: str
-    packed: PackedFile | None = None
-
-    @property
-    def checksums(self) -> list[tuple[str, str]]:
-        """Name and SHA-256 of each of its files."""
-        files = [(self.file, self.sha256)]
-        return files if self.packed is None else [*files, (self.packed.file, self.packed.sha256)]
-
-
-@dataclass(frozen=True)
-class ImageHint:
-    """How encoded images decode: ``mode`` "L" (grey) or "RGB"; sizes in pixels, None where they vary."""
-
-    mode: str
-    height: int | None = None
-    width: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("L", "RGB"):
-            raise DataError(f"image mode must be 'L' or 'RGB', got {self.mode!r}")
-        if (self.height is None) != (self.width is None):
-            raise DataError("image height and width go together: give both or neither")
-
-    @property
-    def channels(self) -> int:
-        """Colour channels of a decoded image: 1 or 3."""
-        return 1 if self.mode == "L" else 3
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import pyarrow as pa
 from ..common.errors import DataError
 from ..common.storage.locations import Location
 from .label_columns import LABELS, OPTIONAL, needed_alone, needed_columns
-from .manifest import Manifest, PackedFile
+from .manifest import Manifest
+from .manifest_parts import PackedFile
 from .rows import read_columns
 
 

@@ -21,7 +21,8 @@ from ...selectors.common.label_matrix import Unlisted
 from ..common.errors import DataError
 from ..common.storage.whole_files import sha256_of
 from .label_columns import LABELS, label_columns
-from .manifest import SPLITS, PackedFile, Shard
+from .manifest import SPLITS
+from .manifest_parts import PackedFile, Shard
 from .row_labels import LabelRows, RowLabels
 from .rows import split_column
 

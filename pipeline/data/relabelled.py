@@ -17,7 +17,8 @@ from ..common.storage.locations import Location
 from ..common.storage.whole_files import sha256_of
 from .from_images.outcome import REJECTED_FILE
 from .label_columns import LABELS, OPTIONAL, label_columns
-from .manifest import Manifest, Shard
+from .manifest import Manifest
+from .manifest_parts import Shard
 from .rows import read_columns
 from .shard_writer import SHARD_ROWS
 from .staging import staged_folder

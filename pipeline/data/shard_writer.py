@@ -15,7 +15,8 @@ from ..common.errors import DataError
 from ..common.storage.locations import Location
 from ..common.storage.whole_files import sha256_of
 from .label_columns import joined_tables
-from .manifest import SPLITS, ImageHint, Kind, Manifest, Shard
+from .manifest import SPLITS, Kind, Manifest
+from .manifest_parts import ImageHint, Shard
 from .packed_writer import PackedWriter
 from .row_labels import each_row
 from .rows import Rows, to_arrow

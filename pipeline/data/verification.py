@@ -8,7 +8,8 @@ import pyarrow as pa
 from ..common.errors import DataError
 from ..common.storage.copies import content_sha256
 from .label_columns import LABELS, labels_of, needed_columns
-from .manifest import SPLITS, Manifest, Shard
+from .manifest import SPLITS, Manifest
+from .manifest_parts import Shard
 from .packed_index import check_size
 from .rows import read_columns
 from .shards import split_codes

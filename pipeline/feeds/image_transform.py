@@ -11,7 +11,8 @@ import torch
 
 from ..common.config.images import ImagesSection
 from ..common.errors import ConfigError, DataError
-from ..data.manifest import ImageHint, Manifest
+from ..data.manifest import Manifest
+from ..data.manifest_parts import ImageHint
 from ..data.packed_index import origin
 from ..data.scaler import Scaler
 from .images import geometry

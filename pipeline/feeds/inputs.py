@@ -9,7 +9,8 @@ from ..common.config.config import Config
 from ..common.config.images import ImagesSection
 from ..common.errors import ConfigError
 from ..data.blocks import BlockReader, RowBatch
-from ..data.manifest import ImageHint, Manifest
+from ..data.manifest import Manifest
+from ..data.manifest_parts import ImageHint
 from ..data.scaler import Scaler, ScalerStatistics, of_array
 from .image_transform import ImageTransform, result_size, usable_cpus
 from .request import Request

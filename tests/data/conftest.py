@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from scipy.sparse import csr_array, random_array
 
-from d2ace.pipeline.data.manifest import ImageHint, Manifest
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.manifest_parts import ImageHint
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.selectors.common.label_matrix import LabelMatrix

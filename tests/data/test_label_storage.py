@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data.blocks import BlockReader
 from d2ace.pipeline.data.label_choice import chosen_labels
-from d2ace.pipeline.data.manifest import ImageHint, Manifest
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.manifest_parts import ImageHint
 from d2ace.pipeline.data.rows import Rows, concatenate
 from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.pipeline.data.shards import read_labels, read_shard

@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from d2ace.pipeline.common.errors import DataError
-from d2ace.pipeline.data.manifest import MANIFEST_FILE, ImageHint, Manifest
+from d2ace.pipeline.data.manifest import MANIFEST_FILE, Manifest
+from d2ace.pipeline.data.manifest_parts import ImageHint
 
 
 def rewrite(manifest, **changes):

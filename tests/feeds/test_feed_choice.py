@@ -7,7 +7,8 @@ import pytest
 from d2ace.pipeline.common.config.sections import RunSection
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.data import digit_scenes
-from d2ace.pipeline.data.manifest import Manifest, PackedFile
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.manifest_parts import PackedFile
 from d2ace.pipeline.feeds import choice as feed_choice
 from d2ace.pipeline.feeds.choice import check_feed, choose_feed
 

@@ -7,7 +7,7 @@ from pictures import file_of, smooth
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError
-from d2ace.pipeline.data.manifest import ImageHint
+from d2ace.pipeline.data.manifest_parts import ImageHint
 from d2ace.pipeline.data.rows import Rows
 from d2ace.pipeline.data.shard_writer import ShardWriter
 from d2ace.pipeline.data.shards import read_labels

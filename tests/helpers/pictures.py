@@ -5,7 +5,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from d2ace.pipeline.data.manifest import ImageHint, Manifest, PackedFile, Shard
+from d2ace.pipeline.data.manifest import Manifest
+from d2ace.pipeline.data.manifest_parts import ImageHint, PackedFile, Shard
 
 
 def smooth(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

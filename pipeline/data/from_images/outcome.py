@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from ...common.errors import DataError
 from ...common.storage.locations import Location
-from ..manifest import SPLITS, ImageHint, Manifest
+from ..manifest import SPLITS, Manifest
+from ..manifest_parts import ImageHint
 from .cleaning import Cleaning
 from .pieces import Finished
 from .records import Listing

@@ -13,7 +13,8 @@ from ....selectors.common.label_matrix import Unlisted
 from ...common.errors import DataError
 from ...common.storage.locations import Location
 from ...common.storage.partial_work import WORK
-from ..manifest import SPLITS, PackedFile, Shard
+from ..manifest import SPLITS
+from ..manifest_parts import PackedFile, Shard
 from ..packed_writer import PackedWriter
 from .cleaning import BadImageError, Clean, Cleaning, clean
 from .reading import read_images

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from ...common.config.images import ImagesSection
-from ...data.manifest import ImageHint, Manifest
+from ...data.manifest import Manifest
+from ...data.manifest_parts import ImageHint
 from ...feeds.image_transform import result_size
 from ...models.api import MultiLabelModel
 from ...runs.checkpoint_record import versions

@@ -8,7 +8,7 @@ import torch
 from ...common.errors import DataError
 from ...common.storage.locations import Location
 from ...data.from_images.cleaning import BadImageError, Cleaning, plain
-from ...data.manifest import ImageHint
+from ...data.manifest_parts import ImageHint
 from ...feeds.api import moved, prefetch
 from ...feeds.image_transform import ImageTransform
 from ...feeds.images.decode import ImageError
