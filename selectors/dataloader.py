@@ -12,8 +12,9 @@ import numpy as np
 
 from .api import Selector
 from .common.errors import SelectionError
-from .common.torch_ranks import gathered, is_distributed, part_bounds
-from .plans.plan import Plan
+from .common.tensors import as_given, float_array, integer_array
+from .common.torch_ranks import gathered, is_distributed
+from .plans.rank_batches import RankBatches
 
 _SCHEMA = 1
 
@@ -59,7 +60,7 @@ class SelectorBatchSampler:
             raise SelectionError(f"rank must be 0..{world_size - 1} for world_size={world_size}, got {rank}")
         self.selector, self.rank, self.world_size = selector, rank, world_size
         self._epoch, self._first, self._done = 0, 0, 0
-        self._plan: Plan | None = None
+        self._plan: RankBatches | None = None
         self._iterated = False
 
     def __len__(self) -> int:
@@ -81,7 +82,7 @@ class SelectorBatchSampler:
                 )
             raise SelectionError(f"epochs follow one another: expected set_epoch({self._epoch}), got {epoch}")
         if self._plan is None:
-            self._plan = self.selector.plan(epoch)
+            self._plan = RankBatches(self.selector.plan(epoch), self.rank, self.world_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield this rank's rows of each batch, from the first batch not yet observed when a state was loaded.
@@ -105,17 +106,17 @@ class SelectorBatchSampler:
         Raises:
             SelectionError: when the rows are not those of the next batch, or the shapes do not fit.
         """
-        plan, step = self._current("observe()"), self._done
+        batches, step = self._current("observe()"), self._done
         self._check_rows(ids)
-        values = [_array(probabilities), _array(losses)]
-        shape = (len(self._rows(step)), self.selector.n_labels)
+        values = [float_array(probabilities), float_array(losses)]
+        shape = (len(batches.rows(step)), self.selector.n_labels)
         for name, value in zip(("probabilities", "losses"), values, strict=True):
             if value.shape != shape:
                 raise SelectionError(f"{name} must be (rows of the batch, labels) = {shape}, got {value.shape}")
         if self.world_size > 1 or is_distributed():
-            rows, (start, stop) = int(plan.offsets[step + 1] - plan.offsets[step]), self._bounds(step)
-            values = gathered(values, stop - start, rows, self.world_size)
-        self.selector.observe(plan.ids[plan.offsets[step] : plan.offsets[step + 1]], *values)
+            start, stop = batches.bounds(step)
+            values = gathered(values, stop - start, batches.size(step), self.world_size)
+        self.selector.observe(batches.whole(step), *values)
         self._done += 1
 
     def observe_logits(self, ids: Any, logits: Any) -> None:
@@ -125,8 +126,8 @@ class SelectorBatchSampler:
             ids: int (b,), the rows as the loader gave them.
             logits: float (b, L), a tensor on any device, or an array.
         """
-        z = _array(logits)
-        y = self.selector.label_matrix.dense(_integers(ids))
+        z = float_array(logits)
+        y = self.selector.label_matrix.dense(integer_array(ids))
         small = np.exp(-np.abs(z))  # never overflows
         losses = np.nan_to_num(np.maximum(z, 0) - z * y + np.log1p(small), nan=0.0)  # unknown entries lose nothing
         self.observe(ids, np.where(z >= 0, 1, small) / (1 + small), losses)
@@ -139,20 +140,9 @@ class SelectorBatchSampler:
         Raises:
             SelectionError: when the rows are not those of that batch.
         """
-        plan = self._current("weights_of()")
+        batches = self._current("weights_of()")
         self._check_rows(ids)
-        start, stop = self._bounds(self._done)
-        if start == stop:
-            weights = np.zeros(1, np.float32)
-        elif plan.draw_weights is None:
-            weights = np.ones(stop - start, np.float32)
-        else:
-            weights = plan.draw_weights[start:stop].astype(np.float32)
-        if not hasattr(ids, "detach"):
-            return weights
-        import torch
-
-        return torch.from_numpy(weights).to(ids.device)
+        return as_given(batches.weights(self._done), ids)
 
     def targets_of(self, ids: Any) -> tuple[Any, Any]:
         """Return what the entries of the next batch to be observed are trained on: targets and weights, float32 (b, L).
@@ -164,20 +154,16 @@ class SelectorBatchSampler:
         Raises:
             SelectionError: when the rows are not those of that batch.
         """
-        plan = self._current("targets_of()")
+        entries = self._current("targets_of()").plan.entries
         self._check_rows(ids)
-        rows = _integers(ids)
+        rows = integer_array(ids)
         labels = self.selector.label_matrix.dense(rows)
         targets, weights = labels, np.ones(labels.shape, np.float32)
-        if plan.entries is not None:
-            targets, weights = plan.entries.dense(rows, labels)
+        if entries is not None:
+            targets, weights = entries.dense(rows, labels)
         unknown = np.isnan(targets)
-        found = np.where(unknown, np.float32(0), targets), np.where(unknown, np.float32(0), weights)
-        if not hasattr(ids, "detach"):
-            return found
-        import torch
-
-        return torch.from_numpy(found[0]).to(ids.device), torch.from_numpy(found[1]).to(ids.device)
+        targets, weights = np.where(unknown, np.float32(0), targets), np.where(unknown, np.float32(0), weights)
+        return as_given(targets, ids), as_given(weights, ids)
 
     def end_epoch(self) -> None:
         """Let the selector recompute its law; the next epoch can then be set.
@@ -220,17 +206,17 @@ class SelectorBatchSampler:
         self._epoch, self._first, self._done = epoch, step, step
         self._plan, self._iterated = None, False
 
-    def _current(self, doing: str) -> Plan:
+    def _current(self, doing: str) -> RankBatches:
         if self._plan is None:
             raise SelectionError(f"{doing} needs set_epoch({self._epoch}) first")
         return self._plan
 
-    def _batches(self, plan: Plan) -> Iterator[list[int]]:
+    def _batches(self, batches: RankBatches) -> Iterator[list[int]]:
         # The first batch taken counts as the beginning: a loader with processes asks for two iterators and uses one.
         self._refuse_second_iteration()
         self._iterated = True
-        for step in range(self._first, len(plan)):
-            yield self._rows(step).tolist()
+        for step in range(self._first, len(batches)):
+            yield self._current("iterating").rows(step).tolist()
 
     def _refuse_second_iteration(self) -> None:
         if self._iterated:
@@ -238,45 +224,17 @@ class SelectorBatchSampler:
                 f"epoch {self._epoch} was iterated already: call end_epoch(), then set_epoch({self._epoch + 1})"
             )
 
-    def _bounds(self, step: int) -> tuple[int, int]:
-        """Return where this rank's part of a batch lies in the plan; parts of one batch differ by at most one row."""
-        assert self._plan is not None
-        start, rows = self._plan.offsets[step], self._plan.offsets[step + 1] - self._plan.offsets[step]
-        first, last = part_bounds(int(rows), self.world_size)[self.rank : self.rank + 2]
-        return int(start + first), int(start + last)
-
-    def _rows(self, step: int) -> np.ndarray:
-        """Return this rank's rows of a batch, int64 (b,), or the stand-in row."""
-        assert self._plan is not None
-        start, stop = self._bounds(step)
-        if start == stop:
-            start = int(self._plan.offsets[step])
-            stop = start + 1
-        return self._plan.ids[start:stop]
-
     def _check_rows(self, ids: Any) -> None:
         """Refuse rows that are not the next batch's, so that a wrong index never reaches the statistics."""
-        if self._done == len(self._current("observe()")):
+        batches = self._current("observe()")
+        if self._done == len(batches):
             raise SelectionError(f"all {self._done} batches of epoch {self._epoch} were observed already")
-        got, expected = _integers(ids), self._rows(self._done)
+        got, expected = integer_array(ids), batches.rows(self._done)
         if not np.array_equal(got, expected):
             raise SelectionError(
                 f"batch {self._done} of epoch {self._epoch} has rows {_some(expected)}, got {_some(got)}: give the "
                 "data set's indices (WithIndex yields them), every batch once and in order"
             )
-
-
-def _array(values: Any) -> np.ndarray:
-    """Return float32 values of a tensor (any device, any float dtype) or an array."""
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, np.float32)
-
-
-def _integers(ids: Any) -> np.ndarray:
-    if hasattr(ids, "detach"):
-        ids = ids.detach().cpu().numpy()
-    return np.asarray(ids)
 
 
 def _some(ids: np.ndarray) -> str:
