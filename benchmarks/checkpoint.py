@@ -9,19 +9,21 @@ without. Steps go on while a checkpoint is written; their seconds stand beside t
 What it would save to write the state of selection every few epochs, and the observations of every epoch instead, is
 calculated from what was measured.
 
-Run: python benchmarks/checkpoint.py [--rows N] [--labels L] [--width W] [--repeats R]
+Run: python benchmarks/checkpoint.py [--rows N] [--labels L] [--width W] [--repeats R] [--only actor|here]
 
-As many rows as ImageNet has, ``--rows 1280000``, need some 14 GiB of memory, 14 GB of disk, and a quiet machine.
+As many rows as ImageNet has, ``--rows 1280000``, need some 14 GiB of memory, 14 GB of disk, and a quiet machine. Each
+number of rows has a file of results of its own.
 """
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _common import one_thread, record, shown, spread
+from _common import ROOT, commit, one_thread, record, shown, spread
 
 one_thread()
 
@@ -30,7 +32,9 @@ from _checkpoint_bench import Bench, Seconds, here, in_actor, made_blueprint, ma
 
 from d2ace.pipeline.training.learner import Learner  # noqa: E402
 
+ROWS = 160_000
 EPOCH_S = 60.0
+WAYS = {"actor": in_actor, "here": here}
 STALL_CLAIM, BYTES_CLAIM = 0.01, 1.05
 
 
@@ -126,16 +130,20 @@ def report(name: str, found: Seconds, written: int, state: int) -> dict[str, Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=160_000)
+    parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--labels", type=int, default=80)
     parser.add_argument(
         "--width", type=int, default=8_950, help="units of both layers; 8,950 make 90 million parameters"
     )
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=WAYS, help="one of both ways; what is kept of the other stays")
     sizes = parser.parse_args()
     blueprint = made_blueprint(sizes.rows, sizes.labels)
-    results: dict[str, Any] = {}
-    for name, conversation in (("actor", in_actor), ("here", here)):
+    file = "checkpoint" if sizes.rows == ROWS else f"checkpoint_{sizes.rows}"
+    results = kept(file) if sizes.only else {}
+    for name, conversation in WAYS.items():
+        if sizes.only not in (None, name):
+            continue
         learner = made_learner(sizes.rows, sizes.labels, sizes.width)
         with tempfile.TemporaryDirectory(dir=".") as folder, conversation(blueprint, sizes.labels) as selection:
             bench = Bench(learner, selection, sizes.labels, Path(folder) / "checkpoints")
@@ -145,8 +153,19 @@ def main() -> None:
             written = sum(file.stat().st_size for file in Path(newest).iterdir())
             results[name] = report(name, found, written, state_bytes(learner, Path(newest)))
             results[name] |= replayed(found, (Path(newest) / "selection.npz").stat().st_size)
-    parameters = sum(p.numel() for p in learner.model.parameters())
-    record("checkpoint", {"rows": sizes.rows, "labels": sizes.labels, "parameters": parameters, **results})
+            results[name]["commit"] = commit()
+        results |= {"rows": sizes.rows, "labels": sizes.labels, "parameters": parameters_of(learner)}
+    record(file, results)
+
+
+def kept(file: str) -> dict[str, Any]:
+    """Return the results that a file holds, none when there is no such file."""
+    path = ROOT / "benchmarks" / "results" / f"{file}.json"
+    return json.loads(path.read_text())["results"] if path.is_file() else {}
+
+
+def parameters_of(learner: Learner) -> int:
+    return sum(parameter.numel() for parameter in learner.model.parameters())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A training step of networks with large activations, with and without the memory settings of ``d2ace compare``.
 
-``compare`` lets glibc use freed memory again instead of returning it to the system (``execution.KEPT_MEMORY``). Both
+``compare`` lets glibc use freed memory again instead of returning it to the system (``ray_tasks.KEPT_MEMORY``). Both
 kinds of step run in processes of their own, in turn, on one thread; each pair of processes gives a ratio.
 
 Run: python benchmarks/kept_memory.py [PAIRS]
@@ -22,7 +22,7 @@ import torch  # noqa: E402
 from d2ace.pipeline.common.config.config import Config  # noqa: E402
 from d2ace.pipeline.feeds.api import Part  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
-from d2ace.pipeline.studies.compare.execution import KEPT_MEMORY  # noqa: E402
+from d2ace.pipeline.studies.ray_tasks import KEPT_MEMORY  # noqa: E402
 from d2ace.pipeline.training.learner import Learner  # noqa: E402
 from d2ace.pipeline.training.micro_batch import MicroBatch  # noqa: E402
 
