@@ -99,7 +99,8 @@ class _CvatFile:
         self.images: list[_Image] = []
         self._part = part
         self._path: list[str] = []
-        self._text: dict[str, str] = {}
+        self._text: dict[str, list[str]] = {}
+        self._listed: set[str] = set()
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
         self._parser.CharacterDataHandler = self._characters
@@ -127,13 +128,18 @@ class _CvatFile:
 
     def _characters(self, text: str) -> None:
         if self._path[-3:-1] == ["labels", "label"]:
-            self._text[self._path[-1]] = self._text.get(self._path[-1], "") + text
+            self._text.setdefault(self._path[-1], []).append(text)  # a line comes in a call of its own
 
     def _end(self, tag: str) -> None:
-        if self._path[-2:] == ["labels", "label"] and not self._text.get("parent", "").strip():
-            name = self._text.get("name", "").strip()
-            if not name or name in self.labels:
+        if self._path[-2:] == ["labels", "label"] and not self._told("parent"):
+            name = self._told("name")
+            if not name or name in self._listed:
                 told = f"lists the label {name!r} twice" if name else "lists a label without a name"
                 raise self._part.error(told, self._parser.CurrentLineNumber)
             self.labels.append(name)
+            self._listed.add(name)
         self._path.pop()
+
+    def _told(self, tag: str) -> str:
+        """Return the text of an element of the label that ends, empty where it has none."""
+        return "".join(self._text.get(tag, ())).strip()

@@ -73,6 +73,14 @@ def test_labels_can_be_given(folder, prepared):
         prepared(folder, format="cvat", labels=["cart", "night & rain", "person"], overwrite=True)
 
 
+def test_a_name_of_many_lines_is_read_in_one_piece(folder, prepared):
+    """It comes in half a million pieces; joined one by one they took minutes."""
+    name = "\n".join("ab" * 250_000)
+    write(folder, "annotations.xml", HEAD.replace("<name>night &amp; rain<", f"<name>{name}<") + TAIL)
+    with pytest.raises(DataError, match="lists no image"):
+        prepared(folder, format="cvat")
+
+
 def test_tasks_with_other_labels_are_refused(folder, prepared):
     write(folder, "more/annotations.xml", HEAD.replace("<name>car<", "<name>bus<") + TAIL)
     with pytest.raises(DataError, match=r"more/annotations.xml: its labels differ from those of .*\['bus', 'car'\]"):
