@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from .request import Request
 _CACHED_VALUES = 1 << 18
 """Values of a batch that are worked on together on a CPU: about what its second cache holds as float32."""
 _PIECES_A_THREAD = 4
+_MAKING = Lock()
+"""Of threads that decode; no lock of an object's own travels to other processes."""
 
 
 @dataclass(frozen=True)
@@ -221,9 +224,10 @@ class ImageTransform:
         return out if numbers.cutout is None else cut_out(out, numbers.cutout, settings.cutout)
 
     def _threads(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, "decode")
-        return self._pool
+        with _MAKING:  # two requests come at once
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads, "decode")
+            return self._pool
 
 
 def result_size(settings: ImagesSection, hint: ImageHint) -> geometry.Size:
