@@ -2,8 +2,9 @@
 
 Wanted: at least 0.8 of the rate from a disk, with decoding as the bound; at most 1.3 times the bytes of the images that
 are drawn. Images and decoder as in ``decode.py``; an epoch draws each image several times, in random order; both turns
-alternate. The server is nginx, which has a core of its own, as it would have a machine of its own; what is measured has
-another core. What the bucket gives when nothing is decoded is printed, too.
+alternate, without augmentation and with that of ``decode.py``. The server is nginx, which has a core of its own, as it
+would have a machine of its own; what is measured has another core. What the bucket gives when nothing is decoded is
+printed, too.
 
 Run: python benchmarks/object_store.py [repeats, default 5]
 """
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from _common import left_out, record, shown, spread
 from _late_server import PACKAGES, LateServer, installed, late_server
-from decode import BATCH, IMAGES, SCALER, prepared, transform
+from decode import AUGMENTED, BATCH, IMAGES, SCALER, prepared, transform
 
 from d2ace.pipeline.common.storage.any_path import any_path
 from d2ace.pipeline.data.manifest import Manifest
@@ -56,8 +57,9 @@ def fetching(manifest: Manifest) -> float:
     return TIMES * IMAGES / (time.perf_counter() - started)
 
 
-def feed_of(manifest: Manifest) -> GatherFeed:
-    return GatherFeed(ShardRows(manifest, images=False).open(), Inputs(manifest, SCALER, transform(1)), CPU)
+def feed_of(manifest: Manifest, **options: Any) -> GatherFeed:
+    inputs = Inputs(manifest, SCALER, transform(1, **options))
+    return GatherFeed(ShardRows(manifest, images=False).open(), inputs, CPU)
 
 
 def measured(server: LateServer, folder: Path, repeats: int) -> dict[str, Any]:
@@ -65,24 +67,29 @@ def measured(server: LateServer, folder: Path, repeats: int) -> dict[str, Any]:
     on_disk, encoded = prepared(folder)
     shutil.copytree(folder / "set", server.root / "photos" / "set")
     place = any_path(f"s3://photos/set?scheme=http&endpoint_override={server.address}")
-    feeds = {"disk": feed_of(on_disk), "bucket": feed_of(Manifest.load(place))}
+    in_bucket = Manifest.load(place)
+    told: dict[str, Any] = {"fetched alone": fetching(in_bucket)}
+    print(f"fetched from the bucket and not decoded: {told['fetched alone']:.0f} a second")
+    before = server.sent()
+    for name, options in (("plain", {}), ("augmented", AUGMENTED)):
+        told[name] = compared({"disk": feed_of(on_disk, **options), "bucket": feed_of(in_bucket, **options)}, repeats)
+        print(f"{name}: bucket / disk {shown(told[name].pop('ratios'), 1, 'x')}")
+    own = 2 * (repeats + WARM) * TIMES * sum(map(len, encoded))
+    told["bytes fetched / own"] = (server.sent() - before) / own
+    print(f"bytes fetched for an image to its own {told['bytes fetched / own']:.3f}")
+    return told
+
+
+def compared(feeds: dict[str, GatherFeed], repeats: int) -> dict[str, Any]:
+    """Return rates of both feeds in turns, and the ratios of neighbouring turns; the first ones do not count."""
     rates: dict[str, list[float]] = {name: [] for name in feeds}
-    before, alone = 0, fetching(Manifest.load(place))
     for turn in range(repeats + WARM):
-        if turn == WARM:
-            before = server.sent()
         for name, feed in feeds.items():
-            found = rate(feed, turn)
-            if turn >= WARM:
-                rates[name].append(found)
-    fetched = server.sent() - before
-    own = repeats * TIMES * sum(map(len, encoded))
-    ratios = [one / two for one, two in zip(rates["bucket"], rates["disk"], strict=True)]
-    print(f"bucket / disk {shown(ratios, 1, 'x')}; bytes fetched for an image to its own {fetched / own:.3f}")
-    print(f"images a second: disk {shown(rates['disk'], 1, '')}, bucket {shown(rates['bucket'], 1, '')}")
-    print(f"fetched from the bucket and not decoded: {alone:.0f} a second")
-    told = {"bucket / disk": spread(ratios), "bytes fetched / own": fetched / own, "fetched alone": alone}
-    return told | {"images a second": {name: spread(got) for name, got in rates.items()}}
+            rates[name].append(rate(feed, turn))
+    counted = {name: found[WARM:] for name, found in rates.items()}
+    ratios = [one / two for one, two in zip(counted["bucket"], counted["disk"], strict=True)]
+    spreads = {name: spread(found) for name, found in counted.items()}
+    return {"ratios": ratios, "bucket / disk": spread(ratios), "images a second": spreads}
 
 
 def main() -> None:
