@@ -51,3 +51,14 @@ def check_footer(file: pq.ParquetFile) -> None:
                 reader.read_row_group(group, columns=[column])
             except _DataWantedError:
                 continue
+    _check_kinds(file)  # last: what was refused above ends a process that looks at its columns
+
+
+def _check_kinds(file: pq.ParquetFile) -> None:
+    """Raise OSError where a row group has a column of another kind: its statistics would end the process."""
+    kinds = [file.schema.column(index).physical_type for index in range(len(file.schema))]
+    for group in range(file.num_row_groups):
+        chunks = file.metadata.row_group(group)
+        for index, kind in enumerate(kinds):
+            if (found := chunks.column(index).physical_type) != kind:
+                raise OSError(f"row group {group} has column {index} as {found}, the schema says {kind}")

@@ -6,6 +6,8 @@ E epochs of a run   W epochs of the shared part   P repeats   K candidates   r e
 import math
 from dataclasses import dataclass
 
+from pydantic import PositiveInt
+
 from ...common.errors import ConfigError
 
 BUDGET, REPEATS = 2.5, 3
@@ -27,7 +29,7 @@ class Schedule:
         length: r, epochs of a round.
     """
 
-    epochs: int
+    epochs: PositiveInt
     shared: int
     repeats: int
     rounds: tuple[int, ...]

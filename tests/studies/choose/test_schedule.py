@@ -3,9 +3,10 @@
 import math
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from d2ace.pipeline.common.errors import ConfigError
-from d2ace.pipeline.studies.choose.schedule import make_schedule
+from d2ace.pipeline.studies.choose.schedule import Schedule, make_schedule
 
 
 def trained(schedule):
@@ -53,3 +54,9 @@ def test_a_budget_or_repeats_that_are_none_are_refused(budget, repeats):
 def test_too_little_is_refused(epochs, budget):
     with pytest.raises(ConfigError, match="more epochs or a larger --budget"):
         make_schedule(epochs, 3, budget)
+
+
+def test_a_kept_schedule_has_epochs():
+    """What a choice cost is told in runs, so by dividing by them."""
+    with pytest.raises(ValidationError, match="greater than 0"):
+        TypeAdapter(Schedule).validate_python({"epochs": 0, "shared": 0, "repeats": 3, "rounds": (), "length": 0})
