@@ -9,6 +9,8 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 MOVED = "where the run's data lies now, if it was moved"
 """The help of ``--data`` of verbs that take a run."""
+CONFIGURATION = "a YAML file, or the folder of a prepared data set to use the defaults for"
+"""The help of what verbs that take a configuration begin with."""
 
 
 class Parser(argparse.ArgumentParser):

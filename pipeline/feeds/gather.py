@@ -1,7 +1,6 @@
 """Rows gathered by id from a reader, which a worker turns into tensors."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 
 import torch
@@ -28,8 +27,6 @@ class GatherFeed:
     def __init__(self, reader: BlockReader, inputs: Inputs, device: torch.device) -> None:
         self._reader, self._inputs, self.device = reader, inputs, device
         self._reading = Lock()  # readers keep files open
-        alone = inputs.images is not None and inputs.images.threads == 1
-        self._decoding: AbstractContextManager[object] = Lock() if alone else nullcontext()  # else threads take turns
 
     def parts(self, requests: Sequence[Request], ahead: int = 4) -> Iterator[Part]:
         """Yield the rows of each request, in order, made ahead; images two requests at a time.
@@ -42,7 +39,6 @@ class GatherFeed:
         """Return the rows of one request; raises DataError for ids or images that cannot be read."""
         with self._reading:
             rows = self._reader.gather(request.ids)
-        with self._decoding:
-            stored, labels = self._inputs.stored(rows, request), torch.from_numpy(rows.labels)
+        stored, labels = self._inputs.stored(rows, request), torch.from_numpy(rows.labels)
         stored, labels = (moved(tensor, self.device) for tensor in (stored, labels))
         return Part(request.ids, self._inputs.finished(stored, request), labels)

@@ -122,11 +122,7 @@ class ImageTransform:
                     where = f"{manifest.folder}: the image of row {row} ({origin(manifest, row)})"
                     raise DataError(f"{where} {error}") from None
 
-        threads = min(self.threads, len(images))
-        if threads < 2:
-            work(range(len(images)))
-            return result
-        step = max(1, len(images) // (threads * _PIECES_A_THREAD))
+        step = max(1, len(images) // (self.threads * _PIECES_A_THREAD))
         pieces = [range(start, min(start + step, len(images))) for start in range(0, len(images), step)]
         list(self._threads().map(work, pieces))
         return result

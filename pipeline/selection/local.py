@@ -63,17 +63,17 @@ class LocalSelection(Conversation):
         self._service.keep(self._attempt, epoch, step)
         return partial(self._service.write, self._attempt)
 
-    def _batches(self, epoch: int) -> Batches:
-        return self._service.plan(epoch, timeout_s=0)
-
     def settle(self) -> None:
         """Tell the rest; raises what selection raised."""
         super().settle()
         self._take()
 
+    def _batches(self, epoch: int) -> Batches:
+        return self._service.plan(epoch, timeout_s=0)
+
     def _deliver(self, message: Observation) -> None:
         self._waiting.append(message)
-        if sum(message.nbytes for message in self._waiting) > WAITING_BYTES or not self._service.busy():
+        if not self._service.busy() or sum(message.nbytes for message in self._waiting) > WAITING_BYTES:
             self._take()
 
     def _take(self) -> None:

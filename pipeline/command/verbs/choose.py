@@ -4,14 +4,14 @@ import argparse
 
 from ...common.storage.any_path import address_of, place_of
 from ..loading import loading
-from ..parser import Subparsers
+from ..parser import CONFIGURATION, Subparsers
 from ..settings import read_configuration
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the verb with what it takes."""
     choose = subparsers.add_parser("choose", help="choose the selection method, if any, for a configuration's data")
-    choose.add_argument("config", help="a YAML file, or the folder of a prepared data set to use the defaults for")
+    choose.add_argument("config", help=CONFIGURATION)
     choose.add_argument("out", help="folder of the choice; a killed one goes on there")
     choose.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
     method = "a candidate, with settings of its own; may be repeated; default: one of each kind"

@@ -3,14 +3,14 @@
 import argparse
 
 from ..loading import loading
-from ..parser import Subparsers
+from ..parser import CONFIGURATION, Subparsers
 from ..settings import read_configuration
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the verb with what it takes."""
     doctor = subparsers.add_parser("doctor", help="measure what bounds a run on this cluster, and say what to change")
-    doctor.add_argument("config", help="a YAML file, or the folder of a prepared data set to use the defaults for")
+    doctor.add_argument("config", help=CONFIGURATION)
     doctor.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.batch_size=64")
     doctor.add_argument("--seconds", type=float, metavar="S", help="for each stage; default: 2")
     doctor.add_argument("--json", action="store_true", help="print all numbers as JSON")

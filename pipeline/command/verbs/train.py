@@ -6,16 +6,14 @@ from ...common.errors import ConfigError
 from ...common.storage.any_path import address_of
 from ...runs.opening import require_run
 from ..loading import loading
-from ..parser import MOVED, Subparsers
+from ..parser import CONFIGURATION, MOVED, Subparsers
 from ..settings import read_configuration
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the verb with what it takes."""
     train = subparsers.add_parser("train", help="train a model as configured, or go on with a killed run")
-    train.add_argument(
-        "config", nargs="?", help="a YAML file, or the folder of a prepared data set to use the defaults for"
-    )
+    train.add_argument("config", nargs="?", help=CONFIGURATION)
     train.add_argument("overrides", nargs="*", metavar="section.key=value", help="for example train.epochs=20")
     train.add_argument("--resume", metavar="RUN", help="go on with this run; train.epochs=N gives it more")
     train.add_argument("--workers", type=int, help="with --resume: another number of workers")
