@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import socket
 import statistics
 import subprocess
 import sys
@@ -97,13 +98,30 @@ def shown(values: list[float], scale: float = 1.0, unit: str = "s") -> str:
     return f"{s['median'] * scale:.3g} {unit} ({s['min'] * scale:.3g} .. {s['max'] * scale:.3g})"
 
 
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """Return the results in ``benchmarks/results/NAME.json``, none where there is no such file."""
+    path = _results(name)
+    return json.loads(path.read_text())["results"] if path.is_file() else {}
+
+
 def record(name: str, results: dict[str, Any]) -> Path:
     """Print where it was measured and write ``benchmarks/results/NAME.json``."""
     out = {"benchmark": name, "date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
     out |= {"machine": machine(), "results": results}
-    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    path = _results(name)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(out, indent=1) + "\n")
     facts = ", ".join(f"{key} {value}" for key, value in out["machine"].items())
     print(f"\ncommit {out['commit']} | {facts}\nwritten to {path.relative_to(ROOT)}")
     return path
+
+
+def _results(name: str) -> Path:
+    return ROOT / "benchmarks" / "results" / f"{name}.json"

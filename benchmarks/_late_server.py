@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from _common import free_port
+
 LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 PACKAGES = "apt install nginx-light libnginx-mod-http-lua"
 LIMIT_S = 20
@@ -68,7 +70,7 @@ def installed() -> bool:
 @contextmanager
 def late_server(folder: Path, delay_s: float) -> Iterator[LateServer]:
     """Serve ``folder/root``, which is made, ``delay_s`` seconds late, until the block ends."""
-    server = LateServer(_free_port(), folder / "root", folder / "nginx")
+    server = LateServer(free_port(), folder / "root", folder / "nginx")
     server.root.mkdir()
     server.folder.mkdir()
     settings = server.folder / "settings"
@@ -81,12 +83,6 @@ def late_server(folder: Path, delay_s: float) -> Iterator[LateServer]:
             yield server
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _wait_for(server: LateServer, process: "subprocess.Popen[bytes]") -> None:

@@ -16,14 +16,13 @@ number of rows has a file of results of its own.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _common import ROOT, commit, one_thread, record, shown, spread
+from _common import commit, one_thread, record, recorded, shown, spread
 
 one_thread()
 
@@ -140,7 +139,7 @@ def main() -> None:
     sizes = parser.parse_args()
     blueprint = made_blueprint(sizes.rows, sizes.labels)
     file = "checkpoint" if sizes.rows == ROWS else f"checkpoint_{sizes.rows}"
-    results = kept(file) if sizes.only else {}
+    results = recorded(file) if sizes.only else {}
     for name, conversation in WAYS.items():
         if sizes.only not in (None, name):
             continue
@@ -156,12 +155,6 @@ def main() -> None:
             results[name]["commit"] = commit()
         results |= {"rows": sizes.rows, "labels": sizes.labels, "parameters": parameters_of(learner)}
     record(file, results)
-
-
-def kept(file: str) -> dict[str, Any]:
-    """Return the results that a file holds, none when there is no such file."""
-    path = ROOT / "benchmarks" / "results" / f"{file}.json"
-    return json.loads(path.read_text())["results"] if path.is_file() else {}
 
 
 def parameters_of(learner: Learner) -> int:

@@ -10,7 +10,7 @@ Run: python benchmarks/growth.py [--epochs E] [--traced | --ray]
 """
 
 import argparse
-import json
+import os
 import tempfile
 import time
 import tracemalloc
@@ -19,12 +19,12 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from _common import ROOT, one_thread, record, spread
+from _common import one_thread, record, recorded, spread
+from _processes import below, rss
 
 one_thread()
 
 import numpy as np  # noqa: E402
-import psutil  # noqa: E402
 
 from d2ace.pipeline import fit  # noqa: E402
 from d2ace.pipeline.data.from_tables.prepare import prepare  # noqa: E402
@@ -56,8 +56,8 @@ class Watch(TellProgress):
                 "at": time.perf_counter(),
                 "checkpoint": size,
                 "metrics": metrics.stat().st_size if metrics.exists() else 0,
-                "written": _of_process("io", "wchar"),
-                "memory": _of_process("status", "VmRSS") * 1024,
+                "written": _written(),
+                "memory": rss(os.getpid()),
                 "objects": _objects(),
             }
         )
@@ -68,10 +68,10 @@ def _objects() -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
-def _of_process(file: str, name: str) -> int:
-    """Return a number that Linux keeps of this process."""
-    lines = Path(f"/proc/self/{file}").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
+def _written() -> int:
+    """Return the bytes that this process has written, as Linux counts them."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("wchar:")))
 
 
 def write_table(path: Path) -> None:
@@ -114,9 +114,9 @@ def configuration(home: Path, epochs: int, workers: int) -> dict[str, Any]:
     }
 
 
-def beside_ray(epochs: int) -> dict[str, dict[str, float]]:
+def beside_ray(epochs: int) -> dict[str, dict[str, int]]:
     """Train with a worker and an actor; gives bytes of memory of each process by the epochs that were done."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, int]] = {}
     ended = Event()
 
     def watch(metrics: Path) -> None:
@@ -139,15 +139,15 @@ def beside_ray(epochs: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def _memory_by_title() -> dict[str, float]:
+def _memory_by_title() -> dict[str, int]:
     """Return bytes of memory of this process, and of those of Ray that a run works with."""
-    found = {"driver": float(psutil.Process().memory_info().rss)}
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            title = (process.cmdline() or [""])[0]
+    found = {"driver": rss(os.getpid())}
+    for process in below(os.getpid()):
+        with suppress(OSError):
+            title = Path(f"/proc/{process}/cmdline").read_text()
             for name in ("SelectionActor", "TrainController", "RayTrainWorker"):
                 if title.startswith("ray::") and name in title:
-                    found[name] = float(process.memory_info().rss)
+                    found[name] = rss(process)
     return found
 
 
@@ -181,8 +181,7 @@ def main() -> None:
         )
     print(f"an epoch adds {order:.0f} bytes to order/ and {table:.0f} to selection.parquet/")
     if told.traced:
-        kept = json.loads((ROOT / "benchmarks" / "results" / "growth.json").read_text())["results"]
-        record("growth", kept | {"objects": {at: values["objects"] for at, values in found.items()}})
+        record("growth", recorded("growth") | {"objects": {at: values["objects"] for at, values in found.items()}})
         return
     results = {"epochs": found, "order_bytes": order, "selection_bytes": table}
     record("growth", {**results, "epoch_s": spread(list(np.diff([each["at"] for each in Watch.noted])))})

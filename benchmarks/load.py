@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import _common
+from _processes import below, rss
 
 _common.one_thread()
 
@@ -34,33 +35,10 @@ TRIALS = 64
 MANY = 10_000
 
 
-def rss(pid: int) -> int:
-    """Return the bytes of memory of a process, 0 when it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
-
-
 def cpu_seconds(pid: int) -> float:
     """Return the seconds of a processor that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def below(root: int) -> list[int]:
-    """Return a process and all that it started."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found = [root]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
 
 
 @contextmanager
@@ -319,8 +297,7 @@ def main() -> None:
         return prepared_in(told.folder)
     os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_raylet_start_wait_time_s": "180"}
     parts = {"actor": actor, "sweep": sweep, "labels": labels, "prepare": lambda: prepare_rows(told.rows)}
-    kept = _common.ROOT / "benchmarks" / "results" / "load.json"
-    results = json.loads(kept.read_text())["results"] if kept.is_file() else {}
+    results = _common.recorded("load")
     for name in told.parts:
         results[name] = parts[name]() | {"load": round(os.getloadavg()[0], 1), "commit": _common.commit()}
         print(json.dumps({name: results[name]}, indent=1), flush=True)

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from _common import ROOT, left_out, one_thread, record
+from _common import ROOT, free_port, left_out, one_thread, record
 
 one_thread()
 
@@ -49,7 +49,7 @@ KNOBS = {"optimizer.lr": {"choice": [0.03, 0.01, 1e-9]}}
 @contextmanager
 def two_nodes(scratch: Path) -> Iterator[dict[str, str]]:
     """Start both nodes; gives the environment of commands on the head."""
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
     head = [*RAY, "--head", f"--port={port}", "--include-dashboard=false"]
     hidden = f"mount -t tmpfs none {scratch} && exec " + " ".join([*RAY, f"--address=127.0.0.1:{port}"])
@@ -69,12 +69,6 @@ def _process(command: Sequence[str], environment: dict[str, str], log: Path) -> 
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _wait(done: Any) -> None:

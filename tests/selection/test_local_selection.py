@@ -1,7 +1,7 @@
 """Selection in the process that trains: steps go on while its state is copied for a checkpoint."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from d2ace.pipeline.selection.conversation import Messages
 from d2ace.pipeline.selection.local import LocalSelection
 from d2ace.pipeline.selection.observation import Seen
 from d2ace.pipeline.selection.state_file import SELECTION
-from d2ace.selectors.d2ace import D2ACE
 
 ROWS, LABELS, BATCH = 40, 3, 8
 
@@ -35,32 +34,24 @@ def begun():
     return selection, tell
 
 
-@pytest.fixture
-def slow_copy(monkeypatch):
-    """Let copies of the state begin, and go on only when they are told to."""
-    begins, go_on, copy = Event(), Event(), D2ACE.state_dict
-
-    def slowly(selector):
-        begins.set()
-        assert go_on.wait(30)
-        return copy(selector)
-
-    monkeypatch.setattr(D2ACE, "state_dict", slowly)
-    yield begins, go_on
-    go_on.set()
+@contextmanager
+def copied(selection, slow_copy, folder):
+    """Copy the state of the first step for the block's time, and write it then."""
+    begins, go_on = slow_copy
+    write = selection.keep(0, 0)
+    with ThreadPoolExecutor(1) as threads:
+        written = threads.submit(write, folder)
+        assert begins.wait(30)
+        yield
+        go_on.set()
+        written.result(30)
 
 
 def test_what_steps_show_waits_for_the_copy_and_training_does_not(slow_copy, tmp_path):
-    begins, go_on = slow_copy
     selection, tell = begun()
-    write = selection.keep(0, 0)
-    with ThreadPoolExecutor(1) as threads:
-        written = threads.submit(write, tmp_path)
-        assert begins.wait(30)
+    with copied(selection, slow_copy, tmp_path):
         for step in range(ROWS // BATCH):
             tell(step)
-        go_on.set()
-        written.result(30)
     selection.settle()
     undisturbed, tell = begun()
     for step in range(ROWS // BATCH):
@@ -73,31 +64,20 @@ def test_what_steps_show_waits_for_the_copy_and_training_does_not(slow_copy, tmp
 
 def test_no_more_waits_than_memory_has_room_for(slow_copy, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "WAITING_BYTES", 300)  # a step has 8 ids and 48 values
-    begins, go_on = slow_copy
     selection, tell = begun()
-    write = selection.keep(0, 0)
-    with ThreadPoolExecutor(2) as threads:
-        written = threads.submit(write, tmp_path)
-        assert begins.wait(30)
-        tell(0)
-        second = threads.submit(tell, 1)
-        assert not second.done()
-        go_on.set()
+    with ThreadPoolExecutor(1) as threads:
+        with copied(selection, slow_copy, tmp_path):
+            tell(0)
+            second = threads.submit(tell, 1)
+            assert not second.done()
         second.result(30)
-        written.result(30)
     assert selection.state(0, 2)["selector"]["visits"].sum() == 2 * BATCH
 
 
 def test_what_selection_refuses_is_raised_where_it_is_settled(slow_copy, tmp_path):
-    begins, go_on = slow_copy
     selection, _ = begun()
-    write = selection.keep(0, 0)
-    with ThreadPoolExecutor(1) as threads:
-        written = threads.submit(write, tmp_path)
-        assert begins.wait(30)
+    with copied(selection, slow_copy, tmp_path):
         ones = torch.ones(BATCH, LABELS)
         selection.observe(np.zeros(BATCH, np.int64), [Seen(ones, ones, ones.sum())])
-        go_on.set()
-        written.result(30)
     with pytest.raises(RunError, match="other rows than the plan's"):
         selection.settle()

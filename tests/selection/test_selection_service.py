@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Event
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from d2ace.pipeline.selection.service import SelectionService
 from d2ace.pipeline.selection.state_file import SELECTION, SavedState
 from d2ace.selectors.api import Plan
 from d2ace.selectors.common.state import observed_rows, save_state
-from d2ace.selectors.d2ace import D2ACE
 
 ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
 ROW_IDS = np.arange(ROWS, dtype=np.int64) * 3 + 100
@@ -191,17 +189,10 @@ def test_what_a_checkpoint_wants_is_copied_before_anything_changes_it(tmp_path):
     assert flat(path) == flat(tmp_path / "wanted.npz")
 
 
-def test_plans_are_served_while_a_state_is_copied_and_later_messages_wait(tmp_path, monkeypatch):
+def test_plans_are_served_while_a_state_is_copied_and_later_messages_wait(tmp_path, slow_copy):
+    copying, go_on = slow_copy
     service = make_service()
     attempt = rewind(service, None, 1)
-    copying, go_on, copy = Event(), Event(), D2ACE.state_dict
-
-    def slowly(selector):
-        copying.set()
-        assert go_on.wait(30)
-        return copy(selector)
-
-    monkeypatch.setattr(D2ACE, "state_dict", slowly)
     service.keep(attempt, 0, 0)
     with ThreadPoolExecutor(2) as threads:
         written = threads.submit(service.write, attempt, tmp_path)

@@ -127,7 +127,7 @@ def _listening_as_asked() -> Iterator[None]:
     from ray._private import ray_constants
 
     before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = os.environ.get(_BEYOND_LOOPBACK, "1").lower() not in ("0", "false")
+    ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(_BEYOND_LOOPBACK, True)
     try:
         yield
     finally:
