@@ -27,14 +27,15 @@ from typing import Any
 from _common import ROOT, free_port, left_out, one_thread, record
 
 one_thread()
+sys.path[:0] = [str(ROOT / "tests" / "helpers")]
 
 import pyarrow.parquet as pq  # noqa: E402
-import torch  # noqa: E402
 import yaml  # noqa: E402
 from growth import write_table  # noqa: E402
+from run_contents import run_contents  # noqa: E402
 
 from d2ace.pipeline import evaluate  # noqa: E402
-from d2ace.pipeline.common.storage.any_path import AnyPath, any_path, fetched, fetched_folder  # noqa: E402
+from d2ace.pipeline.common.storage.any_path import AnyPath, any_path, fetched  # noqa: E402
 from d2ace.pipeline.common.storage.json_files import read_json_lines  # noqa: E402
 from d2ace.pipeline.studies.tune import SweepFolder  # noqa: E402
 
@@ -126,20 +127,12 @@ def everything(place: str, workers: int, folder: Path, environment: dict[str, st
 
 def results(place: AnyPath, one: AnyPath, sweep: str) -> dict[str, Any]:
     """Return what must be equal, as plain values."""
-    with fetched_folder(one / "order") as order:
-        batches = [path.read_bytes() for path in sorted(order.iterdir())]
-    with fetched(one / "model.pt") as file:
-        weights = {name: value.tolist() for name, value in torch.load(file, weights_only=True).items()}
     with fetched(place / "predicted.parquet") as file:
         predicted = pq.read_table(file).to_pylist()
-    lines = read_json_lines(one / "metrics.jsonl")
-    metrics = [{name: value for name, value in line.items() if "loss" in name or "f1" in name} for line in lines]
-    table = SweepFolder(any_path(sweep)).table
-    assert len(batches) == len(metrics) == EPOCHS and (one / "report.html").is_file()
+    table, contents = SweepFolder(any_path(sweep)).table, run_contents(one)
+    assert len(contents["batches"]) == EPOCHS and (one / "report.html").is_file()
     return {
-        "batches": batches,
-        "weights": weights,
-        "metrics": metrics,
+        **contents,
         "evaluated": evaluate(str(one)),
         "predicted": predicted,
         "sweep": table[list(TOLD)].to_dict("records"),

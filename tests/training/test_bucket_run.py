@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from bucket_fixtures import KEY_ID, SECRET
+from run_contents import run_contents
 from small_config import small_config
 from small_table import write_table
 
@@ -16,9 +16,8 @@ from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.common.storage import folder_lock
-from d2ace.pipeline.common.storage.any_path import AnyPath, any_path, fetched, fetched_folder
+from d2ace.pipeline.common.storage.any_path import any_path
 from d2ace.pipeline.common.storage.bucket_lock import lock_of
-from d2ace.pipeline.common.storage.json_files import read_json_lines
 from d2ace.pipeline.common.storage.locations import Location
 from d2ace.pipeline.results.explanation import explain
 from d2ace.pipeline.results.report import run_report
@@ -38,18 +37,6 @@ def write_csv(path: Path) -> Path:
     return path
 
 
-def results(run: AnyPath) -> list[object]:
-    """Return what must be the same of two runs: batches, weights, metrics."""
-    with fetched_folder(run / "order") as folder:
-        order = [path.read_bytes() for path in sorted(folder.iterdir())]
-    with fetched(run / "model.pt") as file:
-        weights = {name: value.tolist() for name, value in torch.load(file).items()}
-    lines = read_json_lines(run / "metrics.jsonl")
-    metrics = [{name: value for name, value in line.items() if "loss" in name or "f1" in name} for line in lines]
-    assert len(order) == len(metrics) >= 2 and metrics[0]
-    return [order, weights, metrics]
-
-
 def run_all(data: str, storage: str, folder: Path) -> list[object]:
     """Prepare, train, go on, evaluate, predict and explain, and return the results."""
     source, run = write_csv(folder / "rows.csv"), str(any_path(storage) / "one")
@@ -62,7 +49,7 @@ def run_all(data: str, storage: str, folder: Path) -> list[object]:
         assert main(command) == 0
     explained = str(explain(run, int(RunFolder.open(run).data.load().splits.train[0]))).replace(run, "RUN")
     predicted = pq.read_table(folder / "predicted.parquet").to_pylist()
-    return [*results(any_path(run)), evaluate(run), predicted, explained]
+    return [run_contents(any_path(run)), evaluate(run), predicted, explained]
 
 
 @pytest.fixture
@@ -103,7 +90,7 @@ def test_a_bucket_gives_the_run_that_a_disk_gives_and_no_key_is_left(
             main(["train", str(place), *SETTINGS, *after, f"run.storage={storage}", f"model.initial={storage}/one"])
             == 0
         )
-    assert results(any_path("s3://b/runs/two")) == results(disk / "runs" / "two")
+    assert run_contents(any_path("s3://b/runs/two")) == run_contents(disk / "runs" / "two")
 
     assert main(["train", "s3://b/sets/rows", *SETTINGS, "run.storage=s3://b/runs"]) == 2
     assert "a run of this name exists; resume it (d2ace train --resume s3://b/runs/one)" in capsys.readouterr().err
