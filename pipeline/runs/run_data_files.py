@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from ..common.storage.any_path import AnyPath, fetched
-from ..common.storage.array_files import write_arrays
+from ..common.storage.array_files import checked_csr, write_arrays
 from ..common.storage.json_files import read_json, write_json
 from ..common.storage.reading import reading
 from ..data.splits import Splits
@@ -88,6 +88,4 @@ def _cooccurrence(arrays: Mapping[str, np.ndarray], n_labels: int) -> sparse.csr
     if "cooccurrence" in arrays:
         return sparse.csr_array(arrays["cooccurrence"])
     parts = tuple(arrays[f"cooccurrence_{name}"] for name in _CSR_PARTS)
-    together = sparse.csr_array(parts, shape=(n_labels, n_labels))
-    together.check_format()  # an index outside would be followed
-    return together
+    return checked_csr(parts, (n_labels, n_labels))

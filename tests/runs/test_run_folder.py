@@ -28,6 +28,11 @@ def test_how_often_labels_meet_is_kept_sparse_and_read_dense_from_older_runs(tab
     again = run.data.load()
     np.testing.assert_array_equal(again.context.cooccurrence.toarray(), together.toarray())
     np.testing.assert_array_equal(again.splits.train, known.splits.train)
+    falling = np.array([0, -(2**31), *[2] * (together.shape[0] - 2), 0])
+    empty = {"data": np.zeros(0), "indices": np.zeros(0, np.int64), "indptr": falling}
+    np.savez(file, **{f"cooccurrence_{name}": array for name, array in empty.items()}, **kept)
+    with pytest.raises(RunError, match=r"data\.npz: cannot be read .*row pointers fall"):
+        run.data.load()
 
 
 def test_what_a_run_keeps_of_its_data_is_checked_with_its_place(table, tmp_path):

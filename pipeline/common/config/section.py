@@ -11,8 +11,8 @@ from ..storage.local_paths import address_problem
 from .yaml_file import explain_problems
 
 PositiveInt = Annotated[int, Field(ge=1, lt=2**63)]
+NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
 """What numbers of 64 bits hold."""
-NonNegativeInt = Annotated[int, Field(ge=0)]
 Folds = Annotated[int, Field(ge=2, le=10_000)]
 """Parts of a cross-validation; a study trains a run for each."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]

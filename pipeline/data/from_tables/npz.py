@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import DataError, did_you_mean
 from ...common.storage.any_path import AnyPath, place_of
+from ...common.storage.array_files import checked_csr
 from ...common.storage.reading import reading
 from ..label_choice import labels_from, nothing_known
 from ..label_reading import PLAIN, LabelReading
@@ -83,8 +84,7 @@ def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: AnyPath) -> np.nd
         if data.dtype.kind not in "buif" or len(indices) != len(data):
             raise ValueError(f"{data.dtype} data of {np.shape(data)}, indices of {np.shape(indices)}")
         data = data.astype(np.float32) if data.dtype == np.float16 else data
-        matrix = csr_array((data, indices, indptr), shape=tuple(int(size) for size in shape))
-        matrix.check_format(full_check=True)
+        matrix = checked_csr((data, indices, indptr), tuple(int(size) for size in shape))
         matrix.sum_duplicates()
         return matrix
 

@@ -6,8 +6,7 @@ E epochs of a run   W epochs of the shared part   P repeats   K candidates   r e
 import math
 from dataclasses import dataclass
 
-from pydantic import PositiveInt
-
+from ...common.config.section import NonNegativeInt, PositiveInt
 from ...common.errors import ConfigError
 
 BUDGET, REPEATS = 2.5, 3
@@ -30,10 +29,10 @@ class Schedule:
     """
 
     epochs: PositiveInt
-    shared: int
-    repeats: int
-    rounds: tuple[int, ...]
-    length: int
+    shared: NonNegativeInt
+    repeats: NonNegativeInt
+    rounds: tuple[NonNegativeInt, ...]
+    length: NonNegativeInt
 
     @property
     def candidates(self) -> int:

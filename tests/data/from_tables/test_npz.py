@@ -58,6 +58,7 @@ def test_names_and_splits(tmp_path):
 
 BAD_X = X.copy()
 BAD_X[2, 1] = np.nan
+FALLING = {"Y_indptr": np.array([0, -(2**31), 2, 0])}  # with nothing stored
 BAD_Y = Y.copy()
 BAD_Y[1, 0] = 2
 BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
@@ -81,6 +82,7 @@ BROKEN = parts("X", X) | {"X_indices": np.full(9, 7)}
         ({"X": X} | parts("Y", Y) | {"Y_shape": (4, np.inf)}, "Y_. are no CSR matrix"),
         ({"X": X.astype(str), "Y": Y}, "X must be a matrix of numbers"),
         (BROKEN | {"Y": Y}, "X_. are no CSR matrix"),
+        ({"X": X} | parts("Y", np.zeros((3, 2))) | FALLING, "Y_. are no CSR matrix .*row pointers fall"),
         ({"X": X, "Y": Y, "label_names": ["a"]}, "label_names has 1 names, expected 2"),
         ({"X": X, "Y": Y, "label_names": ["a", "a"]}, r"duplicate names \['a'\] in label_names"),
         ({"X": X, "Y": Y, "split": ["train", "test"]}, r"split must have shape \(4,\)"),
