@@ -56,7 +56,12 @@ def test_too_little_is_refused(epochs, budget):
         make_schedule(epochs, 3, budget)
 
 
-@pytest.mark.parametrize(("field", "value"), [("epochs", 0), ("repeats", 10**400), ("rounds", (10**400,)), ("length", -1)])
+BEYOND = 10**400
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("epochs", 0), ("repeats", BEYOND), ("rounds", (BEYOND,)), ("length", -1)]
+)
 def test_a_kept_schedule_has_epochs_and_numbers_that_can_be_divided(field, value):
     """What a choice cost is told in runs, so by dividing by epochs."""
     kept = {"epochs": 4, "shared": 2, "repeats": 3, "rounds": (), "length": 0}
