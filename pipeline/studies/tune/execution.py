@@ -138,55 +138,58 @@ def _keep_secrets() -> None:
 
 
 def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -> Any:
-    from ray.tune import RunConfig, TuneConfig, Tuner
+    from ray.tune import Tuner
 
-    from .progress import SweepProgress
     from .runs import TrialData
-    from .search import mode, param_space, scheduler, search_algorithm
-    from .tracking import TrackTrials
-    from .trial import EPOCH, SCORE, TrialSetup
+    from .trial import TrialSetup
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
     manifest = Manifest.load(sweep.base.data.path)
-    neighbours, storage = folder.path / ".neighbours", ray_storage(folder.path)
     run, at_once = sweep.base.run, _at_once(sweep, parallel)
     feed = choose_feed(run, manifest, (at_once or 1) * len(sweep.repeats()))
     rows = materialise(manifest, run.data_labels, images=feed.feed == "gather", wait_limit_s=run.wait_limit_s)
-    data = TrialData(rows, read_labels(manifest), neighbours, feed)
+    data = TrialData(rows, read_labels(manifest), folder.path / ".neighbours", feed)
     trainable = _trainable(sweep, TrialSetup(sweep, folder.path, data))
-    state, told = f"{storage['storage_path']}/{_STATE}", folder.path / "progress.jsonl"
-    files = storage["storage_filesystem"]
+    storage = ray_storage(folder.path)
+    state, files = f"{storage['storage_path']}/{_STATE}", storage["storage_filesystem"]
     if Tuner.can_restore(state, files):
         tuner = Tuner.restore(state, trainable, resume_unfinished=True, resume_errored=True, storage_filesystem=files)
     else:
-        tuner = Tuner(
-            trainable,
-            param_space=param_space(sweep),
-            tune_config=TuneConfig(
-                metric=SCORE,
-                mode=mode(sweep),
-                search_alg=search_algorithm(sweep),
-                scheduler=scheduler(sweep, SCORE, EPOCH, told),
-                num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
-                max_concurrent_trials=at_once,
-                reuse_actors=not sweep.base.run.workers,
-                trial_dirname_creator=_folder_name,
-            ),
-            run_config=RunConfig(
-                name=_STATE,
-                **storage,
-                verbose=0,
-                stop={EPOCH: sweep.base.train.epochs},  # so that no population changes a trial at its very end
-                callbacks=[
-                    SweepProgress(told, sweep.base.train.monitor, sweep.n_trials, quiet),
-                    TrackTrials(sweep, folder.path),
-                ],
-                failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
-            ),
-        )
+        tuner = _new_tuner(sweep, folder, trainable, at_once, quiet)
     # Tune's handler stays when its trials have ended, and swallows the first Ctrl-C that comes after them.
     with handlers_taken_back(signal.SIGINT), stage(f"running {sweep.n_trials} trials", free_and_held):
         return tuner.fit()
+
+
+def _new_tuner(sweep: Sweep, folder: SweepFolder, trainable: Any, at_once: int | None, quiet: bool) -> Any:
+    """Return what runs the trials of a sweep that has none yet."""
+    from ray.tune import RunConfig, TuneConfig, Tuner
+
+    from .progress import SweepProgress
+    from .search import mode, param_space, scheduler, search_algorithm
+    from .tracking import TrackTrials
+    from .trial import EPOCH, SCORE
+
+    told, train = folder.path / "progress.jsonl", sweep.base.train
+    tune_config = TuneConfig(
+        metric=SCORE,
+        mode=mode(sweep),
+        search_alg=search_algorithm(sweep),
+        scheduler=scheduler(sweep, SCORE, EPOCH, told),
+        num_samples=sweep.n_trials if sweep.sampler == "optuna" else 1,
+        max_concurrent_trials=at_once,
+        reuse_actors=not sweep.base.run.workers,
+        trial_dirname_creator=_folder_name,
+    )
+    run_config = RunConfig(
+        name=_STATE,
+        **ray_storage(folder.path),
+        verbose=0,
+        stop={EPOCH: train.epochs},  # so that no population changes a trial at its very end
+        callbacks=[SweepProgress(told, train.monitor, sweep.n_trials, quiet), TrackTrials(sweep, folder.path)],
+        failure_config=ray.tune.FailureConfig(max_failures=sweep.max_failures),
+    )
+    return Tuner(trainable, param_space=param_space(sweep), tune_config=tune_config, run_config=run_config)
 
 
 def _trainable(sweep: Sweep, setup: Any) -> Any:
