@@ -28,12 +28,19 @@ def chosen_labels(labels: LabelMatrix, places: np.ndarray) -> LabelMatrix:
     target = np.full(labels.shape[1], -1, np.int64)
     target[places[places >= 0]] = np.flatnonzero(places >= 0)
     values, origins = _chosen(labels.values, labels.value_origins, target, len(places))
-    if labels.exceptions is None:
-        return LabelMatrix(values, None, labels.unlisted, origins)
-    exceptions, listed_origins = _chosen(labels.exceptions, labels.exception_origins, target, len(places))
-    if not exceptions.nnz:
-        return LabelMatrix(values, None, labels.unlisted, origins)
-    return LabelMatrix(values, exceptions, labels.unlisted, origins, listed_origins)
+    exceptions, listed_origins = _chosen_listed(labels.exceptions, labels.exception_origins, target, len(places))
+    verified, _ = _chosen_listed(labels.verified, None, target, len(places))
+    return LabelMatrix(values, exceptions, labels.unlisted, origins, listed_origins, verified)
+
+
+def _chosen_listed(
+    matrix: csr_array | None, origins: np.ndarray | None, target: np.ndarray, width: int
+) -> tuple[csr_array | None, np.ndarray | None]:
+    """Return what ``_chosen`` does; None where it is empty, or there is nothing to choose from."""
+    if matrix is None:
+        return None, None
+    chosen = _chosen(matrix, origins, target, width)
+    return chosen if chosen[0].nnz else (None, None)
 
 
 def nothing_known(rows: int, labels: int) -> LabelMatrix:
@@ -49,7 +56,9 @@ def unknown_where(labels: LabelMatrix, unknown: np.ndarray) -> LabelMatrix:
     values = csr_array((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=labels.shape)
     if labels.exceptions is not None:
         unknown = unknown | labels.exceptions.toarray()
-    return LabelMatrix(values, csr_array(unknown) if unknown.any() else None)
+    looked_at = None if labels.verified is None else csr_array(labels.verified.toarray() & ~unknown)
+    verified = looked_at if looked_at is not None and looked_at.nnz else None
+    return LabelMatrix(values, csr_array(unknown) if unknown.any() else None, verified=verified)
 
 
 def _chosen(

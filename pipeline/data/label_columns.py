@@ -5,6 +5,7 @@
 | ``labels`` | int32, places of the entries above 0 | always |
 | ``label_values`` | float32, parallel to ``labels`` | where some value is not 1 |
 | ``listed`` | int32, places of the exceptions to what the manifest's ``unlisted`` says | where there are some |
+| ``verified`` | int32, places of the zeros that a person has looked at again | where there are some |
 | ``label_origins``, ``listed_origins`` | uint8, an ``Origin`` of each entry of the two | where some is not ``GIVEN`` |
 
 n rows of a table   L labels
@@ -20,9 +21,9 @@ from ...selectors.common.label_matrix import LabelMatrix, Origin, Unlisted
 from .lists import list_column, list_of
 from .manifest import Manifest
 
-LABELS, VALUES, LISTED = "labels", "label_values", "listed"
+LABELS, VALUES, LISTED, VERIFIED = "labels", "label_values", "listed", "verified"
 LABEL_ORIGINS, LISTED_ORIGINS = "label_origins", "listed_origins"
-OPTIONAL = (VALUES, LISTED, LABEL_ORIGINS, LISTED_ORIGINS)
+OPTIONAL = (VALUES, LISTED, LABEL_ORIGINS, LISTED_ORIGINS, VERIFIED)
 """In this order the columns can be added to a table that lacks them."""
 _PARALLEL = {VALUES: (LABELS, np.float32(1)), LABEL_ORIGINS: (LABELS, np.uint8(Origin.GIVEN))}
 _PARALLEL[LISTED_ORIGINS] = (LISTED, np.uint8(Origin.GIVEN))
@@ -40,6 +41,8 @@ def label_columns(labels: LabelMatrix) -> dict[str, pa.Array]:
         columns[LISTED] = list_of(exceptions.indptr, pa.array(exceptions.indices.astype(np.int32)))
         if labels.exception_origins is not None:
             columns[LISTED_ORIGINS] = list_of(exceptions.indptr, pa.array(labels.exception_origins))
+    if labels.verified is not None and labels.verified.nnz:
+        columns[VERIFIED] = list_of(labels.verified.indptr, pa.array(labels.verified.indices.astype(np.int32)))
     return columns
 
 
@@ -49,7 +52,7 @@ def with_columns(table: pa.Table, names: Iterable[str]) -> pa.Table:
     for name in OPTIONAL:
         if name not in wanted or name in table.column_names:
             continue
-        if name == LISTED:
+        if name in (LISTED, VERIFIED):
             column = list_of(np.zeros(table.num_rows + 1, np.int32), pa.array([], pa.int32()))
         else:
             other, value = _PARALLEL[name]
@@ -88,12 +91,17 @@ def labels_of(table: pa.Table, n_labels: int, unlisted: Unlisted) -> LabelMatrix
     found = {name: _compact(table, name)[1] for name in OPTIONAL if name in table.column_names}
     ones = np.ones(len(places), np.uint8)
     values = csr_array((found.get(VALUES, ones), places, indptr), shape=shape)
-    exceptions = None
-    if LISTED in found and len(found[LISTED]):
-        indptr, listed = _compact(table, LISTED)
-        exceptions = csr_array((np.ones(len(listed), bool), listed, indptr), shape=shape)
+    exceptions, verified = (_places(table, name, shape) for name in (LISTED, VERIFIED))
     origins = None if exceptions is None else found.get(LISTED_ORIGINS)
-    return LabelMatrix(values, exceptions, unlisted, found.get(LABEL_ORIGINS), origins)
+    return LabelMatrix(values, exceptions, unlisted, found.get(LABEL_ORIGINS), origins, verified)
+
+
+def _places(table: pa.Table, name: str, shape: tuple[int, int]) -> csr_array | None:
+    """Return the entries that a column lists, CSR bool; None where there are none, or no such column."""
+    if name not in table.column_names:
+        return None
+    indptr, places = _compact(table, name)
+    return csr_array((np.ones(len(places), bool), places, indptr), shape=shape) if len(places) else None
 
 
 def _compact(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -104,4 +112,7 @@ def _compact(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     return offsets - offsets[0], values[offsets[0] : offsets[-1]]
 
 
-_NUMPY = {LABELS: np.int32, VALUES: np.float32, LISTED: np.int32, LABEL_ORIGINS: np.uint8, LISTED_ORIGINS: np.uint8}
+_NUMPY = {
+    LABELS: np.int32, VALUES: np.float32, LISTED: np.int32, VERIFIED: np.int32, LABEL_ORIGINS: np.uint8,
+    LISTED_ORIGINS: np.uint8,
+}  # fmt: skip

@@ -97,7 +97,7 @@ class PackedWriter:
             DataError: for an image without bytes, or a label or split that does not exist.
         """
         row = labels if isinstance(labels, RowLabels) else RowLabels(sorted({int(label) for label in labels}))
-        named = [int(place) for place in (*row.places, *row.listed)]
+        named = [int(place) for place in (*row.places, *row.listed, *row.verified)]
         if not encoded:
             raise DataError(f"{name or f'image {self.rows}'}: the image has no bytes")
         if named and not 0 <= min(named) <= max(named) < len(self.label_counts):

@@ -19,6 +19,7 @@ class RowLabels(NamedTuple):
         listed: places of the exceptions.
         origins: of the entries above 0, an ``Origin`` each; None when all are ``GIVEN``.
         listed_origins: of the exceptions, likewise.
+        verified: places of the zeros that a person has looked at again.
     """
 
     places: Sequence[int] | np.ndarray
@@ -26,16 +27,18 @@ class RowLabels(NamedTuple):
     listed: Sequence[int] | np.ndarray = ()
     origins: Sequence[int] | np.ndarray | None = None
     listed_origins: Sequence[int] | np.ndarray | None = None
+    verified: Sequence[int] | np.ndarray = ()
 
     def renumbered(self, numbers: Sequence[int]) -> "RowLabels":
         """Return it with other numbers for its labels; ``numbers[j]`` is that of label j."""
-        places, listed = ([numbers[place] for place in some] for some in (self.places, self.listed))
-        return self._replace(places=places, listed=listed)
+        kinds = (self.places, self.listed, self.verified)
+        places, listed, verified = ([numbers[place] for place in some] for some in kinds)
+        return self._replace(places=places, listed=listed, verified=verified)
 
 
 def each_row(labels: LabelMatrix) -> Iterator[RowLabels]:
     """Yield the labels of each row, as views."""
-    values, exceptions = labels.values, labels.exceptions
+    values, exceptions, verified = labels.values, labels.exceptions, labels.verified
     for row in range(labels.shape[0]):
         here = slice(values.indptr[row], values.indptr[row + 1])
         listed = slice(0, 0) if exceptions is None else slice(exceptions.indptr[row], exceptions.indptr[row + 1])
@@ -45,6 +48,7 @@ def each_row(labels: LabelMatrix) -> Iterator[RowLabels]:
             () if exceptions is None else exceptions.indices[listed],
             None if labels.value_origins is None else labels.value_origins[here],
             None if labels.exception_origins is None else labels.exception_origins[listed],
+            () if verified is None else verified.indices[verified.indptr[row] : verified.indptr[row + 1]],
         )
 
 
@@ -54,27 +58,27 @@ class LabelRows:
     def __init__(self) -> None:
         self._places, self._ends, self._values, self._origins = array("i"), array("q", [0]), array("f"), array("B")
         self._listed, self._listed_ends, self._listed_origins = array("i"), array("q", [0]), array("B")
+        self._verified, self._verified_ends = array("i"), array("q", [0])
 
     def add(self, row: RowLabels) -> None:
         """Append a row."""
         n, listed = len(row.places), len(row.listed)
         self._places.extend(row.places)
         self._listed.extend(row.listed)
+        self._verified.extend(row.verified)
         self._values.extend([1.0] * n if row.values is None else row.values)
         self._origins.extend([Origin.GIVEN] * n if row.origins is None else row.origins)
         self._listed_origins.extend([Origin.GIVEN] * listed if row.listed_origins is None else row.listed_origins)
         self._ends.append(len(self._places))
         self._listed_ends.append(len(self._listed))
+        self._verified_ends.append(len(self._verified))
 
     def matrix(self, n_labels: int, unlisted: Unlisted) -> LabelMatrix:
         """Return all rows so far."""
         shape, values = (len(self._ends) - 1, n_labels), np.array(self._values, np.float32)
         hard = bool((values == 1).all())
         origins, listed_origins = np.array(self._origins, np.uint8), np.array(self._listed_origins, np.uint8)
-        exceptions = None
-        if self._listed:
-            found = np.ones(len(self._listed), bool), np.array(self._listed, np.int32), np.array(self._listed_ends)
-            exceptions = csr_array(found, shape=shape)
+        exceptions = _places(self._listed, self._listed_ends, shape)
         stored = values.astype(np.uint8) if hard else values, np.array(self._places, np.int32), np.array(self._ends)
         return LabelMatrix(
             csr_array(stored, shape=shape),
@@ -82,4 +86,11 @@ class LabelRows:
             unlisted,
             origins if origins.any() else None,
             listed_origins if listed_origins.any() else None,
+            _places(self._verified, self._verified_ends, shape),
         )
+
+
+def _places(places: Sequence[int], ends: Sequence[int], shape: tuple[int, int]) -> csr_array | None:
+    """Return entries given row by row, CSR bool; None where there are none."""
+    found = np.ones(len(places), bool), np.array(places, np.int32), np.array(ends)
+    return csr_array(found, shape=shape) if len(places) else None

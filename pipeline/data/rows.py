@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
-from ...selectors.common.label_matrix import LabelMatrix, stacked
+from ...selectors.common.label_matrix import LabelMatrix
+from ...selectors.common.stacked_labels import stacked
 from ..common.errors import DataError
 from ..common.storage.locations import Location
 from ..common.storage.reading import reading

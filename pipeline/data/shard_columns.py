@@ -39,6 +39,7 @@ _EXPECTED: Mapping[str, tuple[Kind, str]] = {
     "split": (_is_split, "text"),
     "labels": (_lists_of(kinds.is_int32), "lists of int32"),
     "listed": (_lists_of(kinds.is_int32), "lists of int32"),
+    "verified": (_lists_of(kinds.is_int32), "lists of int32"),
     "label_values": (_lists_of(kinds.is_float32), "lists of float32"),
     "label_origins": (_lists_of(kinds.is_uint8), "lists of uint8"),
     "listed_origins": (_lists_of(kinds.is_uint8), "lists of uint8"),
@@ -74,7 +75,8 @@ def check_columns(table: pa.Table, manifest: Manifest, path: object) -> None:
     Raises:
         DataError: naming the file and the column.
     """
-    bounds = {"labels": manifest.n_labels, "listed": manifest.n_labels, "feature_indices": manifest.n_features or 0}
+    bounds = dict.fromkeys(("labels", "listed", "verified"), manifest.n_labels)
+    bounds["feature_indices"] = manifest.n_features or 0
     for name in set(table.column_names) & _EXPECTED.keys():
         fits, expected = _EXPECTED[name]
         column = table[name].combine_chunks() if table[name].num_chunks != 1 else table[name].chunk(0)

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from ...selectors.common.label_matrix import LabelMatrix, stacked
+from ...selectors.common.label_matrix import LabelMatrix
+from ...selectors.common.stacked_labels import stacked
 from ..common.errors import DataError
 from .blocks import BlockReader
 from .label_columns import LABELS, OPTIONAL, labels_of, needed_alone

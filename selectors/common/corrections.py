@@ -15,7 +15,7 @@ def corrected(
 ) -> LabelMatrix:
     """Return the same labels with some entries set to 1 or 0, known from now on. Cost O(E log E) for E stored entries.
 
-    Where what is not listed is negative, a 0 is not stored, so that its origin is lost.
+    Where what is not listed is negative, a 0 is stored only if a person said so; else its origin is lost.
 
     Args:
         matrix: the labels; not changed.
@@ -33,8 +33,12 @@ def corrected(
         exceptions = sparse.csr_array(matrix.shape, dtype=bool)
     exceptions, exception_origins = _set(exceptions, matrix.exception_origins, entries, listed, origin)
     if not exceptions.nnz:
-        return LabelMatrix(values, None, matrix.unlisted, value_origins)
-    return LabelMatrix(values, exceptions, matrix.unlisted, value_origins, exception_origins)
+        exceptions, exception_origins = None, None
+    looked_at = zeros if matrix.unlisted == "negative" and origin == Origin.AUDITED else zeros[:0]
+    before = sparse.csr_array(matrix.shape, dtype=bool) if matrix.verified is None else matrix.verified
+    verified, _ = _set(before, None, entries, looked_at, origin)
+    kept = verified if verified.nnz else None
+    return LabelMatrix(values, exceptions, matrix.unlisted, value_origins, exception_origins, kept)
 
 
 def _set(

@@ -3,7 +3,6 @@
 N rows, L labels, E stored values (entries above 0), X exceptions (see ``LabelMatrix``), n rows asked for.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal, TypeAlias
@@ -44,6 +43,8 @@ class LabelMatrix:
         unlisted: what an entry is that neither matrix stores.
         value_origins: uint8 (E,), an ``Origin`` for each stored value; None when all are ``GIVEN``.
         exception_origins: uint8 (X,), likewise for the exceptions.
+        verified: CSR bool (N, L), sorted, all True, zeros that a person has looked at again; None when there are none.
+            Only with ``unlisted="negative"``: with ``"unknown"`` they are exceptions whose origin is ``AUDITED``.
     """
 
     values: sparse.csr_array
@@ -51,6 +52,7 @@ class LabelMatrix:
     unlisted: Unlisted = "negative"
     value_origins: np.ndarray | None = None
     exception_origins: np.ndarray | None = None
+    verified: sparse.csr_array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -147,6 +149,7 @@ class LabelMatrix:
             self.unlisted,
             origins_of_rows(self.values, self.value_origins, rows),
             None if self.exceptions is None else origins_of_rows(self.exceptions, self.exception_origins, rows),
+            None if self.verified is None else in_order(self.verified[rows]),
         )
 
     def without(self, stored: np.ndarray) -> "LabelMatrix":
@@ -156,7 +159,15 @@ class LabelMatrix:
 
     def assumed_negative(self) -> "LabelMatrix":
         """Return the same with every unknown entry taken for a 0."""
-        return LabelMatrix(self.values, value_origins=self.value_origins)
+        return LabelMatrix(self.values, value_origins=self.value_origins, verified=self.verified)
+
+    def audited(self) -> np.ndarray:
+        """Return which entries a person has looked at again, bool (N, L)."""
+        found = np.zeros(self.shape, bool) if self.verified is None else self.verified.toarray()
+        for matrix, origins in ((self.values, self.value_origins), (self.exceptions, self.exception_origins)):
+            if matrix is not None and origins is not None:
+                found |= pattern(matrix, origins == Origin.AUDITED, bool).toarray()
+        return found
 
     def origin(self, row: int, label: int) -> Origin | None:
         """Return the origin of one entry; None for an unknown one."""
@@ -168,7 +179,9 @@ class LabelMatrix:
             if at < stop and matrix.indices[at] == label:
                 known = matrix is self.values or self.unlisted == "unknown"
                 return Origin(0 if origins is None else int(origins[at])) if known else None
-        return Origin.GIVEN if self.unlisted == "negative" else None
+        if self.unlisted == "unknown":
+            return None
+        return Origin.AUDITED if self.verified is not None and self.verified[row, label] else Origin.GIVEN
 
     @classmethod
     def of(cls, labels: "Labels") -> "LabelMatrix":
@@ -203,34 +216,3 @@ class LabelMatrix:
 
 Labels: TypeAlias = np.ndarray | sparse.spmatrix | sparse.sparray | LabelMatrix
 """What methods take as labels: (N, L) dense or scipy sparse, 0..1 with NaN for unknown, or a ``LabelMatrix``."""
-
-
-def stacked(parts: Sequence[LabelMatrix]) -> LabelMatrix:
-    """Return the rows of all parts, one after the other; all have the same ``unlisted``.
-
-    Raises:
-        ValueError: for parts that mean different things by what they do not list.
-    """
-    if len({part.unlisted for part in parts}) > 1:
-        raise ValueError("label matrices mean different things by what they do not list")
-    hard = all(part.is_hard for part in parts)
-    values = sparse.vstack([part.values for part in parts], format="csr").astype(np.uint8 if hard else np.float32)
-    whole = LabelMatrix(in_order(sparse.csr_array(values)), unlisted=parts[0].unlisted)
-    if any(part.value_origins is not None for part in parts):
-        whole = replace(whole, value_origins=_joined(parts, "values", "value_origins"))
-    if any(part.exceptions is not None for part in parts):
-        empty = [sparse.csr_array(part.shape, dtype=bool) for part in parts]
-        found = [e if part.exceptions is None else part.exceptions for part, e in zip(parts, empty, strict=True)]
-        whole = replace(whole, exceptions=in_order(sparse.csr_array(sparse.vstack(found, format="csr"), dtype=bool)))
-        if any(part.exception_origins is not None for part in parts):
-            whole = replace(whole, exception_origins=_joined(parts, "exceptions", "exception_origins"))
-    return whole
-
-
-def _joined(parts: Sequence[LabelMatrix], matrix: str, origins: str) -> np.ndarray:
-    found = []
-    for part in parts:
-        stored = 0 if getattr(part, matrix) is None else getattr(part, matrix).nnz
-        given = getattr(part, origins)
-        found.append(np.zeros(stored, np.uint8) if given is None else given)
-    return np.concatenate(found)

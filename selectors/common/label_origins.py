@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .label_matrix import LabelMatrix
+from .label_matrix import LabelMatrix, Origin
 
 
 def origin_codes(labels: LabelMatrix) -> np.ndarray:
@@ -17,6 +17,8 @@ def origin_codes(labels: LabelMatrix) -> np.ndarray:
         if matrix is not None and origins is not None:
             lines = np.repeat(np.arange(labels.shape[0]), np.diff(matrix.indptr))
             codes[lines, matrix.indices] = origins
+    if labels.verified is not None:
+        codes[labels.verified.toarray()] = Origin.AUDITED
     return codes
 
 

@@ -61,7 +61,7 @@ class Suspicion:
 
     @classmethod
     def of_missing(cls, labels: LabelMatrix, zeros: bool | None = None) -> "Suspicion":
-        """Suspect every entry that may be a positive nobody named.
+        """Suspect every entry that may be a positive nobody named, but for those that a person has looked at again.
 
         Args:
             labels: (N, L).
@@ -69,14 +69,15 @@ class Suspicion:
         """
         positives = np.asfortranarray(labels.positives.toarray() > 0)
         everything = labels.is_complete if zeros is None else zeros
-        suspects = ~positives if everything else np.asfortranarray(~labels.known())
-        return cls(suspects, positives, labels.positive_counts(), 0.0)
+        suspects = ~positives if everything else ~labels.known()
+        return cls(np.asfortranarray(suspects & ~labels.audited()), positives, labels.positive_counts(), 0.0)
 
     @classmethod
     def of_wrong(cls, labels: LabelMatrix) -> "Suspicion":
-        """Suspect every positive of being none."""
+        """Suspect every positive of being none, but for those that a person has looked at again."""
         positives = np.asfortranarray(labels.positives.toarray() > 0)
-        return cls(positives, labels.known() & ~positives, labels.positive_counts(), 1.0)
+        suspects = np.asfortranarray(positives & ~labels.audited())
+        return cls(suspects, labels.known() & ~positives, labels.positive_counts(), 1.0)
 
     def scores(self, mean: np.ndarray, label: int) -> np.ndarray:
         """Return how suspicious every row's entry of a label looks, float32 (N,): far from the label it has."""

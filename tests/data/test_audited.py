@@ -42,7 +42,7 @@ def test_a_table_has_the_decided_labels_and_all_else_as_before(table, tmp_path):
     after, want = read_labels(new), dense.copy()
     want[row, label], want[other, absent] = 1, 0
     np.testing.assert_array_equal(after.dense(), want)
-    assert after.origin(row, label) == Origin.AUDITED
+    assert after.origin(row, label) == after.origin(other, absent) == Origin.AUDITED
     assert new.label_counts == tuple(want.sum(axis=0).astype(int).tolist()) and new.known_counts is None
     assert new.fingerprint() != old.fingerprint() and new.splits == old.splits
     np.testing.assert_array_equal(read_splits(new), read_splits(old))
@@ -52,6 +52,8 @@ def test_a_table_has_the_decided_labels_and_all_else_as_before(table, tmp_path):
     assert read_summary(new).counts == new.label_counts and read_labels(old).dense().tolist() == dense.tolist()
     again = audited(new.folder, tmp_path / "again", verdicts(tmp_path, f"{row},label{label},present"))
     assert again.filters["verdicts"].endswith("; 1 of verdicts.csv: nothing changed")
+    agreed = audited(table, tmp_path / "agreed", verdicts(tmp_path, f"{row},label{label},absent"))
+    assert read_labels(agreed).audited().nonzero() == (row, label) and agreed.fingerprint() != old.fingerprint()
 
 
 def test_shards_without_a_verdict_and_images_are_linked(tmp_path, monkeypatch):

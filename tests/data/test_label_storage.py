@@ -1,6 +1,7 @@
 """Unknown and soft labels and their origins on disk: every form comes back, complete labels are stored as ever."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from d2ace.selectors.common.label_matrix import LabelMatrix, Origin
 FIXTURES = Path(__file__).parent / "fixtures"
 OLD_LABELS = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]])
 N, L = 23, 4
-FORMS = ["unknown entries", "verified negatives", "soft", "all of it"]
+FORMS = ["unknown entries", "verified negatives", "soft", "looked at", "all of it"]
 
 
 def entries(form: str) -> np.ndarray:
@@ -42,6 +43,11 @@ def matrix(form: str, dense: np.ndarray) -> LabelMatrix:
     labels = LabelMatrix.of(dense)
     if form in ("verified negatives", "all of it"):
         labels = LabelMatrix(labels.values, csr_array(dense == 0), "unknown")
+    if form == "looked at":
+        looked_at = (dense == 0) & (np.random.default_rng(7).random(dense.shape) < 0.3)
+        looked_at[12:] = False
+        origins = np.where(np.arange(labels.values.nnz) % 3, Origin.GIVEN, Origin.AUDITED).astype(np.uint8)
+        return replace(labels, value_origins=origins, verified=csr_array(looked_at))
     if form != "all of it":
         return labels
     random = np.random.default_rng(6)
@@ -77,6 +83,7 @@ def test_every_form_comes_back(tmp_path, png, form, kind):
     np.testing.assert_array_equal(read.dense(), dense)
     origins = [[labels.origin(r, j) for j in range(L)] for r in range(N)]
     assert [[read.origin(r, j) for j in range(L)] for r in range(N)] == origins
+    np.testing.assert_array_equal(read.audited(), labels.audited())
     assert manifest.unlisted == read.unlisted == labels.unlisted
     assert manifest.soft == (form in ("soft", "all of it"))
     known = ~np.isnan(dense)
@@ -114,6 +121,9 @@ def test_columns_are_there_only_where_needed(tmp_path):
     whole = write(tmp_path / "whole", "dense", matrix("all of it", entries("all of it")))
     every = {"labels", "label_values", "listed", "label_origins", "listed_origins"}
     assert columns(whole)[0] == every
+    looked_at = write(tmp_path / "looked at", "dense", matrix("looked at", entries("looked at")))
+    assert [("verified" in each) for each in columns(looked_at)] == [True, True, False]
+    assert set(read_shard(looked_at, 0).column_names) == {"id", "split", "features", "labels", "listed"}
     assert set(read_shard(whole, 0).column_names) == {"id", "split", "features", "labels", "label_values", "listed"}
 
 

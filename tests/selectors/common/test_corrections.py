@@ -39,10 +39,20 @@ def test_exactly_these_entries_have_their_new_value_and_origin(kind):
         for label in range(L):
             if (row, label) not in changed:
                 assert after.origin(row, label) == before.origin(row, label)
-            elif changed[row, label] or before.unlisted == "unknown":
-                assert after.origin(row, label) == Origin.AUDITED
             else:
-                assert after.origin(row, label) == Origin.GIVEN  # a 0 that nothing stores has no other
+                assert after.origin(row, label) == Origin.AUDITED
+    assert set(zip(*(part.tolist() for part in np.nonzero(after.audited())), strict=True)) == set(changed)
+
+
+@pytest.mark.parametrize("kind", ["hard", "partial", "unknown"])
+def test_a_later_word_replaces_an_earlier_one_and_a_model_looks_at_nothing(kind):
+    rows, labels, present = np.array([2, 2, 7]), np.array([0, 3, 1]), np.array([False, True, False])
+    first = corrected(matrix(kind), rows, labels, present)
+    again = corrected(first, rows, labels, ~present)
+    assert again.dense()[rows, labels].tolist() == (~present).tolist()
+    assert [again.origin(*entry) for entry in zip(rows, labels, strict=True)] == [Origin.AUDITED] * 3
+    said = corrected(first, rows, labels, np.zeros(3, bool), Origin.CURRENT_MODEL)
+    assert not said.audited()[rows, labels].any() and not said.dense()[rows, labels].any()
 
 
 def test_labels_of_which_all_become_known_are_complete():

@@ -1,11 +1,15 @@
 """The label matrix: unknown and soft entries, both ways of listing them, origins; against dense loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from d2ace.selectors.common.errors import SelectionError
-from d2ace.selectors.common.label_matrix import LabelMatrix, Origin, stacked
+from d2ace.selectors.common.label_matrix import LabelMatrix, Origin
+from d2ace.selectors.common.label_origins import origin_codes
+from d2ace.selectors.common.stacked_labels import stacked
 
 NAN = np.nan
 DENSE = np.array([[1, 0, NAN, 0], [NAN, NAN, NAN, NAN], [0, 1, 1, NAN], [0, 0, 0, 0], [1, NAN, 0, 1]], np.float32)
@@ -36,6 +40,22 @@ def test_both_ways_of_listing_say_the_same(way):
     np.testing.assert_array_equal(matrix.dense(slice(1, 3)), DENSE[1:3])
     np.testing.assert_array_equal(stacked([matrix.take(slice(0, 2)), matrix.take(slice(2, 5))]).dense(), DENSE)
     np.testing.assert_array_equal(matrix.assumed_negative().dense(), np.nan_to_num(DENSE, nan=0.0))
+
+
+def test_zeros_that_a_person_has_looked_at_come_along():
+    looked_at = np.zeros(DENSE.shape, bool)
+    looked_at[[0, 3, 3], [1, 0, 2]] = True
+    matrix = replace(LabelMatrix.of(DENSE), verified=sparse.csr_array(looked_at))
+    np.testing.assert_array_equal(matrix.audited(), looked_at)
+    assert matrix.origin(3, 0) == Origin.AUDITED and matrix.origin(3, 1) == Origin.GIVEN
+    assert matrix.origin(0, 2) is None
+    np.testing.assert_array_equal(matrix.dense(), DENSE)
+    rows = np.array([3, 4, 0])
+    np.testing.assert_array_equal(matrix.take(rows).audited(), looked_at[rows])
+    joined = stacked([LabelMatrix.of(DENSE), matrix])
+    np.testing.assert_array_equal(joined.audited(), np.vstack([np.zeros_like(looked_at), looked_at]))
+    np.testing.assert_array_equal(matrix.assumed_negative().audited(), looked_at)
+    np.testing.assert_array_equal(origin_codes(matrix) == Origin.AUDITED, looked_at)
 
 
 def test_a_stored_nan_is_unknown_and_a_complete_matrix_holds_nothing_more():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from d2ace.selectors import api as methods
+from d2ace.selectors.common.corrections import corrected
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.contract.inputs import require_same
@@ -204,6 +205,35 @@ def test_wrong_positives_are_found():
     assert (flagged.targets == 0).all()
     right = added[flagged.rows, flagged.labels]
     assert right.mean() > 0.9 and right.sum() > 0.7 * added[:, :2].sum()
+
+
+@pytest.mark.parametrize("unlisted", ["negative", "unknown"])
+def test_what_a_person_has_looked_at_is_no_longer_suspected(unlisted):
+    labels = spoilt()
+    if unlisted == "unknown":
+        labels[:, 2] = np.nan
+        labels[(labels[:, :2] == 0).any(axis=1), :2] = np.nan
+    before = make("correct", labels[:N])
+    run(before, EPOCHS, held_out=labels)
+    flagged = before.targets()
+    rows, columns = flagged.rows[::2].astype(np.int64), flagged.labels[::2].astype(np.int64)
+    said = corrected(LabelMatrix.of(labels[:N]), rows, columns, np.zeros(len(rows), bool))
+    after = make("correct", said)
+    run(after, EPOCHS, held_out=labels)
+    assert len(rows) > 20 and len(as_set(after.targets())) > 20
+    assert not as_set(after.targets()) & set(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["correct", "mixture"])
+def test_positives_that_a_person_has_confirmed_are_no_longer_suspected(name):
+    labels, options = all_with_wrong()[0], {} if name == "mixture" else {"suspects": "wrong"}
+    before = make(name, labels[:N], **options)
+    run(before, EPOCHS, held_out=labels)
+    rows, columns = (part[::2].astype(np.int64) for part in (before.targets().rows, before.targets().labels))
+    after = make(name, corrected(LabelMatrix.of(labels[:N]), rows, columns, np.ones(len(rows), bool)), **options)
+    run(after, EPOCHS, held_out=labels)
+    assert len(rows) > 20 and len(as_set(after.targets())) > 20
+    assert not as_set(after.targets()) & set(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def test_a_mixture_leaves_out_positives_of_the_worse_component():

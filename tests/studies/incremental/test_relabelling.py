@@ -5,8 +5,9 @@ import pytest
 
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.studies.incremental.relabelling import Rule, filled, with_filled
-from d2ace.selectors.common.label_matrix import LabelMatrix, Origin, stacked
+from d2ace.selectors.common.label_matrix import LabelMatrix, Origin
 from d2ace.selectors.common.label_origins import of_dense, origin_codes
+from d2ace.selectors.common.stacked_labels import stacked
 
 PREDICTED = np.array([[0.9, 0.3], [0.81, 0.79], [0.1, 0.6]], np.float32)
 
