@@ -130,6 +130,18 @@ def test_where_entries_are_unknown_they_alone_are_suspects_and_verdicts_make_the
     assert after.filters["verdicts"] == "9 of verdicts.csv: 9 unknown to negative"
 
 
+def test_what_a_person_has_decided_is_not_listed_again(damaged, with_policy, tmp_path):
+    listed = audit(with_policy.path, tmp_path / "before", top=60, suspects="both").suspects
+    same = listed.assign(verdict=np.where(listed["kind"] == "missing", "absent", "present"))[::2]
+    same[["row", "label", "verdict"]].to_csv(tmp_path / "verdicts.csv", index=False)
+    data = audited(damaged[0], tmp_path / "new", tmp_path / "verdicts.csv")
+    assert data.filters["verdicts"] == "60 of verdicts.csv: nothing changed"
+    run = write_audited(tmp_path / "run", data.folder, damaged[1], method="d2ace")
+    again = audit(run.path, tmp_path / "after", top=1000, suspects="both").suspects
+    entries = [set(zip(table["row"], table["label"], strict=True)) for table in (same, listed, again)]
+    assert not entries[2] & entries[0] and len(entries[2] & entries[1]) > 40
+
+
 def test_before_the_release_there_are_no_chances(damaged, tmp_path):
     run = write_audited(tmp_path / "stopped", *damaged, epochs=2)
     result = audit(run.path, top=4000, suspects="both")
