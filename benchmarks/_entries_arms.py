@@ -23,6 +23,8 @@ from d2ace.pipeline.training.threads import torch_threads
 from d2ace.selectors.common.label_matrix import LabelMatrix
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+SEARCHED = (10, 11, 12)
+"""Seeds whose validation rows choose the rate, and that no result is of."""
 EPOCHS = {"mirflickr14": 12, "yeast": 20, "bibtex": 20, "Corel5k": 20, "digit-scenes": 20, "ccp": 20}
 HIDDEN, DROPOUT = 256, 0.5
 BATCH = {"yeast": 128, "ccp": 128, "digit-scenes": 64}  # 256 elsewhere
