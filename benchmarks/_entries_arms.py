@@ -25,11 +25,22 @@ from d2ace.selectors.common.label_matrix import LabelMatrix
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 SEARCHED = (10, 11, 12)
 """Seeds whose validation rows choose the rate, and that no result is of."""
-EPOCHS = {"mirflickr14": 12, "yeast": 20, "bibtex": 20, "Corel5k": 20, "digit-scenes": 20, "ccp": 20}
+EPOCHS = {
+    "mirflickr14": 12,
+    "yeast": 20,
+    "bibtex": 20,
+    "Corel5k": 20,
+    "digit-scenes": 20,
+    "ccp": 20,
+    "mirflickr14-128": 6,
+}
 HIDDEN, DROPOUT = 256, 0.5
-BATCH = {"yeast": 128, "ccp": 128, "digit-scenes": 64}  # 256 elsewhere
-UNSCALED = ("bibtex", "Corel5k")  # 0 and 1 throughout
-NETWORK = {"digit-scenes": {"name": "small-cnn", "options": {"widths": [8, 16, 32, 32]}}}
+BATCH = {"yeast": 128, "ccp": 128, "digit-scenes": 64, "mirflickr14-128": 64}  # 256 elsewhere
+UNSCALED = ("bibtex", "Corel5k", "mirflickr14-128")  # 0 and 1 throughout, or what a layer gives
+NETWORK: dict[str, dict[str, Any]] = {
+    "digit-scenes": {"name": "small-cnn", "options": {"widths": [8, 16, 32, 32]}},
+    "mirflickr14-128": {"name": "_entries_tail:Tail"},
+}
 RULES = ("map", "auc")
 """Which metric of the damaged validation rows chooses rate and epoch."""
 MLP = {"name": "mlp", "options": {"hidden": [HIDDEN], "dropout": DROPOUT}}

