@@ -1,4 +1,4 @@
-"""What ``entries.py`` compares: arms, learning rates, and one run of them in this process."""
+"""What ``entries.py`` and ``long_tails.py`` compare: arms, learning rates, and one run of them in this process."""
 
 import json
 import time
@@ -91,6 +91,18 @@ ARMS: dict[str, Arm] = {
 }
 PARTNERS = {"d2ace": "bce", "d2ace-correct": "correct", "d2ace-hill": "hill"}
 """Of each arm with rows of D2ACE, the one with uniform rows and all else alike."""
+ROW_ARMS: dict[str, Arm] = {
+    "uniform": Arm(UNIFORM),
+    "repeat-factor": Arm({"name": "repeat-factor"}),
+    "deferred-mixture": Arm({"name": "deferred-mixture"}),
+    "class-feedback": Arm({"name": "class-feedback"}),
+    "balanced": Arm({"name": "balanced"}),
+    "hard-imbalance": Arm({"name": "hard-imbalance"}),
+    "d2ace-paper": Arm({"name": "d2ace", "preset": "paper"}),
+    "d2ace-recommended": Arm({"name": "d2ace", "preset": "recommended"}),
+}
+"""What ``long_tails.py`` compares: methods for rows, at their own defaults."""
+_ALL = {**ARMS, **ROW_ARMS}
 
 
 def planned(arm: str, name: str, path: Path, rate: float, seed: int) -> StudyRun:
@@ -101,7 +113,7 @@ def planned(arm: str, name: str, path: Path, rate: float, seed: int) -> StudyRun
             "name": "entries",
             "data": {path.name: {"path": str(path)}},
             "networks": {f"{rate:g}": {**network, "config": {"optimizer": {"lr": rate}}}},
-            "methods": {arm: ARMS[arm].selector},
+            "methods": {arm: _ALL[arm].selector},
             "reference": arm,
             "folds": None,
             "seeds": [seed],
@@ -110,7 +122,8 @@ def planned(arm: str, name: str, path: Path, rate: float, seed: int) -> StudyRun
                 "optimizer": {"name": "adamw", "weight_decay": 0.01, "schedule": "onecycle"},
                 "train": {
                     "epochs": EPOCHS[name], "batch_size": BATCH.get(name, 256),
-                    "loss": ARMS[arm].loss, "loss_options": ARMS[arm].options, "monitor": "map",
+                    "loss": _ALL[arm].loss, "loss_options": _ALL[arm].options,
+                    "monitor": "map",
                 },
             },
         }
@@ -146,11 +159,11 @@ class Kept:
 
 def _key(run: StudyRun) -> str:
     """Return what decides a run's numbers; the study's own key knows nothing of mixup."""
-    return run.key + ("-mixup" if ARMS[run.method].mixup else "")
+    return run.key + ("-mixup" if _ALL[run.method].mixup else "")
 
 
 def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
-    """Train a run; returns its curves, seconds, and what its policy flagged in the end.
+    """Train a run; returns its curves, draws and steps, seconds, and what its policy flagged in the end.
 
     Args:
         run: what to train.
@@ -158,13 +171,15 @@ def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
     """
     started, curves = time.process_time(), {"map": [], "auc": [], "settled": []}
     tested: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    drawn = [0, 0]
     with torch_threads(1):
-        prepared, alpha = load_prepared(run.config.data.path, run.fingerprint), ARMS[run.method].mixup
+        prepared, alpha = load_prepared(run.config.data.path, run.fingerprint), _ALL[run.method].mixup
         if alpha:
             prepared = MixedPrepared(prepared.rows, prepared.labels, alpha, run.config.run.seed)
         local, last = LocalRun(run.config, prepared), run.config.train.epochs - 1
         for epoch in range(run.config.train.epochs):
             local.epoch(epoch)
+            drawn = [total + more for total, more in zip(drawn, local.drawn, strict=True)]
             held_out = local.predict("validation")
             curves["map"].append(_mean_precision(*held_out))
             curves["auc"].append(_macro_auc(*held_out))
@@ -172,9 +187,11 @@ def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
             if epoch in (last, *(best_epoch(curves, rule) for rule in RULES)):
                 tested[epoch] = local.predict("test")
     test = {rule: _mean_precision(*tested[best_epoch(curves, rule)]) for rule in RULES}
+    each = label_average_precision(*tested[best_epoch(curves, "map")])
     line = {
         "data": run.data, "arm": run.method, "rate": float(run.network), "seed": run.seed, **curves,
-        "test": {**test, "last": _mean_precision(*tested[last])}, "cpu_s": round(time.process_time() - started, 2),
+        "test": {**test, "last": _mean_precision(*tested[last])}, "labels": each.round(6).tolist(),
+        "drawn": drawn, "cpu_s": round(time.process_time() - started, 2),
     }  # fmt: skip
     return line if run.config.selector.entries is None else {**line, **judged(local, prepared.labels, truth)}
 

@@ -40,6 +40,15 @@ DAMAGES = (
 half of the positives missing, and a fifth of the others moved."""
 
 
+LONG_TAIL = "long-tail"
+"""No damage: training rows are left out until the k-th most frequent label has about k^-p times the rows of the first.
+
+Pareto's law of ranks, with p such that the last label has a hundredth, as Wu et al., *Distribution-Balanced Loss for
+Multi-Label Classification in Long-Tailed Datasets*, ECCV 2020, resample by a Pareto law [own: by ranks].
+"""
+_IMBALANCE = 100
+
+
 _BOTH = 1000  # so that the draws of the second damage are not those of the first
 
 
@@ -55,8 +64,12 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
     bounds = (np.array([0.6, 0.7]) * whole.rows).astype(int)
     for part, ids in zip(("train", "validation", "test"), np.split(order, bounds), strict=True):
         split[ids] = SPLITS.index(part)
-    seen = split != SPLITS.index("test")
-    labels[seen] = spoilt(labels[seen], damage, seed)
+    if damage == LONG_TAIL:
+        training = np.flatnonzero(split == SPLITS.index("train"))
+        split[np.delete(training, long_tailed(labels[training], seed))] = SPLITS.index("")
+    else:
+        seen = split != SPLITS.index("test")
+        labels[seen] = spoilt(labels[seen], damage, seed)
     facts = {"labels": whole.labels, "n_features": whole.n_features, "image": whole.image}
     kind = "image" if whole.kind == "image" else "dense"
     with ShardWriter(out, kind=kind, source=f"{name}, {damage}", **facts) as writer:
@@ -77,6 +90,25 @@ def _whole(name: str, folder: Path) -> Manifest:
     if not out.is_dir():
         prepare(SETS[name], out, min_positives=20)
     return Manifest.load(out)
+
+
+def long_tailed(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return which rows are kept, int64, ascending: labels from the rarest on take rows that have none rarer.
+
+    Frequent labels that come along with rare ones may end above their share.
+    """
+    counts = labels.sum(axis=0)
+    frequent_first = np.argsort(-counts, kind="stable")
+    power = np.log(_IMBALANCE) / np.log(len(counts))
+    wanted = np.maximum(counts.max() * np.arange(1, len(counts) + 1) ** -power, 1).astype(int)
+    kept, closed = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
+    order = generator(seed, "benchmark long tail").permutation(len(labels))
+    for label, share in zip(frequent_first[::-1].tolist(), wanted[::-1].tolist(), strict=True):
+        has = labels[:, label] > 0
+        open_ = order[(has & ~kept & ~closed)[order]]
+        kept[open_[: max(share - int(kept[has].sum()), 0)]] = True
+        closed |= has
+    return np.flatnonzero(kept)
 
 
 def spoilt(labels: np.ndarray, damage: str, seed: int) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""The page of ``long_tails.py``: what its runs say, in Markdown."""
+
+from collections.abc import Iterator
+
+import _common  # noqa: F401  puts the checkout on the path
+import numpy as np
+import pandas as pd
+from _entries_arms import EPOCHS, RATES, ROW_ARMS
+
+from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
+from d2ace.pipeline.studies.compare.summary import markdown_table
+
+GROUPS = ("all", "head", "medium", "tail")
+_REFERENCE = next(iter(ROW_ARMS))
+_ABOUT = """\
+`long-tail`: training rows are left out until the k-th most frequent label has about k^-p times the positives of the \
+first, and the last about a hundredth; labels that come along with rare ones keep more. `missing50`: half of the \
+positives of training and validation rows are missing. `wrong20`: a fifth of them stands at a label that the row \
+lacks. `clean`: as the data is. Test rows are complete and as they were.
+
+Each method has its own defaults, and as many draws and steps as uniform batches where the tables do not say \
+otherwise. Its learning rate is the one of {rates} that is best on validation rows, damaged like the training rows, in \
+the mean over three seeds that no result is of. A seed decides split, resampling, damage, weights and batches, and its \
+validation rows choose the epoch. Multi-layer perceptron on features of a pretrained network, AdamW, one-cycle \
+schedule, {epochs}.
+
+**all**: test mAP. **head**, **medium**, **tail**: mean average precision of a third of the labels each, by their \
+training rows. Differences are to `{reference}`, over pairs of the same seed; p: Wilcoxon's signed ranks, corrected \
+after Holm over the methods of a column."""
+
+
+def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
+    """Return the whole page from a line a run: data, condition, arm, seed, rate, mAP by group, rows and steps."""
+    places = list(dict.fromkeys(zip(runs["data"], runs["condition"], strict=True)))
+    epochs = ", ".join(f"{name} {EPOCHS[name]} epochs" for name in dict.fromkeys(runs["data"]))
+    rates = ", ".join(f"{rate:g}" for rate in RATES)
+    facts = ", ".join(f"{key} {value}" for key, value in machine.items() if key != "load")
+    parts = [
+        "# Choosing rows where labels are long-tailed, missing or wrong",
+        "Written by `python benchmarks/long_tails.py` from `benchmarks/results/long_tails.json`; do not edit.",
+        _ABOUT.format(rates=rates, epochs=epochs, reference=_REFERENCE),
+        f"{len(runs)} runs, commits {', '.join(sorted(set(runs['commit'])))}; {facts}.",
+    ]
+    for name, condition in places:
+        here = runs[(runs["data"] == name) & (runs["condition"] == condition)]
+        parts += [f"## {name}, {condition}", *_tables(here)]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _tables(runs: pd.DataFrame) -> Iterator[str]:
+    """The levels of each method, and its differences to uniform batches."""
+    arms = [arm for arm in ROW_ARMS if arm in set(runs["arm"])]
+    rows = [["method", "seeds", "rate", *GROUPS, "rows", "steps"]]
+    for arm in arms:
+        mine = runs[runs["arm"] == arm]
+        levels = [f"{mine[group].mean():.4f} ± {mine[group].std():.4f}" for group in GROUPS]
+        drawn = [f"{mine[name].mean():,.0f}" for name in ("rows", "steps")]
+        rows.append([arm, str(len(mine)), f"{mine['rate'].iloc[0]:g}", *levels, *drawn])
+    yield markdown_table(rows)
+    others = [arm for arm in arms if arm != _REFERENCE]
+    if others and _REFERENCE in arms:
+        columns = {group: _against(runs, others, group) for group in GROUPS}
+        head = ["method", *(word for group in GROUPS for word in (group, "p"))]
+        yield markdown_table(
+            [head, *([arm, *(word for group in GROUPS for word in columns[group][arm])] for arm in others)]
+        )
+
+
+def _against(runs: pd.DataFrame, arms: list[str], group: str) -> dict[str, tuple[str, str]]:
+    """Return each method's difference to uniform batches and its corrected p, in words."""
+    wide = runs.pivot_table(index="seed", columns="arm", values=group)
+    found = {arm: (wide[arm] - wide[_REFERENCE]).dropna().to_numpy() for arm in arms}
+    corrected = holm(np.array([signed_rank_test(values).p for values in found.values()]))
+    return {arm: (f"{found[arm].mean():+.4f}", f"{p:.2g}") for arm, p in zip(arms, corrected, strict=True)}
