@@ -64,22 +64,23 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
     bounds = (np.array([0.6, 0.7]) * whole.rows).astype(int)
     for part, ids in zip(("train", "validation", "test"), np.split(order, bounds), strict=True):
         split[ids] = SPLITS.index(part)
+    kept = np.ones(whole.rows, bool)
     if damage == LONG_TAIL:
         training = np.flatnonzero(split == SPLITS.index("train"))
-        split[np.delete(training, long_tailed(labels[training], seed))] = SPLITS.index("")
+        kept[np.delete(training, long_tailed(labels[training], seed))] = False
     else:
         seen = split != SPLITS.index("test")
         labels[seen] = spoilt(labels[seen], damage, seed)
     facts = {"labels": whole.labels, "n_features": whole.n_features, "image": whole.image}
     kind = "image" if whole.kind == "image" else "dense"
     with ShardWriter(out, kind=kind, source=f"{name}, {damage}", **facts) as writer:
-        writer.write(Rows(_inputs(whole), LabelMatrix.of(labels), split))
+        writer.write(Rows(_inputs(whole, np.flatnonzero(kept)), LabelMatrix.of(labels[kept]), split[kept]))
     return out
 
 
-def _inputs(whole: Manifest) -> Features:
-    """Return the features of all rows, or their encoded images."""
-    rows = ShardRows(whole).open().gather(np.arange(whole.rows))
+def _inputs(whole: Manifest, ids: np.ndarray) -> Features:
+    """Return the features of some rows, or their encoded images."""
+    rows = ShardRows(whole).open().gather(ids)
     return rows.features if rows.images is None else [bytes(image) for image in rows.images]
 
 
