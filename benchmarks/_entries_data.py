@@ -47,6 +47,8 @@ Pareto's law of ranks, with p such that the last label has a hundredth, as Wu et
 Multi-Label Classification in Long-Tailed Datasets*, ECCV 2020, resample by a Pareto law [own: by ranks].
 """
 _IMBALANCE = 100
+TRAINING = "-training"
+"""After a damage: validation rows are spared, too."""
 
 
 _BOTH = 1000  # so that the draws of the second damage are not those of the first
@@ -69,8 +71,9 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
         training = np.flatnonzero(split == SPLITS.index("train"))
         kept[np.delete(training, long_tailed(labels[training], seed))] = False
     else:
-        seen = split != SPLITS.index("test")
-        labels[seen] = spoilt(labels[seen], damage, seed)
+        spared = ("test", "validation") if damage.endswith(TRAINING) else ("test",)
+        seen = ~np.isin(split, [SPLITS.index(part) for part in spared])
+        labels[seen] = spoilt(labels[seen], damage.removesuffix(TRAINING), seed)
     facts = {"labels": whole.labels, "n_features": whole.n_features, "image": whole.image}
     kind = "image" if whole.kind == "image" else "dense"
     with ShardWriter(out, kind=kind, source=f"{name}, {damage}", **facts) as writer:

@@ -18,12 +18,15 @@ from ..common.settings import choice, number, whole
 from ..common.state import need
 from ..plans.schedules import When
 from .chances import BelievedRanks
+from .complete_shares import names_more
 from .judge import Entries, Suspicion
 from .judging import JudgingPolicy
 
 _SKILL = {"missing": 0.65, "wrong": 0.5}
 _MANY, _SLACK = 0.4, 0.05
 """Chosen by what the gate sees on validation rows: see ``docs/what-did-not-work.md``."""
+_RIGHT_MORE_OFTEN = 0.5
+"""Where held-out rows are complete, counts are no bounds, and flags need only be right more often than wrong."""
 _RANKS = ("believed_ranks", "believed_labels")
 
 
@@ -48,7 +51,7 @@ class FlaggingPolicy(JudgingPolicy):
         gate: the least share of wrong entries, among positives and missing ones, at which entries are touched.
         skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched; .05 less where the
             share of wrong ones is .4 or more, since there is more to win. None: .65 for missing and .5 for wrong
-            ones. Both 0: always.
+            ones, and .5 also where the held-out rows turn out to be complete. Both 0: always.
         expected: the share of all suspects that is wrong, where that is known: then no rows are held out, there is no
             gate, and flags do not keep to shares of labels.
         **run: ``epochs`` and ``seed``.
@@ -78,14 +81,14 @@ class FlaggingPolicy(JudgingPolicy):
         )
         self._ramp = whole("ramp", ramp, at_least=1)
         self._gate = number("gate", gate, low=0.0, high=1.0)
-        self._least_skill = number("skill", _SKILL[kind] if skill is None else skill, low=0.0, high=1.0)
+        self._least_skill = None if skill is None else number("skill", skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)
 
     def reset(self) -> None:
         """Forget all observations: nothing is flagged."""
         super().reset()
         self.ranks = BelievedRanks.of([])
-        self._wrong, self._skill = np.full(self.n_labels, np.nan), float("nan")
+        self._wrong, self._skill, self._complete = np.full(self.n_labels, np.nan), float("nan"), False
 
     @property
     def held_out_after(self) -> int | None:
@@ -95,16 +98,23 @@ class FlaggingPolicy(JudgingPolicy):
     def observe_held_out(self, probabilities: np.ndarray, labels: np.ndarray) -> None:
         """Count the wrong suspects of each label. Cost O(n L log n).
 
+        Where missing labels are looked for and the rows name more labels than training rows do, beyond chance, they
+        are taken for complete (``complete_shares.py``); else for labelled alike (``shares.py``).
+
         Raises:
             SelectionError: when the rows have none of the entries that are suspected in the training rows.
         """
-        held_out = self._suspicion(LabelMatrix.of(labels))
-        if self.kind.suspects.any() and not held_out.suspects.any():
+        said = LabelMatrix.of(labels)
+        held_out = self._suspicion(said)
+        self._complete = self.kind.faulty == 0 and names_more(held_out.believed, self.kind.believed)
+        if self._complete:
+            held_out = Suspicion.of_missing(said, zeros=True)
+        elif self.kind.suspects.any() and not held_out.suspects.any():
             raise SelectionError(
                 "the held-out rows show nothing of the faults of the training rows: these have unknown labels, and "
                 "those have none. Hold out rows that are labelled alike, or say how many are wrong (expected)"
             )
-        told = self.kind.estimate(held_out, np.asarray(probabilities, np.float32))
+        told = self.kind.estimate(held_out, np.asarray(probabilities, np.float32), complete=self._complete)
         self._wrong, self._skill, self.ranks = told.wrong, told.skill, BelievedRanks.of(told.ranks)
 
     def _suspicion(self, labels: LabelMatrix) -> Suspicion:
@@ -126,8 +136,14 @@ class FlaggingPolicy(JudgingPolicy):
 
     def _opens(self) -> bool:
         share = self._wrong_share()
-        least = self._least_skill - (_SLACK if share >= _MANY else 0.0)
-        return share >= self._gate and self._skill >= least
+        return share >= self._gate and self._skill >= self._bar(share)
+
+    def _bar(self, share: float) -> float:
+        """Return the least skill at which entries are touched, of whose label a share seems wrong."""
+        if self._complete and self._least_skill is None:
+            return _RIGHT_MORE_OFTEN
+        least = _SKILL["wrong" if self.kind.faulty else "missing"] if self._least_skill is None else self._least_skill
+        return least - (_SLACK if share >= _MANY and not self._complete else 0.0)
 
     def _wrong_share(self) -> float:
         """Return the share of wrong entries among positives and missing ones, or among the positives."""
@@ -146,7 +162,7 @@ class FlaggingPolicy(JudgingPolicy):
         Else ``wrong`` is a bound alone, and may be far above what is wrong [own].
         """
         few = self._wrong_share() < self._gate
-        return len(self.ranks) > 0 and (few or self._skill >= self._least_skill)
+        return len(self.ranks) > 0 and (few or self._skill >= self._bar(0.0))
 
     def chances(self, label: int, suspects: int) -> np.ndarray:
         """Return how likely the k-th most suspicious of a label's ``suspects`` is wrong, float64 (S,); NaN: unknown."""
@@ -175,6 +191,7 @@ class FlaggingPolicy(JudgingPolicy):
         return {
             **super().state_dict(),
             "skill": self._skill,
+            "complete": self._complete,
             "wrong": self._wrong.copy(),
             **dict(zip(_RANKS, (self.ranks.ranks.copy(), self.ranks.labels.copy()), strict=True)),
         }
@@ -183,6 +200,8 @@ class FlaggingPolicy(JudgingPolicy):
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
         super().load_state_dict(state)
         older = int(state["schema"]) < 4
-        need(state, ["skill", "wrong", *(() if older else _RANKS)])
+        newer = [*(() if older else _RANKS), *(["complete"] if int(state["schema"]) >= 5 else [])]
+        need(state, ["skill", "wrong", *newer])
         self._skill, self._wrong = float(state["skill"]), np.array(state["wrong"])
+        self._complete = bool(state.get("complete", False))  # an older state took all held-out rows for alike
         self.ranks = BelievedRanks.of([]) if older else BelievedRanks(*(np.array(state[name]) for name in _RANKS))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.label_matrix import LabelMatrix
+from .complete_shares import estimate_by_complete
 from .shares import Estimate, estimate
 
 Entries = tuple[np.ndarray, np.ndarray]
@@ -83,19 +84,24 @@ class Suspicion:
         """Return how suspicious every row's entry of a label looks, float32 (N,): far from the label it has."""
         return mean[:, label] if self.faulty == 0 else -mean[:, label]
 
-    def estimate(self, held_out: "Suspicion", probabilities: np.ndarray) -> Estimate:
+    def estimate(self, held_out: "Suspicion", probabilities: np.ndarray, *, complete: bool = False) -> Estimate:
         """Return how many suspects of each label are wrong, as rows tell that nothing is trained on.
 
         Args:
             held_out: the same suspicion of these rows.
             probabilities: float (n, L), predicted for them. Cost O(n L log n).
+            complete: whether all labels of these rows are right, else they have the faults of the training rows.
         """
         suspects, believed = [], []
         for label in range(self.suspects.shape[1]):
             scores = self.scores(probabilities, label)
             suspects.append(scores[held_out.suspects[:, label]])
             believed.append(scores[held_out.believed[:, label]])
-        return estimate(suspects, believed, self.suspects.sum(axis=0), np.maximum(self.positives, 1))
+        sizes, positives = self.suspects.sum(axis=0), np.maximum(self.positives, 1)
+        if complete:
+            scale = len(self.suspects) / len(probabilities)
+            return estimate_by_complete(suspects, believed, sizes, positives, scale)
+        return estimate(suspects, believed, sizes, positives)
 
     def most_suspicious(self, means: RunningMeans, wanted: np.ndarray) -> Entries:
         """Return the ``wanted`` (L,) most suspicious suspects of each label among rows seen twice; ties go by row."""

@@ -86,10 +86,10 @@ def estimate(
     wrong = np.minimum(ratio * positives, sizes)
     for label in np.flatnonzero(counts >= LEAST_BELIEVED).tolist():
         wrong[label] = bound(suspects[label], believed[label]) * sizes[label]
-    return Estimate(wrong, _recall(ranks, wrong, counts), float(wrong.sum() / max(sizes.sum(), 1)), ranks)
+    return Estimate(wrong, recall_of(ranks, wrong, counts), float(wrong.sum() / max(sizes.sum(), 1)), ranks)
 
 
-def _recall(ranks: Sequence[np.ndarray], wrong: np.ndarray, counts: np.ndarray) -> float:
+def recall_of(ranks: Sequence[np.ndarray], wrong: np.ndarray, counts: np.ndarray) -> float:
     """Return the share of believed entries of ranks up to ``wrong`` (L,), labels weighted by their flags.
 
     Labels of few believed entries have the share of all of them together.

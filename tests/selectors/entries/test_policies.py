@@ -291,6 +291,36 @@ def test_a_mixture_takes_a_state_of_schema_2_which_had_no_separation():
     require_same(again.state_dict(), policy.state_dict())
 
 
+@pytest.mark.parametrize("unlisted", ["negative", "unknown"])
+def test_held_out_rows_with_all_their_labels_tell_what_is_missing(unlisted):
+    labels = damaged()
+    if unlisted == "unknown":
+        labels[labels == 0] = np.nan
+    policy = make("correct", labels)
+    run(policy, EPOCHS, held_out=everything())
+    hidden = (truth() == 1) & (labels != 1)
+    flagged, summary = policy.targets(), policy.summary()
+    shares, named = everything()[N:].mean(axis=0), (labels == 1).sum(axis=0)
+    assert summary["gate_open"] and policy.tells_chances
+    np.testing.assert_allclose(summary["wrong"][:2], (N * shares - named)[:2], rtol=1e-5)
+    right = hidden[flagged.rows, flagged.labels].sum()
+    assert right > 0.85 * hidden.sum() and right > 0.8 * hidden.sum() / summary["wrong"].sum() * len(flagged)
+    again = make("correct", labels)
+    again.load_state_dict(policy.state_dict())
+    require_same(again.state_dict(), policy.state_dict())
+    older = {name: value for name, value in policy.state_dict().items() if name != "complete"}
+    with pytest.raises(SelectionError, match="lacks complete"):
+        again.load_state_dict(older)
+    again.load_state_dict({**older, "schema": 4})
+
+
+def test_flags_that_are_right_more_often_than_wrong_open_the_gate_where_held_out_rows_are_complete():
+    policy, asked = make("correct", damaged()), make("correct", damaged(), skill=0.65)
+    for each in (policy, asked):
+        run(each, EPOCHS, held_out=everything())
+    assert [each._bar(0.3) for each in (policy, asked)] == [0.5, 0.65]
+
+
 def test_only_unknown_entries_are_suspects_where_there_are_any():
     labels, known = spoilt(), np.random.default_rng(7).random((N + HELD_OUT, 1)) < 0.5
     labels[~known & (labels == 0)] = np.nan  # in the other rows, zeros are what somebody has seen
