@@ -32,12 +32,15 @@ SETS: dict[str, Path | None] = {
     "digit-scenes": None,
 }
 """What ``prepare`` reads; digit-scenes are made."""
+TRAINING = "-training"
+"""After a damage: validation rows are spared, too."""
 DAMAGES = (
-    "clean", "single", "missing30", "missing50", "missing70", "missing-rare", "wrong10", "wrong20", "wrong40", "both",
+    "clean", "single", "missing30", "missing50", "missing70", "missing-rare", "single-training", "missing30-training",
+    "missing50-training", "wrong10", "wrong20", "wrong40", "both",
 )  # fmt: skip
 """``single``: one observed positive a row. ``missingP``: P % of the positives are missing. ``missing-rare``: from 30 to
 90 % of a label's, the more the rarer it is. ``wrongP``: P % of the positives moved to a label the row lacks. ``both``:
-half of the positives missing, and a fifth of the others moved."""
+half of the positives missing, and a fifth of the others moved. ``-training`` after one: validation rows are spared."""
 
 
 LONG_TAIL = "long-tail"
@@ -47,8 +50,6 @@ Pareto's law of ranks, with p such that the last label has a hundredth, as Wu et
 Multi-Label Classification in Long-Tailed Datasets*, ECCV 2020, resample by a Pareto law [own: by ranks].
 """
 _IMBALANCE = 100
-TRAINING = "-training"
-"""After a damage: validation rows are spared, too."""
 
 
 _BOTH = 1000  # so that the draws of the second damage are not those of the first

@@ -15,8 +15,8 @@ _ABOUT = """\
 Test rows have complete labels; training and validation rows are damaged alike: `single`, one observed positive a \
 row; `missingP`, P % of the positives missing at random; `missing-rare`, from 30 to 90 % of a label's, the more the \
 rarer it is; `wrongP`, P % of them moved to a label that the row lacks; `both`, half missing and a fifth of the \
-others moved; `clean`, none. What is missing is taken for 0. `complete` trains on the labels without damage. A \
-multi-layer perceptron ({hidden} units, dropout {dropout}) on tables and on features of photographs from a network \
+others moved; `clean`, none. After `-training` validation rows keep all their labels. What is missing is taken for 0. \
+`complete` trains on the labels without damage. A multi-layer perceptron ({hidden} units, dropout {dropout}) on tables and on features of photographs from a network \
 that stays as it is; digit-scenes: a small convolutional network; mirflickr14-128: the end of EfficientNet-Lite0 \
 trained further on photographs of 128 pixels, its last block, last convolution and a new head. AdamW, one-cycle \
 schedule, {epochs}. Equal steps and forward passes in all arms. `correct-hill` is `correct` with the Hill \
@@ -50,6 +50,13 @@ Does row selection help once wrong entries no longer look hard? Each arm with ro
 uniform rows and all else alike. **own rates**: each at the rate that its validation rows choose. **equal rates**: \
 both at the rate of the arm with uniform rows. p: Wilcoxon's signed ranks, before correction."""
 
+_KINDS = {
+    "missing labels": r"single|missing\d+|missing-rare",
+    "missing labels, complete validation rows": r".*-training",
+    "wrong labels": r"wrong\d+",
+}
+"""Damages that are looked at together."""
+
 
 def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
     """Return the whole page from a line a run: data, damage, arm, rule, seed, rate, chosen, last, and what it said."""
@@ -74,11 +81,11 @@ def _short(runs: pd.DataFrame) -> Iterator[str]:
     """Tables over several damages: missing and wrong labels of each data set, complete labels, rows of D2ACE."""
     yield _POOLED
     for name in (name for name in EPOCHS if name in set(runs["data"])):
-        for kind, pattern in (("missing", "single|missing"), ("wrong", "wrong")):
+        for kind, pattern in _KINDS.items():
             for rule in RULES:
-                part = runs[(runs["data"] == name) & (runs["rule"] == rule) & runs["damage"].str.match(pattern)]
+                part = runs[(runs["data"] == name) & (runs["rule"] == rule) & runs["damage"].str.fullmatch(pattern)]
                 if len(set(part["arm"]) - {"bce", "complete"}):
-                    yield f"### {name}, {kind} labels, chosen by `{rule}`"
+                    yield f"### {name}, {kind}, chosen by `{rule}`"
                     yield _pooled(part)
     yield "### Complete labels\n\n" + _CLEAN
     yield _clean(runs[runs["damage"] == "clean"])
