@@ -16,10 +16,10 @@ Test rows have complete labels; training and validation rows are damaged alike: 
 row; `missingP`, P % of the positives missing at random; `missing-rare`, from 30 to 90 % of a label's, the more the \
 rarer it is; `wrongP`, P % of them moved to a label that the row lacks; `both`, half missing and a fifth of the \
 others moved; `clean`, none. After `-training` validation rows keep all their labels. What is missing is taken for 0. \
-`complete` trains on the labels without damage. A multi-layer perceptron ({hidden} units, dropout {dropout}) on tables and on features of photographs from a network \
-that stays as it is; digit-scenes: a small convolutional network; mirflickr14-128: the end of EfficientNet-Lite0 \
-trained further on photographs of 128 pixels, its last block, last convolution and a new head. AdamW, one-cycle \
-schedule, {epochs}. Equal steps and forward passes in all arms. `correct-hill` is `correct` with the Hill \
+`complete` trains on the labels without damage. A multi-layer perceptron ({hidden} units, dropout {dropout}) on \
+tables and on features of photographs from a network that stays as it is; digit-scenes: a small convolutional network; \
+mirflickr14-128: the end of EfficientNet-Lite0 trained further on photographs of 128 pixels, its last block, last \
+convolution and a new head. AdamW, one-cycle schedule, {epochs}. Equal steps and forward passes in all arms. `correct-hill` is `correct` with the Hill \
 loss, `mixup` is `bce` on mixed rows (Beta 0.4).
 
 The learning rate of every arm is the one of {rates} that is best on the damaged validation rows of three seeds that \
