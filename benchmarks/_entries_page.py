@@ -19,8 +19,8 @@ others moved; `clean`, none. After `-training` validation rows keep all their la
 `complete` trains on the labels without damage. A multi-layer perceptron ({hidden} units, dropout {dropout}) on \
 tables and on features of photographs from a network that stays as it is; digit-scenes: a small convolutional network; \
 mirflickr14-128: the end of EfficientNet-Lite0 trained further on photographs of 128 pixels, its last block, last \
-convolution and a new head. AdamW, one-cycle schedule, {epochs}. Equal steps and forward passes in all arms. `correct-hill` is `correct` with the Hill \
-loss, `mixup` is `bce` on mixed rows (Beta 0.4).
+convolution and a new head. AdamW, one-cycle schedule, {epochs}. Equal steps and forward passes in all arms. \
+`correct-hill` is `correct` with the Hill loss, `mixup` is `bce` on mixed rows (Beta 0.4).
 
 The learning rate of every arm is the one of {rates} that is best on the damaged validation rows of three seeds that \
 no result is of, in the mean. A first version of this study searched on the validation rows of seed 0 alone; it was \
