@@ -167,7 +167,7 @@ def prepared(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     """Write some of the data sets and return their folders."""
     found = {}
     for name in names:
-        if name in SOURCES and not SOURCES[name].exists():
+        if name in SOURCES and not any(SOURCES[name].parent.glob(f"{SOURCES[name].name}*")):
             print(f"left out: {name} is not here: {SOURCES[name]}")
             continue
         found[name] = folder / name
