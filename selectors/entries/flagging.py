@@ -106,7 +106,7 @@ class FlaggingPolicy(JudgingPolicy):
         """
         said = LabelMatrix.of(labels)
         held_out = self._suspicion(said)
-        self._complete = self.kind.faulty == 0 and names_more(held_out.believed, self.kind.believed)
+        self._complete = self._is_complete(held_out)
         if self._complete:
             held_out = Suspicion.of_missing(said, zeros=True)
         elif self.kind.suspects.any() and not held_out.suspects.any():
@@ -116,6 +116,15 @@ class FlaggingPolicy(JudgingPolicy):
             )
         told = self.kind.estimate(held_out, np.asarray(probabilities, np.float32), complete=self._complete)
         self._wrong, self._skill, self.ranks = told.wrong, told.skill, BelievedRanks.of(told.ranks)
+
+    def _is_complete(self, held_out: Suspicion) -> bool:
+        """Return whether held-out rows have all their labels while training rows lack some, as far as can be told.
+
+        Where labels are unknown, rows with an unknown label of their own are not complete, however many they name.
+        """
+        if self.kind.faulty or (held_out.suspects.any() and not self.labels.is_complete):
+            return False
+        return names_more(held_out.believed, self.kind.believed)
 
     def _suspicion(self, labels: LabelMatrix) -> Suspicion:
         """Return the suspicion of other rows that is that of the training rows."""

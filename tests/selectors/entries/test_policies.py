@@ -314,6 +314,17 @@ def test_held_out_rows_with_all_their_labels_tell_what_is_missing(unlisted):
     again.load_state_dict({**older, "schema": 4})
 
 
+def test_held_out_rows_with_unknown_labels_are_not_complete_however_many_they_name():
+    labels, some = damaged(), everything()
+    labels[labels == 0] = np.nan
+    some[(np.random.default_rng(8).random(some.shape) < 0.1) & (some == 0)] = np.nan
+    policy = make("correct", labels)
+    run(policy, EPOCHS, held_out=some)
+    assert not policy.state_dict()["complete"]
+    run(complete := make("correct", labels), EPOCHS, held_out=everything())
+    assert complete.state_dict()["complete"]
+
+
 def test_flags_that_are_right_more_often_than_wrong_open_the_gate_where_held_out_rows_are_complete():
     policy, asked = make("correct", damaged()), make("correct", damaged(), skill=0.65)
     for each in (policy, asked):
