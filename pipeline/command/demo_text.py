@@ -81,6 +81,6 @@ def _caution(results: Mapping[str, RunResult]) -> str:
         return f"{short}: the figures show nothing."
     return (
         "One run each, of one seed, on made-up scenes. F1 counts labels above one half, which a network that believes\n"
-        "missing labels seldom says; a lower threshold would win back a part of it, too. What five seeds show on\n"
+        "missing labels seldom says; a lower threshold would win back a part of it, too. What more seeds show on\n"
         "photographs, with rival losses and other faults: docs/results/entries.md."
     )
