@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,6 +218,21 @@ def best_epoch(line: Mapping[str, Any], rule: str) -> int:
     """
     flags = np.array(line["settled"], int)
     return int(np.argmax(np.where(flags == flags.max(), line[rule], -1.0)))
+
+
+def searched_rate(run: Callable[[float, int], Mapping[str, Any]], rule: str) -> float:
+    """Return the rate that the validation rows of ``SEARCHED`` choose, in the mean.
+
+    Args:
+        run: gives the run of a rate and a seed.
+        rule: "map" or "auc", which metric of theirs chooses.
+    """
+
+    def reached(rate: float) -> float:
+        runs = [run(rate, seed) for seed in SEARCHED]
+        return sum(each[rule][best_epoch(each, rule)] for each in runs) / len(runs)
+
+    return max(RATES, key=reached)
 
 
 def judged(local: LocalRun, labels: LabelMatrix, truth: Path) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _pooled(part: pd.DataFrame) -> str:
     """Every arm against ``bce``, ``hill`` and ``splc`` over some damages of a data set."""
     wide = part.pivot_table(index=["damage", "seed"], columns="arm", values="chosen")
     arms = [arm for arm in _ordered(part["arm"]) if arm not in ("bce", "complete")]
-    tested = {rival: _against(wide, arms, rival) for rival in ("bce", "hill", "splc")}
+    tested = {rival: against(wide, arms, rival) for rival in ("bce", "hill", "splc")}
     rows = [["arm", "damages", "pairs", "gap", "to bce", "p", "to hill", "p", "to splc", "p"]]
     for arm in arms:
         there = wide[arm].dropna().index
@@ -130,7 +130,7 @@ def _gap(wide: pd.DataFrame, arm: str) -> str:
     return f"{shares.mean():.0%}" if len(shares) else ""
 
 
-def _against(wide: pd.DataFrame, arms: Sequence[str], rival: str) -> dict[str, tuple[str, str]]:
+def against(wide: pd.DataFrame, arms: Sequence[str], rival: str) -> dict[str, tuple[str, str]]:
     """Return difference and corrected p of each arm, in words; empty where the rival was not trained."""
     found = {arm: (wide[arm] - wide[rival]).dropna().to_numpy() for arm in arms if arm != rival and rival in wide}
     found = {arm: values for arm, values in found.items() if len(values)}

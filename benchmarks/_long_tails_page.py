@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import _common  # noqa: F401  puts the checkout on the path
-import numpy as np
 import pandas as pd
 from _entries_arms import EPOCHS, RATES, ROW_ARMS
+from _entries_page import against
 
-from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 from d2ace.pipeline.studies.compare.summary import markdown_table
 
 GROUPS = ("all", "head", "medium", "tail")
@@ -59,16 +58,9 @@ def _tables(runs: pd.DataFrame) -> Iterator[str]:
     yield markdown_table(rows)
     others = [arm for arm in arms if arm != _REFERENCE]
     if others and _REFERENCE in arms:
-        columns = {group: _against(runs, others, group) for group in GROUPS}
+        wide = {group: runs.pivot_table(index="seed", columns="arm", values=group) for group in GROUPS}
+        columns = {group: against(wide[group], others, _REFERENCE) for group in GROUPS}
         head = ["method", *(word for group in GROUPS for word in (group, "p"))]
         yield markdown_table(
             [head, *([arm, *(word for group in GROUPS for word in columns[group][arm])] for arm in others)]
         )
-
-
-def _against(runs: pd.DataFrame, arms: list[str], group: str) -> dict[str, tuple[str, str]]:
-    """Return each method's difference to uniform batches and its corrected p, in words."""
-    wide = runs.pivot_table(index="seed", columns="arm", values=group)
-    found = {arm: (wide[arm] - wide[_REFERENCE]).dropna().to_numpy() for arm in arms}
-    corrected = holm(np.array([signed_rank_test(values).p for values in found.values()]))
-    return {arm: (f"{found[arm].mean():+.4f}", f"{p:.2g}") for arm, p in zip(arms, corrected, strict=True)}

@@ -27,7 +27,7 @@ from _common import PAGES, ROOT, commit, left_out, machine, one_thread
 one_thread()
 
 import pandas as pd  # noqa: E402
-from _entries_arms import ARMS, PARTNERS, RATES, RULES, SEARCHED, Kept, best_epoch, planned  # noqa: E402
+from _entries_arms import ARMS, PARTNERS, RATES, RULES, SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
 from _entries_page import page  # noqa: E402
 
@@ -99,13 +99,8 @@ def results(trainer: Trainer, name: str, damage: str, arm: str, rule: str, seeds
 
 
 def chosen_rate(trainer: Trainer, arm: str, name: str, damage: str, rule: str) -> float:
-    """Return the rate that the validation rows of ``SEARCHED`` choose."""
-
-    def reached(rate: float) -> float:
-        runs = [trainer.run(arm, name, damage, rate, seed) for seed in SEARCHED]
-        return sum(run[rule][best_epoch(run, rule)] for run in runs) / len(runs)
-
-    return max(RATES, key=reached)
+    """Return the rate of an arm on a damaged data set."""
+    return searched_rate(lambda rate, seed: trainer.run(arm, name, damage, rate, seed), rule)
 
 
 def keep(new: list[dict[str, Any]]) -> None:

@@ -51,6 +51,20 @@ SHARED = {
     "train": {"reduction": "ddp"},  # one process: nothing to add exactly
     "run": {"workers": 0, "threads": 1},
 }
+
+
+def _mlp(*, per_class: int, hidden: int, epochs: int, batch_size: int, lr: float) -> dict[str, Any]:
+    """Return a sequence with one hidden layer, on a table."""
+    return {
+        "memory": {"per_class": per_class},
+        "config": {
+            "model": {"name": "mlp", "options": {"hidden": [hidden]}},
+            "train": {"epochs": epochs, "batch_size": batch_size},
+            "optimizer": {"lr": lr},
+        },
+    }
+
+
 DATA: dict[str, dict[str, Any]] = {
     "digit-scenes": {
         "protocols": ["B0-C2", "B4-C2"],
@@ -65,36 +79,15 @@ DATA: dict[str, dict[str, Any]] = {
     },
     "mirflickr14": {
         "protocols": ["B0-C2", "B6-C2"],
-        "sequence": {
-            "memory": {"per_class": 20},
-            "config": {
-                "model": {"name": "mlp", "options": {"hidden": [128]}},
-                "train": {"epochs": 6, "batch_size": 64},
-                "optimizer": {"lr": 1e-3},
-            },
-        },
+        "sequence": _mlp(per_class=20, hidden=128, epochs=6, batch_size=64, lr=1e-3),
     },
     "ccp": {
         "protocols": ["B0-C10"],
-        "sequence": {
-            "memory": {"per_class": 10},
-            "config": {
-                "model": {"name": "mlp", "options": {"hidden": [128]}},
-                "train": {"epochs": 10, "batch_size": 64},
-                "optimizer": {"lr": 1e-3},
-            },
-        },
+        "sequence": _mlp(per_class=10, hidden=128, epochs=10, batch_size=64, lr=1e-3),
     },
     "emotions": {
         "protocols": ["B0-C2", "B2-C2"],
-        "sequence": {
-            "memory": {"per_class": 10},
-            "config": {
-                "model": {"name": "mlp", "options": {"hidden": [64]}},
-                "train": {"epochs": 15, "batch_size": 32},
-                "optimizer": {"lr": 5e-3},
-            },
-        },
+        "sequence": _mlp(per_class=10, hidden=64, epochs=15, batch_size=32, lr=5e-3),
     },
 }
 # "apart": exemplars that come again are not recognised, as in published programs.

@@ -24,7 +24,7 @@ one_thread()
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from _entries_arms import RATES, ROW_ARMS, SEARCHED, Kept, best_epoch, planned  # noqa: E402
+from _entries_arms import ROW_ARMS, SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _entries_data import DATA, LONG_TAIL, damaged  # noqa: E402
 from _long_tails_page import page  # noqa: E402
 
@@ -61,16 +61,13 @@ def main() -> None:
 
 def trained(kept: Kept, name: str, condition: str, arm: str, seeds: int) -> list[dict[str, Any]]:
     """Return a line for every seed of a method, at the rate that the validation rows of ``SEARCHED`` choose."""
+    here = commit()
 
     def run(rate: float, seed: int) -> dict[str, Any]:
         path = damaged(name, condition, seed, FULL / "data")
-        return kept.get(planned(arm, name, path, rate, seed), FULL / "data" / name, commit=commit())
+        return kept.get(planned(arm, name, path, rate, seed), FULL / "data" / name, commit=here)
 
-    def reached(rate: float) -> float:
-        runs = [run(rate, seed) for seed in SEARCHED]
-        return sum(each["map"][best_epoch(each, "map")] for each in runs) / len(runs)
-
-    rate = max(RATES, key=reached)
+    rate = searched_rate(run, "map")
     return [line(name, condition, run(rate, seed)) for seed in range(seeds)]
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from ...selectors.common.label_matrix import LabelMatrix, Origin, Unlisted
+from ...selectors.common.stored_entries import listed_entries
 from .lists import list_column, list_of
 from .manifest import Manifest
 
@@ -88,20 +89,15 @@ def labels_of(table: pa.Table, n_labels: int, unlisted: Unlisted) -> LabelMatrix
     """Return the labels of a table of one chunk."""
     indptr, places = _compact(table, LABELS)
     shape = (table.num_rows, n_labels)
-    found = {name: _compact(table, name)[1] for name in OPTIONAL if name in table.column_names}
+    lists = {name: _compact(table, name) for name in OPTIONAL if name in table.column_names}
+    found = {name: flat for name, (_, flat) in lists.items()}
     ones = np.ones(len(places), np.uint8)
     values = csr_array((found.get(VALUES, ones), places, indptr), shape=shape)
-    exceptions, verified = (_places(table, name, shape) for name in (LISTED, VERIFIED))
+    exceptions, verified = (
+        listed_entries(found[name], lists[name][0], shape) if name in lists else None for name in (LISTED, VERIFIED)
+    )
     origins = None if exceptions is None else found.get(LISTED_ORIGINS)
     return LabelMatrix(values, exceptions, unlisted, found.get(LABEL_ORIGINS), origins, verified)
-
-
-def _places(table: pa.Table, name: str, shape: tuple[int, int]) -> csr_array | None:
-    """Return the entries that a column lists, CSR bool; None where there are none, or no such column."""
-    if name not in table.column_names:
-        return None
-    indptr, places = _compact(table, name)
-    return csr_array((np.ones(len(places), bool), places, indptr), shape=shape) if len(places) else None
 
 
 def _compact(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:

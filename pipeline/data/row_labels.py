@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ...selectors.common.label_matrix import LabelMatrix, Origin, Unlisted
+from ...selectors.common.stored_entries import listed_entries
 
 
 class RowLabels(NamedTuple):
@@ -78,7 +79,10 @@ class LabelRows:
         shape, values = (len(self._ends) - 1, n_labels), np.array(self._values, np.float32)
         hard = bool((values == 1).all())
         origins, listed_origins = np.array(self._origins, np.uint8), np.array(self._listed_origins, np.uint8)
-        exceptions = _places(self._listed, self._listed_ends, shape)
+        exceptions, verified = (
+            listed_entries(np.array(places, np.int32), np.array(ends), shape)
+            for places, ends in ((self._listed, self._listed_ends), (self._verified, self._verified_ends))
+        )
         stored = values.astype(np.uint8) if hard else values, np.array(self._places, np.int32), np.array(self._ends)
         return LabelMatrix(
             csr_array(stored, shape=shape),
@@ -86,11 +90,5 @@ class LabelRows:
             unlisted,
             origins if origins.any() else None,
             listed_origins if listed_origins.any() else None,
-            _places(self._verified, self._verified_ends, shape),
+            verified,
         )
-
-
-def _places(places: Sequence[int], ends: Sequence[int], shape: tuple[int, int]) -> csr_array | None:
-    """Return entries given row by row, CSR bool; None where there are none."""
-    found = np.ones(len(places), bool), np.array(places, np.int32), np.array(ends)
-    return csr_array(found, shape=shape) if len(places) else None

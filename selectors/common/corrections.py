@@ -28,17 +28,27 @@ def corrected(
     ones, zeros = entries[present], entries[~present]
     listed = ones[:0] if matrix.unlisted == "negative" else zeros
     values, value_origins = _set(matrix.values, matrix.value_origins, entries, ones, origin)
-    exceptions = matrix.exceptions
-    if exceptions is None:
-        exceptions = sparse.csr_array(matrix.shape, dtype=bool)
-    exceptions, exception_origins = _set(exceptions, matrix.exception_origins, entries, listed, origin)
-    if not exceptions.nnz:
-        exceptions, exception_origins = None, None
     looked_at = zeros if matrix.unlisted == "negative" and origin == Origin.AUDITED else zeros[:0]
-    before = sparse.csr_array(matrix.shape, dtype=bool) if matrix.verified is None else matrix.verified
-    verified, _ = _set(before, None, entries, looked_at, origin)
-    kept = verified if verified.nnz else None
-    return LabelMatrix(values, exceptions, matrix.unlisted, value_origins, exception_origins, kept)
+    exceptions, exception_origins = _set_listed(
+        matrix, matrix.exceptions, matrix.exception_origins, entries, listed, origin
+    )
+    verified, _ = _set_listed(matrix, matrix.verified, None, entries, looked_at, origin)
+    return LabelMatrix(values, exceptions, matrix.unlisted, value_origins, exception_origins, verified)
+
+
+def _set_listed(
+    matrix: LabelMatrix,
+    listed: sparse.csr_array | None,
+    origins: np.ndarray | None,
+    touched: np.ndarray,
+    stored: np.ndarray,
+    origin: Origin,
+) -> tuple[sparse.csr_array | None, np.ndarray | None]:
+    """Return what ``_set`` does for one of the label matrix's lists, where None is one without an entry."""
+    if listed is None:
+        listed = sparse.csr_array(matrix.shape, dtype=bool)
+    found = _set(listed, origins, touched, stored, origin)
+    return found if found[0].nnz else (None, None)
 
 
 def _set(

@@ -161,6 +161,11 @@ class LabelMatrix:
         """Return the same with every unknown entry taken for a 0."""
         return LabelMatrix(self.values, value_origins=self.value_origins, verified=self.verified)
 
+    @property
+    def is_as_given(self) -> bool:
+        """Whether every entry is what the data set says: nobody and nothing has decided one."""
+        return self.value_origins is None and self.exception_origins is None and self.verified is None
+
     def audited(self) -> np.ndarray:
         """Return which entries a person has looked at again, bool (N, L)."""
         found = np.zeros(self.shape, bool) if self.verified is None else self.verified.toarray()

@@ -40,6 +40,17 @@ def pattern(matrix: sparse.csr_array, keep: np.ndarray, dtype: type) -> sparse.c
     return sparse.csr_array((np.ones(kept.nnz, dtype), kept.indices, kept.indptr), shape=kept.shape)
 
 
+def listed_entries(places: np.ndarray, ends: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array | None:
+    """Return entries of which each row lists its places, CSR bool; None where there are none.
+
+    Args:
+        places: int (nnz,), row after row.
+        ends: int (N + 1,), row r has ``places[ends[r]:ends[r + 1]]``.
+        shape: (N, L).
+    """
+    return sparse.csr_array((np.ones(len(places), bool), places, ends), shape=shape) if len(places) else None
+
+
 def kept_entries(matrix: sparse.csr_array, keep: np.ndarray) -> sparse.csr_array:
     """Return a matrix with some of its stored entries, bool (nnz,)."""
     ends = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]

@@ -208,9 +208,9 @@ class FlaggingPolicy(JudgingPolicy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
         super().load_state_dict(state)
-        older = int(state["schema"]) < 4
-        newer = [*(() if older else _RANKS), *(["complete"] if int(state["schema"]) >= 5 else [])]
-        need(state, ["skill", "wrong", *newer])
+        schema = int(state["schema"])
+        need(state, ["skill", "wrong", *(_RANKS if schema >= 4 else ()), *(("complete",) if schema >= 5 else ())])
         self._skill, self._wrong = float(state["skill"]), np.array(state["wrong"])
         self._complete = bool(state.get("complete", False))  # an older state took all held-out rows for alike
-        self.ranks = BelievedRanks.of([]) if older else BelievedRanks(*(np.array(state[name]) for name in _RANKS))
+        ranks = BelievedRanks(*(np.array(state[name]) for name in _RANKS)) if schema >= 4 else BelievedRanks.of([])
+        self.ranks = ranks

@@ -71,13 +71,13 @@ class Suspicion:
         positives = np.asfortranarray(labels.positives.toarray() > 0)
         everything = labels.is_complete if zeros is None else zeros
         suspects = ~positives if everything else ~labels.known()
-        return cls(np.asfortranarray(suspects & ~labels.audited()), positives, labels.positive_counts(), 0.0)
+        return cls(_undecided(suspects, labels), positives, labels.positive_counts(), 0.0)
 
     @classmethod
     def of_wrong(cls, labels: LabelMatrix) -> "Suspicion":
         """Suspect every positive of being none, but for those that a person has looked at again."""
         positives = np.asfortranarray(labels.positives.toarray() > 0)
-        suspects = np.asfortranarray(positives & ~labels.audited())
+        suspects = _undecided(positives, labels)
         return cls(suspects, labels.known() & ~positives, labels.positive_counts(), 1.0)
 
     def scores(self, mean: np.ndarray, label: int) -> np.ndarray:
@@ -124,6 +124,11 @@ class Suspicion:
         open_ = np.flatnonzero(ready)
         rows, labels = np.divmod(open_[_largest(scores.reshape(-1)[open_], count)], self.suspects.shape[1])
         return rows, labels
+
+
+def _undecided(suspects: np.ndarray, labels: LabelMatrix) -> np.ndarray:
+    """Return the suspects, bool (N, L) in Fortran order, of which no person has looked again."""
+    return np.asfortranarray(suspects if labels.is_as_given else suspects & ~labels.audited())
 
 
 def _largest(scores: np.ndarray, count: int) -> np.ndarray:

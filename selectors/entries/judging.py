@@ -16,9 +16,8 @@ from ..plans.schedules import When, in_epochs
 from .api import EntryPolicy
 from .judge import Entries, RunningMeans, Suspicion
 
-_SCHEMA = (
-    5  # 2 had no separation of a mixture's components, 3 no ranks of believed entries, 4 no complete held-out rows
-)
+_SCHEMA = 5
+"""2 had no separation of a mixture's components, 3 no ranks of believed entries, 4 no complete held-out rows."""
 _ARRAYS = ("mean", "visits", "flagged_rows", "flagged_labels")
 
 
