@@ -92,7 +92,7 @@ def test_it_finds_what_a_real_epoch_spends(make_config, digits, monkeypatch):
     slow(monkeypatch, transform, "decode", nap)
     naps = len(run.data.splits.train) * nap
     assert run.epoch(0)["train_s"] >= naps
-    found = examine(config, budget_s=1.0)
+    found = examine(config, budget_s=0.5)
     assert found.bound == "feed", found.parts
     assert found.feed_s >= found.seconds("decode") >= naps
     assert found.epoch_s >= naps
