@@ -2,6 +2,23 @@
 
 import numpy as np
 import pytest
+from spoilt_labels import (
+    EPOCHS,
+    FLAGGING,
+    HELD_OUT,
+    RELEASE,
+    L,
+    N,
+    all_with_wrong,
+    as_set,
+    damaged,
+    make,
+    predicted,
+    run,
+    spoilt,
+    truth,
+    with_wrong,
+)
 
 from d2ace.selectors import api as methods
 from d2ace.selectors.common.corrections import corrected
@@ -11,78 +28,6 @@ from d2ace.selectors.contract.inputs import require_same
 from d2ace.selectors.entries import api
 from d2ace.selectors.entries.judge import RunningMeans, Suspicion
 from d2ace.selectors.with_entries import WithEntries
-
-N, L, EPOCHS, RELEASE = 400, 3, 10, 4
-HELD_OUT = 300
-"""So many rows come after the training rows that nothing is trained on."""
-FLAGGING = ("correct", "reject", "soft")
-
-
-def everything():
-    """The truth of the training rows, then of the held-out rows."""
-    return (np.random.default_rng(0).random((N + HELD_OUT, L)) < [0.4, 0.3, 0.02]).astype(np.float32)
-
-
-def truth():
-    return everything()[:N]
-
-
-def spoilt(share=0.4):
-    """Labels of which some positives are missing, of all rows."""
-    labels = everything()
-    labels[(np.random.default_rng(1).random(labels.shape) < share) & (labels == 1)] = 0
-    return labels
-
-
-def damaged(share=0.4):
-    return spoilt(share)[:N]
-
-
-def all_with_wrong(share=0.1):
-    """Labels of which some positives are none, and which these are, of all rows."""
-    labels = everything()
-    added = (np.random.default_rng(1).random(labels.shape) < share) & (labels == 0)
-    labels[added] = 1
-    return labels, added
-
-
-def with_wrong(share=0.1):
-    labels, added = all_with_wrong(share)
-    return labels[:N], added[:N]
-
-
-def predicted(epoch, labels=None):
-    """What a network shows of all rows that has learnt the truth, but for noise, and given labels a little."""
-    rng = np.random.default_rng([2, epoch])
-    given = everything()
-    if labels is not None:
-        given[:N] = labels
-    return np.clip(0.1 + 0.5 * everything() + 0.1 * given + 0.08 * rng.normal(size=given.shape), 0.01, 0.99).astype(
-        np.float32
-    )
-
-
-def make(name, labels, **options):
-    return api.create(name, LabelMatrix.of(labels), epochs=EPOCHS, seed=3, release=RELEASE, **options)
-
-
-def run(policy, epochs, first=0, labels=None, held_out=None):
-    """Observe some epochs, all rows in two batches each, and the held-out rows when it is time; return what each of
-    them was trained on. ``held_out`` are labels of all rows."""
-    lists = []
-    for epoch in range(first, first + epochs):
-        lists.append(policy.targets())
-        seen = predicted(epoch, labels)
-        for ids in np.split(np.random.default_rng(epoch).permutation(N), 2):
-            policy.observe(ids, seen[ids])
-        if epoch == policy.held_out_after:
-            policy.observe_held_out(seen[N:], (spoilt() if held_out is None else held_out)[N:])
-        policy.end_epoch(epoch)
-    return lists
-
-
-def as_set(entries):
-    return set() if entries is None else set(zip(entries.rows.tolist(), entries.labels.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("name", FLAGGING)
@@ -140,63 +85,6 @@ def test_flags_grow_to_their_number_over_the_ramp():
     assert sizes == [int(np.rint(min(1, k / 3) * expected).sum()) for k in range(1, len(sizes) + 1)]
 
 
-@pytest.mark.parametrize("name", FLAGGING)
-def test_the_gate_leaves_clean_labels_alone(name):
-    policy = make(name, truth())
-    run(policy, EPOCHS, labels=truth(), held_out=everything())
-    assert policy.targets() is None
-    summary = policy.summary()
-    assert summary["settled"] == 1 and not summary["gate_open"]
-    assert summary["flagged"] == 0 and summary["wrong_share"] < 0.1
-    assert policy.tells_chances and policy.chances(0, 200).sum() < 25
-
-
-def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
-    """A network that knows nothing: half of the positives are missing, but nothing tells which."""
-    labels = damaged(0.5)
-    policy = make("correct", labels)
-    for epoch in range(EPOCHS):
-        seen = np.random.default_rng(epoch).random((N + HELD_OUT, L))
-        policy.observe(np.arange(N), seen[:N])
-        if epoch == policy.held_out_after:
-            policy.observe_held_out(seen[N:], spoilt(0.5)[N:])
-        policy.end_epoch(epoch)
-    summary = policy.summary()
-    assert not policy.tells_chances and np.isnan(policy.chances(0, 5)).all()
-    assert policy.targets() is None and not summary["gate_open"]
-    assert summary["wrong_share"] > 0.1 and abs(summary["skill"]) < 0.3
-
-
-@pytest.mark.parametrize(
-    ("kind", "share", "skill", "is_open"),
-    [
-        ("missing", 0.39, 0.64, False),
-        ("missing", 0.39, 0.65, True),
-        ("missing", 0.41, 0.61, True),
-        ("missing", 0.41, 0.59, False),
-        ("missing", 0.09, 0.9, False),
-        ("wrong", 0.1, 0.5, True),
-        ("wrong", 0.1, 0.49, False),
-    ],
-)
-def test_the_gate_asks_for_a_share_and_for_less_skill_where_it_is_large(kind, share, skill, is_open):
-    policy = make("correct", damaged(), suspects=kind)
-    run(policy, RELEASE)
-    positives = damaged().sum()
-    wrong = np.array([share * positives / (1 - share if kind == "missing" else 1), 0.0, 0.0]) + 1e-9
-    policy.load_state_dict({**policy.state_dict(), "wrong": wrong, "skill": skill + 1e-9})
-    assert policy.summary()["wrong_share"] == pytest.approx(share) and policy.summary()["gate_open"] == is_open
-    run(policy, 1, RELEASE)
-    assert (policy.targets() is not None) == is_open
-
-
-@pytest.mark.parametrize("name", FLAGGING)
-def test_without_a_gate_clean_labels_are_touched_too(name):
-    always = make(name, damaged(0.03), gate=0.0, skill=0.0)
-    run(always, EPOCHS, held_out=spoilt(0.03))
-    assert always.summary()["gate_open"]
-
-
 def test_wrong_positives_are_found():
     labels, added = with_wrong()
     policy = make("correct", labels, suspects="wrong")
@@ -234,102 +122,6 @@ def test_positives_that_a_person_has_confirmed_are_no_longer_suspected(name):
     run(after, EPOCHS, held_out=labels)
     assert len(rows) > 20 and len(as_set(after.targets())) > 20
     assert not as_set(after.targets()) & set(zip(rows.tolist(), columns.tolist(), strict=True))
-
-
-def test_a_mixture_leaves_out_positives_of_the_worse_component():
-    labels, added = with_wrong()
-    policy = make("mixture", labels)
-    lists = run(policy, RELEASE)
-    assert lists == [None] * RELEASE
-    run(policy, EPOCHS - RELEASE, RELEASE)
-    left_out, summary = policy.targets(), policy.summary()
-    right = added[left_out.rows, left_out.labels]
-    assert (left_out.weights == 0).all() and right.mean() > 0.9 and right.sum() > 0.5 * added.sum()
-    assert summary["gate_open"] and summary["separation"] > 3.0
-    assert summary["flagged"] == len(left_out) == summary["wrong"].sum()
-    assert summary["wrong_share"] == pytest.approx(len(left_out) / labels.sum())
-
-
-def test_the_gate_of_a_mixture_is_the_separation_of_its_components():
-    clean, noisy = make("mixture", truth()), make("mixture", with_wrong()[0])
-    assert np.isnan(clean.summary()["separation"]) and not clean.summary()["gate_open"]
-    for policy in (clean, noisy):
-        run(policy, RELEASE)
-        assert policy.summary()["settled"] == 1
-        run(policy, EPOCHS - RELEASE, RELEASE)
-    assert (clean.summary()["settled"], noisy.summary()["settled"]) == (1, 2)
-    assert clean.targets() is None and not clean.summary()["gate_open"]
-    apart = noisy.summary()["separation"]
-    assert clean.summary()["separation"] < 3.0 < apart
-    for least, is_open in ((apart - 0.01, True), (apart + 0.01, False)):
-        policy = make("mixture", with_wrong()[0], separation=least)
-        run(policy, EPOCHS)
-        summary = policy.summary()
-        assert summary["gate_open"] == is_open == (policy.targets() is not None) == (summary["flagged"] > 0)
-        assert summary["separation"] == apart and (summary["wrong_share"] > 0) == is_open
-
-
-def test_a_mixture_can_open_its_gate_for_one_label_alone():
-    labels, added = truth(), with_wrong()[1]
-    labels[added[:, 0], 0] = 1
-    policy = make("mixture", labels)
-    run(policy, EPOCHS)
-    assert set(policy.targets().labels.tolist()) == {0}
-
-
-def test_a_mixture_takes_a_state_of_schema_2_which_had_no_separation():
-    policy, again = (make("mixture", with_wrong()[0]) for _ in range(2))
-    run(policy, EPOCHS - 1)
-    state = policy.state_dict()
-    older = {name: value for name, value in state.items() if name != "separation"}
-    with pytest.raises(SelectionError, match="lacks separation"):
-        again.load_state_dict(older)
-    again.load_state_dict({**older, "schema": 2})
-    assert as_set(again.targets()) == as_set(policy.targets())
-    for each in (policy, again):
-        run(each, 1, EPOCHS - 1)
-    require_same(again.state_dict(), policy.state_dict())
-
-
-@pytest.mark.parametrize("unlisted", ["negative", "unknown"])
-def test_held_out_rows_with_all_their_labels_tell_what_is_missing(unlisted):
-    labels = damaged()
-    if unlisted == "unknown":
-        labels[labels == 0] = np.nan
-    policy = make("correct", labels)
-    run(policy, EPOCHS, held_out=everything())
-    hidden = (truth() == 1) & (labels != 1)
-    flagged, summary = policy.targets(), policy.summary()
-    shares, named = everything()[N:].mean(axis=0), (labels == 1).sum(axis=0)
-    assert summary["gate_open"] and policy.tells_chances
-    np.testing.assert_allclose(summary["wrong"][:2], (N * shares - named)[:2], rtol=1e-5)
-    right = hidden[flagged.rows, flagged.labels].sum()
-    assert right > 0.85 * hidden.sum() and right > 0.8 * hidden.sum() / summary["wrong"].sum() * len(flagged)
-    again = make("correct", labels)
-    again.load_state_dict(policy.state_dict())
-    require_same(again.state_dict(), policy.state_dict())
-    older = {name: value for name, value in policy.state_dict().items() if name != "complete"}
-    with pytest.raises(SelectionError, match="lacks complete"):
-        again.load_state_dict(older)
-    again.load_state_dict({**older, "schema": 4})
-
-
-def test_held_out_rows_with_unknown_labels_are_not_complete_however_many_they_name():
-    labels, some = damaged(), everything()
-    labels[labels == 0] = np.nan
-    some[(np.random.default_rng(8).random(some.shape) < 0.1) & (some == 0)] = np.nan
-    policy = make("correct", labels)
-    run(policy, EPOCHS, held_out=some)
-    assert not policy.state_dict()["complete"]
-    run(complete := make("correct", labels), EPOCHS, held_out=everything())
-    assert complete.state_dict()["complete"]
-
-
-def test_flags_that_are_right_more_often_than_wrong_open_the_gate_where_held_out_rows_are_complete():
-    policy, asked = make("correct", damaged()), make("correct", damaged(), skill=0.65)
-    for each in (policy, asked):
-        run(each, EPOCHS, held_out=everything())
-    assert [each._bar(0.3) for each in (policy, asked)] == [0.5, 0.65]
 
 
 def test_only_unknown_entries_are_suspects_where_there_are_any():
