@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from _common import PAGES, ROOT, commit, left_out, machine, one_thread
+from _common import PAGES, ROOT, commit, left_out, one_thread
 
 one_thread()
 
@@ -30,6 +30,7 @@ import pandas as pd  # noqa: E402
 from _entries_arms import ARMS, PARTNERS, RATES, RULES, SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
 from _entries_page import page  # noqa: E402
+from _merged_runs import merge  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "entries.json"
 PAGE = PAGES / "entries.md"
@@ -104,11 +105,8 @@ def chosen_rate(trainer: Trainer, arm: str, name: str, damage: str, rule: str) -
 
 
 def keep(new: list[dict[str, Any]]) -> None:
-    """Merge the results of an arm into what is kept."""
-    runs = pd.DataFrame(json.loads(KEPT.read_text())["runs"] if KEPT.exists() else [])
-    runs = pd.concat([runs, pd.DataFrame(new)]).drop_duplicates(KEY, keep="last").sort_values(KEY)
-    lines = [run.dropna().to_dict() for _, run in runs.iterrows()]
-    KEPT.write_text(json.dumps({"machine": machine(), "rates": RATES, "runs": lines}, indent=1) + "\n")
+    """Merge the results of an arm into what is kept, and print their means."""
+    merge(KEPT, new, KEY, rates=RATES)
     means = pd.DataFrame(new)
     print(*means.loc[0, [*KEY[:4], "rate"]], f"chosen {means['chosen'].mean():.4f}", end=" ")
     print(f"last {means['last'].mean():.4f}", flush=True)

@@ -18,7 +18,7 @@ import json
 import time
 from typing import Any
 
-from _common import PAGES, ROOT, commit, left_out, machine, one_thread
+from _common import PAGES, ROOT, commit, left_out, one_thread
 
 one_thread()
 
@@ -27,6 +27,7 @@ import pandas as pd  # noqa: E402
 from _entries_arms import ROW_ARMS, SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _entries_data import DATA, LONG_TAIL, damaged  # noqa: E402
 from _long_tails_page import page  # noqa: E402
+from _merged_runs import merge  # noqa: E402
 
 from d2ace.pipeline.data.manifest import SPLITS, Manifest  # noqa: E402
 from d2ace.pipeline.data.shards import read_labels, read_splits  # noqa: E402
@@ -91,11 +92,8 @@ def thirds(name: str, condition: str, seed: int) -> dict[str, np.ndarray]:
 
 
 def keep(new: list[dict[str, Any]]) -> None:
-    """Merge the results of a method into what is kept."""
-    key = ["data", "condition", "arm", "seed"]
-    runs = pd.DataFrame(json.loads(KEPT.read_text())["runs"] if KEPT.exists() else [])
-    runs = pd.concat([runs, pd.DataFrame(new)]).drop_duplicates(key, keep="last").sort_values(key)
-    KEPT.write_text(json.dumps({"machine": machine(), "runs": runs.to_dict("records")}, indent=1) + "\n")
+    """Merge the results of a method into what is kept, and print their means."""
+    merge(KEPT, new, ["data", "condition", "arm", "seed"])
     means = pd.DataFrame(new)[["all", "head", "medium", "tail"]].mean()
     print(new[0]["data"], new[0]["condition"], new[0]["arm"], new[0]["rate"], *means.round(4), flush=True)
 
