@@ -1,49 +1,10 @@
-"""What ``entries.py`` and ``long_tails.py`` compare: arms, learning rates, and one run of them in this process."""
+"""What ``entries.py`` and ``long_tails.py`` compare, and what each arm is trained on."""
 
-import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from _entries_mixup import MixedPrepared
-from scipy.stats import rankdata
-
-from d2ace.pipeline.data.manifest import Manifest
-from d2ace.pipeline.data.shards import read_labels
-from d2ace.pipeline.studies.compare import Study
-from d2ace.pipeline.studies.compare.study import StudyRun
-from d2ace.pipeline.studies.compare.study_run import load_prepared
-from d2ace.pipeline.training.hooks.validation import settled
-from d2ace.pipeline.training.local_run import LocalRun
-from d2ace.pipeline.training.metrics import label_average_precision
-from d2ace.pipeline.training.threads import torch_threads
-from d2ace.selectors.common.label_matrix import LabelMatrix
-
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
-SEARCHED = (10, 11, 12)
-"""Seeds whose validation rows choose the rate, and that no result is of."""
-EPOCHS = {
-    "mirflickr14": 12,
-    "yeast": 20,
-    "bibtex": 20,
-    "Corel5k": 20,
-    "digit-scenes": 20,
-    "ccp": 20,
-    "mirflickr14-128": 6,
-}
-HIDDEN, DROPOUT = 256, 0.5
-BATCH = {"yeast": 128, "ccp": 128, "digit-scenes": 64, "mirflickr14-128": 64}  # 256 elsewhere
-UNSCALED = ("bibtex", "Corel5k", "mirflickr14-128")  # 0 and 1 throughout, or what a layer gives
-NETWORK: dict[str, dict[str, Any]] = {
-    "digit-scenes": {"name": "small-cnn", "options": {"widths": [8, 16, 32, 32]}},
-    "mirflickr14-128": {"name": "_entries_tail:Tail"},
-}
-RULES = ("map", "auc")
-"""Which metric of the damaged validation rows chooses rate and epoch."""
-MLP = {"name": "mlp", "options": {"hidden": [HIDDEN], "dropout": DROPOUT}}
+from _entries_data import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -73,6 +34,8 @@ D2ACE = {"name": "d2ace", "options": {"warmup": 2, "draws": "systematic", "impor
 ARMS: dict[str, Arm] = {
     "complete": Arm(UNIFORM),
     "bce": Arm(UNIFORM),
+    "masked": Arm(UNIFORM),
+    "masked-correct": Arm(policy("correct")),
     "correct": Arm(policy("correct")),
     "hill": Arm(UNIFORM, "hill"),
     "correct-hill": Arm(policy("correct"), "hill"),
@@ -89,6 +52,8 @@ ARMS: dict[str, Arm] = {
     "d2ace-correct": Arm({**D2ACE, "entries": policy("correct")["entries"]}),
     "d2ace-hill": Arm(D2ACE, "hill"),
 }
+MASKED = ("masked", "masked-correct")
+"""They leave unknown entries unknown; the others take them for 0."""
 PARTNERS = {"d2ace": "bce", "d2ace-correct": "correct", "d2ace-hill": "hill"}
 """Of each arm with rows of D2ACE, the one with uniform rows and all else alike."""
 ROW_ARMS: dict[str, Arm] = {
@@ -102,155 +67,16 @@ ROW_ARMS: dict[str, Arm] = {
     "d2ace-recommended": Arm({"name": "d2ace", "preset": "recommended"}),
 }
 """What ``long_tails.py`` compares: methods for rows, at their own defaults."""
-_ALL = {**ARMS, **ROW_ARMS}
+EVERY = {**ARMS, **ROW_ARMS}
 
 
-def planned(arm: str, name: str, path: Path, rate: float, seed: int) -> StudyRun:
-    """Return one run of an arm on a prepared data set."""
-    network = NETWORK.get(name, MLP)
-    study = Study.make(
-        {
-            "name": "entries",
-            "data": {path.name: {"path": str(path)}},
-            "networks": {f"{rate:g}": {**network, "config": {"optimizer": {"lr": rate}}}},
-            "methods": {arm: _ALL[arm].selector},
-            "reference": arm,
-            "folds": None,
-            "seeds": [seed],
-            "config": {
-                "data": {"scale": "none" if name in UNSCALED else "standard"},
-                "optimizer": {"name": "adamw", "weight_decay": 0.01, "schedule": "onecycle"},
-                "train": {
-                    "epochs": EPOCHS[name], "batch_size": BATCH.get(name, 256),
-                    "loss": _ALL[arm].loss, "loss_options": _ALL[arm].options,
-                    "monitor": "map",
-                },
-            },
-        }
-    )  # fmt: skip
-    return next(study.runs())
+def read_by(arm: str, damage: str) -> str:
+    """Return the damage of the labels that an arm is trained on."""
+    if arm == "complete":
+        return "clean"
+    return damage if arm in MASKED else damage.replace(UNKNOWN, "missing")
 
 
-class Kept:
-    """Runs that were trained, a line of JSON each, in a file that is only added to.
-
-    Args:
-        path: the file; made by the first run.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        lines = path.read_text().splitlines() if path.exists() else []
-        self._runs: dict[str, dict[str, Any]] = {run["key"]: run for run in map(json.loads, lines)}
-
-    def __contains__(self, run: StudyRun) -> bool:
-        return _key(run) in self._runs
-
-    def get(self, run: StudyRun, truth: Path, *, commit: str) -> dict[str, Any]:
-        """Return what a run gave, trained now if it was not before."""
-        if run not in self:
-            line = {"key": _key(run), "commit": commit, **trained(run, truth)}
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            self._runs[_key(run)] = line
-        return self._runs[_key(run)]
-
-
-def _key(run: StudyRun) -> str:
-    """Return what decides a run's numbers; the study's own key knows nothing of mixup."""
-    return run.key + ("-mixup" if _ALL[run.method].mixup else "")
-
-
-def trained(run: StudyRun, truth: Path) -> dict[str, Any]:
-    """Train a run; returns its curves, draws and steps, seconds, and what its policy flagged in the end.
-
-    Args:
-        run: what to train.
-        truth: folder of the same data with its labels as they were.
-    """
-    started, curves = time.process_time(), {"map": [], "auc": [], "settled": []}
-    tested: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    drawn = [0, 0]
-    with torch_threads(1):
-        prepared, alpha = load_prepared(run.config.data.path, run.fingerprint), _ALL[run.method].mixup
-        if alpha:
-            prepared = MixedPrepared(prepared.rows, prepared.labels, alpha, run.config.run.seed)
-        local, last = LocalRun(run.config, prepared), run.config.train.epochs - 1
-        for epoch in range(run.config.train.epochs):
-            local.epoch(epoch)
-            drawn = [total + more for total, more in zip(drawn, local.drawn, strict=True)]
-            held_out = local.predict("validation")
-            curves["map"].append(_mean_precision(*held_out))
-            curves["auc"].append(_macro_auc(*held_out))
-            curves["settled"].append(settled(local.training, epoch))
-            if epoch in (last, *(best_epoch(curves, rule) for rule in RULES)):
-                tested[epoch] = local.predict("test")
-    test = {rule: _mean_precision(*tested[best_epoch(curves, rule)]) for rule in RULES}
-    each = label_average_precision(*tested[best_epoch(curves, "map")])
-    line = {
-        "data": run.data, "arm": run.method, "rate": float(run.network), "seed": run.seed, **curves,
-        "test": {**test, "last": _mean_precision(*tested[last])}, "labels": each.round(6).tolist(),
-        "drawn": drawn, "cpu_s": round(time.process_time() - started, 2),
-    }  # fmt: skip
-    return line if run.config.selector.entries is None else {**line, **judged(local, prepared.labels, truth)}
-
-
-def _mean_precision(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    return round(float(np.nanmean(label_average_precision(probabilities, labels))), 6)
-
-
-def _macro_auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean area under the ROC curve over labels with both classes: the share of pairs in order."""
-    positive = labels > 0
-    count, rows = positive.sum(axis=0), len(labels)
-    below = np.where(positive, rankdata(probabilities, axis=0), 0.0).sum(axis=0) - count * (count + 1) / 2
-    both = (count > 0) & (count < rows)
-    return round(float((below[both] / (count * (rows - count))[both]).mean()), 6)
-
-
-def best_epoch(line: Mapping[str, Any], rule: str) -> int:
-    """Return the epoch that the validation rows choose, among those with all flags of a policy if there are any.
-
-    Args:
-        line: a run.
-        rule: "map" or "auc", which metric of theirs chooses.
-    """
-    flags = np.array(line["settled"], int)
-    return int(np.argmax(np.where(flags == flags.max(), line[rule], -1.0)))
-
-
-def searched_rate(run: Callable[[float, int], Mapping[str, Any]], rule: str) -> float:
-    """Return the rate that the validation rows of ``SEARCHED`` choose, in the mean.
-
-    Args:
-        run: gives the run of a rate and a seed.
-        rule: "map" or "auc", which metric of theirs chooses.
-    """
-
-    def reached(rate: float) -> float:
-        runs = [run(rate, seed) for seed in SEARCHED]
-        return sum(each[rule][best_epoch(each, rule)] for each in runs) / len(runs)
-
-    return max(RATES, key=reached)
-
-
-def judged(local: LocalRun, labels: LabelMatrix, truth: Path) -> dict[str, Any]:
-    """Return what the policy said in the end, and precision and recall of its flags on the training rows.
-
-    Args:
-        local: at its end.
-        labels: of all rows, as they were given.
-        truth: folder of the same data with its labels as they were before the damage.
-    """
-    last, chosen = local.training.config.train.epochs - 1, local.training.config.selector.entries
-    said = {name: value for name, value in local.training.selection.record(last).items() if name.startswith("entries_")}
-    state, ids = local.state_dict()[1]["selector"]["entries"], local.data.splits.train
-    real = read_labels(Manifest.load(truth)).positives.toarray()[ids] > 0
-    given = labels.positives.toarray()[ids] > 0
-    of_positives = {"mixture": True}.get(chosen.policy, chosen.options.get("suspects") == "wrong")
-    faulty = (real != given) & (given == of_positives)
-    right = faulty[state["flagged_rows"], state["flagged_labels"]]
-    precision = float(right.mean()) if len(right) else None
-    said["entries_gate_open"] = bool(said["entries_gate_open"])
-    return {**said, "precision": precision, "recall": float(right.sum() / max(faulty.sum(), 1))}
+def differs(arm: str, damage: str) -> bool:
+    """Return whether an arm reads something else there than another one."""
+    return damage.startswith(UNKNOWN) if arm in MASKED else (arm, damage) != ("complete", "clean")

@@ -36,11 +36,14 @@ TRAINING = "-training"
 """After a damage: validation rows are spared, too."""
 DAMAGES = (
     "clean", "single", "missing30", "missing50", "missing70", "missing-rare", "single-training", "missing30-training",
-    "missing50-training", "wrong10", "wrong20", "wrong40", "both",
+    "missing50-training", "wrong10", "wrong20", "wrong40", "both", "unknown50",
 )  # fmt: skip
 """``single``: one observed positive a row. ``missingP``: P % of the positives are missing. ``missing-rare``: from 30 to
 90 % of a label's, the more the rarer it is. ``wrongP``: P % of the positives moved to a label the row lacks. ``both``:
-half of the positives missing, and a fifth of the others moved. ``-training`` after one: validation rows are spared."""
+half of the positives missing, and a fifth of the others moved. ``unknownP``: P % of all entries are unknown, and the
+positives among them are those that are missing in ``missingP``, which is what remains when unknown is taken for 0.
+``-training`` after one: validation rows are spared."""
+UNKNOWN = "unknown"
 
 
 LONG_TAIL = "long-tail"
@@ -74,7 +77,9 @@ def damaged(name: str, damage: str, seed: int, folder: Path) -> Path:
     else:
         spared = ("test", "validation") if damage.endswith(TRAINING) else ("test",)
         seen = ~np.isin(split, [SPLITS.index(part) for part in spared])
-        labels[seen] = spoilt(labels[seen], damage.removesuffix(TRAINING), seed)
+        found = spoilt(labels[seen], damage.removesuffix(TRAINING), seed)
+        labels = labels.astype(found.dtype)
+        labels[seen] = found
     facts = {"labels": whole.labels, "n_features": whole.n_features, "image": whole.image}
     kind = "image" if whole.kind == "image" else "dense"
     with ShardWriter(out, kind=kind, source=f"{name}, {damage}", **facts) as writer:
@@ -117,7 +122,9 @@ def long_tailed(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def spoilt(labels: np.ndarray, damage: str, seed: int) -> np.ndarray:
-    """Return damaged labels, uint8 (N, L)."""
+    """Return damaged labels: uint8 (N, L), or float32 with NaN for what is unknown."""
+    if damage.startswith(UNKNOWN):
+        return _part_unknown(labels, int(damage.removeprefix(UNKNOWN)), seed)
     if damage == "both":
         return spoilt(spoilt(labels, "missing50", seed), "wrong20", seed + _BOTH)
     rng, found = generator(seed, "benchmark damage"), labels.copy()
@@ -143,4 +150,12 @@ def spoilt(labels: np.ndarray, damage: str, seed: int) -> np.ndarray:
             lacking = np.flatnonzero((labels[row] == 0) & (found[row] == 0))
             if len(lacking):
                 found[row, column], found[row, rng.choice(lacking)] = 0, 1
+    return found
+
+
+def _part_unknown(labels: np.ndarray, percent: int, seed: int) -> np.ndarray:
+    """Return labels of which so many are unknown, float32 (N, L)."""
+    found = spoilt(labels, f"missing{percent}", seed).astype(np.float32)
+    hidden = generator(seed, "benchmark unknown").random(labels.shape) < percent / 100
+    found[np.where(labels > 0, found == 0, hidden)] = np.nan
     return found

@@ -5,17 +5,20 @@ from collections.abc import Iterator, Sequence
 import _common  # noqa: F401  puts the checkout on the path
 import numpy as np
 import pandas as pd
-from _entries_arms import ARMS, DROPOUT, EPOCHS, HIDDEN, PARTNERS, RATES, RULES
+from _entries_arms import ARMS, PARTNERS, differs
 from _entries_data import DAMAGES, SETS
+from _entries_runs import DROPOUT, EPOCHS, HIDDEN, RATES, RULES
 
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 from d2ace.pipeline.studies.compare.summary import markdown_table
 
 _ABOUT = """\
-Test rows have complete labels; training and validation rows are damaged alike: `single`, one observed positive a \
-row; `missingP`, P % of the positives missing at random; `missing-rare`, from 30 to 90 % of a label's, the more the \
-rarer it is; `wrongP`, P % of them moved to a label that the row lacks; `both`, half missing and a fifth of the \
-others moved; `clean`, none. After `-training` validation rows keep all their labels. What is missing is taken for 0. \
+Test rows have complete labels; training and validation rows are damaged alike. `single`: one observed positive a row. \
+`missingP`: P % of the positives missing at random. `missing-rare`: from 30 to 90 % of a label's, the more the rarer \
+it is. `wrongP`: P % of them moved to a label that the row lacks. `both`: half missing, a fifth of the others moved. \
+`unknownP`: P % of all entries unknown; `masked` and `masked-correct` leave them so, other arms take them for 0 and \
+see what `missingP` leaves. `clean`: none. After `-training` validation rows keep all their labels. What is missing is \
+taken for 0. \
 `complete` trains on the labels without damage. A multi-layer perceptron ({hidden} units, dropout {dropout}) on \
 tables and on features of photographs from a network that stays as it is; digit-scenes: a small convolutional network; \
 mirflickr14-128: the end of EfficientNet-Lite0 trained further on photographs of 128 pixels, its last block, last \
@@ -54,6 +57,7 @@ _KINDS = {
     "missing labels": r"single|missing\d+|missing-rare",
     "missing labels, complete validation rows": r".*-training",
     "wrong labels": r"wrong\d+",
+    "unknown labels": r"unknown\d+",
 }
 """Damages that are looked at together."""
 
@@ -102,7 +106,7 @@ def _not_run(runs: pd.DataFrame) -> str:
         whole = [damage for damage, arms in there.items() if not arms]
         lines.append(f"- {name}: no run with {', '.join(whole)}." if whole else f"- {name}:")
         for damage in (damage for damage, arms in there.items() if arms):
-            lacking = [arm for arm in ARMS if arm not in there[damage] and (arm, damage) != ("complete", "clean")]
+            lacking = [arm for arm in ARMS if arm not in there[damage] and differs(arm, damage)]
             lines.append(f"  - {damage}, without {', '.join(lacking)}.")
     return "\n".join([*lines, "- A whole network, trained further on photographs from its first layer on."])
 

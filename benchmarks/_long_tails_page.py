@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import _common  # noqa: F401  puts the checkout on the path
 import pandas as pd
-from _entries_arms import EPOCHS, RATES, ROW_ARMS
+from _entries_arms import ROW_ARMS
 from _entries_page import against
+from _entries_runs import EPOCHS, RATES
 
 from d2ace.pipeline.studies.compare.summary import markdown_table
 

@@ -28,8 +28,8 @@ from _common import ROOT, commit, left_out, one_thread, record
 
 one_thread()
 
-from _entries_arms import BATCH, DROPOUT, EPOCHS, HIDDEN  # noqa: E402
 from _entries_data import DATA, damaged  # noqa: E402
+from _entries_runs import BATCH, DROPOUT, EPOCHS, HIDDEN  # noqa: E402
 
 from d2ace.pipeline.data.manifest import Manifest  # noqa: E402
 from d2ace.pipeline.data.rows import Rows  # noqa: E402

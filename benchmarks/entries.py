@@ -27,9 +27,10 @@ from _common import PAGES, ROOT, commit, left_out, one_thread
 one_thread()
 
 import pandas as pd  # noqa: E402
-from _entries_arms import ARMS, PARTNERS, RATES, RULES, SEARCHED, Kept, planned, searched_rate  # noqa: E402
+from _entries_arms import ARMS, PARTNERS, differs, read_by  # noqa: E402
 from _entries_data import DAMAGES, DATA, SETS, damaged  # noqa: E402
 from _entries_page import page  # noqa: E402
+from _entries_runs import RATES, RULES, SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _merged_runs import merge  # noqa: E402
 
 KEPT = ROOT / "benchmarks" / "results" / "entries.json"
@@ -54,7 +55,7 @@ class Trainer:
 
     def run(self, arm: str, name: str, damage: str, rate: float, seed: int) -> dict[str, Any]:
         """Return one run; raises OutOfTimeError."""
-        path = damaged(name, "clean" if arm == "complete" else damage, seed, FULL / "data")
+        path = damaged(name, read_by(arm, damage), seed, FULL / "data")
         run = planned(arm, name, path, rate, seed)
         if run not in self._kept and time.monotonic() > self._until:
             raise OutOfTimeError
@@ -76,7 +77,7 @@ def main() -> None:
     trainer = Trainer(options.minutes)
     try:
         for name, damage, arm, rule in product(*(getattr(options, key).split(",") for key in KEY[:4])):
-            if not (arm == "complete" and damage == "clean"):
+            if differs(arm, damage):
                 keep(list(results(trainer, name, damage, arm, rule, options.seeds)))
     except OutOfTimeError:
         print("out of time")

@@ -24,8 +24,9 @@ one_thread()
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from _entries_arms import ROW_ARMS, SEARCHED, Kept, planned, searched_rate  # noqa: E402
+from _entries_arms import ROW_ARMS  # noqa: E402
 from _entries_data import DATA, LONG_TAIL, damaged  # noqa: E402
+from _entries_runs import SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _long_tails_page import page  # noqa: E402
 from _merged_runs import merge  # noqa: E402
 
