@@ -12,6 +12,7 @@ import numpy as np
 from .bases import Frozen, FrozenSelector
 from .common.label_matrix import Labels
 from .common.settings import number, whole
+from .history.observations import NEUTRAL_LOSS
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets
 from .plans.plan import Plan
@@ -53,6 +54,7 @@ class InfoBatch(FrozenSelector):
         self.prune = number("prune", prune, low=0.0, below=1.0)  # at 1 no easy row would ever be seen
         self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
         self._window = whole("window", window)
+        self._judged = self.label_matrix.known_per_row() > 0
         self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
@@ -64,14 +66,17 @@ class InfoBatch(FrozenSelector):
         """Compare the losses, and warn once of entries that were unusable."""
         if not self._window:
             return super().end_epoch(epoch)
-        easy = _below_mean_of_window(self._seen.row_loss, self.plan(epoch), self._window)
+        easy = _below_mean_of_window(self._seen.row_loss, self._judged, self.plan(epoch), self._window)
         self._freeze({**self._rescore(epoch), "easy": easy & (self._seen.visits > 0)})
         self._seen.report()
 
     def _rescore(self, epoch: int) -> Frozen:
-        """Freeze which rows are below the mean loss. Source: InfoBatch [paper]."""
-        seen, loss = self._seen.visits > 0, self._seen.row_loss
-        mean = float(loss[seen].mean()) if seen.any() else float(loss[0])
+        """Freeze which rows are below the mean loss. Source: InfoBatch [paper].
+
+        Rows without a known label have no loss: they are not easy, and not in the mean [own].
+        """
+        seen, loss = (self._seen.visits > 0) & self._judged, self._seen.row_loss
+        mean = float(loss[seen].mean()) if seen.any() else NEUTRAL_LOSS
         return {"easy": seen & (loss < mean), "mean_loss": mean}
 
     def plan(self, epoch: int) -> Plan:
@@ -110,17 +115,19 @@ class InfoBatch(FrozenSelector):
         }
 
 
-def _below_mean_of_window(row_loss: np.ndarray, plan: Plan, batches: int) -> np.ndarray:
+def _below_mean_of_window(row_loss: np.ndarray, judged: np.ndarray, plan: Plan, batches: int) -> np.ndarray:
     """Return which rows have a loss below the mean of their window, bool (N,); False for rows that were not drawn.
 
     Args:
         row_loss: float64 (N,).
+        judged: which rows have a loss at all, bool (N,).
         plan: of the epoch, no row twice.
         batches: of a window; the last window may have fewer.
     """
     window = np.repeat(np.arange(len(plan)) // batches, np.diff(plan.offsets))
     loss = row_loss[plan.ids]
-    mean = np.bincount(window, loss) / np.bincount(window)
+    counts = judged[plan.ids].astype(np.float64)
+    mean = np.bincount(window, loss * counts) / np.maximum(np.bincount(window, counts), 1)
     easy = np.zeros(len(row_loss), bool)
-    easy[plan.ids] = loss < mean[window]
+    easy[plan.ids] = judged[plan.ids] & (loss < mean[window])
     return easy

@@ -75,6 +75,7 @@ class Learnability(FrozenSelector):
             )
         losses = reference_losses(reference, np.arange(self.n_rows), self.n_labels)
         self._reference = losses.mean(axis=1) if self.label_matrix.is_complete else self._known_means(losses)
+        self._judged = self.label_matrix.known_per_row() > 0
         self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
@@ -83,8 +84,12 @@ class Learnability(FrozenSelector):
         return self.warmup if self.warmup < self.epochs and self.super_batch > 1 else None
 
     def _rescore(self, epoch: int) -> Frozen:
-        """Freeze the reducible loss of every row. Source: RHO-LOSS [paper]."""
-        return {"score": self._seen.row_loss - self._reference}
+        """Freeze the reducible loss of every row. Source: RHO-LOSS [paper].
+
+        Rows without a known label have no loss: they score as the least of the others [own].
+        """
+        score, judged = self._seen.row_loss - self._reference, self._judged
+        return {"score": np.where(judged, score, score[judged].min()) if judged.any() else score}
 
     def plan(self, epoch: int) -> Plan:
         """Return the batches of an epoch: a permutation in the warm-up, then the best of each super-batch."""
@@ -126,5 +131,6 @@ class Learnability(FrozenSelector):
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return the mean learnability, and counts of unusable entries."""
-        return {"mean_learnability": float(self._frozen["score"].mean()), **self._seen.counts()}
+        """Return the mean learnability of rows with a known label, and counts of unusable entries."""
+        judged = self._judged if self._judged.any() else slice(None)
+        return {"mean_learnability": float(self._frozen["score"][judged].mean()), **self._seen.counts()}

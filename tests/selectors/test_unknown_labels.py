@@ -29,6 +29,41 @@ def test_a_row_of_which_nothing_is_known_is_never_the_hardest():
     assert selector.diagnostics()["p"][5] == selector.diagnostics()["p"].min()
 
 
+def half_labelled():
+    """Labels of which every other row has none that is known, and losses of these that would be tempting."""
+    labels = np.ones((60, 5), np.float32)
+    labels[::2] = np.nan
+    losses = np.random.default_rng(3).exponential(0.4, labels.shape)
+    return labels, np.where(np.isnan(labels), 0.0, losses)
+
+
+def test_learnability_draws_rows_without_a_known_label_last():
+    labels, losses = half_labelled()
+    selector = make("learnability", labels, reference=np.full(labels.shape, 5.0), super_batch=2, batch_size=10)
+    selector.observe(np.arange(60), np.full(labels.shape, 0.5), losses)
+    selector.end_epoch(0)
+    score = selector.diagnostics()["score"]
+    assert (score[::2] == score[1::2].min()).all() and (score < 0).all()
+    assert selector.summary()["mean_learnability"] == pytest.approx(score[1::2].mean())
+    best = set(np.argsort(-score)[:10].tolist())
+    whole = make("learnability", labels, reference=np.full(labels.shape, 5.0), super_batch=6, batch_size=10)
+    whole.load_state_dict(selector.state_dict())
+    assert {row for batch in whole.plan(1).batches for row in batch.tolist()} == best
+    assert not any(row % 2 == 0 for row in best)
+
+
+@pytest.mark.parametrize("window", [0, 2])
+def test_infobatch_takes_rows_without_a_known_label_neither_for_easy_nor_into_the_mean(window):
+    labels, losses = half_labelled()
+    selector = make("infobatch", labels, batch_size=60, epochs=50, window=window)
+    selector.observe(np.arange(60), np.full(labels.shape, 0.5), losses)
+    selector.end_epoch(0)
+    rows = losses.mean(axis=1)[1::2]
+    assert selector.summary()["mean_loss"] == pytest.approx(rows.mean(), rel=1e-6)
+    assert not selector.diagnostics()["easy"][::2].any()
+    np.testing.assert_array_equal(selector.diagnostics()["easy"][1::2], rows < rows.mean())
+
+
 def test_imbalance_and_correlation_count_where_a_label_is_known():
     labels = partial_labels()
     matrix, known, positive = LabelMatrix.of(labels), ~np.isnan(labels), labels == 1
