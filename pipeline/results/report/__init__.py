@@ -65,8 +65,8 @@ def _page_of_several(path: AnyPath, folder: AnyPath) -> str:
         from ...studies.incremental.study_table import OutcomeTable
         from .incremental_report import incremental_page
 
-        outcomes = OutcomeTable(folder)
-        return incremental_page(outcomes.outcomes(), name, outcomes.reference())
+        table = OutcomeTable(folder)
+        return incremental_page(table.outcomes(), name, table.reference(), replaced=table.replaced())
     if path.is_file() or (path / "table.parquet").is_file() or is_there(path / "parts"):
         from ...studies.compare.table import read_table
         from .comparison_report import comparison_page

@@ -16,13 +16,14 @@ from .rows import Difference, forest_plot
 from .wording import duration, fixed
 
 
-def incremental_page(outcomes: Sequence[Outcome], name: str, reference: str | None = None) -> str:
+def incremental_page(outcomes: Sequence[Outcome], name: str, reference: str | None = None, *, replaced: int = 0) -> str:
     """Return the whole page.
 
     Args:
         outcomes: of one sequence, or of many; those that lack tasks are drawn as far as they got.
         name: of the whole, such as its folder's.
         reference: method that the others are compared with; None for the one that comes first.
+        replaced: how many older outcomes are left out, since a newer one has their name.
     """
     sources = [CellSource(data, protocol, members) for data, protocol, members in cells(outcomes)]
     sections = []
@@ -32,7 +33,9 @@ def incremental_page(outcomes: Sequence[Outcome], name: str, reference: str | No
             sections.append(Section(f"cell-{number}-{part.anchor}", place + part.title, part.body))
     complete = sum(outcome.is_complete for outcome in outcomes)
     lead = f"{len(outcomes)} sequences of tasks, {complete} of them complete. Tasks count from 1."
-    if len(outcomes) == 1:
+    if replaced:
+        lead += f" {replaced} older ones with the names of newer ones are left out."
+    elif len(outcomes) == 1:
         only = outcomes[0]
         lead = (
             f"{only.name} on {only.data}, {only.protocol}, classes {only.order}, seed {only.seed}. Tasks count from 1."

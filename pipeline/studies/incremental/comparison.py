@@ -41,7 +41,7 @@ def values(outcomes: Sequence[Outcome], number: str) -> pd.DataFrame:
     """Return one row a complete sequence with the number: method, order, seed, value; NaN is left out.
 
     Raises:
-        RunError: (with "did you mean") when a sequence has no such number.
+        RunError: (with "did you mean") when a sequence has no such number, or two share method, class order and seed.
     """
     rows = []
     for outcome in (outcome for outcome in outcomes if outcome.is_complete):
@@ -50,7 +50,12 @@ def values(outcomes: Sequence[Outcome], number: str) -> pd.DataFrame:
             known = [name for name, each in outcome.overall.items() if isinstance(each, float)]
             raise RunError(f"sequences have no number {number!r}{did_you_mean(number, known)}")
         rows.append((outcome.name, outcome.order, outcome.seed, value))
-    return pd.DataFrame(rows, columns=["method", "order", "seed", "value"]).dropna(subset="value")
+    table = pd.DataFrame(rows, columns=["method", "order", "seed", "value"])
+    twice = table.duplicated(["method", "order", "seed"])
+    if twice.any():
+        method, order, seed = table.loc[twice, ["method", "order", "seed"]].iloc[0]
+        raise RunError(f"two sequences are of {method}, classes {order}, seed {seed}; expected one: they make no pairs")
+    return table.dropna(subset="value")
 
 
 def judged(

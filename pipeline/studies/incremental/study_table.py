@@ -1,6 +1,6 @@
 """The outcomes of a study of sequences: a file with a line for each, added to as they end."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -43,19 +43,29 @@ class OutcomeTable:
         return {record["key"] for record in self._records}
 
     def outcomes(self, members: Sequence[Member] | None = None) -> list[Outcome]:
-        """Return all outcomes; of some members, theirs by their names, in their order.
+        """Return all outcomes, the newest of those of one name; of some members, theirs by their names, in their order.
+
+        Two have one name, which is data set, protocol, method, class order and seed, where a study was changed, or
+        trained again by another version.
 
         Raises:
             RunError: when the file is not one of this version.
         """
-        found = {record["key"]: Outcome.of_record(record, self.path) for record in self._records}
+        found = self._by_key()
         if members is None:
-            return list(found.values())
+            return list({_name(outcome): outcome for outcome in found.values()}.values())
         return [member.named(found[member.key]) for member in members if member.key in found]
+
+    def replaced(self) -> int:
+        """Return how many outcomes ``outcomes()`` leaves out, since a newer one has their name."""
+        return len(self._by_key()) - len(self.outcomes())
 
     def reference(self) -> str | None:
         """Return the method that the last study in the folder compared the others with; None before its first line."""
         return next((record["reference"] for record in reversed(self._records)), None)
+
+    def _by_key(self) -> dict[str, Outcome]:
+        return {record["key"]: Outcome.of_record(record, self.path) for record in self._records}
 
     @cached_property
     def _records(self) -> list[dict[str, Any]]:
@@ -63,3 +73,8 @@ class OutcomeTable:
             return read_json_lines(self.path)
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path}: cannot be read: {error}") from None
+
+
+def _name(outcome: Outcome) -> tuple[Hashable, ...]:
+    """Return what tells sequences apart that are compared."""
+    return outcome.data, outcome.protocol, outcome.name, outcome.order, outcome.seed

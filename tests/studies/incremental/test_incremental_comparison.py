@@ -58,3 +58,8 @@ def test_unknown_numbers_and_methods_are_asked_about(outcomes):
         judged(outcomes, "last_mapp", "er")
     with pytest.raises(RunError, match="of the method 'reblll'; did you mean 'rebll'"):
         judged(outcomes, "last_map", "reblll")
+
+
+def test_sequences_that_are_there_twice_make_no_pairs(outcomes):
+    with pytest.raises(RunError, match=r"two sequences are of er, classes \w+, seed 0; expected one"):
+        judged([*outcomes, outcomes[0]], "last_map", "er")

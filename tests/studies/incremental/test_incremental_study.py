@@ -191,6 +191,19 @@ def test_a_line_that_a_kill_cut_off_is_no_outcome(make_study, tmp_path, pretende
     assert len(OutcomeTable(tmp_path).outcomes()) == 4
 
 
+def test_of_outcomes_of_one_name_the_newest_counts_and_the_report_says_so(make_study, tmp_path, pretended):
+    run_study(make_study(), tmp_path)
+    path = tmp_path / "outcomes.jsonl"
+    first, *others = [json.loads(line) for line in path.read_text().splitlines()]
+    again = {**first, "key": "of another version", "seconds": [9.0] * len(first["seconds"])}
+    path.write_text("".join(json.dumps(record) + "\n" for record in (first, *others, again)))
+    table = OutcomeTable(tmp_path)
+    assert len(table.outcomes()) == 4 and table.replaced() == 1
+    assert list(table.outcomes()[0].seconds) == again["seconds"]
+    page = report(tmp_path).read_text(encoding="utf-8")
+    assert "4 sequences of tasks" in page and "1 older ones with the names of newer ones are left out" in page
+
+
 def test_the_command_learns_a_study_and_prints_what_it_came_to(make_study, tmp_path, pretended, capsys):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(make_study(orders=[1]).model_dump(mode="json")))
     assert main(["incremental", str(tmp_path / "study.yaml"), str(tmp_path / "out"), "--minutes", "5"]) == 0
