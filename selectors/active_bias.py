@@ -50,12 +50,12 @@ class Moments(Observations):
         usable, mean = self.usable_probabilities(new), self.mean[ids]
         if usable is not None:
             new = np.where(usable, new, mean)
-        visits = self.visits[ids] + 1
-        before = np.where(visits[:, None] == 1, np.float32(0), new - mean)  # a first value deviates from nothing
-        mean = np.where(visits[:, None] == 1, new, mean + before / visits[:, None].astype(np.float32))
+        visits = self.entry_visits(ids) + 1
+        before = np.where(visits == 1, np.float32(0), new - mean)  # a first value deviates from nothing
+        mean = np.where(visits == 1, new, mean + before / visits.astype(np.float32))
         self.deviation[ids] += before * (new - mean)
         self.mean[ids] = mean
-        self.visits[ids] = visits
+        self.visits[ids] += 1
 
     def spread(self, rows: slice) -> np.ndarray:
         """Return sqrt(var + var^2 / (n - 1)) of each entry of some rows, float64; 0 with fewer than two values.
@@ -63,7 +63,7 @@ class Moments(Observations):
         ``var`` is the population variance of the n predictions. Source: Chang et al., the standard deviation with
         its finite-sample correction [paper].
         """
-        visits = self.visits[rows, None]
+        visits = self.entry_visits(rows)
         variance = self.deviation[rows] / np.maximum(visits, 1)
         return np.sqrt(variance + variance**2 / np.maximum(visits - 1, 1))
 

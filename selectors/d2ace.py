@@ -16,7 +16,7 @@ from .common.randomness import generator
 from .common.settings import choice, flag, number, whole
 from .common.state import check_header, header, joined, need
 from .history.history import history_settings, normalised_loss
-from .history.observations import warn_unusable
+from .history.observations import MISSED_VISITS, warn_unusable
 from .neighbours.given import given_or_found_neighbours
 from .plans import law
 from .plans.draw import permutation_plan
@@ -218,7 +218,7 @@ class D2ACE(Selector):
         need(state, [*(() if ELSEWHERE in state else keys), *LAW_KEYS])
         if int(state["schema"]) == 1:
             state = {**state, "last_loss": normalised_loss(state["last_loss"])}
-        load_rows(self._ranges, state, keys)
+        load_rows(self._ranges, state, [*keys, *({MISSED_VISITS} & state.keys())])
         self._law = loaded_law(state, self._ranges, self._pairs)
 
     def _rescore(self, epoch: int) -> tuple[int, int]:

@@ -71,8 +71,8 @@ class PredictedLabels(Observations):
         Source: Song et al., the empirical distribution of the window's predicted labels, two classes a label [paper];
         a window that is not full yet counts what it has, and rows never visited are fully uncertain [own].
         """
-        decisions = np.minimum(self.visits[rows], self.length)
-        return self._entropy[decisions[:, None], _ONES[self.bits[rows]]]
+        decisions = np.minimum(self.entry_visits(rows), self.length)
+        return self._entropy[decisions, _ONES[self.bits[rows]]]
 
 
 class RecencyBias(FallingPressureSelector):

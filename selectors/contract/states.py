@@ -97,7 +97,11 @@ def what_an_earlier_run_saw_of_some_rows_goes_on_and_other_rows_begin_anew(subje
         require_equal(state[key][others], fresh[key][others], f"{key} of rows that begin anew")
         if state[key].ndim > 1:
             require_equal(state[key][..., N_LABELS:], fresh[key][..., N_LABELS:], f"{key} of new labels")
-    train(later, 2)
+    again = subject.make(make_labels(80, N_LABELS + 2))
+    again.load_state_dict(state)
+    for each in (later, again):
+        train(each, 2)
+    require_same(again.state_dict(), later.state_dict(), "state of a run that inherited and was resumed")
     later.reset()
     require_same(later.state_dict(), fresh, "state after reset")
 

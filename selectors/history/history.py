@@ -97,16 +97,22 @@ class History(Observations):
         new, loss = self._usable_probabilities(ids, new), self._normalised(ids, loss)
         visits = self.visits[ids]
         _put(self._ring, ids * self.slots + visits % self.slots, new)
-        if not visits.all():  # a first visit fills the ring: then no later difference sees an unused slot
-            first = visits == 0
-            self.predictions[ids[first]] = new[first, None]
-        visits += 1
-        self.visits[ids] = visits
+        self._fill_first(ids, new)
+        self.visits[ids] = visits + 1
         _put(self.last_loss, ids, loss)
         window = self.window(ids)
         change = _changes(window)
-        _put(self.uncertainty, ids, self._uncertainty(window[-1], change, visits))
+        _put(self.uncertainty, ids, self._uncertainty(window[-1], change, self.entry_visits(ids)))
         self._update_flip(ids, change[-1])
+
+    def _fill_first(self, ids: np.ndarray, new: np.ndarray) -> None:
+        """Let the first prediction of an entry fill its ring: then no later difference sees an unused slot."""
+        if self.missed_visits is None and self.visits[ids].all():
+            return
+        first = self.entry_visits(ids) == 0
+        some = first.any(axis=1)
+        rows = ids[some]
+        self.predictions[rows] = np.where(first[some, None], new[some, None], self.predictions[rows])
 
     def window(self, ids: np.ndarray) -> np.ndarray:
         """Return the predictions of some rows, oldest first, float32 (S, B, L); before the first: repeated."""
@@ -137,7 +143,7 @@ class History(Observations):
         if self.length > 1:
             fluctuation = np.add.reduce(change[1 - self.length :], axis=0)
             pairs = np.maximum(np.minimum(visits, self.length) - 1, 1)
-            fluctuation *= (self.fluctuation_weight / pairs).astype(np.float32)[:, None]
+            fluctuation *= (self.fluctuation_weight / pairs).astype(np.float32)
             entropy += fluctuation
         return entropy
 
@@ -153,7 +159,7 @@ class History(Observations):
             rows = np.arange(start, min(start + _LOAD_ROWS, len(self.visits)))
             window = self.window(rows)
             change = _changes(window)
-            self.uncertainty[rows] = self._uncertainty(window[-1], change, self.visits[rows])
+            self.uncertainty[rows] = self._uncertainty(window[-1], change, self.entry_visits(rows))
 
     def _usable_probabilities(self, ids: np.ndarray, new: np.ndarray) -> np.ndarray:
         usable = self.usable_probabilities(new)

@@ -16,6 +16,8 @@ from ..common.state import need
 
 EPS = 1e-7
 """Probabilities are clamped to [EPS, 1 - EPS] where a logarithm is taken."""
+MISSED_VISITS = "missed_visits"
+"""What a state has beside the arrays of all states, where labels came later than visits."""
 NEUTRAL_PROBABILITY, NEUTRAL_LOSS = 0.5, float(np.log(2.0))
 """What rows never visited count as [own]."""
 _log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ class Observations(ABC):
 
     Attributes:
         visits: int64 (N,), how often each row was seen.
+        missed_visits: int32 (N, L), how many of these visits an entry was not part of, since its label came later; None
+            where all labels were there from the start.
         unusable: counts since the start: entries of ``probabilities`` (NaN or outside 0..1) and of ``losses``
             (not finite, or negative) that were ignored, and ``saturated`` ones that were clamped.
     """
@@ -42,10 +46,12 @@ class Observations(ABC):
         self.n_rows, self.n_labels = n_rows, n_labels
         self._partial = None if labels is None or labels.is_complete else labels
         self.visits = np.empty(n_rows, np.int64)
+        self.missed_visits: np.ndarray | None = None
 
     def reset(self) -> None:
         """Forget everything: no row was visited."""
         self.visits.fill(0)
+        self.missed_visits = None
         self.unusable = {"probabilities": 0, "losses": 0, "saturated": 0}
         self._reported = dict(self.unusable)
 
@@ -80,19 +86,30 @@ class Observations(ABC):
             "saturated_probabilities": self.unusable["saturated"],
         }
 
+    def entry_visits(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Return how often the entries of some rows were seen, int64 (n, L), or (n, 1) where it is the same for all."""
+        visits = self.visits[rows, None]
+        return visits if self.missed_visits is None else visits - self.missed_visits[rows]
+
     def state_keys(self) -> list[str]:
-        """Return the keys of ``state_dict``."""
+        """Return the keys that every ``state_dict`` has; one with ``MISSED_VISITS`` has that beside them."""
         return [*self.arrays, *(f"unusable_{kind}" for kind in self.unusable)]
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of everything that cannot be derived."""
         arrays = {name: getattr(self, name).copy() for name in self.arrays}
+        if self.missed_visits is not None:
+            arrays[MISSED_VISITS] = self.missed_visits.copy()
         return {**arrays, **{f"unusable_{kind}": count for kind, count in self.unusable.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when an array has another shape or dtype."""
-        for name in self.arrays:
-            mine, theirs = getattr(self, name), np.asarray(state[name])
+        missed = state.get(MISSED_VISITS)
+        expected = {name: getattr(self, name) for name in self.arrays}
+        if missed is not None:
+            expected[MISSED_VISITS] = np.empty((self.n_rows, self.n_labels), np.int32)
+        for name, mine in expected.items():
+            theirs = np.asarray(state[name])
             if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
                 raise SelectionError(
                     f"the saved {name} is {theirs.dtype} {theirs.shape}, this selector needs {mine.dtype} "
@@ -100,6 +117,7 @@ class Observations(ABC):
                 )
         for name in self.arrays:
             getattr(self, name)[...] = state[name]
+        self.missed_visits = None if missed is None else np.array(missed)
         self.unusable = {kind: int(state[f"unusable_{kind}"]) for kind in self.unusable}
         self._reported = dict(self.unusable)
 
@@ -128,6 +146,18 @@ class Observations(ABC):
                 getattr(self, name)[rows] = theirs
             else:
                 getattr(self, name)[rows, ..., : theirs.shape[-1]] = theirs
+        self._inherit_missed_visits(rows, earlier)
+
+    def _inherit_missed_visits(self, rows: np.ndarray, earlier: Mapping[str, Any]) -> None:
+        """Note that labels which are new here were not part of the visits that rows bring along."""
+        widths = [np.shape(earlier[name])[-1] for name in self.arrays if np.ndim(earlier[name]) > 1]
+        missed = earlier.get(MISSED_VISITS)
+        if not widths or (widths[0] == self.n_labels and missed is None):
+            return
+        if self.missed_visits is None:
+            self.missed_visits = np.zeros((self.n_rows, self.n_labels), np.int32)
+        self.missed_visits[rows, : widths[0]] = 0 if missed is None else missed
+        self.missed_visits[rows, widths[0] :] = np.asarray(earlier["visits"])[:, None]
 
     def checked(
         self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray

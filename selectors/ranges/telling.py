@@ -10,7 +10,7 @@ import numpy as np
 
 from ..common.state import need
 from ..history.history import History
-from ..history.observations import checked_batch
+from ..history.observations import MISSED_VISITS, checked_batch
 from .range_state import RangeState
 from .ranges import Ranges
 
@@ -43,9 +43,9 @@ def tell_inherited(ranges: Ranges, rows: np.ndarray, earlier: Mapping[str, Any])
         SelectionError: when the earlier state lacks an array.
     """
     need(earlier, list(History.arrays))
-    parts = ranges.split(rows)
-    arrays = {name: np.asarray(earlier[name]) for name in History.arrays}
+    names = [*History.arrays, *([MISSED_VISITS] if MISSED_VISITS in earlier else [])]
+    arrays, none = {name: np.asarray(earlier[name]) for name in names}, np.zeros(0, np.int64)
+    parts = [part or (none, none) for part in ranges.split(rows)]  # the states of all ranges have the same arrays
     ranges.scatter(
-        RangeState.inherit,
-        [part and (part[1], {name: array[part[0]] for name, array in arrays.items()}) for part in parts],
+        RangeState.inherit, [(own, {name: array[at] for name, array in arrays.items()}) for at, own in parts]
     )

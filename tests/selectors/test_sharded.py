@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.common.state import observed_rows
 from d2ace.selectors.contract.inputs import require_same, train
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.ranges.ranges import range_bounds
@@ -141,3 +142,19 @@ def test_sums_follow_the_units_and_nothing_else(monkeypatch):
     weights = [one.summary()["label_weight_uncertainty"] for one in (whole, odd)]
     assert (weights[0] != weights[1]).any()
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-6)
+
+
+def test_what_is_inherited_with_new_labels_is_split_alike_also_where_a_range_has_none_of_it():
+    earlier = D2ACE(**make_case(300, 5))
+    train(earlier, 2)
+    rows = np.arange(10, 40)
+    seen = observed_rows(earlier.state_dict(), rows)
+    whole, split = D2ACE(**make_case(300, 7)), ShardedD2ACE(**make_case(300, 7), ranges=3)
+    for each in (whole, split):
+        each.inherit(rows, seen)
+    assert_same_plans(train(whole, 3), train(split, 3))
+    require_same(whole.state_dict(), split.state_dict())
+    assert whole.state_dict()["missed_visits"][rows, 5:].all()
+    again = ShardedD2ACE(**make_case(300, 7), ranges=2)
+    again.load_state_dict(split.state_dict())
+    assert_same_plans(train(again, 2, 3), train(whole, 2, 3))
