@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ...selectors.entries import api as policies
+from ...selectors.plans.schedules import in_epochs
 from ..common.config.config import Config
 from ..common.errors import ConfigError, RunError
 from ..common.storage.json_files import as_json
@@ -37,7 +39,8 @@ def changed(config: Config, overrides: Sequence[str], finished_epochs: int) -> C
 
     Args:
         config: what the run was made with.
-        overrides: ``section.key=value`` strings.
+        overrides: ``section.key=value`` strings. With other ``train.epochs``, a policy for entries keeps the epoch in
+            which it begins.
         finished_epochs: of the run so far.
 
     Raises:
@@ -54,7 +57,22 @@ def changed(config: Config, overrides: Sequence[str], finished_epochs: int) -> C
         )
     if wanted.train.epochs < finished_epochs:
         raise ConfigError(f"train.epochs={wanted.train.epochs}: the run has finished {finished_epochs} epochs already")
-    return wanted
+    return wanted if wanted.train.epochs == config.train.epochs else _with_release(wanted, config.train.epochs)
+
+
+def _with_release(config: Config, epochs: int) -> Config:
+    """Return a configuration whose policy for entries begins in the epoch in which it does in a run of ``epochs``.
+
+    Of another number of epochs a share would be another epoch: flags would stop again, or validation rows that count
+    wrong labels be asked for after their epoch.
+    """
+    entries = config.selector.entries
+    setting = None if entries is None else policies.options(entries.policy).get("release")
+    if entries is None or setting is None:
+        return config
+    release = in_epochs("release", entries.options.get("release", setting.default), epochs)
+    pinned = entries.model_copy(update={"options": {**entries.options, "release": release}})
+    return config.model_copy(update={"selector": config.selector.model_copy(update={"entries": pinned})})
 
 
 def require_same_run(folder: RunFolder, config: Config, tell: Callable[[str], None]) -> None:
@@ -106,7 +124,8 @@ def _newest_record(folder: RunFolder) -> dict[str, Any] | None:
 
 def _differences(recorded: Mapping[str, Any], config: Config) -> dict[str, str]:
     """Return "key: now, was before" of all settings that differ, by dotted key; settings added since have defaults."""
-    before, now = (_flat(_plain(each)) for each in (Config.make(recorded, "the checkpoint's configuration"), config))
+    both = Config.make(recorded, "the checkpoint's configuration"), config
+    before, now = (_flat(_plain(_with_release(each, each.train.epochs))) for each in both)
     absent = "nothing"
     return {
         key: f"{key} is {now.get(key, absent)}, was {before.get(key, absent)}"

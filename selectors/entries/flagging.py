@@ -190,10 +190,15 @@ class FlaggingPolicy(JudgingPolicy):
             "flagged": len(self._flagged[0]),
             "wrong_share": self._wrong_share(),
             "skill": self._skill,
-            "settled": self._settled(is_open, self._release + self._ramp - 1),
+            "settled": self._settled(is_open),
             "gate_open": is_open,
             "wrong": self._wrong.copy(),
         }
+
+    def _settled(self, is_open: bool) -> int:
+        if not is_open or self._done <= self._release:
+            return 1
+        return 2 if self._done >= self._release + self._ramp else 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return means, counts and flags, as copies; also right in the middle of an epoch."""

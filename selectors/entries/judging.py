@@ -16,8 +16,9 @@ from ..plans.schedules import When, in_epochs
 from .api import EntryPolicy
 from .judge import Entries, RunningMeans, Suspicion
 
-_SCHEMA = 5
-"""2 had no separation of a mixture's components, 3 no ranks of believed entries, 4 no complete held-out rows."""
+_SCHEMA = 6
+"""2 had no separation of a mixture's components, 3 no ranks of believed entries, 4 no complete held-out rows, 5 no
+weights of flagged entries, and nothing of the gate that a mixture's last epoch was trained with."""
 _ARRAYS = ("mean", "visits", "flagged_rows", "flagged_labels")
 
 
@@ -79,17 +80,6 @@ class JudgingPolicy(EntryPolicy):
     def is_released(self) -> bool:
         """Whether flagging has begun."""
         return self._done >= self._release
-
-    def _settled(self, is_open: bool, all_flags: int) -> int:
-        """Return what the epoch that ended was trained with: 1 no flags, 0 some of them, 2 all.
-
-        Args:
-            is_open: whether entries are touched.
-            all_flags: the first epoch that is trained with all flags.
-        """
-        if not is_open or self._done <= self._release:
-            return 1
-        return 2 if self._done > all_flags else 0
 
     @property
     def tells_chances(self) -> bool:

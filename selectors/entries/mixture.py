@@ -48,7 +48,12 @@ class Mixture(JudgingPolicy):
     def reset(self) -> None:
         """Forget all observations: nothing is flagged."""
         super().reset()
-        self._separation = float("nan")
+        self._separation, self._had_flags = float("nan"), False
+
+    def end_epoch(self, epoch: int) -> None:
+        """Flag anew after each epoch from ``release`` on."""
+        self._had_flags = len(self._flagged[0]) > 0
+        super().end_epoch(epoch)
 
     def _judge(self) -> Entries:
         """Fit the components of each label and flag positives where they are apart. Cost O(positives)."""
@@ -69,30 +74,32 @@ class Mixture(JudgingPolicy):
     def summary(self) -> dict[str, Any]:
         """Return how many positives are flagged, and the largest separation of a label's components, which is the gate.
 
-        Until ``release`` nothing is known: NaN.
+        ``settled`` tells what the epoch that ended was trained with: 1 no flags, 2 all. Until ``release`` nothing is
+        known: NaN.
         """
-        wrong, is_open = np.full(self.n_labels, np.nan), self._separation >= self._least
+        wrong = np.full(self.n_labels, np.nan)
         if self.is_released:
             wrong = np.bincount(self._flagged[1], minlength=self.n_labels).astype(np.float64)
         return {
             "flagged": len(self._flagged[0]),
             "wrong_share": float(wrong.sum() / max(self.kind.positives.sum(), 1)),
             "separation": self._separation,
-            "settled": self._settled(is_open, self._release),
-            "gate_open": is_open,
+            "settled": 2 if self._had_flags else 1,
+            "gate_open": self._separation >= self._least,
             "wrong": wrong,
         }
 
     def state_dict(self) -> dict[str, Any]:
         """Return means, flags and separation, as copies; also right in the middle of an epoch."""
-        return {**super().state_dict(), "separation": self._separation}
+        return {**super().state_dict(), "separation": self._separation, "had_flags": self._had_flags}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore ``state_dict()``; raises SelectionError when it is of another policy, size or schema."""
         super().load_state_dict(state)
-        older = int(state["schema"]) < 3
-        need(state, [] if older else ["separation"])
+        schema = int(state["schema"])
+        need(state, [*(("separation",) if schema >= 3 else ()), *(("had_flags",) if schema >= 6 else ())])
         self._separation = float(state.get("separation", "nan"))  # an older state has it again after the next epoch
+        self._had_flags = bool(state.get("had_flags", len(self._flagged[0]) > 0))
 
 
 def two_components(losses: np.ndarray) -> tuple[np.ndarray, float]:

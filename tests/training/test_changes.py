@@ -5,7 +5,7 @@ import torch
 
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError
-from d2ace.pipeline.training.changes import MAY_CHANGE, changed
+from d2ace.pipeline.training.changes import MAY_CHANGE, _differences, changed, may_change
 from d2ace.pipeline.training.optim import build_scheduler, load_scheduler
 
 CONFIG = Config.make({"data": {"path": "x"}, "train": {"epochs": 5}})
@@ -38,6 +38,21 @@ def test_other_changes_are_refused_with_the_list_of_what_may(override, key):
 def test_fewer_epochs_than_are_done_are_refused():
     with pytest.raises(ConfigError, match=r"train\.epochs=3: the run has finished 5 epochs already"):
         changed(CONFIG, ["train.epochs=3"], 5)
+
+
+@pytest.mark.parametrize(("options", "release"), [({}, 20), ({"release": 0.5}, 30), ({"release": 7}, 7)])
+@pytest.mark.parametrize("epochs", [30, 90])
+def test_a_policy_for_entries_begins_in_its_epoch_whatever_the_epochs(options, release, epochs):
+    given = {"data": {"path": "x"}, "train": {"epochs": 60}, "selector": {"entries": {"policy": "correct"}}}
+    given["selector"]["entries"]["options"] = options
+    config = Config.make(given)
+    wanted = changed(config, [f"train.epochs={epochs}"], 12)
+    assert wanted.selector.entries.options == {"release": release} and wanted.train.epochs == epochs
+    assert not [key for key in _differences(config.model_dump(mode="json"), wanted) if not may_change(key)]
+    assert changed(config, ["run.workers=2"], 12).selector == config.selector
+    given["train"]["epochs"] = 90
+    by_hand = _differences(config.model_dump(mode="json"), Config.make(given))  # of config.yaml
+    assert ("selector.entries.options.release" in by_hand) == (options != {"release": 7})
 
 
 def test_the_learning_rate_follows_the_longer_schedule():

@@ -61,3 +61,14 @@ def test_a_mixture_takes_a_state_of_schema_2_which_had_no_separation():
     for each in (policy, again):
         run(each, 1, EPOCHS - 1)
     require_same(again.state_dict(), policy.state_dict())
+
+
+def test_an_epoch_counts_as_trained_with_flags_by_the_gate_it_began_with():
+    policy = make("mixture", with_wrong()[0])
+    for epoch in range(EPOCHS):
+        trained_with = policy.targets()
+        run(policy, 1, epoch)
+        assert policy.summary()["settled"] == (1 if trained_with is None else 2)
+    again = make("mixture", with_wrong()[0])
+    again.load_state_dict(policy.state_dict())
+    require_same(again.summary(), policy.summary())

@@ -154,9 +154,12 @@ def test_a_policy_resumed_in_mid_epoch_goes_on_bit_for_bit(name):
     broken = make(name, labels)
     run(broken, 5)
     order = np.split(np.random.default_rng(5).permutation(N), 2)
+    planned = broken.targets()
     broken.observe(order[0], predicted(5)[order[0]])
     resumed = make(name, labels)
     resumed.load_state_dict(broken.state_dict())
+    for again in (broken, resumed):  # what the rest of the epoch is trained with is what the epoch began with
+        require_same(vars(again.targets()), vars(planned))
     require_same(resumed.state_dict(), broken.state_dict())
     resumed.observe(order[1], predicted(5)[order[1]])
     resumed.end_epoch(5)
