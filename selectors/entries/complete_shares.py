@@ -37,7 +37,7 @@ def estimate_by_complete(
     believed: Sequence[np.ndarray],
     sizes: np.ndarray,
     positives: np.ndarray,
-    scale: float,
+    scale: np.ndarray,
 ) -> Estimate:
     """Return how many suspects of the training rows are positives, label by label, and how well they can be told.
 
@@ -48,12 +48,12 @@ def estimate_by_complete(
         believed: of each label, how suspicious its positives look there, float (Q,).
         sizes: int (L,), suspects of each label among the training rows.
         positives: int (L,), of the training rows, at least 1.
-        scale: N / n.
+        scale: float64 (L,), N / n, n the held-out rows where the label is known.
     """
     counts = np.array([len(marks) for marks in believed])
     few = counts < LEAST_BELIEVED
     wrong = scale * counts - positives
-    wrong[few] = (scale * counts[few].sum() / max(positives[few].sum(), 1) - 1) * positives[few]
+    wrong[few] = ((scale * counts)[few].sum() / max(positives[few].sum(), 1) - 1) * positives[few]
     wrong = np.clip(wrong, 0.0, sizes)
     missing = wrong / (positives + wrong)
     ranks = [

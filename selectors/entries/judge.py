@@ -52,12 +52,14 @@ class Suspicion:
         suspects: bool (N, L).
         believed: bool (N, L), entries whose label is trusted and the opposite of a suspect's.
         positives: int64 (L,), positives of each label: what shares of a label are counted in.
+        known: int64 (L,), in how many rows each label is known.
         faulty: 0 or 1, the label that suspects have and that is wrong for some.
     """
 
     suspects: np.ndarray
     believed: np.ndarray
     positives: np.ndarray
+    known: np.ndarray
     faulty: float
 
     @classmethod
@@ -66,19 +68,20 @@ class Suspicion:
 
         Args:
             labels: (N, L).
-            zeros: whether they are all but the positives, or the unknown entries alone; None: these if there are any.
+            zeros: whether they are the known zeros, or the unknown entries; None: these if there are any.
         """
         positives = np.asfortranarray(labels.positives.toarray() > 0)
         everything = labels.is_complete if zeros is None else zeros
-        suspects = ~positives if everything else ~labels.known()
-        return cls(_undecided(suspects, labels), positives, labels.positive_counts(), 0.0)
+        suspects = labels.known() & ~positives if everything else ~labels.known()
+        return cls(_undecided(suspects, labels), positives, labels.positive_counts(), labels.known_counts(), 0.0)
 
     @classmethod
     def of_wrong(cls, labels: LabelMatrix) -> "Suspicion":
         """Suspect every positive of being none, but for those that a person has looked at again."""
         positives = np.asfortranarray(labels.positives.toarray() > 0)
         suspects = _undecided(positives, labels)
-        return cls(suspects, labels.known() & ~positives, labels.positive_counts(), 1.0)
+        zeros = labels.known() & ~positives
+        return cls(suspects, zeros, labels.positive_counts(), labels.known_counts(), 1.0)
 
     def scores(self, mean: np.ndarray, label: int) -> np.ndarray:
         """Return how suspicious every row's entry of a label looks, float32 (N,): far from the label it has."""
@@ -99,7 +102,7 @@ class Suspicion:
             believed.append(scores[held_out.believed[:, label]])
         sizes, positives = self.suspects.sum(axis=0), np.maximum(self.positives, 1)
         if complete:
-            scale = len(self.suspects) / len(probabilities)
+            scale = len(self.suspects) / np.maximum(held_out.known, 1)
             return estimate_by_complete(suspects, believed, sizes, positives, scale)
         return estimate(suspects, believed, sizes, positives)
 

@@ -67,7 +67,8 @@ def estimate(
     """Return how many suspects of the training rows are wrong, label by label, and how well they can be told.
 
     A label with ``LEAST_BELIEVED`` believed entries or more has a bound of its own. The others share one: so many wrong
-    suspects for each positive, from the rank of every believed entry among the suspects of its own label [own].
+    suspects for each positive, from the rank of every believed entry among the suspects of its own label [own]. A label
+    without suspects among the held-out rows tells nothing, for nothing there could look more suspicious.
 
     Args:
         suspects: of each label, how suspicious its suspects look, float (S,).
@@ -75,6 +76,7 @@ def estimate(
         sizes: int (L,), suspects of each label among the training rows.
         positives: int (L,), of the training rows, at least 1: what the ratio of rare labels is counted in.
     """
+    believed = [marks if len(mine) else marks[:0] for mine, marks in zip(suspects, believed, strict=True)]
     counts, suspects = np.array([len(marks) for marks in believed]), [np.sort(scores) for scores in suspects]
     ranks = [
         (len(mine) - np.searchsorted(mine, marks)) * (size / max(len(mine), 1))

@@ -21,7 +21,7 @@ def told(training, held_out):
     suspects = [looks[~has[:, j], j] for j in range(len(RATES))]
     believed = [looks[has[:, j], j] for j in range(len(RATES))]
     sizes, positives = (~named).sum(axis=0), np.maximum(named.sum(axis=0), 1)
-    return estimate_by_complete(suspects, believed, sizes, positives, len(named) / len(has))
+    return estimate_by_complete(suspects, believed, sizes, positives, np.full(3, len(named) / len(has)))
 
 
 @pytest.mark.parametrize("named", [0.3, 0.7])
@@ -61,7 +61,7 @@ def test_nothing_is_missing_where_training_rows_name_all_and_rare_labels_share_a
     assert (whole.wrong < 0.05 * 20_000 * RATES).all()
     few = [rng.normal(2, 1, LEAST_BELIEVED - 1), rng.normal(2, 1, 3)]
     zeros = [rng.normal(size=500)] * 2
-    found = estimate_by_complete(zeros, few, np.array([5000, 5000]), np.array([100, 10]), 10.0)
+    found = estimate_by_complete(zeros, few, np.array([5000, 5000]), np.array([100, 10]), np.full(2, 10.0))
     assert found.wrong[0] / 100 == pytest.approx(found.wrong[1] / 10) == pytest.approx(220 / 110 - 1)
 
 
@@ -71,3 +71,15 @@ def test_held_out_rows_that_name_more_beyond_chance_are_taken_for_complete():
     assert names_more(complete, training)
     assert not names_more(alike, training) and not names_more(training, complete)
     assert not names_more(complete[: LEAST_BELIEVED - 1], training)
+
+
+def test_a_label_that_few_held_out_rows_know_is_scaled_by_those():
+    rng = np.random.default_rng(5)
+    has, named, _ = rows(rng, 40_000, 0.5)
+    more, _, looks = rows(rng, 4000)
+    shown = [slice(None), slice(400), slice(None)]
+    suspects = [looks[part][~more[part, j], j] for j, part in enumerate(shown)]
+    believed = [looks[part][more[part, j], j] for j, part in enumerate(shown)]
+    sizes, positives = (~named).sum(axis=0), named.sum(axis=0)
+    found = estimate_by_complete(suspects, believed, sizes, positives, np.array([10.0, 100.0, 10.0]))
+    np.testing.assert_allclose(found.wrong, (has & ~named).sum(axis=0), rtol=0.3)

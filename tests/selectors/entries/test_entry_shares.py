@@ -42,6 +42,18 @@ def test_rare_labels_share_the_ratio_of_all_and_frequent_ones_have_their_own():
     assert told.chance == pytest.approx(told.wrong.sum() / sum(map(len, suspects)))
 
 
+def test_a_label_without_suspects_among_the_held_out_rows_says_nothing_of_the_others():
+    rng = np.random.default_rng(9)
+    suspects = [scores(rng, 3000, 20, 6.0) for _ in range(6)]
+    believed, positives = [rng.normal(6.0, 1, LEAST_BELIEVED - 1) for _ in suspects], np.full(6, 40)
+    sizes = np.array([len(mine) for mine in suspects])
+    told = estimate(suspects, believed, sizes, positives)
+    known = estimate([*suspects[:4], np.zeros(0), np.zeros(0)], believed, sizes, positives)
+    np.testing.assert_allclose(told.wrong, 20, rtol=0.3)
+    np.testing.assert_allclose(known.wrong, told.wrong, rtol=0.2)
+    assert told.skill > 0.7 and known.skill > 0.7 and not any(map(len, known.ranks[4:]))
+
+
 def test_nothing_is_told_without_believed_entries_or_without_a_difference():
     rng = np.random.default_rng(7)
     nothing = estimate([rng.random(50)] * 2, [np.zeros(0)] * 2, np.array([50, 50]), np.array([5, 5]))

@@ -104,3 +104,16 @@ def test_flags_that_are_right_more_often_than_wrong_open_the_gate_where_held_out
     for each in (policy, asked):
         run(each, EPOCHS, held_out=everything())
     assert [each._bar(0.3) for each in (policy, asked)] == [0.5, 0.65]
+
+
+def test_unknown_entries_of_held_out_rows_are_no_zeros_where_training_rows_know_all():
+    some = spoilt()
+    some[np.random.default_rng(9).random(some.shape) < 0.6] = np.nan
+    told = []
+    for held_out in (spoilt(), some):
+        policy = make("correct", damaged())
+        run(policy, EPOCHS, held_out=held_out)
+        told.append(policy.summary())
+    np.testing.assert_allclose(told[1]["wrong"][:2], told[0]["wrong"][:2], rtol=0.35)
+    hidden = ((truth() == 1) & (damaged() == 0)).sum(axis=0)
+    assert (told[1]["wrong"][:2] < 1.35 * hidden[:2]).all()
