@@ -20,6 +20,7 @@ from .common.errors import SelectionError
 from .common.explain import checked_row, row_values
 from .common.label_matrix import LabelMatrix, Labels
 from .common.registry import Registry, settings_of
+from .common.settings import whole
 from .common.state import check_inherited
 from .plans.plan import Plan
 from .ranges.snapshot import Snapshot
@@ -79,12 +80,8 @@ class Selector(ABC):
         self.label_matrix = LabelMatrix.of(labels)
         self.labels = self.label_matrix.positives
         self.n_rows, self.n_labels = self.labels.shape
-        for setting, value in (("batch_size", batch_size), ("epochs", epochs)):
-            if int(value) != value or value < 1:
-                raise SelectionError(f"{setting} must be a whole number of at least 1, got {value!r}")
-        if int(seed) != seed or seed < 0:
-            raise SelectionError(f"seed must be a whole number of at least 0, got {seed!r}")
-        self.batch_size, self.epochs, self.seed = int(batch_size), int(epochs), int(seed)
+        self.batch_size = whole("batch_size", batch_size, at_least=1)
+        self.epochs, self.seed = whole("epochs", epochs, at_least=1), whole("seed", seed)
         for argument, array in (("features", features), ("neighbour_ids", neighbour_ids)):
             if array is not None and np.shape(array)[0] != self.n_rows:  # len() of a sparse matrix is an error
                 raise SelectionError(f"{argument} has {np.shape(array)[0]} rows, but labels has {self.n_rows}")

@@ -107,12 +107,8 @@ class SelectorBatchSampler:
             SelectionError: when the rows are not those of the next batch, or the shapes do not fit.
         """
         batches, step = self._current("observe()"), self._done
-        self._check_rows(ids)
         values = [float_array(probabilities), float_array(losses)]
-        shape = (len(batches.rows(step)), self.selector.n_labels)
-        for name, value in zip(("probabilities", "losses"), values, strict=True):
-            if value.shape != shape:
-                raise SelectionError(f"{name} must be (rows of the batch, labels) = {shape}, got {value.shape}")
+        self._check_batch(ids, probabilities=values[0], losses=values[1])
         if self.world_size > 1 or is_distributed():
             start, stop = batches.bounds(step)
             values = gathered(values, stop - start, batches.size(step), self.world_size)
@@ -125,11 +121,16 @@ class SelectorBatchSampler:
         Args:
             ids: int (b,), the rows as the loader gave them.
             logits: float (b, L), a tensor on any device, or an array.
+
+        Raises:
+            SelectionError: as ``observe``.
         """
         z = float_array(logits)
+        self._check_batch(ids, logits=z)
         y = self.selector.label_matrix.dense(integer_array(ids))
         small = np.exp(-np.abs(z))  # never overflows
-        losses = np.nan_to_num(np.maximum(z, 0) - z * y + np.log1p(small), nan=0.0)  # unknown entries lose nothing
+        losses = np.maximum(z, 0) - z * y + np.log1p(small)
+        losses[np.isnan(y)] = 0  # unknown entries lose nothing
         self.observe(ids, np.where(z >= 0, 1, small) / (1 + small), losses)
 
     def weights_of(self, ids: Any) -> Any:
@@ -141,7 +142,7 @@ class SelectorBatchSampler:
             SelectionError: when the rows are not those of that batch.
         """
         batches = self._current("weights_of()")
-        self._check_rows(ids)
+        self._check_batch(ids)
         return as_given(batches.weights(self._done), ids)
 
     def targets_of(self, ids: Any) -> tuple[Any, Any]:
@@ -155,7 +156,7 @@ class SelectorBatchSampler:
             SelectionError: when the rows are not those of that batch.
         """
         entries = self._current("targets_of()").plan.entries
-        self._check_rows(ids)
+        self._check_batch(ids)
         rows = integer_array(ids)
         labels = self.selector.label_matrix.dense(rows)
         targets, weights = labels, np.ones(labels.shape, np.float32)
@@ -224,8 +225,11 @@ class SelectorBatchSampler:
                 f"epoch {self._epoch} was iterated already: call end_epoch(), then set_epoch({self._epoch + 1})"
             )
 
-    def _check_rows(self, ids: Any) -> None:
-        """Refuse rows that are not the next batch's, so that a wrong index never reaches the statistics."""
+    def _check_batch(self, ids: Any, **values: np.ndarray) -> None:
+        """Refuse rows that are not the next batch's, so that a wrong index never reaches the statistics.
+
+        The values must have a line for each of them.
+        """
         batches = self._current("observe()")
         if self._done == len(batches):
             raise SelectionError(f"all {self._done} batches of epoch {self._epoch} were observed already")
@@ -235,6 +239,10 @@ class SelectorBatchSampler:
                 f"batch {self._done} of epoch {self._epoch} has rows {_some(expected)}, got {_some(got)}: give the "
                 "data set's indices (WithIndex yields them), every batch once and in order"
             )
+        shape = (len(expected), self.selector.n_labels)
+        for name, value in values.items():
+            if value.shape != shape:
+                raise SelectionError(f"{name} must be (rows of the batch, labels) = {shape}, got {value.shape}")
 
 
 def _some(ids: np.ndarray) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from .api import Selector
+from .common.errors import SelectionError
 from .common.explain import checked_row
 from .common.state import need
 from .entries.api import EntryPolicy
+from .history.observations import checked_batch
 from .plans.plan import Plan
 from .ranges.snapshot import Snapshot
 
@@ -22,9 +24,16 @@ class WithEntries(Selector):
     Args:
         rows: any selection method.
         entries: a policy for the same labels.
+
+    Raises:
+        SelectionError: when the policy is one for labels of another shape.
     """
 
     def __init__(self, rows: Selector, entries: EntryPolicy) -> None:
+        if entries.labels.shape != rows.label_matrix.shape:
+            raise SelectionError(
+                f"the policy is for labels {entries.labels.shape}, but those of the rows are {rows.label_matrix.shape}"
+            )
         self.rows, self.entries = rows, entries
         self.label_matrix, self.labels = rows.label_matrix, rows.labels
         self.n_rows, self.n_labels = rows.n_rows, rows.n_labels
@@ -42,7 +51,13 @@ class WithEntries(Selector):
         return replace(self.rows.plan(epoch), entries=self.entries.targets())
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
-        """Tell both what the training forward pass of one batch gave; losses are those of the labels as given."""
+        """Tell both what the training forward pass of one batch gave; losses are those of the labels as given.
+
+        Raises:
+            SelectionError: for wrong shapes, ids out of range or a row given twice.
+        """
+        if not self.rows.uses_observations:  # others look at all of it themselves
+            ids, probabilities, losses = checked_batch(ids, probabilities, losses, self.n_rows, self.n_labels)
         self.rows.observe(ids, probabilities, losses)
         self.entries.observe(ids, probabilities)
 

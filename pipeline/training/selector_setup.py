@@ -100,18 +100,19 @@ def inherited(config: Config) -> Inherited | None:
     return found
 
 
-def _held_out_after(config: Config, data: RunData) -> int | None:
-    """Return the epoch at whose end the run's policy for entries is shown the validation rows, None for none.
-
-    Raises:
-        ConfigError: when there are no such rows.
-    """
+def held_out_after(config: Config) -> int | None:
+    """Return the epoch at whose end the run's policy for entries wants to see validation rows; None for none."""
     entries = config.selector.entries
     if entries is None:
         return None
     nothing = LabelMatrix.of(np.zeros((1, 1), np.float32))
-    after = policies.create(entries.policy, nothing, epochs=config.train.epochs, **entries.options).held_out_after
-    if after is not None and not len(data.splits.validation):
+    return policies.create(entries.policy, nothing, epochs=config.train.epochs, **entries.options).held_out_after
+
+
+def _held_out_after(config: Config, data: RunData) -> int | None:
+    """Return ``held_out_after``; raises ConfigError when there are no such rows."""
+    after, entries = held_out_after(config), config.selector.entries
+    if entries is not None and after is not None and not len(data.splits.validation):
         raise ConfigError(
             f"selector.entries: policy {entries.policy!r} counts wrong labels on validation rows, and this run has "
             "none: raise data.validation_fraction, or say in selector.entries.options.expected which share is wrong"

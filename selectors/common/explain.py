@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 
 from .errors import SelectionError
+from .settings import whole
 
 
 def checked_row(row: int, n_rows: int) -> int:
     """Return the row as int; raises SelectionError unless it is a position 0..N-1."""
-    if int(row) != row or not 0 <= row < n_rows:
+    try:
+        position = whole("row", row)
+    except SelectionError:
+        position = n_rows
+    if position >= n_rows:
         raise SelectionError(f"row must be a position 0..{n_rows - 1}, got {row!r}")
-    return int(row)
+    return position
 
 
 def row_values(diagnostics: Mapping[str, Any], row: int, n_rows: int, n_labels: int) -> dict[str, Any]:

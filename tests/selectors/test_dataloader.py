@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from d2ace.selectors.api import Plan
 from d2ace.selectors.common.errors import SelectionError
+from d2ace.selectors.contract.inputs import require_same
 from d2ace.selectors.d2ace import D2ACE
 from d2ace.selectors.dataloader import SelectorBatchSampler, WithIndex
 from d2ace.selectors.uniform import Uniform
@@ -264,3 +265,35 @@ def test_a_rank_outside_the_world_is_refused():
 def test_importing_it_imports_neither_torch_nor_ray():
     code = "import sys, d2ace.selectors.dataloader; assert not {'torch', 'ray'} & set(sys.modules), 'imported'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])
+
+
+def test_logits_of_a_network_that_diverged_are_no_losses_of_0():
+    sampler, plain = (SelectorBatchSampler(selector()) for _ in range(2))
+    for each in (sampler, plain):
+        each.set_epoch(0)
+    ids = next(iter(sampler))
+    next(iter(plain))
+    sampler.observe_logits(ids, np.full((len(ids), L), np.nan))
+    plain.observe(ids, np.full((len(ids), L), np.nan), np.full((len(ids), L), np.nan))
+    require_same(sampler.selector.state_dict(), plain.selector.state_dict())
+    assert sampler.selector.summary()["unusable_losses"] == len(ids) * L
+
+
+def test_logits_of_other_rows_or_another_shape_are_refused_before_their_labels_are_looked_up():
+    sampler = SelectorBatchSampler(selector())
+    sampler.set_epoch(0)
+    ids = next(iter(sampler))
+    with pytest.raises(SelectionError, match="batch 0 of epoch 0 has rows"):
+        sampler.observe_logits([99] * len(ids), np.zeros((len(ids), L)))
+    with pytest.raises(SelectionError, match=r"logits must be \(rows of the batch, labels\) = \(8, 4\), got \(8, 3\)"):
+        sampler.observe_logits(ids, np.zeros((len(ids), L - 1)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": "x"}, {"batch_size": None}, {"batch_size": np.nan}, {"epochs": 0}, {"seed": None}]
+)
+def test_sizes_and_seeds_that_are_no_numbers_are_refused_in_words(wrong):
+    with pytest.raises(SelectionError, match=f"{next(iter(wrong))} must be a whole number of at least"):
+        Uniform(labels=Y, **{"batch_size": 4, "epochs": 2, **wrong})
+    with pytest.raises(SelectionError, match=r"row must be a position 0\.\.44, got 'a'"):
+        selector().explain("a")

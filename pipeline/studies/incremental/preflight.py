@@ -10,6 +10,7 @@ from ...feeds.inputs import input_shape
 from ...models.growing_head import require_growth
 from ...training.checks import check, check_data, require_entrywise, with_absolute_paths
 from ...training.initial_weights import context_of_any, unfilled_model
+from ...training.selector_setup import held_out_after
 from .sequence import TaskSequence
 from .tasks import Tasks
 
@@ -29,12 +30,23 @@ def check_sequence(sequence: TaskSequence, manifest: Manifest, tasks: Tasks) -> 
             check_data(config, manifest)
             if not sequence.made.sees_all:
                 require_entrywise(config, "a task, which shows its own labels only,")
+            _require_no_held_out_rows(config)
         except ConfigError as error:
             raise ConfigError(f"sequence {sequence.name}, task {number}: {error}") from None
     if sequence.made.continues:
         _require_growth(config, manifest, tasks)
     _check_memory(sequence, config, len(tasks.order))
     _check_relabelling(sequence, manifest, tasks)
+
+
+def _require_no_held_out_rows(config: Config) -> None:
+    """Raise ConfigError for a policy for entries that needs validation rows: those of a sequence are in no task."""
+    entries = config.selector.entries
+    if entries is not None and held_out_after(config) is not None:
+        raise ConfigError(
+            f"selector.entries: policy {entries.policy!r} counts wrong labels on validation rows, and tasks have none: "
+            "say in selector.entries.options.expected which share is wrong"
+        )
 
 
 def _require_growth(config: Config, manifest: Manifest, tasks: Tasks) -> None:

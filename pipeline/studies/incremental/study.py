@@ -142,7 +142,7 @@ def _taken_by(method: Mapping[str, Any], shared: dict[str, Any]) -> dict[str, An
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
         return shared  # making the sequence will say so
     made = create(section["name"], section.get("options", {}))
-    refused = {"memory": made.replay == "never", "relabelling": not made.relabels}
+    refused = {"memory": made.replay == "never", "relabelling": not made.predicts_labels}
     return {key: value for key, value in shared.items() if not refused.get(key)}
 
 

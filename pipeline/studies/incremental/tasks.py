@@ -93,6 +93,9 @@ def make_tasks(sequence: TaskSequence, manifest: Manifest, positives: csr_array,
         if not len(rows[-1]):
             names = ", ".join(manifest.labels[column] for column in order[start:end])
             raise DataError(f"{manifest.folder}: task {number} has no row: none is positive in {names}")
+    if not positives[splits.test][:, order[: blocks[0]]].nnz:
+        names = ", ".join(manifest.labels[column] for column in order[: blocks[0]])
+        raise DataError(f"{manifest.folder}: no test row for the first task: none is positive in {names}")
     return Tasks(order, blocks, tuple(rows), splits.validation, splits.test)
 
 

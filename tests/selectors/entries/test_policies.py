@@ -231,6 +231,20 @@ def test_a_selector_with_a_policy_is_a_selector(name):
         again.load_state_dict(rows.state_dict())
 
 
+@pytest.mark.parametrize("ids", [[-1, 2], [2, 2], [0, N]])
+def test_a_policy_beside_a_method_that_looks_at_nothing_still_refuses_wrong_rows(ids):
+    rows = methods.create("uniform", labels=damaged(), batch_size=50, epochs=EPOCHS)
+    both = WithEntries(rows, make("correct", damaged()))
+    before = both.state_dict()
+    with pytest.raises(SelectionError, match=r"ids must lie in|given twice"):
+        both.observe(np.array(ids), np.full((2, L), 0.5), np.zeros((2, L)))
+    with pytest.raises(SelectionError, match="probabilities must be"):
+        both.observe(np.array([0, 1]), np.full((1, 1), 0.5), np.zeros((1, 1)))
+    require_same(both.state_dict()["entries"], before["entries"])
+    with pytest.raises(SelectionError, match=r"the policy is for labels \(400, 2\)"):
+        WithEntries(rows, make("correct", damaged()[:, :2]))
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

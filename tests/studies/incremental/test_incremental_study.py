@@ -14,6 +14,7 @@ from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.results.report import report
 from d2ace.pipeline.studies.incremental import study_execution
 from d2ace.pipeline.studies.incremental.folder import SequenceFolder
+from d2ace.pipeline.studies.incremental.relabelling import Rule
 from d2ace.pipeline.studies.incremental.study import SequenceStudy, ordered
 from d2ace.pipeline.studies.incremental.study_execution import run_study
 from d2ace.pipeline.studies.incremental.study_table import OutcomeTable
@@ -58,6 +59,9 @@ def test_members_are_all_combinations_the_reference_first(make_study):
 def test_methods_leave_out_what_they_do_not_take(make_study):
     sequences = {member.method: member.sequence for member in make_study().members()}
     assert sequences["er"].memory is not None and sequences["fine-tune"].memory is None
+    guessing = {name: {"method": {"name": name}} for name in ("er", "rebll", "pseudo-labels")}
+    rules = {m.method: m.sequence.relabelling for m in make_study(methods=guessing).members()}
+    assert rules["er"] == Rule() and rules["rebll"] == rules["pseudo-labels"] == Rule(value=0.7)
     own = {"fine-tune": {"method": {"name": "fine-tune"}, "memory": {"per_class": 1}}, "er": {"method": {"name": "er"}}}
     with pytest.raises(ConfigError, match=r"study small: zoo x fine-tune: .*keeps no exemplars"):
         list(make_study(methods=own).members())

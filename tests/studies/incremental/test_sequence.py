@@ -77,6 +77,12 @@ UNFIT = [
     ("fine-tune", {"config": {"model": {"name": "c2ae"}}}, ConfigError, "has a loss of its own"),
     ("fine-tune", {"config": {"model": {"name": "clif"}}}, ConfigError, "network 'clif' cannot grow by labels"),
     ("er", {"config": {"model": {"name": "clif"}}}, ConfigError, "cannot grow by labels"),
+    (
+        "fine-tune",
+        {"later": {"selector": {"entries": {"policy": "correct"}}}},
+        ConfigError,
+        "task 2: selector.entries: policy 'correct' counts wrong labels on validation rows, and tasks have none",
+    ),
 ]
 
 
@@ -96,6 +102,12 @@ def test_data_that_is_not_there_and_tasks_without_rows_are_told(data, tmp_path):
         make_tasks(small_sequence(data), manifest, none, splits)
     with pytest.raises(DataError, match="no test rows"):
         make_tasks(small_sequence(data), manifest, none, replace(splits, test=np.zeros(0, np.int64)))
+    all_but_one = csr_array(
+        np.array([[row != 8 or column > 1 for column in range(len(CLASSES))] for row in range(ROWS)])
+    )
+    with pytest.raises(DataError, match="no test row for the first task: none is positive in ant, bee"):
+        make_tasks(small_sequence(data), manifest, all_but_one, splits)
+    make_tasks(small_sequence(data), manifest, all_but_one, replace(splits, test=np.arange(7, 9)))
 
 
 def test_each_task_has_settings_and_randomness_of_its_own(tmp_path):
