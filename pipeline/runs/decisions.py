@@ -132,7 +132,7 @@ def best_epoch(run: TrainedRun) -> int:
         return run.best.epoch
     result = run.folder.read_result()
     if result is None:
-        raise RunError(f"{run.folder.path}: has model.pt and no result.json; train it again")
+        raise RunError(f"{run.folder.path}: result.json is gone; go on with the run: d2ace train --resume")
     return int(result["best_epoch"])
 
 

@@ -44,7 +44,7 @@ class TrainedRun:
         """
         run = RunFolder.open(folder)
         data = run.data.load()
-        if data is None or not (stopped or run.weights.is_file()):
+        if data is None or not (stopped or run.result.is_file()):
             raise RunError(f"{folder}: the run is not finished; go on with it: d2ace train --resume {folder}")
         return cls(run, run.load_config(), data)
 
@@ -55,7 +55,7 @@ class TrainedRun:
         Raises:
             RunError: when it has no validated epoch yet.
         """
-        return None if self.folder.weights.is_file() else best_so_far(self.folder)
+        return None if self.folder.result.is_file() else best_so_far(self.folder)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the best weights, of a run that is not finished those until now, on the CPU."""
