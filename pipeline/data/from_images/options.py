@@ -32,7 +32,7 @@ class SourceOptions:
         label_file: a file with one label name a line; Open Images: its class descriptions.
         label_prefix: columns whose names start like this are labels.
         label_column: the column (in a tar: the members' suffix) that holds a row's labels.
-        label_delimiter: what separates labels in a text.
+        label_delimiter: what separates labels in a text; "list" for the text of a list, "none" when it is one label.
         label_lists: what lists of 0 and 1 are: a mark for each label, or class numbers; None where it is plain.
         label_key: the key of the labels in a JSON member, with dots for keys inside.
         split_column: the column that says train, validation or test.

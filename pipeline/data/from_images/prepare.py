@@ -124,7 +124,7 @@ def prepare_images(
         label_file: a file with the label names.
         label_prefix: columns whose names start like this are labels.
         label_column: what holds a row's labels.
-        label_delimiter: what separates labels in a text.
+        label_delimiter: what separates labels in a text; "list" for the text of a list, "none" when it is one label.
         label_lists: whether lists of 0 and 1 mark every label, or are class numbers.
         label_key: key of the labels in a JSON member.
         split_column: the column that says train, validation or test.

@@ -1,14 +1,15 @@
 """WebDataset: tar files in which neighbouring members of one name hold an image and its labels.
 
 The labels are in a ``json`` member (under a key: one label or a list of names or class numbers), a ``cls`` member
-(class numbers) or a ``txt`` member (label names). Images are read later, from their places in the tar files.
+(class numbers) or a ``txt`` member (label names between the delimiter of the options, or on lines). Images are read
+later, from their places in the tar files.
 """
 
 import io
 import posixpath
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from ...common.errors import DataError, did_you_mean
 from ...common.storage.hidden_names import is_hidden
 from ...common.storage.json_text import parse_json
 from ...common.storage.locations import Location
+from ..from_tables.label_cells import LIST, cell_words
 from ..image_files import IMAGE_SUFFIXES
 from .label_lists import LabelLists
 from .options import SourceOptions, find_parts
@@ -132,7 +134,7 @@ def _add(
     try:
         if not images:
             raise fail(f"has no image; its members are {', '.join(sample.places)}")
-        values = lists.read(_labels(sample, options, fail), fail)
+        values = lists.read(_labels(sample, options, builder.vocabulary.fixed or (), fail), fail)
     except DataError as error:
         builder.reject(name, error)
         return
@@ -145,8 +147,11 @@ def _failed(part: Part, key: str, message: str) -> DataError:
     return part.error(f"sample {key!r}: {message}")
 
 
-def _labels(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataError]) -> Any:
-    """Return what the label member of a sample holds: names, class numbers or marks, one or a list."""
+def _labels(sample: _Sample, options: SourceOptions, known: Collection[str], fail: Callable[[str], DataError]) -> Any:
+    """Return what the label member of a sample holds: names, class numbers or marks, one or a list.
+
+    ``known`` are the label names that were given, which may look like the text of a list.
+    """
     suffix = _label_member(sample, options, fail)
     try:
         text = sample.texts[suffix].decode()
@@ -154,13 +159,22 @@ def _labels(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataE
         raise fail(f"member {suffix}: not utf-8 text ({error.reason})") from None
     if suffix.rpartition(".")[2] == "json":
         return _json_labels(text, options.label_key, fail)
-    words = [word.strip() for word in re.split(f"[{re.escape(options.label_delimiter)}\n]", text) if word.strip()]
+    try:
+        words = _words(text, options.label_delimiter, known)
+    except ValueError as error:
+        raise fail(f"member {suffix}: {error}") from None
     if suffix.rpartition(".")[2] != "cls":
-        return list(words)
+        return words
     try:
         return [int(word) for words_of in words for word in re.split(r"[\s,]+", words_of) if word]
     except ValueError:
         raise fail(f"member cls: {text[:40]!r}, expected class numbers") from None
+
+
+def _words(text: str, delimiter: str, known: Collection[str]) -> list[str]:
+    """Return the words that a text lists, each line read as tables read a cell; raises ValueError as ``cell_words``."""
+    cells = [text] if delimiter == LIST else text.split("\n")  # the text of a list may go over several lines
+    return [word for cell in cells for word in cell_words(cell, delimiter, known)]
 
 
 def _label_member(sample: _Sample, options: SourceOptions, fail: Callable[[str], DataError]) -> str:

@@ -114,6 +114,48 @@ def test_text_members_and_several_images(tars, prepared):
 
 
 @pytest.mark.parametrize(
+    ("delimiter", "text", "expected"),
+    [
+        (", ", "traffic light, cat,dog\nbus\n", ["traffic light", "cat,dog", "bus"]),
+        ("::", "a:b::c", ["a:b", "c"]),
+        ("none", "one; not, none\n", ["one; not, none"]),
+        ("list", "['traffic light',\n 'it, too']\n", ["traffic light", "it, too"]),
+        ("list", "\n", []),
+    ],
+)
+def test_a_delimiter_is_a_whole_and_words_for_one_are_those_of_tables(tars, prepared, delimiter, text, expected):
+    write_tar(tars, "t.tar", [("a.jpg", jpeg()), ("a.txt", text)])
+    options = {"labels": expected or ["cat"], "label_delimiter": delimiter}
+    _, rows = prepared(tars, format="webdataset", files="t.tar", **options)
+    assert rows[0][1] == expected
+
+
+def test_class_numbers_stand_between_any_delimiter_and_blanks_and_commas(tars, prepared):
+    for delimiter, text in ((";", "0; 2"), ("list", "[0, 2]"), ("none", "0\n2"), ("|", "0,2")):
+        write_tar(tars, "c.tar", [("a.jpg", jpeg()), ("a.cls", text)])
+        options = {"files": "c.tar", "label_delimiter": delimiter, "labels": ["x", "y", "z"], "overwrite": True}
+        assert prepared(tars, format="webdataset", **options)[1][0][1] == ["x", "z"]
+
+
+def test_names_that_look_like_lists_are_names_where_they_are_given(tars, prepared):
+    write_tar(tars, "l.tar", [("a.jpg", jpeg()), ("a.txt", "[x]; y")])
+    _, rows = prepared(tars, format="webdataset", files="l.tar", labels=["[x]", "y"])
+    assert rows[0][1] == ["[x]", "y"]
+    write_tar(tars, "l.tar", [("a.jpg", jpeg()), ("a.txt", "[x, y]")])
+    _, rows = prepared(tars, format="webdataset", files="l.tar", labels=["[x, y]"], overwrite=True)
+    assert rows[0][1] == ["[x, y]"]
+
+
+def test_texts_of_lists_and_what_is_none_are_told(tars, prepared):
+    write_tar(tars, "l.tar", [("a.jpg", jpeg()), ("a.txt", "['cat', 'dog']")])
+    with pytest.raises(DataError, match=r"sample 'a': member txt: .* text of a list: say --label-delimiter list"):
+        prepared(tars, format="webdataset", files="l.tar")
+    write_tar(tars, "l.tar", [("a.jpg", jpeg()), ("a.txt", "cat; dog")])
+    with pytest.raises(DataError, match=r"l.tar: sample 'a': member txt: 'cat; dog' is no list of names"):
+        prepared(tars, format="webdataset", files="l.tar", label_delimiter="list")
+
+
+@pytest.mark.parametrize(
     ("members", "message"),
     [
         ([("a.jpg", b"x"), ("a.json", "{")], "sample 'a': member json: not valid JSON"),
