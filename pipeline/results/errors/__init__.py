@@ -38,7 +38,7 @@ def errors(
         The page, and what was found on each split that has rows, validation first.
 
     Raises:
-        ConfigError: when there is no such column.
+        ConfigError: when there is no such column, or it says nothing of any judged row.
         RunError: when the run has no validated epoch, no such rows, or its data is gone or has changed.
     """
     from .errors_page import errors_page
@@ -49,7 +49,8 @@ def errors(
         raise RunError(f"{run}: the run has neither validation nor test rows to judge it by")
     manifest = own_data(opened.folder, opened.config, opened.data, data)
     judged = [JudgedRows.of(opened, manifest, split) for split in splits]
-    found = [errors_of(rows, top, row_groups_of(rows, slice_by)) for rows in judged]
+    groups = row_groups_of(judged, slice_by)
+    found = [errors_of(rows, top, mine) for rows, mine in zip(judged, groups, strict=True)]
     target = place_of(out) if out is not None else opened.folder.path / "errors.html"
     _write(target, errors_page(judged, found))
     return target, found

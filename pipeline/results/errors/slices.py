@@ -3,6 +3,8 @@
 n rows, L labels.
 """
 
+import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,8 @@ from .intervals import mean_interval
 _MOST_VALUES = 12
 """A column with more different values is cut at its quartiles, when it holds numbers."""
 _MANY_LABELS = 4
+_TOO_LARGE = 2**53
+"""Row ids below are exact in floating point."""
 _THIRDS = ("rarest third", "middle third", "most frequent third")
 
 
@@ -35,16 +39,24 @@ class RowGroup(NamedTuple):
     rows: np.ndarray
 
 
-def row_groups_of(judged: JudgedRows, column: str | None) -> list[RowGroup]:
+def row_groups_of(judged: Sequence[JudgedRows], column: str | None) -> list[list[RowGroup]]:
     """Return groups by the number of labels, by the rarest label of a row, and by a column where one is named.
 
+    Args:
+        judged: the rows of each of some splits.
+        column: see ``column_values``.
+
+    Returns:
+        The groups of each split, none of them empty.
+
     Raises:
-        ConfigError: when there is no such column.
+        ConfigError: as ``column_values``.
     """
-    groups = [*_by_number(judged), *_by_rarest(judged)]
+    groups = [[*_by_number(rows), *_by_rarest(rows)] for rows in judged]
     if column is not None:
-        groups += _by_values(column.rpartition(":")[2], column_values(judged, column))
-    return [group for group in groups if group.rows.any()]
+        for mine, values in zip(groups, column_values(judged, column), strict=True):
+            mine += _by_values(column.rpartition(":")[2], values)
+    return [[group for group in mine if group.rows.any()] for mine in groups]
 
 
 def _by_number(judged: JudgedRows) -> Iterator[RowGroup]:
@@ -82,32 +94,33 @@ def _by_values(kind: str, values: pd.Series) -> Iterator[RowGroup]:
     yield RowGroup(kind, "no value", values.isna().to_numpy())
 
 
-def column_values(judged: JudgedRows, column: str) -> pd.Series:
-    """Return the values of a named column for the judged rows, in their order.
+def column_values(judged: Sequence[JudgedRows], column: str) -> list[pd.Series]:
+    """Return the values of a named column for the judged rows of each split, in their order.
 
     Args:
-        judged: the rows.
+        judged: the rows of each of some splits, of one data set.
         column: ``FILE.csv:COLUMN``, of a file with a column ``row`` (row ids); else a feature of a table.
 
     Raises:
-        ConfigError: when there is no such file or column.
+        ConfigError: when there is no such file or column, or the file says nothing of any judged row.
     """
     file, sign, name = column.rpartition(":")
     if sign:
-        return _of_file(Path(file), name, judged.ids)
-    names = judged.manifest.feature_names
+        return _of_file(Path(file), name, [rows.ids for rows in judged])
+    manifest = judged[0].manifest
+    names = manifest.feature_names
     if names is None or column not in names:
         hint = did_you_mean(column, names) if names else "; the data has no named features"
         raise ConfigError(f"--slice {column}: no such feature{hint}; FILE.csv:COLUMN takes a column of a file")
     at = names.index(column)
-    features = ShardRows(judged.manifest).open().gather(judged.ids).features
-    assert features is not None  # only images have none, and no names
-    return pd.Series(features[:, at])
+    found = [ShardRows(manifest).open().gather(rows.ids).features for rows in judged]
+    return [pd.Series(features[:, at]) for features in found if features is not None]  # only images have none, or names
 
 
-def _of_file(file: Path, column: str, ids: np.ndarray) -> pd.Series:
+def _of_file(file: Path, column: str, splits: Sequence[np.ndarray]) -> list[pd.Series]:
+    """Return a column of a file for the row ids of each split, int64 (n,); NaN for those that it leaves out."""
     try:
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, converters={"row": str.strip})  # as text: one bad cell would make all of them text
     except (OSError, ValueError) as error:
         raise ConfigError(f"--slice {file}: cannot be read: {error}") from None
     for name in ("row", column):
@@ -115,9 +128,33 @@ def _of_file(file: Path, column: str, ids: np.ndarray) -> pd.Series:
             raise ConfigError(
                 f"--slice {file}: no column is called {name!r}{did_you_mean(name, map(str, table.columns))}"
             )
+    table["row"] = _row_ids(file, table["row"])
     if table["row"].duplicated().any():
         raise ConfigError(f"--slice {file}: row {table['row'][table['row'].duplicated()].iloc[0]} stands there twice")
-    return table.set_index("row")[column].reindex(ids).reset_index(drop=True)
+    ids = np.concatenate(splits)
+    if not table["row"].isin(ids).any():
+        raise ConfigError(f"--slice {file}: its column row names none of the {len(ids)} rows that are judged")
+    values = table.set_index("row", drop=False)[column]
+    return [values.reindex(each).reset_index(drop=True) for each in splits]
+
+
+def _row_ids(file: Path, cells: pd.Series) -> np.ndarray:
+    """Return the row ids that cells of text hold, int64; raises ConfigError with the line of the first that is none."""
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)  # pandas writes 3.0 where cells are missing
+    whole = (np.abs(numbers) < _TOO_LARGE) & (numbers == np.floor(numbers))
+    if not whole.all():
+        bad = int(np.argmin(whole))
+        got = "nothing" if pd.isna(cells.iloc[bad]) else repr(cells.iloc[bad])
+        raise ConfigError(f"--slice {file}:{_line_of(file, bad)}: row must be a row id, got {got}")
+    return numbers.astype(np.int64)
+
+
+def _line_of(file: Path, record: int) -> int:
+    """Return the line on which a record below the header ends, counted from 0; empty lines are none, as in pandas."""
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text)
+        ends = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
+        return next(itertools.islice(ends, record + 1, None))
 
 
 def row_table(judged: JudgedRows, groups: Sequence[RowGroup]) -> pd.DataFrame:

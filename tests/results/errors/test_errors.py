@@ -74,7 +74,7 @@ def test_unknown_labels_count_nowhere(judged):
 
 
 def test_groups_hold_each_row_once_and_their_intervals_hold_the_mean(judged):
-    groups = row_groups_of(judged, None)
+    (groups,) = row_groups_of([judged], None)
     for kind in ("labels of the row", "rarest label of the row"):
         covered = np.sum([group.rows for group in groups if group.kind == kind], axis=0)
         assert covered.max() == 1 and (covered == 1).sum() >= len(judged.ids) - (judged.truth.sum(axis=1) == 0).sum()
@@ -97,10 +97,12 @@ def test_a_column_of_a_file_makes_groups(judged, tmp_path):
     file = tmp_path / "places.csv"
     lines = [f"{row},{'north' if row % 2 else 'south'},{row}" for row in judged.ids[:-3]]
     file.write_text("\n".join(["row,place,number", *lines]) + "\n")
-    groups = {group.name: group.rows.sum() for group in row_groups_of(judged, f"{file}:place") if group.kind == "place"}
+    (by_place,) = row_groups_of([judged], f"{file}:place")
+    groups = {group.name: group.rows.sum() for group in by_place if group.kind == "place"}
     odd = (judged.ids[:-3] % 2 == 1).sum()
     assert groups == {"north": odd, "south": len(lines) - odd, "no value": 3}
-    quarters = [group.rows.sum() for group in row_groups_of(judged, f"{file}:number") if group.kind == "number"]
+    (by_number,) = row_groups_of([judged], f"{file}:number")
+    quarters = [group.rows.sum() for group in by_number if group.kind == "number"]
     assert len(quarters) == 5 and sum(quarters) == len(judged.ids) and max(quarters[:4]) - min(quarters[:4]) <= 1
     for column, message in (
         (f"{file}:plcae", "no column is called 'plcae'; did you mean 'place'"),
@@ -108,7 +110,28 @@ def test_a_column_of_a_file_makes_groups(judged, tmp_path):
         ("age", "the data has no named features; FILE.csv:COLUMN takes"),
     ):
         with pytest.raises(ConfigError, match=message):
-            column_values(judged, column)
+            column_values([judged], column)
+
+
+@pytest.mark.parametrize("cell", ["x", "", "1.5", "1e400", "99999999999999999999", "True"])
+def test_a_row_that_is_none_is_told_with_its_line(judged, tmp_path, cell):
+    file = tmp_path / "places.csv"
+    file.write_text(f'row,place\n{judged.ids[0]},"the\nnorth"\n\n{cell},south\n')
+    with pytest.raises(
+        ConfigError, match=rf"places\.csv:5: row must be a row id, got {repr(cell) if cell else 'nothing'}"
+    ):
+        column_values([judged], f"{file}:place")
+
+
+def test_rows_of_one_split_are_enough_and_those_of_none_are_told(judged, tmp_path):
+    file = tmp_path / "places.csv"
+    file.write_text(f"row,place\n{judged.ids[1]}.0,north\n")  # as pandas writes a column with missing cells
+    others = replace(judged, ids=judged.ids + 10_000)
+    mine, theirs = column_values([judged, others], f"{file}:place")
+    assert mine.tolist()[1] == "north" and mine.notna().sum() == 1 and theirs.isna().all()
+    assert column_values([judged], f"{file}:row")[0][1] == judged.ids[1]
+    with pytest.raises(ConfigError, match=rf"its column row names none of the {len(judged.ids)} rows that are judged"):
+        column_values([others], f"{file}:place")
 
 
 def test_the_page_shows_the_worst_rows_with_their_pictures(judged, tmp_path, capsys):
