@@ -1,28 +1,25 @@
 """A folder that appears whole or not at all: written beside its place, then renamed; to a bucket it is uploaded."""
 
-import fcntl
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..common.errors import DataError
 from ..common.storage.locations import Location
 from ..common.storage.whole_files import naming
+from .leftovers import beside, discard, living, settle
 from .manifest import MANIFEST_FILE
 from .uploading import uploaded_folder
-
-LOCK_FILE = ".lock"
 
 
 @contextmanager
 def staged_folder(target: str | Path | Location, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a local folder to write; on success it takes the target's place, on failure it is removed.
 
-    For a local target it is a temporary sibling. What an earlier, killed process left beside the target is removed
-    first (its lock is free, a living one's is not).
+    For a local target it is a temporary sibling. What an earlier, killed process left beside the target is removed or
+    put back first (its lock is free, a living one's is not).
 
     Raises:
         DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
@@ -39,29 +36,25 @@ def staged_folder(target: str | Path | Location, *, overwrite: bool = False) -> 
 
 @contextmanager
 def _renamed_folder(target: Path, overwrite: bool) -> Iterator[Path]:
-    check_replaceable(target, overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise DataError(
             f"{target}: cannot be made, {target.parent} is or lies below a file: choose another folder"
         ) from None
-    _remove_stale(target)
-    staging = target.with_name(f".{target.name}.tmp-{secrets.token_hex(4)}")
-    staging.mkdir()
-    lock = (staging / LOCK_FILE).open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        with naming(target):
-            yield staging
-            (staging / LOCK_FILE).unlink()
-            check_replaceable(target, overwrite)
-            put_in_place(staging, target)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-    finally:
-        lock.close()
+    settle(target)
+    check_replaceable(target, overwrite)
+    with living(target) as token:
+        staging = beside(target, "tmp", token)
+        staging.mkdir()
+        try:
+            with naming(target):
+                yield staging
+                check_replaceable(target, overwrite)
+                put_in_place(staging, target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
 
 
 def check_replaceable(target: Path, overwrite: bool) -> None:
@@ -75,22 +68,19 @@ def check_replaceable(target: Path, overwrite: bool) -> None:
 
 
 def put_in_place(staging: Path, target: Path) -> None:
-    """Rename a finished folder to the target, and remove the data set that was there."""
+    """Rename a finished folder to the target, and remove the data set that was there.
+
+    A process that is killed on the way leaves the old data set beside the target, where ``settle`` finds it.
+    """
     if not target.exists():
         staging.rename(target)
         return
-    old = target.with_name(f".{target.name}.old-{secrets.token_hex(4)}")
-    target.rename(old)  # a non-empty folder cannot be renamed over: two renames, the second undone on failure
-    try:
-        staging.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_stale(target: Path) -> None:
-    for left in target.parent.glob(f".{target.name}.tmp-*"):
-        with suppress(OSError), (left / LOCK_FILE).open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
+    with living(target) as token:
+        old = beside(target, "old", token)
+        target.rename(old)  # a non-empty folder cannot be renamed over: two renames, the second undone on failure
+        try:
+            staging.rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
+        discard(old)

@@ -1,4 +1,6 @@
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data import leftovers, staging
 from d2ace.pipeline.data.manifest import MANIFEST_FILE
 from d2ace.pipeline.data.staging import staged_folder
 from d2ace.pipeline.data.verification import verify
@@ -83,3 +86,105 @@ def test_a_killed_process_leaves_no_data_set_and_the_next_one_cleans_up(tmp_path
     with staged_folder(tmp_path / "out", overwrite=True):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def begin_another(target):
+    """Begin to prepare the same target, which looks for what is left there, and fail."""
+    with pytest.raises(KeyError), staged_folder(target, overwrite=True):
+        raise KeyError
+
+
+def names(folder):
+    """Return the names in a folder without what differs each time."""
+    return sorted(path.name.partition("-")[0] for path in folder.iterdir())
+
+
+def replace_and_die(target, method, call):
+    """Replace a data set in a process that kills itself at a call, counted from 0, of a function."""
+    code = (
+        "import itertools, os, shutil, signal; from pathlib import Path\n"
+        "from d2ace.pipeline.data.staging import staged_folder\n"
+        f"there, calls = {method}, itertools.count()\n"
+        "def dies(*args, **options):\n"
+        f"    os.kill(os.getpid(), signal.SIGKILL) if next(calls) == {call} else None\n"
+        "    return there(*args, **options)\n"
+        f"{method} = dies\n"
+        f"with staged_folder({str(target)!r}, overwrite=True) as folder:\n"
+        "    (folder / 'manifest.json').write_text('new')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -signal.SIGKILL
+
+
+def test_a_kill_between_the_two_renames_costs_no_data_set(make_prepared, tmp_path):
+    first = make_prepared(rows=20).manifest
+    replace_and_die(first.folder, "Path.rename", 1)
+    assert names(tmp_path) == [".set.lock", ".set.lock", ".set.old", ".set.tmp"]
+    with pytest.raises(DataError, match="exists already"):
+        make_prepared(rows=30)
+    verify(first)
+    assert names(tmp_path) == ["set"]
+
+
+@pytest.mark.parametrize(("method", "call"), [("Path.rename", 0), ("shutil.rmtree", 0), ("Path.unlink", 1)])
+def test_a_kill_elsewhere_in_a_replacement_leaves_one_whole_data_set(make_prepared, tmp_path, method, call):
+    first = make_prepared(rows=20).manifest
+    replace_and_die(first.folder, method, call)
+    assert len(names(tmp_path)) > 1
+    begin_another(first.folder)
+    assert names(tmp_path) == ["set"]
+    if method == "Path.rename":
+        verify(first)
+    else:
+        assert (first.folder / MANIFEST_FILE).read_text() == "new"
+
+
+def test_what_is_half_removed_is_not_put_back(make_prepared, tmp_path):
+    first = make_prepared(rows=20).manifest
+    replace_and_die(first.folder, "shutil.rmtree", 0)
+    shutil.rmtree(first.folder)
+    make_prepared(rows=30)
+    assert names(tmp_path) == ["set"]
+
+
+def test_a_finished_folder_of_a_living_process_is_left_alone(tmp_path, monkeypatch):
+    def meanwhile(folder, target):
+        begin_another(target)
+        put_in_place(folder, target)
+
+    put_in_place = staging.put_in_place
+    monkeypatch.setattr(staging, "put_in_place", meanwhile)
+    with staged_folder(tmp_path / "out") as folder:
+        (folder / MANIFEST_FILE).write_text("{}")
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_folder_is_not_taken_for_a_dead_one_before_its_lock_is_held(tmp_path, monkeypatch):
+    def meanwhile(file, how):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        begin_another(tmp_path / "out")
+        flock(file, how)
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    with staged_folder(tmp_path / "out") as folder:
+        begin_another(tmp_path / "out")
+        (folder / MANIFEST_FILE).write_text("{}")
+    assert names(tmp_path) == ["out"]
+
+
+def test_folders_without_a_lock_are_removed_when_they_are_old(tmp_path):
+    """Versions before had the lock inside, and none while they made the folder."""
+    new, old = (tmp_path / f".out.tmp-0000000{number}" for number in (1, 2))
+    for folder in (new, old):
+        folder.mkdir()
+    os.utime(old, (time.time() - 2 * leftovers._FORGOTTEN_S,) * 2)
+    begin_another(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_a_data_set_without_a_lock_is_put_back(make_prepared, tmp_path):
+    first = make_prepared(rows=20).manifest
+    first.folder.rename(tmp_path / ".set.old-00000001")
+    begin_another(first.folder)
+    verify(first)
+    assert names(tmp_path) == ["set"]

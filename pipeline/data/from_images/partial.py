@@ -13,6 +13,7 @@ from ...common.storage.json_files import as_json
 from ...common.storage.locations import Location
 from ...common.storage.partial_work import LOCK, PLAN, WORK, claimed, partial_path
 from ...common.storage.whole_files import remove_temporaries
+from ..leftovers import settle
 from ..manifest import Manifest
 from ..staging import check_replaceable, put_in_place
 from ..uploading import drop_manifest, remove_others, require_free
@@ -113,6 +114,7 @@ def partial_pieces(target: Location, fingerprint: str, *, overwrite: bool) -> It
         bucket.records.delete()  # the mark of an empty folder that some services keep
         return
     path = Path(target.as_given)
+    settle(path)
     check_replaceable(path, overwrite)
     partial = PartialFolder(path)
     with claimed(partial.folder, fingerprint, what="preparation", overwrite=overwrite):

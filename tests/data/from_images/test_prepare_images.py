@@ -171,6 +171,16 @@ def test_a_data_set_that_is_there_is_replaced_on_request_only(tmp_path):
         prepare_one(other, tmp_path / "mine", overwrite=True)
 
 
+def test_a_data_set_that_a_killed_process_moved_away_is_found_again(tmp_path):
+    folder, out = make_folder(tmp_path / "in", [jpeg(0)]), tmp_path / "set"
+    prepare_one(folder, out)
+    out.rename(tmp_path / ".set.old-00000001")
+    with pytest.raises(DataError, match="exists already"):
+        prepare_one(folder, out)
+    assert prepare_one(folder, out, overwrite=True).rows == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "set"]
+
+
 def test_only_one_process_prepares_a_data_set(tmp_path):
     folder, out = make_folder(tmp_path / "in", [jpeg(0)]), tmp_path / "set"
     partial_path(out).mkdir()
