@@ -11,6 +11,7 @@ from _entries_arms import EVERY
 from _entries_mixup import MixedPrepared
 from scipy.stats import rankdata
 
+from d2ace.pipeline.common.storage.json_files import drop_torn_line
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.studies.compare import Study
@@ -81,7 +82,7 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a kill can cut the last one off
         self._runs: dict[str, dict[str, Any]] = {run["key"]: run for run in map(json.loads, lines)}
 
     def __contains__(self, run: StudyRun) -> bool:
@@ -92,6 +93,7 @@ class Kept:
         if run not in self:
             line = {"key": _key(run), "commit": commit, **trained(run, truth)}
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            drop_torn_line(self._path)
             with self._path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             self._runs[_key(run)] = line

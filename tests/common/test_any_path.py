@@ -12,7 +12,13 @@ from d2ace.pipeline.common.storage import copies, object_store
 from d2ace.pipeline.common.storage.any_path import address_of, any_path, fetched, is_there, remove, replacing
 from d2ace.pipeline.common.storage.begun import begun
 from d2ace.pipeline.common.storage.for_ray import ray_storage
-from d2ace.pipeline.common.storage.json_files import append_json_lines, ends_whole, read_json_lines, write_json_lines
+from d2ace.pipeline.common.storage.json_files import (
+    append_json_lines,
+    drop_torn_line,
+    ends_whole,
+    read_json_lines,
+    write_json_lines,
+)
 from d2ace.pipeline.common.storage.locations import Location, NotThereError
 from d2ace.pipeline.common.storage.retries import RetryPolicy
 from d2ace.pipeline.common.storage.whole_folders import new_folder
@@ -111,6 +117,11 @@ def test_lines_are_added_wherever_the_file_lies(folder):
         append_json_lines(folder / "m.jsonl", [{"epoch": first}, {"epoch": first + 1}])
     assert read_json_lines(folder / "m.jsonl") == [{"epoch": epoch} for epoch in range(4)]
     assert ends_whole(folder / "m.jsonl")
+    with replacing(folder / "m.jsonl") as file:
+        file.write_bytes('{"epoch": 0}\n{"label": "ß'.encode()[:-1])
+    assert read_json_lines(folder / "m.jsonl") == [{"epoch": 0}]
+    drop_torn_line(folder / "m.jsonl")
+    assert ends_whole(folder / "m.jsonl") and read_json_lines(folder / "m.jsonl") == [{"epoch": 0}]
 
 
 def test_neighbours_are_found_once_wherever_they_are_kept(folder, monkeypatch):

@@ -10,6 +10,7 @@ from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.storage.json_files import (
     append_json_lines,
     as_json,
+    drop_torn_line,
     read_json_lines,
     write_json_lines,
 )
@@ -40,6 +41,22 @@ def test_lines_come_back_with_nan_and_old_files_too(tmp_path):
     path.write_text('{"epoch": 0, "map": NaN}\n{"epoch": 1, "ma')  # of an older version; and a kill
     (old,) = read_json_lines(path)
     assert math.isnan(old["map"])
+
+
+def test_a_line_that_is_cut_off_within_a_character_is_left_out_and_dropped(tmp_path):
+    path, records = tmp_path / "outcomes.jsonl", [{"name": "a"}, {"name": "fluß"}, {"name": "日本"}]
+    write_json_lines(path, records)
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        kept = records[: whole[:size].count(b"\n")]
+        assert read_json_lines(path) == kept
+        drop_torn_line(path)
+        append_json_lines(path, [{"name": "new"}])
+        assert read_json_lines(path) == [*kept, {"name": "new"}]
+    path.write_bytes(b'{"name": "a"}\n{"name": "\xc3"}\n')
+    with pytest.raises(ValueError, match=r"line 2: 'utf-8' codec can't decode"):
+        read_json_lines(path)
 
 
 def test_files_of_a_run_hold_null_and_its_readers_see_nan(tmp_path):

@@ -53,6 +53,14 @@ def ends_whole(path: AnyPath) -> bool:
         return file.read(1) == b"\n"
 
 
+def drop_torn_line(path: AnyPath) -> None:
+    """Drop the last line if a kill cut it off, so that the next is not glued to it; only for the one who writes."""
+    if path.is_file() and not ends_whole(path):
+        content = _content(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content[: content.rfind(b"\n") + 1])
+
+
 def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
     """Return the records of a file, none when there is none; every null becomes NaN.
 
@@ -62,7 +70,7 @@ def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
         ValueError: naming the line that is not a JSON mapping.
         OSError: when the file cannot be read; DataError when a bucket does not give it.
     """
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    lines = _content(path).split(b"\n")[:-1] if path.is_file() else []  # a cut may go through a character: bytes
     return [numbers(_record_of(line, number)) for number, line in enumerate(lines, start=1)]
 
 
@@ -83,9 +91,13 @@ def read_json(path: AnyPath, kind: type) -> Any:
 _KINDS: Mapping[type, str] = {dict: "a mapping", list: "a list"}
 
 
-def _record_of(line: str, number: int) -> dict[str, Any]:
+def _content(path: AnyPath) -> bytes:
+    return path.read_bytes() if isinstance(path, Path) else path.read()
+
+
+def _record_of(line: bytes, number: int) -> dict[str, Any]:
     try:
-        record = parse_json(line)
+        record = parse_json(line.decode("utf-8"))
     except ValueError as error:
         raise ValueError(f"line {number}: {error}") from None
     if not isinstance(record, dict):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...common.errors import RunError
 from ...common.storage.any_path import AnyPath, make_folder, place_of
-from ...common.storage.json_files import append_json_lines, ends_whole, read_json_lines, write_json_lines
+from ...common.storage.json_files import append_json_lines, drop_torn_line, read_json_lines
 from .outcome import OUTCOMES_FILE, Outcome
 from .study import Member
 
@@ -23,9 +23,9 @@ class OutcomeTable:
         self.path, self.failures = self.folder / OUTCOMES_FILE, self.folder / "failures.jsonl"
 
     def begin(self) -> None:
-        """Drop the line that a kill cut off, so that the next one is not glued to it; for the one who writes."""
-        if self.path.is_file() and not ends_whole(self.path):
-            write_json_lines(self.path, self._records)
+        """Drop the lines that a kill cut off, so that the next ones are not glued to them; for the one who writes."""
+        for path in (self.path, self.failures):
+            drop_torn_line(path)
 
     def add(self, member: Member, outcome: Outcome, about: dict[str, Any]) -> None:
         """Keep the outcome of a sequence, with what is worth knowing about how it was made."""

@@ -188,11 +188,13 @@ def test_a_killed_study_goes_on_with_the_sequence_it_was_at(make_study, tmp_path
 def test_a_line_that_a_kill_cut_off_is_no_outcome(make_study, tmp_path, pretended):
     study = make_study()
     run_study(study, tmp_path, minutes=0)
-    path = tmp_path / "outcomes.jsonl"
-    path.write_text(path.read_text() + '{"key": "half')
+    path, failures = tmp_path / "outcomes.jsonl", tmp_path / "failures.jsonl"
+    path.write_bytes(path.read_bytes() + '{"key": "half of ß'.encode()[:-1])
+    failures.write_bytes('{"key": "one"}\n{"error": "ß'.encode()[:-1])
     assert len(OutcomeTable(tmp_path).outcomes()) == 1
     assert len(run_study(study, tmp_path)) == 4
     assert len(OutcomeTable(tmp_path).outcomes()) == 4
+    assert failures.read_text() == '{"key": "one"}\n'
 
 
 def test_of_outcomes_of_one_name_the_newest_counts_and_the_report_says_so(make_study, tmp_path, pretended):
