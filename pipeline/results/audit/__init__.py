@@ -13,6 +13,7 @@ from ....selectors.entries.flagging import FlaggingPolicy
 from ...common.errors import ConfigError, did_you_mean
 from ...common.storage.any_path import AnyPath, place_of
 from ..replay import SelectionOfRun
+from ..top import require_top
 from .findings import Audit
 from .judged import Judged, judged
 from .suspects import KINDS, Suspects, most_suspicious, policy_kind
@@ -45,8 +46,7 @@ def audit(
         ConfigError: for a number below 1, an unknown kind or label.
         RunError: when the run kept nothing about single entries, or its data has changed or is gone.
     """
-    if top < 1:
-        raise ConfigError(f"--top must be at least 1, got {top}")
+    require_top(top)
     known = SelectionOfRun(run, data)
     chosen = _chosen(labels, known.data.labels)
     opinion = judged(known)

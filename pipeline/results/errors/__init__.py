@@ -8,6 +8,7 @@ from ...common.storage.any_path import AnyPath, place_of, replacing
 from ...runs.own_data import own_data
 from ...runs.trained_run import open_to_score
 from ..judged_rows import JudgedRows
+from ..top import require_top
 from .differences import Difference, difference, require_alike
 from .slices import row_groups_of
 from .worst import Errors, errors_of
@@ -38,11 +39,12 @@ def errors(
         The page, and what was found on each split that has rows, validation first.
 
     Raises:
-        ConfigError: when there is no such column, or it says nothing of any judged row.
+        ConfigError: for a top below 1; when there is no such column, or it says nothing of any judged row.
         RunError: when the run has no validated epoch, no such rows, or its data is gone or has changed.
     """
     from .errors_page import errors_page
 
+    require_top(top)
     opened = open_to_score(run)
     splits = [split for split in _SPLITS if len(getattr(opened.data.splits, split))]
     if not splits:
@@ -76,10 +78,12 @@ def diff(
         data: where the data of both lies now, if it was moved.
 
     Raises:
+        ConfigError: for a top below 1.
         RunError: when the runs are of other data, other rows or other labels, or have no validated epoch.
     """
     from .diff_page import diff_page
 
+    require_top(top)
     opened = [open_to_score(run) for run in (first, second)]
     require_alike(opened[0], opened[1], split)
     manifest = own_data(opened[0].folder, opened[0].config, opened[0].data, data)

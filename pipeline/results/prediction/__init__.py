@@ -20,6 +20,7 @@ from ...data.from_tables.files import local_copies
 from ...data.manifest import Manifest
 from ...runs.decisions import best_epoch, decisions_of
 from ...runs.trained_run import TrainedRun, open_to_score
+from ..top import require_top
 from .columns import label_columns
 from .job import Finished, Job, Piece, Unreadable
 from .new_images import image_pieces
@@ -96,8 +97,9 @@ def _holds_work(job: Job) -> bool:
 
 
 def _check(top: int, threshold: float | None, page: int) -> None:
-    if top < 1 or page < 0:
-        raise ConfigError(f"expected top of at least 1 and page of at least 0, got {top} and {page}")
+    require_top(top)
+    if page < 0:
+        raise ConfigError(f"page must be at least 0, got {page}")
     if threshold is not None and not 0 <= threshold < 1:
         raise ConfigError(f"threshold must be at least 0 and below 1, got {threshold}")
 
