@@ -3,6 +3,7 @@
 n validation rows   L labels   W epochs of the shared part
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ from .candidates import Candidate, uniform_config
 
 SHARED, WATCHED = "shared", "watched"
 """The folder of the shared part, and where its checkpoints hold the selectors that watched it."""
+_LONGEST = 100
+"""Signs of an arm's name that its folder's has."""
 _SEEN = ("probabilities", "losses")
 _PREDICTED = ("probabilities", "labels")
 """What checkpoints keep of the best epoch so far, as ``ArmState`` names it."""
@@ -213,8 +216,11 @@ def _arrays(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _folder_name(name: str) -> str:
-    """Return a name that a folder may have on every system."""
-    return "".join(sign if sign.isalnum() or sign in "-_.=" else "-" for sign in name)
+    """Return a name that a folder may have on every system; a hash tells apart what only other signs do."""
+    plain = "".join(sign if sign.isalnum() or sign in "-_.=" else "-" for sign in name)
+    if plain == name and len(name) <= _LONGEST:
+        return name
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def arm_configs(candidates: Sequence[Candidate], base: Config, shared: int) -> dict[str, Config]:

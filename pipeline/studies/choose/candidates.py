@@ -3,7 +3,8 @@
 W epochs of the shared part.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ DEFAULTS = (
 """Candidates in the order in which they take part: one of each kind first, then what differs less [own]."""
 _BEGINS = ("warmup", "uniform")
 """Settings that say how long a method is uniform at the start, by any of which it waits for the shared part."""
+_WITH_SETTINGS = re.compile(r"(.+?):([^:=]*=.*)", re.DOTALL)
+"""A method and its settings: what is before the first ``=`` tells the colon from that of ``package.module:Class``."""
+_SIGNS = re.compile(r"""(?<=[=\[{,:\s])(?:"(?:\\.|[^"\\])*"|'(?:''|[^'])*')|[\[\]{},]""")
+"""What decides whether a comma separates settings: brackets, braces, commas, and whole values in quotes as of YAML."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,14 @@ class Candidate:
     def of(cls, text: str) -> "Candidate":
         """Read ``NAME`` or ``NAME:key=value,key=value``; a place such as ``package.module:Class`` is a name, too.
 
+        Values are YAML, such as ``[1, 2]``; commas within brackets, braces and quotes are theirs.
+
         Raises:
             ConfigError, SelectionError: (with "did you mean") for names and settings that there are not.
         """
-        method, _, given = text.rpartition(":")
-        if "=" not in given:  # a name, or package.module:Class
-            method, given = text, ""
-        options = apply_overrides({}, [part for part in given.split(",") if part])
+        found = _WITH_SETTINGS.fullmatch(text)
+        method, given = found.groups() if found else (text, "")
+        options = apply_overrides({}, [part for part in _settings(given) if part])
         selectors.REGISTRY.check_settings(method, options, selectors.options(method))
         if clash := [name for name in _BEGINS if name in options]:
             raise ConfigError(f"candidate {text!r}: {clash[0]} is when the arms part, which the choice decides itself")
@@ -65,6 +71,17 @@ class Candidate:
         begins = next(({name: shared} for name in _BEGINS if name in known), {})
         section = base.selector.model_copy(update={"name": self.method, "options": {**self.options, **begins}})
         return base.model_copy(update={"selector": section})
+
+
+def _settings(text: str) -> Iterator[str]:
+    """Yield the parts of a text between commas outside brackets, braces and quotes."""
+    begun, depth = 0, 0
+    for found in _SIGNS.finditer(text):
+        depth += (found[0] in ("[", "{")) - (found[0] in ("]", "}"))
+        if found[0] == "," and depth == 0:
+            yield text[begun : found.start()]
+            begun = found.end()
+    yield text[begun:]
 
 
 def candidates_of(names: Sequence[str], base: Config) -> list[Candidate]:

@@ -20,6 +20,7 @@ from d2ace.pipeline.studies.choose.arms import Arms, arm_configs
 from d2ace.pipeline.studies.choose.candidates import DEFAULTS, Candidate, candidates_of
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.metrics import METRICS
+from d2ace.selectors import api as selectors
 from d2ace.selectors.bases import LawSelector
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.history.row_losses import RowLosses
@@ -233,6 +234,44 @@ def test_the_configured_method_is_a_candidate_by_itself(base):
     assert Candidate.of("d2ace:pressure=64,draws=systematic").options == {"pressure": 64, "draws": "systematic"}
     assert Candidate.of("d2ace.selectors.loss_rank:LossRank:pressure=3").options == {"pressure": 3}
     assert Candidate.of("d2ace.selectors.loss_rank:LossRank").method == "d2ace.selectors.loss_rank:LossRank"
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ("a=[1,2],b=3", {"a": [1, 2], "b": 3}),
+        ("a={x: [1, 2], y: 'z]'},b=3,", {"a": {"x": [1, 2], "y": "z]"}, "b": 3}),
+        ("a='1,2',b=\"3,\\\",4\",c='it''s,it'", {"a": "1,2", "b": '3,",4', "c": "it's,it"}),
+        ("a=it's,b=what's:that", {"a": "it's", "b": "what's:that"}),
+        ("a=x=1,b.c=2", {"a": "x=1", "b": {"c": 2}}),
+    ],
+)
+def test_commas_within_a_value_are_its_own(monkeypatch, settings, options):
+    monkeypatch.setattr(type(selectors.REGISTRY), "check_settings", lambda *_: None)
+    for method in ("loss-rank", "d2ace.selectors.loss_rank:LossRank"):
+        found = Candidate.of(f"{method}:{settings}")
+        assert (found.method, found.options) == (method, options)
+
+
+@pytest.mark.parametrize("settings", ["a=[1,2", "a='1,2", "a=]1,b=2"])
+def test_a_value_that_is_not_closed_is_told(settings):
+    with pytest.raises(ConfigError, match="close its brackets and quotes"):
+        Candidate.of(f"loss-rank:{settings}")
+
+
+def test_names_that_differ_have_folders_that_differ(base, prepared, tmp_path):
+    arms = Arms(base, prepared, tmp_path, 2, lambda line: None)
+    names = [
+        "d2ace",
+        "my.mod:Class",
+        "my.mod-Class",
+        "d2ace:a=[1,2]",
+        "d2ace:a=[1-2]",
+        *(100 * "x" + end for end in "ab"),
+    ]
+    folders = [arms._run_folder(name, base).path.name for name in names]
+    assert len(set(folders)) == len(names) and max(map(len, folders)) <= 109
+    assert folders[0] == "d2ace" and folders[2] == "my.mod-Class"
 
 
 def test_the_outcome_of_another_version_is_refused(tmp_path):
