@@ -18,6 +18,7 @@ from .judged_rows import Split, rows_of
 from .scoring import probabilities_of
 
 _log = logging.getLogger("d2ace")
+_CHOSEN_HERE = "%s: F1 @chosen is too good here: these rows chose the thresholds; d2ace decide says what others give"
 
 
 def evaluate(run: "str | AnyPath", data: str | Path | None = None, *, split: Split = "test") -> dict[str, float]:
@@ -53,5 +54,7 @@ def evaluate(run: "str | AnyPath", data: str | Path | None = None, *, split: Spl
     truth = labels.dense(ids)
     metrics = evaluate_predictions(probabilities, truth, opened.config.train.threshold)
     if decisions := decisions_of(opened):
+        if split != "test" and manifest.fingerprint() == opened.data.fingerprint:
+            _log.warning(_CHOSEN_HERE, opened.folder.path)
         metrics |= at_chosen_thresholds(probabilities > decisions.raw_thresholds, truth)
     return metrics

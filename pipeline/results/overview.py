@@ -15,7 +15,7 @@ from ..common.storage.json_files import numbers, read_json, read_json_lines
 from ..common.storage.reading import reading
 from ..common.text_table import aligned
 from ..runs.opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE
-from ..training.metric_names import HIGHER_IS_BETTER
+from ..training.best_epoch import SETTLED, best_epoch
 
 State = Literal["finished", "running", "stopped"]
 
@@ -92,10 +92,8 @@ class Overview:
         """The best epoch so far, from 0; None where nothing was validated."""
         if self.result is not None:
             return int(self.result["best_epoch"])
-        sign = 1 if HIGHER_IS_BETTER[self.monitor] else -1
-        values = [sign * record.get(self.monitor, math.nan) for record in self.history]
-        known = [epoch for epoch, value in enumerate(values) if not math.isnan(value)]
-        return max(known, key=lambda epoch: values[epoch], default=None)
+        values = [record.get(self.monitor, math.nan) for record in self.history]
+        return best_epoch(self.monitor, values, (int(record.get(SETTLED, 1)) for record in self.history))
 
     @property
     def best(self) -> float:

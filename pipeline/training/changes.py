@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...selectors.entries import api as policies
-from ...selectors.plans.schedules import in_epochs
 from ..common.config.config import Config
 from ..common.errors import ConfigError, RunError
 from ..common.storage.json_files import as_json
 from ..runs.checkpoint_record import versions
 from ..runs.checkpoints import CheckpointStore
 from ..runs.run_folder import RunFolder
+from .entry_release import release_of
 
 MAY_CHANGE = (
     "data.cache_gb",
@@ -66,11 +65,9 @@ def _with_release(config: Config, epochs: int) -> Config:
     Of another number of epochs a share would be another epoch: flags would stop again, or validation rows that count
     wrong labels be asked for after their epoch.
     """
-    entries = config.selector.entries
-    setting = None if entries is None else policies.options(entries.policy).get("release")
-    if entries is None or setting is None:
+    entries, release = config.selector.entries, release_of(config, epochs)
+    if entries is None or release is None:
         return config
-    release = in_epochs("release", entries.options.get("release", setting.default), epochs)
     pinned = entries.model_copy(update={"options": {**entries.options, "release": release}})
     return config.model_copy(update={"selector": config.selector.model_copy(update={"entries": pinned})})
 

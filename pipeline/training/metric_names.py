@@ -19,3 +19,7 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 """Every metric, and whether larger values are better."""
 
 METRICS: tuple[str, ...] = tuple(HIGHER_IS_BETTER)
+
+
+class MetricError(ValueError):
+    """Predictions that cannot be evaluated."""

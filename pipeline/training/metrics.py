@@ -32,35 +32,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.errors import did_you_mean
-from .metric_names import HIGHER_IS_BETTER, METRICS
+from .metric_names import HIGHER_IS_BETTER, METRICS, MetricError
 from .ranking_metrics import mean, rankings
 
 __all__ = [
     "HIGHER_IS_BETTER",
     "METRICS",
     "MetricError",
-    "best_of",
     "evaluate_predictions",
     "label_average_precision",
 ]
-
-
-class MetricError(ValueError):
-    """Predictions that cannot be evaluated."""
-
-
-def best_of(name: str, value: float, than: float) -> bool:
-    """Return whether ``value`` is strictly better than ``than`` in the named metric; NaN is worse than any number.
-
-    Raises:
-        MetricError: (with "did you mean") when there is no such metric.
-    """
-    if name not in HIGHER_IS_BETTER:
-        raise MetricError(f"no metric is called {name!r}{did_you_mean(name, METRICS)}")
-    if math.isnan(value) or math.isnan(than):
-        return math.isnan(than) and not math.isnan(value)
-    return value > than if HIGHER_IS_BETTER[name] else value < than
 
 
 def evaluate_predictions(

@@ -14,6 +14,7 @@ from small_table import write_table
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.results.overview import Overview, overviews
+from d2ace.pipeline.training.best_epoch import SETTLED
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,8 @@ def test_the_best_epoch_so_far_is_the_best_by_the_monitored_metric(runs):
     assert cut.best == max(values) and cut.best_epoch == values.index(max(values))
     lower = Overview(cut.folder, {**cut.config, "train": {"monitor": "ranking_loss"}}, cut.history, None, (), False)
     assert lower.best == min(record["ranking_loss"] for record in cut.history)
+    flagged = [{**record, SETTLED: 2 if epoch == 0 else 0} for epoch, record in enumerate(cut.history)]
+    assert Overview(cut.folder, cut.config, flagged, None, (), False).best_epoch == 0 and len(flagged) > 1
     assert lower.planned == 30  # what a configuration leaves out has its default
     assert Overview(cut.folder, cut.config, [], None, (), True).best_epoch is None
 

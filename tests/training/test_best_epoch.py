@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from d2ace.pipeline.training.hooks.validation import is_better, settled
+from d2ace.pipeline.training.best_epoch import best_epoch, is_better
+from d2ace.pipeline.training.hooks.validation import settled
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,15 @@ def test_a_settled_epoch_is_better_than_any_other(new, best, better):
 def test_the_best_epoch_of_an_older_checkpoint_stands_for_a_settled_one():
     assert not is_better("map", {"value": 0.5, "settled": 1}, {"value": 0.6})
     assert not is_better("map", {"value": 0.7, "settled": 0}, {"value": 0.6})
+
+
+def test_the_best_of_many_epochs_is_the_first_of_the_best_ones_that_are_settled_most():
+    nan = float("nan")
+    values = [0.8, 0.85, 0.84, 0.82, 0.83, 0.84, 0.84]
+    assert best_epoch("map", values, [1, 1, 0, 0, 2, 2, 2]) == 5
+    assert best_epoch("map", values, [1] * 7) == 1 and best_epoch("ranking_loss", values, [1] * 7) == 0
+    assert best_epoch("map", [nan, 0.2, nan], [2, 1, 1]) == 1
+    assert best_epoch("map", [nan], [1]) is None and best_epoch("map", [], []) is None
 
 
 def test_what_settled_is_asked_of_the_policy_and_of_nobody_without_one():

@@ -7,6 +7,7 @@ import pytest
 from small_table import orders, write_table
 
 from d2ace.pipeline import fit
+from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.results.report import report
@@ -64,11 +65,34 @@ class Others:
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_other_workers_do_what_the_first_decides(heard):
-    config = SimpleNamespace(train=SimpleNamespace(patience=2, monitor="map", epochs=9))
+    selector = SimpleNamespace(entries=None)
+    config = SimpleNamespace(train=SimpleNamespace(patience=2, monitor="map", epochs=9), selector=selector)
     training = SimpleNamespace(config=config, ranks=Others(heard))
     hook = EarlyStopping(SimpleNamespace(best=None), SimpleNamespace(tell=pytest.fail))
     hook.after_epoch(training, SimpleNamespace(number=3))
     assert hook.over is heard
+
+
+@pytest.mark.parametrize(("policy", "until"), [("correct", 4 + 3), ("mixture", 4 + 1)])
+def test_no_run_stops_before_an_epoch_could_be_trained_with_all_flags_of_its_policy(policy, until):
+    entries = {"policy": policy, "options": {"release": 4}}
+    config = Config.make(
+        {"data": {"path": "x"}, "train": {"patience": 2, "epochs": 12}, "selector": {"entries": entries}}
+    )
+    told = []
+    ranks = SimpleNamespace(first=True, agree=lambda value: value)
+    best = {"epoch": 0, "settled": 1}
+    hook = EarlyStopping(SimpleNamespace(best=best), SimpleNamespace(tell=told.append))
+    for number in range(until - 1):
+        hook.after_epoch(SimpleNamespace(config=config, ranks=ranks), SimpleNamespace(number=number))
+        assert not hook.over
+    hook.after_epoch(SimpleNamespace(config=config, ranks=ranks), SimpleNamespace(number=until - 1))
+    assert hook.over and "was best in epoch 1 and has not improved" in told[0]  # the gate stayed shut
+    best |= {"epoch": until - 1, "settled": 2}
+    hook.after_epoch(SimpleNamespace(config=config, ranks=ranks), SimpleNamespace(number=until - 1))
+    assert not hook.over
+    hook.after_epoch(SimpleNamespace(config=config, ranks=ranks), SimpleNamespace(number=until + 1))
+    assert hook.over and f"best in epoch {until} of those with all flags of the policy and has not" in told[1]
 
 
 def test_without_patience_nobody_is_asked():

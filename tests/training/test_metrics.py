@@ -8,11 +8,11 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
+from d2ace.pipeline.training.best_epoch import best_of
 from d2ace.pipeline.training.metrics import (
     HIGHER_IS_BETTER,
     METRICS,
     MetricError,
-    best_of,
     evaluate_predictions,
     label_average_precision,
 )

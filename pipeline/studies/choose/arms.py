@@ -20,10 +20,10 @@ from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData, make_run_data
 from ...runs.run_folder import RunFolder
 from ...selection.training_rows import TrainingRows
+from ...training.best_epoch import best_of
 from ...training.initial_weights import initial_scaler
 from ...training.local_run import LocalRun, Prepared
 from ...training.loop import Epoch, Hook, Training
-from ...training.metrics import best_of
 from ...training.selector_setup import selection_blueprint
 from ...training.steps import Step
 from ..saved_run import KEEP_EVERY_S, SavedRun

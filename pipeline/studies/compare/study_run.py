@@ -12,7 +12,9 @@ from ...common.storage.any_path import AnyPath
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
-from ...training.hooks.validation import is_better, settled
+from ...training.best_epoch import is_better
+from ...training.entry_release import epochs_until_settled
+from ...training.hooks.validation import settled
 from ...training.local_run import LocalRun, Prepared
 from ...training.metrics import METRICS, label_average_precision
 from ...training.threads import torch_threads
@@ -51,7 +53,7 @@ def all_epochs(local: LocalRun, run: StudyRun, *, tested: bool = True) -> dict[s
     """Train until the epochs are over, or ``train.patience`` is, and return what that gave, as columns."""
     epochs: list[dict[str, float]] = []
     best: dict[str, Any] = {}
-    at_best: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    judged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     monitor, patience = run.config.train.monitor, run.config.train.patience
     for epoch in range(run.config.train.epochs):
         record = local.epoch(epoch) | dict(zip(("rows_drawn", "steps"), map(float, local.drawn), strict=True))
@@ -61,16 +63,18 @@ def all_epochs(local: LocalRun, run: StudyRun, *, tested: bool = True) -> dict[s
         epochs.append(record)
         found = {"epoch": epoch, "value": record[f"validation/{monitor}"], "settled": settled(local.training, epoch)}
         if not best or is_better(monitor, found, best):
-            best, at_best = found, predicted
-        if patience and epoch - best["epoch"] >= patience:
+            best, judged = found, predicted
+        if patience and epoch - best["epoch"] >= patience and epoch + 1 >= epochs_until_settled(run.config):
             break
+    if run.study.protocol == "papers":  # which judges the last epoch
+        judged = predicted
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
     return columns | {
         "best_epoch": best["epoch"],
         "monitor": monitor,
         "label_names": list(local.data.labels),
         "label_positives": list(local.data.context.label_counts),
-        "test_label_ap": _label_precision(*at_best["test"]).tolist() if tested else None,
+        "test_label_ap": _label_precision(*judged["test"]).tolist() if tested else None,
     }
 
 

@@ -17,7 +17,7 @@ from ...data.manifest import Manifest
 from .rivals import api as rivals
 from .study import Arm, Study, StudyRun
 from .tuning_grid import Chosen, Settings, combinations
-from .values import better_sign
+from .values import better_sign, judged_epoch
 
 
 def tuning_runs(study: Study) -> Iterator[StudyRun]:
@@ -66,10 +66,14 @@ def chosen_settings(study: Study, tried: pd.DataFrame) -> dict[Arm, Chosen]:
 
 
 def _values(rows: pd.DataFrame) -> list[float]:
-    """Return the monitored validation value of every run in its best epoch; NaN for one that failed."""
+    """Return the monitored validation value of every run in the epoch that is judged; NaN for one that failed.
+
+    What a policy for entries did with a setting does not count: settings under which it flags more are no better [own;
+    ``docs/what-did-not-work.md``].
+    """
     column = f"validation/{_monitor(rows)}"
     return [
-        float("nan") if pd.notna(row["error"]) else float(np.asarray(row[column])[int(row["best_epoch"])])
+        float("nan") if pd.notna(row["error"]) else float(np.asarray(row[column])[judged_epoch(row)])
         for row in rows.to_dict("records")
     ]
 

@@ -4,7 +4,8 @@ The unit of analysis across data sets is the *cell*, one data set with one netwo
 The folds of one data set share rows, so they are not independent of each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,9 +89,13 @@ def run_values(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """
     better_sign(metric)
     done = successful_runs(table)
-    epochs = np.where(done["protocol"] == "papers", -1, done["best_epoch"].to_numpy(dtype=np.int64))
-    values = [float(curve[epoch]) for curve, epoch in zip(done[f"test/{metric}"], epochs, strict=True)]
+    values = [float(row[f"test/{metric}"][judged_epoch(row)]) for row in done.to_dict("records")]
     return done[RUN].assign(value=values).dropna(subset="value").reset_index(drop=True)
+
+
+def judged_epoch(row: Mapping[Hashable, Any]) -> int:
+    """Return the epoch in which a run is judged: the best one, under the protocol "papers" the last, -1."""
+    return -1 if row["protocol"] == "papers" else int(row["best_epoch"])
 
 
 def mean_and_std(table: pd.DataFrame, metric: str) -> pd.DataFrame:

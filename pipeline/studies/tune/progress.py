@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ...common.storage.any_path import AnyPath
 from ...common.storage.json_files import append_json_lines, read_json_lines, write_json_lines
-from ...training.metrics import best_of
+from ...training.best_epoch import best_of
 from .table import kept_error, reason
 
 _WRITE_S = 1.0

@@ -24,6 +24,7 @@ from ...common.config.section import Folds, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError
 from ...common.storage.any_path import AnyPath
+from ...training.entry_release import epochs_until_settled
 from ...training.selection_start import sample_selector
 from .added_knobs import KnobSection, check_key, nested, refuse_fixed
 
@@ -159,11 +160,11 @@ class Sweep(Section):
 
     @property
     def _latest_selection(self) -> int:
-        """The latest epoch, from 0, from which a trial may select."""
+        """The latest epoch, from 0, from which a trial may select, or train with all flags of a policy for entries."""
         points = self.points() if self.sampler != "optuna" else [self._random(0)]
         if self.sampler == "optuna" and "warmup" in self.dimensions:
             points = [{**point, "warmup": self.dimensions["warmup"].at(1.0 - 1e-9)} for point in points]
-        return max((self.selection_start(point) or 0 for point in points), default=0)
+        return max(epochs_until_settled(self.base) - 1, 0, *(self.selection_start(point) or 0 for point in points))
 
     def selection_start(self, point: Mapping[str, Any]) -> int | None:
         """Return the epoch, from 0, from which the method selects at a point; None where it never does."""

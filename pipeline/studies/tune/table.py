@@ -6,7 +6,7 @@ R runs a trial   E epochs that the trial was trained
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from ...common.storage.json_text import parse_json
 from ...common.storage.locations import Location
 from ...common.storage.reading import reading
 from ...data.manifest import MANIFEST_FILE
-from ...training.metrics import HIGHER_IS_BETTER
+from ...training.best_epoch import best_epoch
 from ..origin import origin
 from .ranking import before_selection, best_trial, point_from, uniform_remark
 from .sweep import Sweep
@@ -176,11 +176,20 @@ class SweepFolder:
         row["point"] = json.dumps(points[-1])
         if epochs:
             curve = [entry["score"] for entry in epochs]
-            pick = np.argmax if HIGHER_IS_BETTER[sweep.base.train.monitor] else np.argmin
-            best = int(pick(curve))
+            best = best_entry(epochs, sweep.base.train.monitor) or 0
             row |= {"best_epoch": best, "score": curve[best], "scores": epochs[best]["scores"]}
             row |= {"curve": curve, "seconds": [entry["seconds"] for entry in epochs]}
         return row
+
+
+def best_entry(epochs: Sequence[Mapping[str, Any]], monitor: str) -> int | None:
+    """Return the best of a trial's epochs, as a run chooses its own; None where no score is a number.
+
+    Args:
+        epochs: ``score`` and ``settled`` each; older ones do not say the latter.
+        monitor: name of the metric.
+    """
+    return best_epoch(monitor, [entry["score"] for entry in epochs], (entry.get("settled", 1) for entry in epochs))
 
 
 def _check_points(table: pa.Table) -> None:

@@ -13,11 +13,11 @@ import ray.tune
 from ...common.errors import HAPPENS_AGAIN, DivergedError
 from ...common.storage.any_path import AnyPath, make_folder
 from ...common.storage.json_files import read_json, write_json, write_json_lines
-from ...training.metrics import best_of
+from ...training.best_epoch import SETTLED
 from .runs import Record, TrialData, copy_states, train_side_by_side
 from .search import point_of
 from .sweep import Sweep
-from .table import ERROR_FILE, reason
+from .table import ERROR_FILE, best_entry, reason
 
 SCORE, EPOCH = "score", "epoch"
 """What the schedulers look at: the mean of the monitored metric over the trial's runs, and epochs trained."""
@@ -97,16 +97,16 @@ class TrialLog:
     def add(self, records: Sequence[Record], monitor: str) -> dict[str, Any]:
         """Keep an epoch; returns what is reported: mean score, the best so far, and seconds."""
         scores = [record.get(monitor, float("nan")) for record in records]
-        score = math.fsum(scores) / len(scores)
-        best = self._entries[-1]["best"] if self._entries else score
         entry = {
             EPOCH: len(self._entries) + 1,
-            SCORE: score,
-            "best": score if best_of(monitor, score, best) else best,
+            SCORE: math.fsum(scores) / len(scores),
+            "settled": min(int(record.get(SETTLED, 1)) for record in records),
             "scores": scores,
             "seconds": math.fsum(record["seconds"] for record in records),
         }
         self._entries.append(entry)
+        best = best_entry(self._entries, monitor)
+        entry["best"] = entry[SCORE] if best is None else self._entries[best][SCORE]
         write_json_lines(self.folder / "epochs.jsonl", self._entries)  # those before an interruption are told again
         return entry
 

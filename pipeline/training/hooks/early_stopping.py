@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...runs.events import Events
+from ..entry_release import epochs_until_settled
 from ..loop import Epoch, Hook, Training
 from .history import epochs_done
 from .validation import Validation
@@ -18,7 +19,8 @@ class EarlyStopping(Hook):
         events: the way to the driver.
 
     Attributes:
-        over: whether ``train.patience`` epochs have passed since the best one; never without validation rows.
+        over: whether ``train.patience`` epochs have passed since the best one; never without validation rows, nor
+            before an epoch could be trained with all flags of a policy for entries.
     """
 
     def __init__(self, validation: Validation, events: Events) -> None:
@@ -35,14 +37,15 @@ class EarlyStopping(Hook):
     def _decide(self, training: Training, done: int) -> None:
         """Compare the epochs since the best one with the patience, after ``done`` epochs."""
         patience = training.config.train.patience
-        if patience is None:
+        if patience is None or done < epochs_until_settled(training.config):
             return
         best = self._validation.best
         waited = done - 1 - best["epoch"] if best else 0
         self.over = training.ranks.agree(waited >= patience)
         if self.over and training.ranks.first and best and done < training.config.train.epochs:
             self._events.tell(
-                f"stopped early: {training.config.train.monitor} was best in epoch {best['epoch'] + 1} and has not "
+                f"stopped early: {training.config.train.monitor} was best in epoch {best['epoch'] + 1}"
+                f"{' of those with all flags of the policy' if best.get('settled') == 2 else ''} and has not "
                 f"improved for {waited} epochs (train.patience={patience}); it got {done} of "
                 f"{training.config.train.epochs} epochs"
             )

@@ -1,10 +1,10 @@
 """Validation after every epoch, and the best weights so far."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from ..best_epoch import is_better
 from ..loop import Epoch, Hook, Training
-from ..metrics import best_of, evaluate_predictions
+from ..metrics import evaluate_predictions
 
 
 class Validation(Hook):
@@ -50,15 +50,3 @@ def settled(training: Training, epoch: int) -> int:
     if training.config.selector.entries is None:
         return 1
     return int(training.selection.record(epoch).get("entries_settled", 1))
-
-
-def is_better(monitor: str, new: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    """Return whether an epoch is better than the best one before: by ``settled``, then by ``value``.
-
-    Validation labels have the faults of the training labels. A network that believes them agrees with them more than
-    one that was trained with corrected ones, whatever it knows: the two are not to be compared [own].
-    """
-    before = int(best.get("settled", 1))  # checkpoints of older versions do not say
-    if new["settled"] != before:
-        return bool(new["settled"] > before)
-    return best_of(monitor, new["value"], best["value"])

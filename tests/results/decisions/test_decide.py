@@ -39,7 +39,7 @@ def run(data, tmp_path, monkeypatch):
     return write_run(tmp_path / "run", data, method="uniform")
 
 
-def test_both_f1s_are_printed_stored_and_those_of_evaluate(run, capsys):
+def test_both_f1s_are_printed_stored_and_those_of_evaluate(run, capsys, caplog):
     assert main(["decide", str(run.path), "--calibration", "temperature"]) == 0
     printed = capsys.readouterr().out
     stored = json.loads(run.decisions.read_text())
@@ -52,6 +52,9 @@ def test_both_f1s_are_printed_stored_and_those_of_evaluate(run, capsys):
         assert f"{quality['after'][name]:.4f}" in printed and f"{quality['before'][name]:.4f}" in printed
     assert quality["after"]["macro_f1"] > quality["before"]["macro_f1"]
     assert "validation" in stored["quality"] and "cat" in printed
+    assert "@chosen" not in caplog.text
+    evaluate(run.path, split="validation")
+    assert "F1 @chosen is too good here: these rows chose the thresholds" in caplog.text
 
 
 def test_a_wanted_recall_is_reached_on_the_rows_that_chose_it(run):

@@ -100,7 +100,7 @@ def test_no_run_of_the_study_starts_when_tuning_took_the_time(tuned_study, train
     assert len(trained) == 6
 
 
-def tried_rows(study, values):
+def tried_rows(study, values, protocol="clean"):
     """Return the rows of tuning runs that ended with these validation values, by method and place in the grid."""
     rows, seen = [], {}
     for run in tuning_runs(study):
@@ -109,6 +109,7 @@ def tried_rows(study, values):
         curve = {"validation/map": [0.0, value, 0.1], "best_epoch": 1, "monitor": "map", "error": None}
         failed = {"validation/map": None, "best_epoch": None, "monitor": None, "error": "RunError: made to fail"}
         names = {"data": run.data, "network": run.network, "method": run.method, "tuned": run.tuned}
+        names["protocol"] = protocol
         rows.append(names | (curve if value is not None else failed))
     return pd.DataFrame(rows)
 
@@ -121,6 +122,8 @@ def test_the_mean_over_tuning_seeds_in_the_best_epoch_decides(make_study):
     assert rates == {"uniform": 10.0, "d2ace": 1e-4}  # a setting with a failed run is not chosen
     assert chosen["uniform"].at_end == ("optimizer.lr",) and chosen["uniform"].runs == 6
     assert chosen["uniform"].validation == pytest.approx(0.6)
+    papers = chosen_settings(study, tried_rows(study, values, "papers"))  # judged by the last epoch, .1 for all
+    assert [found.validation for found in papers.values()] == [pytest.approx(0.1)] * 2
     values["d2ace"] = [None] * 6
     assert [arm.method for arm in chosen_settings(study, tried_rows(study, values))] == ["uniform"]
     assert not chosen_settings(study, tried_rows(study, {**values, "uniform": [0.5] * 6}).iloc[:5])  # not all ended

@@ -17,6 +17,7 @@ from d2ace.pipeline.studies.tune.ranking import before_selection, best_trial, in
 from d2ace.pipeline.studies.tune.summary import describe
 from d2ace.pipeline.studies.tune.table import SweepFolder
 from d2ace.pipeline.studies.tune.trial import TrialLog
+from d2ace.pipeline.training.best_epoch import SETTLED
 
 
 @pytest.fixture
@@ -73,6 +74,22 @@ def test_the_smallest_loss_is_the_best(folder, make_sweep):
     table = folder.write([trial("a_0", {}), trial("a_1", {})], sweep)
     assert best_trial(table, sweep)["trial"] == "a_1"
     assert table["score"].tolist() == [0.2, 0.1]
+
+
+def test_the_best_epoch_of_a_trial_is_that_of_a_run_with_a_policy_for_entries(folder, make_sweep):
+    log = TrialLog(folder.path / "trials" / "a_0")
+    log.begin({})
+    epochs = [(0.8, 1), (0.85, 1), (0.84, 0), (0.82, 2), (0.83, 2)]
+    best = [
+        log.add(
+            [{"macro_auc": value, SETTLED: level, "seconds": 1.0}, {"macro_auc": value, SETTLED: 2, "seconds": 1.0}],
+            "macro_auc",
+        )["best"]
+        for value, level in epochs
+    ]
+    assert best == [0.8, 0.85, 0.85, 0.82, 0.83]
+    table = folder.write([trial("a_0", {})], make_sweep(config={"train": {"epochs": 5}}))
+    assert table["best_epoch"].tolist() == [4] and table["score"].tolist() == [0.83]
 
 
 def test_points_of_a_population_are_all_known(folder, make_sweep):
@@ -136,6 +153,9 @@ def test_nobody_is_stopped_within_the_longest_warm_up(make_sweep, sampler):
     starts = [sweep.selection_start(point) for point in make_sweep(config={"train": {"epochs": 40}}).points()]
     assert sweep.first_rung == (10 if sampler == "optuna" else max(starts)) + 4
     assert make_sweep(grace_epochs=3).first_rung == 3
+    entries = {"policy": "correct", "options": {"release": 0.5, "ramp": 4}}
+    late = make_sweep(sampler=sampler, config={"train": {"epochs": 40}, "selector": {"entries": entries}})
+    assert late.first_rung == 20 + 3 + 4  # the epoch from which all flags count, and a tenth of the run
     knobs = {"optimizer.lr": {"choice": [0.1, 0.2]}}
     assert make_sweep(knobs=knobs, config={"selector": {"name": "uniform", "options": {}}}).first_rung == 1
 
