@@ -77,7 +77,7 @@ def _not_run(main: pd.DataFrame, wanted: Wanted) -> str:
         lacking = [f"{method} ({n} of {asked[method]})" for method, n in there.items() if n < asked[method]]
         if lacking:
             lines.append(f"- {data}, {protocol}: {', '.join(lacking) if any(there.values()) else 'nothing was run'}.")
-    return "\n".join([*lines, "- ccp, B0-C10: nothing was run."])
+    return "\n".join(lines)
 
 
 def _cell(cell: pd.DataFrame) -> list[str]:

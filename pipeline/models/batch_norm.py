@@ -15,20 +15,23 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..common.errors import ConfigError
 
 KINDS = ("frozen", "group", "batch")
 _GROUPS = 32
 
 
-class FrozenBatchNorm2d(nn.BatchNorm2d):
+class FrozenBatchNorm(_BatchNorm):
     """Normalises by the running statistics, in training too; scale and shift are still trained."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the normalised maps, (B, C, H, W)."""
+        """Return the normalised maps, (B, C, ...)."""
         return functional.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
-class MicroBatchNorm2d(nn.BatchNorm2d):
+class MicroBatchNorm(_BatchNorm):
     """Normalises a micro-batch by its own statistics and keeps them for ``RunningStatistics``.
 
     Attributes:
@@ -42,7 +45,7 @@ class MicroBatchNorm2d(nn.BatchNorm2d):
         self.register_buffer("seen", torch.zeros(2, features), persistent=False)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return the normalised maps, (B, C, H, W)."""
+        """Return the normalised maps, (B, C, ...)."""
         if not self.training:
             return functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
@@ -54,25 +57,63 @@ class MicroBatchNorm2d(nn.BatchNorm2d):
         return result
 
 
+class _Activated(nn.Module):
+    """Beside one of the layers here: what timm's ``BatchNormAct2d`` does after normalising."""
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the normalised maps after ``drop`` and ``act``, (B, C, ...)."""
+        return self.act(self.drop(super().forward(input)))
+
+
+class FrozenBatchNormAct(_Activated, FrozenBatchNorm):
+    """``FrozenBatchNorm`` with an activation."""
+
+
+class MicroBatchNormAct(_Activated, MicroBatchNorm):
+    """``MicroBatchNorm`` with an activation."""
+
+
+class GroupNormAct(_Activated, nn.GroupNorm):
+    """``GroupNorm`` with an activation."""
+
+
+_LAYERS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+    "frozen": (FrozenBatchNorm, FrozenBatchNormAct),
+    "group": (nn.GroupNorm, GroupNormAct),
+    "batch": (MicroBatchNorm, MicroBatchNormAct),
+}
+"""Of each kind the layer, and the one with an activation."""
+
+
 def replace_batch_norm(module: nn.Module, kind: str) -> None:
-    """Put layers of one of ``KINDS`` in the place of every ``BatchNorm2d`` inside, with its weights and statistics.
+    """Put layers of one of ``KINDS`` in the place of every batch normalisation inside, with its weights and statistics.
 
     ``group`` makes 32 groups, or as many as divide the channels (Wu & He 2018 [paper]), and keeps scale and shift.
+
+    Raises:
+        ConfigError: for a batch normalisation that does something else besides.
     """
     for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
+        if isinstance(child, _BatchNorm):
             setattr(module, name, _replacement(child, kind))
         else:
             replace_batch_norm(child, kind)
 
 
-def _replacement(layer: nn.BatchNorm2d, kind: str) -> nn.Module:
-    new: nn.Module
+def _replacement(layer: _BatchNorm, kind: str) -> nn.Module:
+    inside = dict(layer.named_children())
+    if type(layer) not in (nn.BatchNorm1d, nn.BatchNorm2d) and set(inside) != {"drop", "act"}:
+        raise ConfigError(f"the network normalises by a {type(layer).__name__}, for which no batch_norm is known")
+    cls = _LAYERS[kind][1 if inside else 0]
     if kind == "group":
-        new = nn.GroupNorm(math.gcd(_GROUPS, layer.num_features), layer.num_features, layer.eps)
+        new = cls(math.gcd(_GROUPS, layer.num_features), layer.num_features, layer.eps)
     else:
-        cls = FrozenBatchNorm2d if kind == "frozen" else MicroBatchNorm2d
         new = cls(layer.num_features, layer.eps, 0.1 if layer.momentum is None else layer.momentum)
+    for name, child in inside.items():
+        new.add_module(name, child)
     new.load_state_dict(layer.state_dict(), strict=kind != "group")
     return new
 
@@ -119,6 +160,6 @@ class RunningStatistics:
         self._table.zero_()
 
 
-def micro_batch_layers(module: nn.Module) -> Iterator[MicroBatchNorm2d]:
+def micro_batch_layers(module: nn.Module) -> Iterator[MicroBatchNorm]:
     """Yield the layers whose running statistics somebody has to move."""
-    return (layer for layer in module.modules() if isinstance(layer, MicroBatchNorm2d))
+    return (layer for layer in module.modules() if isinstance(layer, MicroBatchNorm))

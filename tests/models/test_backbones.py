@@ -16,7 +16,7 @@ hub_constants = pytest.importorskip("huggingface_hub.constants")
 from d2ace.pipeline import models  # noqa: E402
 from d2ace.pipeline.common.errors import ConfigError  # noqa: E402
 from d2ace.pipeline.models.api import ModelContext  # noqa: E402
-from d2ace.pipeline.models.batch_norm import FrozenBatchNorm2d, MicroBatchNorm2d  # noqa: E402
+from d2ace.pipeline.models.batch_norm import FrozenBatchNorm, MicroBatchNorm  # noqa: E402
 
 
 def context(size=16, channels=3, labels=4):
@@ -151,9 +151,9 @@ def test_batch_normalisation_is_frozen_when_pretrained_and_by_groups_from_scratc
     assert kinds == {torch.nn.GroupNorm}
     transformers.AutoModel.from_config(plain.backbone.config).save_pretrained(tmp_path)
     loaded = models.create("huggingface", context(), source=str(tmp_path))
-    assert {type(m) for m in loaded.modules() if "Norm" in type(m).__name__} == {FrozenBatchNorm2d}
+    assert {type(m) for m in loaded.modules() if "Norm" in type(m).__name__} == {FrozenBatchNorm}
     batch = scratch("resnet", batch_norm="batch")
-    assert {type(m) for m in batch.modules() if "Norm" in type(m).__name__} == {MicroBatchNorm2d}
+    assert {type(m) for m in batch.modules() if "Norm" in type(m).__name__} == {MicroBatchNorm}
     grouped = models.create("huggingface", context(), source=str(tmp_path), batch_norm="group")
     grouped.load_pretrained()
     assert torch.isfinite(grouped(images()).logits).all()

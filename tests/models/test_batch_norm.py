@@ -1,12 +1,16 @@
 """Batch normalisation against torch's own, and its running statistics over micro-batches."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
+from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.models.batch_norm import (
-    FrozenBatchNorm2d,
-    MicroBatchNorm2d,
+    KINDS,
+    FrozenBatchNorm,
+    MicroBatchNorm,
     RunningStatistics,
     micro_batch_layers,
     replace_batch_norm,
@@ -86,7 +90,7 @@ def test_frozen_uses_the_running_statistics_in_training_and_trains_scale_and_shi
     torch.testing.assert_close(frozen.train()(images()), plain(images()))
     frozen(images()).sum().backward()
     assert frozen[1].weight.grad is not None
-    assert all(isinstance(frozen[i], FrozenBatchNorm2d) for i in (1,))
+    assert all(isinstance(frozen[i], FrozenBatchNorm) for i in (1,))
     assert frozen.state_dict().keys() == plain.state_dict().keys()
 
 
@@ -104,6 +108,55 @@ def test_statistics_are_float32_under_autocast(dtype):
     with torch.autocast("cpu", dtype):
         layers(images())
     seen = [layer.seen for layer in micro_batch_layers(layers)]
-    assert all(isinstance(layer, MicroBatchNorm2d) for layer in micro_batch_layers(layers))
+    assert all(isinstance(layer, MicroBatchNorm) for layer in micro_batch_layers(layers))
     assert [s.dtype for s in seen] == [torch.float32] * 2
     assert all(torch.isfinite(s).all() for s in seen)
+
+
+class Activated(nn.BatchNorm2d):
+    """What timm calls BatchNormAct2d."""
+
+    def __init__(self, features):
+        super().__init__(features)
+        self.drop, self.act = nn.Identity(), nn.PReLU(features)
+        nn.init.uniform_(self.running_mean, 0.2, 0.8)
+
+    def forward(self, maps):
+        return self.act(self.drop(super().forward(maps)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_with_an_activation_keeps_it(kind):
+    torch.manual_seed(0)
+    theirs = nn.Sequential(nn.Conv2d(3, 6, 3), Activated(6)).eval()
+    ours = copy.deepcopy(theirs)
+    replace_batch_norm(ours, kind)
+    statistics = {"running_mean", "running_var", "num_batches_tracked"} if kind == "group" else set()
+    assert ours.state_dict().keys() == {k for k in theirs.state_dict() if k.rpartition(".")[2] not in statistics}
+    maps = ours.eval()(images())
+    assert (maps < 0).any()
+    if kind != "group":
+        torch.testing.assert_close(maps, theirs(images()))
+    else:
+        normalised = nn.functional.group_norm(ours[0](images()), 2, ours[1].weight, ours[1].bias)
+        torch.testing.assert_close(maps, theirs[1].act(normalised))
+
+
+@pytest.mark.parametrize("kind", ["frozen", "batch"])
+def test_layers_of_one_dimension_are_replaced_too(kind):
+    theirs, values = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6)), torch.rand(8, 4)
+    ours = copy.deepcopy(theirs)
+    replace_batch_norm(ours, kind)
+    ours.train()(values)
+    assert torch.equal(ours[1].running_mean, torch.zeros(6))  # no forward pass moves it
+    torch.testing.assert_close(ours.eval()(values), theirs.eval()(values))
+    assert type(ours[1]).__name__ in ("FrozenBatchNorm", "MicroBatchNorm")
+
+
+def test_a_layer_that_does_something_unknown_is_refused():
+    class Odd(nn.BatchNorm2d):
+        def forward(self, maps):
+            return 2 * super().forward(maps)
+
+    with pytest.raises(ConfigError, match="normalises by a Odd, for which no batch_norm is known"):
+        replace_batch_norm(nn.Sequential(Odd(3)), "frozen")

@@ -16,7 +16,7 @@ from torch import nn
 from ...common.storage.json_files import write_json
 from ...data.scaler import Scaler
 from ...models import transformers_source as hub
-from ...models.batch_norm import FrozenBatchNorm2d, MicroBatchNorm2d
+from ...models.batch_norm import FrozenBatchNorm, MicroBatchNorm
 from ...models.heads import LinearHead
 from ...models.huggingface import HuggingFace
 from .agreement import TOLERANCE
@@ -65,7 +65,7 @@ def _foreign_layers(backbone: nn.Module) -> str | None:
     made = hub.backbone(backbone.config)
     kinds = {name: type(layer) for name, layer in made.named_modules()}
     for name, layer in backbone.named_modules():
-        if type(layer) is not kinds.get(name) and not isinstance(layer, FrozenBatchNorm2d | MicroBatchNorm2d):
+        if type(layer) is not kinds.get(name) and not isinstance(layer, FrozenBatchNorm | MicroBatchNorm):
             return type(layer).__name__
     return None
 
