@@ -154,7 +154,8 @@ class RunningStatistics:
             dist.all_reduce(self._table)  # rows are zero where another rank took them: an exact sum
         running = torch.cat(self._running)
         for row in self._table:  # without asking the device which rows were taken: by 0 nothing moves
-            running.lerp_(row[:-1], self._momentum * row[-1])
+            seen = torch.where(row[:-1].isfinite(), row[:-1], running)  # half precision may overflow for a step
+            running.lerp_(seen, self._momentum * row[-1])
         torch._foreach_copy_(self._running, running.split([len(t) for t in self._running]))
         torch._foreach_add_(self._counts, self._table[:, -1].sum().long())
         self._table.zero_()

@@ -83,7 +83,9 @@ class QueryHead(nn.Module):
     ) -> None:
         super().__init__()
         if width % attention_heads:
-            raise ConfigError(f"head_width must be a multiple of attention_heads={attention_heads}, got {width}")
+            raise ConfigError(
+                f"head_options.width must be a multiple of attention_heads={attention_heads}, got {width}"
+            )
         labels = len(bias)
         self._labels, group = labels, -(-labels // min(queries, labels))
         count = -(-labels // group)  # fewer than asked for when the last ones would have no label

@@ -11,6 +11,7 @@ from ..runs.checkpoint_record import versions
 from ..runs.checkpoints import CheckpointStore
 from ..runs.run_folder import RunFolder
 from .entry_release import release_of
+from .selector_setup import warmup_of
 
 MAY_CHANGE = (
     "data.cache_gb",
@@ -56,6 +57,11 @@ def changed(config: Config, overrides: Sequence[str], finished_epochs: int) -> C
         )
     if wanted.train.epochs < finished_epochs:
         raise ConfigError(f"train.epochs={wanted.train.epochs}: the run has finished {finished_epochs} epochs already")
+    if wanted.selector.neighbour_features == "embeddings" and warmup_of(wanted) <= finished_epochs < warmup_of(config):
+        raise ConfigError(
+            f"train.epochs={wanted.train.epochs}: the warm-up would take {warmup_of(wanted)} epochs, after which "
+            f"neighbours are looked for in embeddings; the run has finished {finished_epochs}, and has none yet"
+        )
     return wanted if wanted.train.epochs == config.train.epochs else _with_release(wanted, config.train.epochs)
 
 

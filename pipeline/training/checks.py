@@ -45,6 +45,11 @@ def check(config: Config) -> None:
     _check_reference(config)
     if config.selector.entries is not None:
         require_entrywise(config, "selector.entries")
+    if not network.entrywise and (config.train.loss != "bce" or config.train.loss_options):
+        raise ConfigError(
+            f"train.loss={config.train.loss!r} would be left aside: network {config.model.name!r} has a loss of its "
+            "own; leave out train.loss and train.loss_options"
+        )
     check_neighbour_features(config)
     inherited(config)
     require_past_runs(config)

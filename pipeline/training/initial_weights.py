@@ -49,12 +49,14 @@ def initial_model(
 
 
 def initial_scaler(config: Config) -> Scaler | None:
-    """Return the scaling of inputs that the weights to start from expect; None for a run that starts anew.
+    """Return the scaling of inputs that the weights to start from expect, or a teacher does; None without either.
 
     Raises:
-        RunError: when the run to start from is not finished.
+        RunError: when the run to start from, or the teacher, is not finished.
     """
-    return None if config.model.initial is None else TrainedRun.open(config.model.initial).data.scaler
+    teacher = None if config.train.distillation is None else config.train.distillation.teacher
+    earlier = config.model.initial or teacher
+    return None if earlier is None else TrainedRun.open(earlier).data.scaler
 
 
 def unfilled_model(config: Config, context: ModelContext) -> MultiLabelModel:

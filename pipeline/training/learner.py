@@ -150,7 +150,8 @@ class Learner:
         weighted = per_row if micro.weights is None else per_row * micro.weights
         loss = weighted.sum() / rows
         if output.penalty is not None:
-            loss = loss + output.penalty.float() * (len(part.ids) / rows)
+            counted = len(part.ids) if micro.counts else 0  # a stand-in's penalty is nobody's, but DDP wants its graph
+            loss = loss + output.penalty.float() * (counted / rows)
         if self._reducer is None:
             loss = loss * self._world  # DistributedDataParallel averages over ranks; the batch loss is a sum
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """Earlier runs that a configuration names: the one to start from, and the teacher. Checked before anything starts."""
 
-from collections.abc import Iterator
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, zip_longest
 
 from .. import models
 from ..common.config.config import Config
@@ -10,6 +10,7 @@ from ..data.manifest import Manifest
 from ..feeds.inputs import input_shape
 from ..models.growing_head import require_growth
 from ..runs.trained_run import TrainedRun
+from .answers import Answers
 from .distillation import require_features, teacher_digest
 from .initial_weights import context_of_any, unfilled_model
 
@@ -42,8 +43,8 @@ def require_past_runs(config: Config) -> None:
 
 def require_first_labels(config: Config, manifest: Manifest) -> None:
     """Raise ConfigError unless the labels of every earlier run are the first of the data's, and its inputs the same."""
-    shape = input_shape(config.images, manifest)
-    for key, run in _named(config):
+    shape, runs = input_shape(config.images, manifest), list(_named(config))
+    for key, run in runs:
         for number, (known, here) in enumerate(zip_longest(run.data.labels, manifest.labels), 1):
             if known is not None and known != here:
                 raise ConfigError(
@@ -57,6 +58,25 @@ def require_first_labels(config: Config, manifest: Manifest) -> None:
             )
         if key == "model.initial" and not models.get(config.model.name).layered:  # a backbone takes seconds to make
             _require_growth(config, manifest, shape, run)
+    _require_one_scaling(runs)
+    section = config.train.distillation
+    if section is not None and section.answers is not None:
+        answers = Answers.load(section.answers).logits.shape[1]
+        if answers > manifest.n_labels:
+            raise ConfigError(
+                f"train.distillation.answers: {section.answers} has answers for {answers} labels, "
+                f"{manifest.folder} has {manifest.n_labels}"
+            )
+
+
+def _require_one_scaling(runs: Sequence[tuple[str, TrainedRun]]) -> None:
+    """Raise ConfigError unless all earlier runs expect inputs that are scaled alike: they see the same ones here."""
+    for (first, one), (second, other) in pairwise(runs):
+        if one.data.scaler.to_dict() != other.data.scaler.to_dict():
+            raise ConfigError(
+                f"{second}: {other.folder.path} takes inputs that are scaled otherwise than those of {first}, "
+                f"{one.folder.path}; both would see the same ones here"
+            )
 
 
 def _require_growth(config: Config, manifest: Manifest, shape: tuple[int, ...], run: TrainedRun) -> None:

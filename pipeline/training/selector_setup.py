@@ -26,6 +26,8 @@ from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 from ..selection.inherited import Inherited
 
+_BLOCK_ROWS = 65_536
+
 
 def check_neighbour_features(config: Config) -> None:
     """Raise ConfigError unless the run's ``selector.neighbour_features`` can work."""
@@ -37,7 +39,7 @@ def check_neighbour_features(config: Config) -> None:
                 f"selector.neighbour_features='embeddings' needs a network that gives them ({able}), "
                 f"but model.name is {config.model.name!r}"
             )
-        if _warmup(config) < 1:
+        if warmup_of(config) < 1:
             raise ConfigError("selector.neighbour_features='embeddings' needs a warm-up of at least 1 epoch")
     elif wanted != "inputs" and not Path(wanted).is_file():
         raise ConfigError(
@@ -63,7 +65,7 @@ def selection_blueprint(
     if selectors.get(config.selector.name).uses_neighbours:
         wanted = config.selector.neighbour_features
         if wanted == "embeddings":  # until these are there, every row is its only neighbour
-            embed_after, arguments["neighbour_ids"] = _warmup(config) - 1, np.arange(len(ids))[:, None]
+            embed_after, arguments["neighbour_ids"] = warmup_of(config) - 1, np.arange(len(ids))[:, None]
         elif wanted == "inputs":
             arguments["features"] = selection_features(rows, make_inputs(config, rows.manifest, data.scaler), ids)
         else:
@@ -127,7 +129,7 @@ def messages_of(config: Config, n_labels: int) -> Messages:
     return Messages(n_labels, config.run.message_steps, looked_at)
 
 
-def _warmup(config: Config) -> int:
+def warmup_of(config: Config) -> int:
     """Return the warm-up in epochs; 0 for a method that has none."""
     setting = selectors.options(config.selector.name).get("warmup")
     if setting is None:
@@ -141,7 +143,16 @@ def features_from_file(path: Path, rows: int) -> np.ndarray:
         features = np.load(path, mmap_mode="r", allow_pickle=False)
     if features.ndim != 2 or len(features) != rows:
         raise ConfigError(f"selector.neighbour_features: {path} holds {features.shape}, expected ({rows}, e)")
+    if features.dtype.kind not in "fiub" or not _all_finite(features):
+        raise ConfigError(f"selector.neighbour_features: {path} holds {features.dtype}, expected finite real numbers")
     return features
+
+
+def _all_finite(features: np.ndarray) -> bool:
+    """Return whether all values of a mapped array are finite, read some rows at a time."""
+    return all(
+        np.isfinite(features[start : start + _BLOCK_ROWS]).all() for start in range(0, len(features), _BLOCK_ROWS)
+    )
 
 
 def _reference(source: str, rows: AllRows, labels: LabelMatrix, ids: np.ndarray) -> np.ndarray:

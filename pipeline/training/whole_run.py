@@ -21,6 +21,7 @@ from ..selection.conversation import Conversation, Messages
 from .hooks.checkpointing import Checkpointing
 from .hooks.early_stopping import EarlyStopping
 from .hooks.embedding import Embedding
+from .hooks.growing import Growing, Places
 from .hooks.held_out import HeldOut
 from .hooks.history import History
 from .hooks.leaving import Leaving, Notice
@@ -65,6 +66,7 @@ class WholeRun:
         hooks: what this run does beside what every run does; what they record and remember is kept.
         last: what happens when everything else is done.
         notice: says that a node leaves, as ``Leaving`` takes it; None where nobody gives notice.
+        places: says how many more workers there is room for; None where the run does not grow.
 
     Raises:
         RunError: when this node does not see the run folder.
@@ -79,6 +81,7 @@ class WholeRun:
         hooks: Sequence[Hook] = (),
         last: Sequence[Hook] = (),
         notice: Notice | None = None,
+        places: Places | None = None,
     ) -> None:
         setup.folder.require_shared()
         config, data = setup.config, setup.data
@@ -92,8 +95,9 @@ class WholeRun:
         every = config.run.checkpoint_steps
         checkpoints = Checkpointing(self._checkpoints, self._writer, self._keep_record, every)
         leaving = [] if notice is None else [Leaving(notice, checkpoints)]
+        growing = [] if places is None else [Growing(places, checkpoints, self._stopping)]
         self._standstill = Standstill(ranks, setup.events)
-        told = (checkpoints, TellProgress(setup.events), self._standstill, *leaving, *last)
+        told = (checkpoints, TellProgress(setup.events), self._standstill, *leaving, *last, *growing)
         steps = data.steps_per_epoch(config.train.batch_size)
         fresh = self._checkpoints.latest() is None
         learner = Learner(config, data.context, ranks.device, ranks.world, steps, fresh=fresh)
@@ -110,6 +114,7 @@ class WholeRun:
         converse: Callable[[Messages], Conversation],
         last: Sequence[Hook] = (),
         notice: Notice | None = None,
+        places: Places | None = None,
     ) -> "WholeRun":
         """Make one worker with its feed and its conversation.
 
@@ -121,10 +126,11 @@ class WholeRun:
             converse: begins a conversation with batch selection, given how observations travel.
             last: what happens when everything else is done.
             notice: as that of the class.
+            places: likewise.
         """
         feed = make_feed(setup.config, setup.data, rows, choice, ranks.device)
         selection = converse(messages_of(setup.config, setup.data.context.n_labels))
-        return cls(setup, feed, selection, ranks, last=last, notice=notice)
+        return cls(setup, feed, selection, ranks, last=last, notice=notice, places=places)
 
     def train(self) -> dict[str, Any] | None:
         """Train from the newest checkpoint (or the start) to the end, then test the best weights.
@@ -185,8 +191,13 @@ class WholeRun:
     def _finish(self) -> dict[str, Any] | None:
         """Write the best weights, and test them on all workers."""
         training, file = self._training, self._setup.folder.weights
-        best = self._validation.best or {"epoch": self._setup.config.train.epochs - 1, "value": None}
+        best = self._validation.best or {"epoch": len(self._history.records) - 1, "value": None}
         if self._ranks.first:
+            if self._validation.best is None and len(self._setup.data.splits.validation):
+                monitor = self._setup.config.train.monitor
+                self._setup.events.tell(
+                    f"{monitor} of the validation rows is never a number: the last weights are kept"
+                )
             save_weights(file, best.get("weights") or training.learner.weights())
         self._ranks.wait()
         with fetched(file) as weights:

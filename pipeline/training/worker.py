@@ -20,7 +20,7 @@ from ..runs.events import Events
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 from ..selection.remote import RemoteSelection
-from .hooks.growing import Growing
+from .hooks.growing import Places
 from .loop import Epoch, Hook, Training
 from .ranks import Ranks
 from .threads import torch_threads
@@ -84,8 +84,9 @@ def _whole_run(setup: WorkerSetup, each: Mapping[str, float], *, watched: bool) 
     def converse(messages: Messages) -> RemoteSelection:
         return RemoteSelection(setup.actor, setup.blueprint, messages, ranks.rank)
 
-    last = [_TellRay(), *_growing(run.config.run, each)]
-    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, last, _notice if watched else None)
+    places = _places(run.config.run, each)
+    notice = _notice if watched else None
+    return WholeRun.begin(run, setup.rows, setup.feed, ranks, converse, [_TellRay()], notice, places)
 
 
 def _notice() -> str | None:
@@ -99,11 +100,9 @@ def _notice() -> str | None:
     return f"node {nodes} is taken away in {max(0.0, info.deadline_ms / 1000 - time.time()):.0f} s"
 
 
-def _growing(run: RunSection, each: Mapping[str, float]) -> list[Hook]:
-    """Return what looks for room for more workers, where the run can do with fewer."""
-    if run.min_workers is None:
-        return []
-    return [Growing(lambda: places_now(each, run.worker_labels, most=1))]
+def _places(run: RunSection, each: Mapping[str, float]) -> Places | None:
+    """Return what looks for room for more workers, None where the run cannot do with fewer."""
+    return None if run.min_workers is None else lambda: places_now(each, run.worker_labels, most=1)
 
 
 class _TellRay(Hook):

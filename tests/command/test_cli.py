@@ -75,6 +75,7 @@ def test_a_method_is_checked_case_by_case(capsys, tmp_path, monkeypatch):
         (["train"], "needs a YAML file"),
         (["train", "x.yaml", "--resume", "y"], "takes the run's own configuration"),
         (["train", "x.yaml", "--data", "y"], "--data goes with --resume RUN"),
+        (["train", "x.yaml", "--workers", "4"], "--workers goes with --resume RUN; for a new run give run.workers=4"),
         (["tune", "x.yaml", "out", "--data", "y"], "--data goes with --resume OUT"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["check-method", "nowhere:Class"], "there is no module nowhere; install it, or name its folder in PYTHONPATH"),

@@ -85,6 +85,16 @@ def test_the_order_is_that_of_the_numbers_and_missing_ones_do_not_count():
     assert all(torch.equal(tensor, before[name]) for name, tensor in layers.state_dict().items()), "applied twice"
 
 
+def test_a_step_that_overflows_does_not_spoil_the_statistics():
+    layers = replaced("batch")
+    statistics = RunningStatistics(layers, 1)
+    before = {name: tensor.clone() for name, tensor in layers.state_dict().items() if "running" in name}
+    layers(torch.full((4, 3, 8, 8), torch.inf))
+    statistics.take(0)
+    statistics.apply()
+    assert all(torch.equal(layers.state_dict()[name], tensor) for name, tensor in before.items())
+
+
 def test_frozen_uses_the_running_statistics_in_training_and_trains_scale_and_shift():
     frozen, plain = replaced("frozen"), network().eval()
     torch.testing.assert_close(frozen.train()(images()), plain(images()))

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from d2ace.pipeline.training.best_epoch import best_epoch, is_better
+from d2ace.pipeline.training.hooks import validation
 from d2ace.pipeline.training.hooks.validation import settled
 
 
@@ -37,6 +38,24 @@ def test_the_best_of_many_epochs_is_the_first_of_the_best_ones_that_are_settled_
     assert best_epoch("map", values, [1] * 7) == 1 and best_epoch("ranking_loss", values, [1] * 7) == 0
     assert best_epoch("map", [nan, 0.2, nan], [2, 1, 1]) == 1
     assert best_epoch("map", [nan], [1]) is None and best_epoch("map", [], []) is None
+
+
+def test_an_epoch_whose_value_is_no_number_is_never_the_best(monkeypatch):
+    values = iter([float("nan"), 0.4, float("nan")])
+    monkeypatch.setattr(validation, "evaluate_predictions", lambda *_: {"map": next(values)})
+    train, selector = SimpleNamespace(monitor="map", threshold=0.5), SimpleNamespace(entries=None)
+    training = SimpleNamespace(
+        config=SimpleNamespace(train=train, selector=selector),
+        data=SimpleNamespace(splits=SimpleNamespace(validation=[0])),
+        predict=lambda ids: (None, None),
+        ranks=SimpleNamespace(first=True),
+        learner=SimpleNamespace(weights=dict),
+    )
+    hook, found = validation.Validation(), []
+    for number in range(3):
+        hook.after_epoch(training, SimpleNamespace(number=number, record={}))
+        found.append(hook.best and hook.best["epoch"])
+    assert found == [None, 1, 1]
 
 
 def test_what_settled_is_asked_of_the_policy_and_of_nobody_without_one():

@@ -40,6 +40,15 @@ def test_fewer_epochs_than_are_done_are_refused():
         changed(CONFIG, ["train.epochs=3"], 5)
 
 
+def test_epochs_whose_warm_up_would_lie_before_embeddings_that_were_never_made_are_refused():
+    selector = {"name": "d2ace", "neighbour_features": "embeddings", "options": {"warmup": 0.6}}
+    config = Config.make({"data": {"path": "x"}, "train": {"epochs": 10}, "selector": selector})
+    with pytest.raises(ConfigError, match=r"train\.epochs=5: the warm-up would take 3 epochs, .* finished 4, "):
+        changed(config, ["train.epochs=5"], 4)
+    assert changed(config, ["train.epochs=5"], 2).train.epochs == 5
+    assert changed(config, ["train.epochs=7"], 6).train.epochs == 7 and changed(config, ["train.epochs=20"], 8)
+
+
 @pytest.mark.parametrize(("options", "release"), [({}, 20), ({"release": 0.5}, 30), ({"release": 7}, 7)])
 @pytest.mark.parametrize("epochs", [30, 90])
 def test_a_policy_for_entries_begins_in_its_epoch_whatever_the_epochs(options, release, epochs):

@@ -63,12 +63,28 @@ def test_a_wrong_setting_is_told_before_anything_starts(override, words, table, 
 
 
 @pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("optimizer.lr=.inf", "optimizer.lr: .*finite"),
+        ("optimizer.warmup_epochs=.inf", "optimizer.warmup_epochs: .*finite"),
+        ("train.distillation={teacher: x, weight: .inf}", "train.distillation.weight: .*finite"),
+        *((f"run.name={name}", "run.name: expected the name of a folder inside") for name in ("../b", "..", ".")),
+    ],
+)
+def test_numbers_are_finite_and_a_run_has_a_folder_of_its_own(override, words, table, tmp_path):
+    with pytest.raises(ConfigError, match=words):
+        small_config(table, tmp_path / "runs", override)
+
+
+@pytest.mark.parametrize(
     ("overrides", "words"),
     [
         (["data.fold=0", f"data.folds={N_ROWS + 1}"], f"data.folds={N_ROWS + 1}: .* has {N_ROWS} rows"),
         (["data.split=stratified", "data.validation_fraction=0.5", "data.test_fraction=0.5"], "less than 1, got 0.5"),
         (["model.name=small-cnn", "model.options={}"], "takes images, but .* holds a table; networks for it: .*mlp"),
         (["selector.name=learnability", "selector.options={reference: nowhere}"], "nowhere is not there"),
+        (["model.name=dela", "train.loss=hill"], "train.loss='hill' would be left aside: network 'dela' has a loss of"),
+        (["model.name=c2ae", "train.loss_options={x: 1}"], "would be left aside|has no setting"),
     ],
 )
 def test_settings_that_do_not_fit_together_or_the_data(overrides, words, table, tmp_path):
@@ -113,6 +129,10 @@ def test_storage_below_a_file_and_neighbour_features_of_other_rows(table, tmp_pa
     config = small_config(table, tmp_path / "runs", f"selector.neighbour_features={tmp_path / 'near.npy'}")
     with pytest.raises(ConfigError, match=rf"near.npy holds \(3, 2\), expected \({N_ROWS}, e\)"):
         fit(config)
+    for wrong in (np.full((N_ROWS, 2), np.nan), np.zeros((N_ROWS, 2), complex), np.full((N_ROWS, 2), "x")):
+        np.save(tmp_path / "near.npy", wrong)
+        with pytest.raises(ConfigError, match=r"near.npy holds \S+, expected finite real numbers"):
+            fit(config)
     with pytest.raises(DataError, match=r"is it a folder that"):
         fit(small_config(tmp_path / "nothing", tmp_path / "runs"))
     assert not (tmp_path / "runs").exists()

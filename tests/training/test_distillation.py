@@ -197,6 +197,22 @@ def test_a_run_goes_on_without_the_one_that_it_started_from(world, tmp_path):
     assert len(resume(run, quiet=True, overrides=["train.epochs=3"]).history) == 3
 
 
+def test_a_teacher_alone_sees_inputs_scaled_as_it_learned_them(world, tmp_path):
+    scaler = TrainedRun.open(world[2]).data.scaler.to_dict()
+    config = config_of(world[1], tmp_path, f"train.distillation.teacher={world[2]}", "run.name=alone")
+    assert TrainedRun.open(fit(config, quiet=True).folder).data.scaler.to_dict() == scaler
+    shifted = fit(config_of(write(tmp_path / "shifted", OLD, 3.0), tmp_path, "run.name=other"), quiet=True).folder
+    with pytest.raises(ConfigError, match=r"teacher: .* scaled otherwise than those of model\.initial, .*other"):
+        fit(student(world, tmp_path / "none", f"model.initial={shifted}"), quiet=True)
+
+
+def test_answers_for_more_labels_than_there_are_are_refused(world, tmp_path):
+    Answers(np.arange(3), np.zeros((3, ALL + 1), np.float32)).save(tmp_path / "answers.npz")
+    own = (f"train.distillation.answers={tmp_path / 'answers.npz'}", "train.distillation.loss=logits")
+    with pytest.raises(ConfigError, match=r"has answers for 5 labels, .* has 4"):
+        fit(config_of(world[1], tmp_path, *own), quiet=True)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -51,12 +51,16 @@ def test_it_begins_with_one_worker_and_goes_on_with_two_when_there_is_room(make_
 def test_workers_make_way_only_for_a_larger_group(make_config, epoch, world, places, more):
     ranks = SimpleNamespace(world=world, first=True, agree=lambda value: value)
     training = SimpleNamespace(ranks=ranks, config=make_config("run.workers=3", "run.min_workers=1", "train.epochs=10"))
-    found = []
+    found, written = [], []
+    checkpoints = SimpleNamespace(wait=written.append)
     try:
-        Growing(lambda: places).after_epoch(training, SimpleNamespace(number=epoch))
+        Growing(lambda: places, checkpoints, SimpleNamespace(over=False)).after_epoch(
+            training, SimpleNamespace(number=epoch)
+        )
     except RoomForMoreError as error:
         found.append(error)
-    assert bool(found) == more
+    assert bool(found) == more and written == [training] * more  # the epoch's checkpoint stands first
+    Growing(lambda: 1, checkpoints, SimpleNamespace(over=True)).after_epoch(training, SimpleNamespace(number=epoch))
 
 
 def test_places_are_counted_node_by_node(monkeypatch):
@@ -77,4 +81,5 @@ def test_more_at_least_than_at_most_is_refused(make_config):
 
 def test_alone_it_asks_nobody(make_config):
     training = SimpleNamespace(ranks=Ranks(), config=make_config())
-    Growing(lambda: pytest.fail("nobody else can come")).after_epoch(training, SimpleNamespace(number=0))
+    hook = Growing(lambda: pytest.fail("nobody else can come"), SimpleNamespace(), SimpleNamespace(over=False))
+    hook.after_epoch(training, SimpleNamespace(number=0))

@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> None:
         result = resume(run, workers=options.workers, overrides=overrides, data=options.data)
     elif options.data:
         raise ConfigError("train --data goes with --resume RUN: it says where that run's data lies now")
+    elif options.workers is not None:
+        raise ConfigError(f"train --workers goes with --resume RUN; for a new run give run.workers={options.workers}")
     elif not options.config:
         raise ConfigError("train needs a YAML file, a prepared data set, or --resume RUN")
     else:

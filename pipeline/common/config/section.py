@@ -38,9 +38,9 @@ Place = Annotated[str, AfterValidator(_without_keys)]
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, no unknown keys."""
+    """Base of all sections: immutable, no unknown keys, all numbers finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
     called: ClassVar[str] = "configuration"
     """What messages call it when no source is named."""
 

@@ -24,7 +24,7 @@ class DataSection(Section):
     fold: NonNegativeInt | None = None
     folds: Folds | None = None
     scale: Literal["auto", "none", "minmax", "standard", "imagenet"] = "auto"
-    cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    cache_gb: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _fold_within_folds(self) -> "DataSection":
@@ -182,6 +182,13 @@ class RunSection(Section):
         if self.least_workers > self.workers:
             raise ValueError(f"min_workers={self.min_workers} is more than workers={self.workers}")
         return self
+
+    @field_validator("name")
+    @classmethod
+    def _a_folder_of_its_own(cls, value: str | None) -> str | None:
+        if value is not None and (value in ("", ".", "..") or "/" in value):
+            raise ValueError(f"expected the name of a folder inside run.storage, got {value!r}")
+        return value
 
     @field_validator("trackers", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 E epochs   L labels
 """
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -62,12 +63,13 @@ def all_epochs(local: LocalRun, run: StudyRun, *, tested: bool = True) -> dict[s
             record |= _metrics(local, split, *pair)
         epochs.append(record)
         found = {"epoch": epoch, "value": record[f"validation/{monitor}"], "settled": settled(local.training, epoch)}
-        if not best or is_better(monitor, found, best):
+        if not math.isnan(found["value"]) and (not best or is_better(monitor, found, best)):
             best, judged = found, predicted
-        if patience and epoch - best["epoch"] >= patience and epoch + 1 >= epochs_until_settled(run.config):
+        waited = epoch - best["epoch"] if best else 0
+        if patience and waited >= patience and epoch + 1 >= epochs_until_settled(run.config):
             break
-    if run.study.protocol == "papers":  # which judges the last epoch
-        judged = predicted
+    if run.study.protocol == "papers" or not best:  # the last epoch is judged, as where no value is a number
+        best, judged = best or found, predicted
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
     return columns | {
         "best_epoch": best["epoch"],

@@ -1,5 +1,6 @@
 """Validation after every epoch, and the best weights so far."""
 
+import math
 from typing import Any
 
 from ..best_epoch import is_better
@@ -11,8 +12,8 @@ class Validation(Hook):
     """Records all metrics of the validation rows, and keeps the weights of the epoch with the best monitored one.
 
     Attributes:
-        best: ``epoch``, ``value``, ``settled`` and ``weights`` of the best epoch so far; None before the first, on
-            other workers than the first, and without validation rows.
+        best: ``epoch``, ``value``, ``settled`` and ``weights`` of the best epoch so far; None before the first whose
+            value is a number, on other workers than the first, and without validation rows.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class Validation(Hook):
         epoch.record |= metrics
         monitor = training.config.train.monitor
         found = {"epoch": epoch.number, "value": metrics[monitor], "settled": settled(training, epoch.number)}
-        if self.best is None or is_better(monitor, found, self.best):
+        if not math.isnan(metrics[monitor]) and (self.best is None or is_better(monitor, found, self.best)):
             self.best = found | {"weights": training.learner.weights()}
 
     def state_dict(self, training: Training) -> dict[str, Any]:
