@@ -74,18 +74,18 @@ class Mixture(JudgingPolicy):
     def summary(self) -> dict[str, Any]:
         """Return how many positives are flagged, and the largest separation of a label's components, which is the gate.
 
-        ``settled`` tells what the epoch that ended was trained with: 1 no flags, 2 all. Until ``release`` nothing is
-        known: NaN.
+        ``settled`` tells what the epoch that ended was trained with: 1 no flags, 2 all, 0 flags that are taken back
+        again, since the gate has shut. Until ``release`` nothing is known: NaN.
         """
-        wrong = np.full(self.n_labels, np.nan)
+        wrong, is_open = np.full(self.n_labels, np.nan), self._separation >= self._least
         if self.is_released:
             wrong = np.bincount(self._flagged[1], minlength=self.n_labels).astype(np.float64)
         return {
             "flagged": len(self._flagged[0]),
             "wrong_share": float(wrong.sum() / max(self.kind.positives.sum(), 1)),
             "separation": self._separation,
-            "settled": 2 if self._had_flags else 1,
-            "gate_open": self._separation >= self._least,
+            "settled": (2 if is_open else 0) if self._had_flags else 1,
+            "gate_open": is_open,
             "wrong": wrong,
         }
 

@@ -69,6 +69,9 @@ def test_an_epoch_counts_as_trained_with_flags_by_the_gate_it_began_with():
         trained_with = policy.targets()
         run(policy, 1, epoch)
         assert policy.summary()["settled"] == (1 if trained_with is None else 2)
+    taken_back = make("mixture", with_wrong()[0], separation=policy.summary()["separation"] + 0.1)
+    taken_back.load_state_dict(policy.state_dict())
+    assert taken_back.summary()["settled"] == 0 and not taken_back.summary()["gate_open"]
     again = make("mixture", with_wrong()[0])
     again.load_state_dict(policy.state_dict())
     require_same(again.summary(), policy.summary())
