@@ -1,6 +1,5 @@
 """One run of an arm in this process: its settings, its rate, what it gave; for ``entries.py`` and ``long_tails.py``."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +10,13 @@ from _entries_arms import EVERY
 from _entries_mixup import MixedPrepared
 from scipy.stats import rankdata
 
-from d2ace.pipeline.common.storage.json_files import drop_torn_line
+from d2ace.pipeline.common.storage.json_files import append_json_lines, drop_torn_line, read_json_lines
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 from d2ace.pipeline.studies.compare import Study
 from d2ace.pipeline.studies.compare.study import StudyRun
 from d2ace.pipeline.studies.compare.study_run import load_prepared
+from d2ace.pipeline.training.best_epoch import best_epoch as best_of_epochs
 from d2ace.pipeline.training.hooks.validation import settled
 from d2ace.pipeline.training.local_run import LocalRun
 from d2ace.pipeline.training.metrics import label_average_precision
@@ -82,8 +82,7 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # a kill can cut the last one off
-        self._runs: dict[str, dict[str, Any]] = {run["key"]: run for run in map(json.loads, lines)}
+        self._runs: dict[str, dict[str, Any]] = {run["key"]: run for run in read_json_lines(path)}
 
     def __contains__(self, run: StudyRun) -> bool:
         return _key(run) in self._runs
@@ -94,8 +93,7 @@ class Kept:
             line = {"key": _key(run), "commit": commit, **trained(run, truth)}
             self._path.parent.mkdir(parents=True, exist_ok=True)
             drop_torn_line(self._path)
-            with self._path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_json_lines(self._path, [line])
             self._runs[_key(run)] = line
         return self._runs[_key(run)]
 
@@ -160,8 +158,9 @@ def best_epoch(line: Mapping[str, Any], rule: str) -> int:
         line: a run.
         rule: "map" or "auc", which metric of theirs chooses.
     """
-    flags = np.array(line["settled"], int)
-    return int(np.argmax(np.where(flags == flags.max(), line[rule], -1.0)))
+    best = best_of_epochs("map", line[rule], line["settled"])  # of the area, too, more is better
+    assert best is not None
+    return best
 
 
 def searched_rate(run: Callable[[float, int], Mapping[str, Any]], rule: str) -> float:

@@ -54,7 +54,6 @@ class InfoBatch(FrozenSelector):
         self.prune = number("prune", prune, low=0.0, below=1.0)  # at 1 no easy row would ever be seen
         self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
         self._window = whole("window", window)
-        self._judged = self.label_matrix.known_per_row() > 0
         self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
@@ -66,7 +65,7 @@ class InfoBatch(FrozenSelector):
         """Compare the losses, and warn once of entries that were unusable."""
         if not self._window:
             return super().end_epoch(epoch)
-        easy = _below_mean_of_window(self._seen.row_loss, self._judged, self.plan(epoch), self._window)
+        easy = _below_mean_of_window(self._seen.row_loss, self._seen.judged, self.plan(epoch), self._window)
         self._freeze({**self._rescore(epoch), "easy": easy & (self._seen.visits > 0)})
         self._seen.report()
 
@@ -75,7 +74,7 @@ class InfoBatch(FrozenSelector):
 
         Rows without a known label have no loss: they are not easy, and not in the mean [own].
         """
-        seen, loss = (self._seen.visits > 0) & self._judged, self._seen.row_loss
+        seen, loss = (self._seen.visits > 0) & self._seen.judged, self._seen.row_loss
         mean = float(loss[seen].mean()) if seen.any() else NEUTRAL_LOSS
         return {"easy": seen & (loss < mean), "mean_loss": mean}
 

@@ -75,7 +75,6 @@ class Learnability(FrozenSelector):
             )
         losses = reference_losses(reference, np.arange(self.n_rows), self.n_labels)
         self._reference = losses.mean(axis=1) if self.label_matrix.is_complete else self._known_means(losses)
-        self._judged = self.label_matrix.known_per_row() > 0
         self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 
     @property
@@ -88,7 +87,7 @@ class Learnability(FrozenSelector):
 
         Rows without a known label have no loss: they score as the least of the others [own].
         """
-        score, judged = self._seen.row_loss - self._reference, self._judged
+        score, judged = self._seen.row_loss - self._reference, self._seen.judged
         return {"score": np.where(judged, score, score[judged].min()) if judged.any() else score}
 
     def plan(self, epoch: int) -> Plan:
@@ -132,5 +131,5 @@ class Learnability(FrozenSelector):
 
     def summary(self) -> dict[str, Any]:
         """Return the mean learnability of rows with a known label, and counts of unusable entries."""
-        judged = self._judged if self._judged.any() else slice(None)
+        judged = self._seen.judged if self._seen.judged.any() else slice(None)
         return {"mean_learnability": float(self._frozen["score"][judged].mean()), **self._seen.counts()}

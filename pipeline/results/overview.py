@@ -15,7 +15,7 @@ from ..common.storage.json_files import numbers, read_json, read_json_lines
 from ..common.storage.reading import reading
 from ..common.text_table import aligned
 from ..runs.opening import CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE
-from ..training.best_epoch import SETTLED, best_epoch
+from ..training.best_epoch import best_record
 
 State = Literal["finished", "running", "stopped"]
 
@@ -92,8 +92,7 @@ class Overview:
         """The best epoch so far, from 0; None where nothing was validated."""
         if self.result is not None:
             return int(self.result["best_epoch"])
-        values = [record.get(self.monitor, math.nan) for record in self.history]
-        return best_epoch(self.monitor, values, (int(record.get(SETTLED, 1)) for record in self.history))
+        return best_record(self.monitor, self.history)
 
     @property
     def best(self) -> float:

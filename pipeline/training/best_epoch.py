@@ -24,12 +24,15 @@ def best_of(name: str, value: float, than: float) -> bool:
     return value > than if HIGHER_IS_BETTER[name] else value < than
 
 
-def is_better(monitor: str, new: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    """Return whether an epoch is better than the best one before: by ``settled``, then by ``value``.
+def is_better(monitor: str, new: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
+    """Return whether an epoch is better than the best one before, None for none: by ``settled``, then by ``value``.
 
+    One whose value is no number never is.
     Validation labels have the faults of the training labels. A network that believes them agrees with them more than
     one that was trained with corrected ones, whatever it knows: the two are not to be compared [own].
     """
+    if best is None or math.isnan(new["value"]):
+        return not math.isnan(new["value"])
     before = int(best.get("settled", 1))  # checkpoints of older versions do not say
     if new["settled"] != before:
         return bool(new["settled"] > before)
@@ -44,9 +47,15 @@ def best_epoch(monitor: str, values: Sequence[float], settled: Iterable[int]) ->
         values: of it on validation rows, an epoch each.
         settled: see ``SETTLED``, an epoch each.
     """
-    best: dict[str, Any] = {}
+    best: dict[str, Any] | None = None
     for epoch, (value, level) in enumerate(zip(values, settled, strict=True)):
         found = {"epoch": epoch, "value": value, "settled": level}
-        if not math.isnan(value) and (not best or is_better(monitor, found, best)):
+        if is_better(monitor, found, best):
             best = found
-    return best.get("epoch")
+    return None if best is None else best["epoch"]
+
+
+def best_record(monitor: str, history: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the best of a run's epochs, as ``best_epoch``, given their records."""
+    values = [float(record.get(monitor, math.nan)) for record in history]
+    return best_epoch(monitor, values, (int(record.get(SETTLED, 1)) for record in history))

@@ -27,7 +27,7 @@ from .initial_weights import context_of_any, unfilled_model
 from .names import require_names
 from .past_runs import require_first_labels, require_past_runs, with_teacher_digest
 from .selection_start import require_selection
-from .selector_setup import check_neighbour_features, features_from_file, inherited
+from .selector_setup import check_features_file, check_neighbour_features, inherited
 
 _LABELS = 3
 """Of the made-up data that a network is tried on."""
@@ -95,7 +95,7 @@ def check_data(config: Config, manifest: Manifest) -> None:
     if hint is not None:
         ImageTransform(config.images, hint, config.run.seed)
     if (wanted := config.selector.neighbour_features) not in NEIGHBOUR_WORDS:
-        features_from_file(Path(wanted), manifest.rows)
+        check_features_file(Path(wanted), manifest.rows)
     network = models.get(config.model.name)
     if manifest.known_counts is not None:
         require_entrywise(config, f"a data set with unknown labels ({manifest.folder})")

@@ -143,16 +143,15 @@ def features_from_file(path: Path, rows: int) -> np.ndarray:
         features = np.load(path, mmap_mode="r", allow_pickle=False)
     if features.ndim != 2 or len(features) != rows:
         raise ConfigError(f"selector.neighbour_features: {path} holds {features.shape}, expected ({rows}, e)")
-    if features.dtype.kind not in "fiub" or not _all_finite(features):
-        raise ConfigError(f"selector.neighbour_features: {path} holds {features.dtype}, expected finite real numbers")
     return features
 
 
-def _all_finite(features: np.ndarray) -> bool:
-    """Return whether all values of a mapped array are finite, read some rows at a time."""
-    return all(
-        np.isfinite(features[start : start + _BLOCK_ROWS]).all() for start in range(0, len(features), _BLOCK_ROWS)
-    )
+def check_features_file(path: Path, rows: int) -> None:
+    """Raise ConfigError unless a file has finite neighbour features of all rows; reads it, some rows at a time."""
+    features = features_from_file(path, rows)
+    blocks = (features[start : start + _BLOCK_ROWS] for start in range(0, rows, _BLOCK_ROWS))
+    if features.dtype.kind not in "fiub" or not all(np.isfinite(block).all() for block in blocks):
+        raise ConfigError(f"selector.neighbour_features: {path} holds {features.dtype}, expected finite real numbers")
 
 
 def _reference(source: str, rows: AllRows, labels: LabelMatrix, ids: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ class RowLosses(Observations):
 
     Attributes:
         row_loss: float64 (N,).
+        judged: bool (N,), rows with a known label: the others have no loss.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("visits", "row_loss")
@@ -23,14 +24,14 @@ class RowLosses(Observations):
     def __init__(self, n_rows: int, n_labels: int, labels: LabelMatrix | None = None) -> None:
         super().__init__(n_rows, n_labels, labels)
         self.row_loss = np.empty(n_rows)
+        self.judged = np.ones(n_rows, bool) if self._partial is None else self._partial.known_per_row() > 0
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: no row was visited."""
         super().reset()
         self.row_loss.fill(NEUTRAL_LOSS)
-        if self._partial is not None:
-            self.row_loss[self._partial.known_per_row() == 0] = 0  # they teach nothing: never the hardest
+        self.row_loss[~self.judged] = 0  # they teach nothing: never the hardest
 
     def update(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:
         """Record one batch; probabilities are not used. Cost O(B L).

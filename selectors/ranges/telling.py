@@ -43,7 +43,7 @@ def tell_inherited(ranges: Ranges, rows: np.ndarray, earlier: Mapping[str, Any])
         SelectionError: when the earlier state lacks an array.
     """
     need(earlier, list(History.arrays))
-    names = [*History.arrays, *([MISSED_VISITS] if MISSED_VISITS in earlier else [])]
+    names = [*History.arrays, *({MISSED_VISITS} & earlier.keys())]
     arrays, none = {name: np.asarray(earlier[name]) for name in names}, np.zeros(0, np.int64)
     parts = [part or (none, none) for part in ranges.split(rows)]  # the states of all ranges have the same arrays
     ranges.scatter(

@@ -20,7 +20,7 @@ from ...runs.checkpoints import CheckpointStore
 from ...runs.run_data import RunData, make_run_data
 from ...runs.run_folder import RunFolder
 from ...selection.training_rows import TrainingRows
-from ...training.best_epoch import best_of
+from ...training.best_epoch import best_record
 from ...training.initial_weights import initial_scaler
 from ...training.local_run import LocalRun, Prepared
 from ...training.loop import Epoch, Hook, Training
@@ -198,12 +198,8 @@ class Watching(Hook):
 
 
 def _best_epoch(history: Sequence[Mapping[str, Any]], monitor: str) -> int:
-    """Return the first epoch with the best value."""
-    best = 0
-    for epoch, record in enumerate(history):
-        if best_of(monitor, float(record[monitor]), float(history[best][monitor])):
-            best = epoch
-    return best
+    """Return the first epoch with the best value; the first one where none is a number."""
+    return best_record(monitor, history) or 0
 
 
 def _tensors(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 E epochs   L labels
 """
 
-import math
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +13,7 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
 from ...training.best_epoch import is_better
-from ...training.entry_release import epochs_until_settled
+from ...training.hooks.early_stopping import patience_is_over
 from ...training.hooks.validation import settled
 from ...training.local_run import LocalRun, Prepared
 from ...training.metrics import METRICS, label_average_precision
@@ -53,9 +52,9 @@ def train_run(run: StudyRun, neighbour_cache: AnyPath | None = None, *, tested: 
 def all_epochs(local: LocalRun, run: StudyRun, *, tested: bool = True) -> dict[str, Any]:
     """Train until the epochs are over, or ``train.patience`` is, and return what that gave, as columns."""
     epochs: list[dict[str, float]] = []
-    best: dict[str, Any] = {}
+    best: dict[str, Any] | None = None
     judged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    monitor, patience = run.config.train.monitor, run.config.train.patience
+    monitor = run.config.train.monitor
     for epoch in range(run.config.train.epochs):
         record = local.epoch(epoch) | dict(zip(("rows_drawn", "steps"), map(float, local.drawn), strict=True))
         predicted = {split: local.predict(split) for split in ("validation", "test")[: 1 + tested]}
@@ -63,12 +62,11 @@ def all_epochs(local: LocalRun, run: StudyRun, *, tested: bool = True) -> dict[s
             record |= _metrics(local, split, *pair)
         epochs.append(record)
         found = {"epoch": epoch, "value": record[f"validation/{monitor}"], "settled": settled(local.training, epoch)}
-        if not math.isnan(found["value"]) and (not best or is_better(monitor, found, best)):
+        if is_better(monitor, found, best):
             best, judged = found, predicted
-        waited = epoch - best["epoch"] if best else 0
-        if patience and waited >= patience and epoch + 1 >= epochs_until_settled(run.config):
+        if patience_is_over(run.config, best, epoch + 1):
             break
-    if run.study.protocol == "papers" or not best:  # the last epoch is judged, as where no value is a number
+    if run.study.protocol == "papers" or best is None:  # the last epoch is judged, as where no value is a number
         best, judged = best or found, predicted
     columns: dict[str, Any] = {name: [record[name] for record in epochs] for name in epochs[0]}
     return columns | {

@@ -51,21 +51,18 @@ class OutcomeTable:
         Raises:
             RunError: when the file is not one of this version.
         """
-        found = self._by_key()
+        found = {record["key"]: Outcome.of_record(record, self.path) for record in self._records}
         if members is None:
             return list({_name(outcome): outcome for outcome in found.values()}.values())
         return [member.named(found[member.key]) for member in members if member.key in found]
 
     def replaced(self) -> int:
         """Return how many outcomes ``outcomes()`` leaves out, since a newer one has their name."""
-        return len(self._by_key()) - len(self.outcomes())
+        return len(self.done()) - len(self.outcomes())
 
     def reference(self) -> str | None:
         """Return the method that the last study in the folder compared the others with; None before its first line."""
         return next((record["reference"] for record in reversed(self._records)), None)
-
-    def _by_key(self) -> dict[str, Outcome]:
-        return {record["key"]: Outcome.of_record(record, self.path) for record in self._records}
 
     @cached_property
     def _records(self) -> list[dict[str, Any]]:

@@ -91,12 +91,15 @@ def make_tasks(sequence: TaskSequence, manifest: Manifest, positives: csr_array,
         shown = positives[splits.train][:, order[start:end]]
         rows.append(splits.train[np.diff(shown.tocsr().indptr) > 0])
         if not len(rows[-1]):
-            names = ", ".join(manifest.labels[column] for column in order[start:end])
-            raise DataError(f"{manifest.folder}: task {number} has no row: none is positive in {names}")
+            raise _without_rows(f"task {number} has no row", manifest, order[start:end])
     if not positives[splits.test][:, order[: blocks[0]]].nnz:
-        names = ", ".join(manifest.labels[column] for column in order[: blocks[0]])
-        raise DataError(f"{manifest.folder}: no test row for the first task: none is positive in {names}")
+        raise _without_rows("no test row for the first task", manifest, order[: blocks[0]])
     return Tasks(order, blocks, tuple(rows), splits.validation, splits.test)
+
+
+def _without_rows(what: str, manifest: Manifest, columns: np.ndarray) -> DataError:
+    names = ", ".join(manifest.labels[column] for column in columns)
+    return DataError(f"{manifest.folder}: {what}: none is positive in {names}")
 
 
 def class_order(sequence: TaskSequence, labels: Sequence[str]) -> np.ndarray:

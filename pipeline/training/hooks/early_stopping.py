@@ -1,7 +1,9 @@
 """Early stopping: a run ends when the monitored validation metric has not improved for some epochs."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ...common.config.config import Config
 from ...runs.events import Events
 from ..entry_release import epochs_until_settled
 from ..loop import Epoch, Hook, Training
@@ -36,16 +38,25 @@ class EarlyStopping(Hook):
 
     def _decide(self, training: Training, done: int) -> None:
         """Compare the epochs since the best one with the patience, after ``done`` epochs."""
-        patience = training.config.train.patience
-        if patience is None or done < epochs_until_settled(training.config):
+        train, best = training.config.train, self._validation.best
+        if train.patience is None:
             return
-        best = self._validation.best
-        waited = done - 1 - best["epoch"] if best else 0
-        self.over = training.ranks.agree(waited >= patience)
-        if self.over and training.ranks.first and best and done < training.config.train.epochs:
+        self.over = training.ranks.agree(patience_is_over(training.config, best, done))
+        if self.over and training.ranks.first and best and done < train.epochs:
             self._events.tell(
-                f"stopped early: {training.config.train.monitor} was best in epoch {best['epoch'] + 1}"
+                f"stopped early: {train.monitor} was best in epoch {best['epoch'] + 1}"
                 f"{' of those with all flags of the policy' if best.get('settled') == 2 else ''} and has not "
-                f"improved for {waited} epochs (train.patience={patience}); it got {done} of "
-                f"{training.config.train.epochs} epochs"
+                f"improved for {done - 1 - best['epoch']} epochs (train.patience={train.patience}); it got {done} of "
+                f"{train.epochs} epochs"
             )
+
+
+def patience_is_over(config: Config, best: Mapping[str, Any] | None, done: int) -> bool:
+    """Return whether ``train.patience`` epochs have passed since the best one, of ``done``; False without a best one.
+
+    Not before an epoch could be trained with all flags of a policy for entries.
+    """
+    patience = config.train.patience
+    if patience is None or best is None or done < epochs_until_settled(config):
+        return False
+    return done - 1 - int(best["epoch"]) >= patience

@@ -1,6 +1,5 @@
 """Validation after every epoch, and the best weights so far."""
 
-import math
 from typing import Any
 
 from ..best_epoch import is_better
@@ -31,7 +30,7 @@ class Validation(Hook):
         epoch.record |= metrics
         monitor = training.config.train.monitor
         found = {"epoch": epoch.number, "value": metrics[monitor], "settled": settled(training, epoch.number)}
-        if not math.isnan(metrics[monitor]) and (self.best is None or is_better(monitor, found, self.best)):
+        if is_better(monitor, found, self.best):
             self.best = found | {"weights": training.learner.weights()}
 
     def state_dict(self, training: Training) -> dict[str, Any]:
