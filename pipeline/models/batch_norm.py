@@ -57,7 +57,7 @@ class MicroBatchNorm(_BatchNorm):
         return result
 
 
-class _Activated(nn.Module):
+class Activated(nn.Module):
     """Beside one of the layers here: what timm's ``BatchNormAct2d`` does after normalising."""
 
     drop: nn.Module
@@ -68,15 +68,15 @@ class _Activated(nn.Module):
         return self.act(self.drop(super().forward(input)))
 
 
-class FrozenBatchNormAct(_Activated, FrozenBatchNorm):
+class FrozenBatchNormAct(Activated, FrozenBatchNorm):
     """``FrozenBatchNorm`` with an activation."""
 
 
-class MicroBatchNormAct(_Activated, MicroBatchNorm):
+class MicroBatchNormAct(Activated, MicroBatchNorm):
     """``MicroBatchNorm`` with an activation."""
 
 
-class GroupNormAct(_Activated, nn.GroupNorm):
+class GroupNormAct(Activated, nn.GroupNorm):
     """``GroupNorm`` with an activation."""
 
 
