@@ -1,13 +1,10 @@
 """``compare``: the runs of a study as Ray tasks, several at a time, each kept as soon as it is done."""
 
-import json
-import logging
-import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,13 +25,11 @@ from ...data.manifest import Manifest
 from ...runs.trackers.api import Place, Tracked
 from ...runs.trackers.tracking import tracked
 from ...training.checks import check, check_data
-from ..origin import package_version
 from ..ray_tasks import as_they_end, why_killed
 from .budget import require_equal_draws
 from .rival_run import check_rival
-from .rivals import api as rivals
 from .study import Study, StudyRun
-from .study_run import train_run
+from .study_row import beginning_of_row, names_of, now, run_to_row
 from .table import SCHEMA, ResultTable
 from .tracking import track_row
 from .tuning import chosen_settings, tuning_runs
@@ -76,14 +71,15 @@ def compare(
     deadline = time.perf_counter() + 60 * minutes if minutes is not None else float("inf")
     bounds, chosen = Bounds(parallel, limit, deadline, commit, quiet), None
     require_equal_draws(study)
-    if study.tuning is not None:
-        trials = list(tuning_runs(study))
-        tried, bounds = _complete(trials, ResultTable(place_of(out) / "tuning"), replace(bounds, tested=False))
-        chosen = chosen_settings(study, tried)
-    runs = list(study.runs(chosen))
-    if not runs:  # no arm is tuned yet
-        return SCHEMA.empty_table().to_pandas()
-    return _complete(runs, ResultTable(out), replace(bounds, tested=True))[0]
+    with ExitStack() as session:
+        if study.tuning is not None:
+            trials, table = list(tuning_runs(study)), ResultTable(place_of(out) / "tuning")
+            tried, bounds = _complete(trials, table, replace(bounds, tested=False), session)
+            chosen = chosen_settings(study, tried)
+        runs = list(study.runs(chosen))
+        if not runs:  # no arm is tuned yet
+            return SCHEMA.empty_table().to_pandas()
+        return _complete(runs, ResultTable(out), replace(bounds, tested=True), session)[0]
 
 
 @dataclass(frozen=True)
@@ -119,8 +115,13 @@ class Bounds:
         return [] if late else runs[: self.limit]
 
 
-def _complete(runs: Sequence[StudyRun], table: ResultTable, bounds: Bounds) -> tuple[pd.DataFrame, Bounds]:
-    """Train what is missing of some runs; returns the rows of those that have ended, and what is left to train."""
+def _complete(
+    runs: Sequence[StudyRun], table: ResultTable, bounds: Bounds, session: ExitStack
+) -> tuple[pd.DataFrame, Bounds]:
+    """Train what is missing of some runs; returns the rows of those that have ended, and what is left to train.
+
+    A Ray that is started for them stays until ``session`` ends, so that runs that tune and runs of the table share it.
+    """
     missing, todo = _missing(runs, table), []
     if table.merged and not missing:
         frame = table.read()
@@ -128,7 +129,7 @@ def _complete(runs: Sequence[StudyRun], table: ResultTable, bounds: Bounds) -> t
         _check(missing)
         with lock_of(table.folder, "comparison"):
             if todo := bounds.of(_missing(runs, table)):
-                _train(todo, table, bounds)
+                _train(todo, table, bounds, session)
             frame = table.merge()
     wanted = frame[frame["key"].isin([run.key for run in runs])]
     failed = wanted[wanted["error"].notna()]
@@ -157,32 +158,32 @@ def _missing(runs: Sequence[StudyRun], table: ResultTable) -> list[StudyRun]:
 
 def _as_named_here(frame: pd.DataFrame, runs: Sequence[StudyRun]) -> pd.DataFrame:
     """Return the rows by the names of this study: another one may have called the same run otherwise."""
-    names = pd.DataFrame([_names(run) for run in runs])
+    names = pd.DataFrame([names_of(run) for run in runs])
     return names.merge(frame.drop(columns=[c for c in names if c != "key"]), on="key")[list(frame.columns)]
 
 
-def _train(todo: Sequence[StudyRun], table: ResultTable, bounds: Bounds) -> None:
+def _train(todo: Sequence[StudyRun], table: ResultTable, bounds: Bounds, session: ExitStack) -> None:
     started, failures, quiet = time.perf_counter(), 0, bounds.quiet
     what = "runs" if bounds.tested else "runs that tune"
-    with ray_session(RunSection(workers=0)):
-        need = {"CPU": 1.0, "GPU": todo[0].study.gpus_per_run}
-        wait_for_room(need, 1, f"gpus_per_run={need['GPU']:g}, a run")
-        bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
-        whole = Place(table.folder, "study", Tracked(todo[0].study.name, todo[0].study.model_dump(mode="json")))
-        with (
-            tracked(todo[0].config.run.trackers, whole) as tracking,
-            stage(f"training {len(todo)} {what}", free_and_held) as said,
-        ):
-            for number, row in enumerate(_rows(todo, table.folder / ".neighbours", bounds), 1):
-                table.add({**row, "commit": bounds.commit})
-                track_row(tracking, row)
-                failures += row["error"] is not None
-                bar.update()
-                said()
-                if not quiet and bar.disable:
-                    said_of = _told(row) if bounds.tested else f"{_told(row)}, {row['tuned']}"
-                    print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {said_of}", flush=True)
-        bar.close()
+    session.enter_context(ray_session(RunSection(workers=0)))
+    need = {"CPU": 1.0, "GPU": todo[0].study.gpus_per_run}
+    wait_for_room(need, 1, f"gpus_per_run={need['GPU']:g}, a run")
+    bar = tqdm(total=len(todo), unit="run", disable=quiet or not sys.stderr.isatty(), leave=False)
+    whole = Place(table.folder, "study", Tracked(todo[0].study.name, todo[0].study.model_dump(mode="json")))
+    with (
+        tracked(todo[0].config.run.trackers, whole) as tracking,
+        stage(f"training {len(todo)} {what}", free_and_held) as said,
+    ):
+        for number, row in enumerate(_rows(todo, table.folder / ".neighbours", bounds), 1):
+            table.add({**row, "commit": bounds.commit})
+            track_row(tracking, row)
+            failures += row["error"] is not None
+            bar.update()
+            said()
+            if not quiet and bar.disable:
+                said_of = _told(row) if bounds.tested else f"{_told(row)}, {row['tuned']}"
+                print(f"{number}/{len(todo)} after {time.perf_counter() - started:.0f} s: {said_of}", flush=True)
+    bar.close()
     if failures and not quiet:
         print(f"{failures} of {len(todo)} runs failed; see column error of {table.path}", flush=True)
 
@@ -195,55 +196,9 @@ def _told(row: Mapping[str, Any]) -> str:
 def _rows(todo: Sequence[StudyRun], neighbours: AnyPath, bounds: Bounds) -> Iterator[dict[str, Any]]:
     """Yield the row of every run as it ends."""
     cpus, gpus = todo[0].study.threads, todo[0].study.gpus_per_run
-    work = partial(_run, neighbours=neighbours, tested=bounds.tested)
+    work = partial(run_to_row, neighbours=neighbours, tested=bounds.tested)
     parallel, deadline = bounds.parallel, bounds.deadline
     for run, row in as_they_end(work, todo, cpus=cpus, gpus=gpus, parallel=parallel, deadline=deadline):
         if isinstance(row, RayError):
-            row = _beginning(run) | {"error": why_killed(row), "finished": _now()}
+            row = beginning_of_row(run) | {"error": why_killed(row), "finished": now()}
         yield row
-
-
-def _run(run: StudyRun, neighbours: AnyPath, tested: bool = True) -> dict[str, Any]:
-    """Train one run in a Ray worker; a failure becomes part of the row."""
-    logging.getLogger("d2ace").setLevel(logging.ERROR)
-    row = _beginning(run)
-    try:
-        row |= train_run(run, neighbours, tested=tested) | {"error": None}
-    except Exception as error:
-        row |= {"error": f"{type(error).__name__}: {error}"}
-    return row | {"finished": _now()}
-
-
-def _beginning(run: StudyRun) -> dict[str, Any]:
-    """Return the columns of a row that are known before the run is trained."""
-    config, rival = run.config.model_dump(mode="json"), run.rival
-    if rival is not None:  # it has no batches to select
-        config["selector"] = rival.model_dump(mode="json")
-    return {
-        **_names(run),
-        "selector": run.config.selector.name if rival is None else None,
-        "rival": None if rival is None else rivals.get(rival.name).family,
-        "config": json.dumps(config, sort_keys=True),
-        "protocol": run.study.protocol,
-        "version": package_version("d2ace"),
-        "machine": platform.processor() or platform.machine(),
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _names(run: StudyRun) -> dict[str, Any]:
-    return {
-        "key": run.key,
-        "study": run.study.name,
-        "data": run.data,
-        "network": run.network,
-        "method": run.method,
-        "tuned": run.tuned,
-        "known": run.known,
-        "fold": run.fold,
-        "seed": run.seed,
-        "reference": run.method == run.study.reference,
-    }

@@ -80,7 +80,7 @@ def test_runs_keep_freed_memory_unless_the_user_decides(make_study, tmp_path, mo
     def environment(run, neighbours, tested):
         return {name: os.environ.get(name) for name in KEPT_MEMORY}
 
-    monkeypatch.setattr(execution, "_run", environment)
+    monkeypatch.setattr(execution, "run_to_row", environment)
     mine = next(iter(KEPT_MEMORY))
     runs, bounds = list(make_study().runs())[:1], execution.Bounds(1, None, float("inf"), None, quiet=True)
     row = next(execution._rows(runs, tmp_path, bounds))
@@ -121,14 +121,14 @@ def test_a_failed_run_is_a_row_and_is_tried_again(make_study, tmp_path):
 
 
 def test_a_killed_run_is_a_row_with_its_reason_and_the_others_are_trained(make_study, tmp_path, monkeypatch):
-    run = execution._run
+    run = execution.run_to_row
 
     def killed(which, neighbours, tested):
         if which.method == "d2ace" and which.fold == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return run(which, neighbours, tested)
 
-    monkeypatch.setattr(execution, "_run", killed)
+    monkeypatch.setattr(execution, "run_to_row", killed)
     table = compare(make_study(), tmp_path, parallel=1, quiet=True).set_index(["method", "fold"])
     assert table.loc[("d2ace", 0), "error"].startswith("its process was killed (WorkerCrashedError")
     assert table["error"].notna().sum() == 1 and len(table) == 4

@@ -1,6 +1,7 @@
 """Tuning inside a comparison: the same grid for every arm, chosen on validation rows, test rows left alone."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from small_study import synthetic_table
 from d2ace.pipeline.common.errors import ConfigError, RunError
 from d2ace.pipeline.results.report.comparison_setup import configuration_section
 from d2ace.pipeline.results.report.study_source import StudySource
-from d2ace.pipeline.studies.compare import compare, compare_methods, execution, read_table, summary
+from d2ace.pipeline.studies.compare import compare, compare_methods, execution, read_table, study_row, summary
 from d2ace.pipeline.studies.compare.budget import draws_told
 from d2ace.pipeline.studies.compare.table import SCHEMA, ResultTable
 from d2ace.pipeline.studies.compare.tuning import chosen_settings, tuning_runs
@@ -24,10 +25,10 @@ def trained(monkeypatch):
     """Train runs in this process, without Ray; returns the runs that were."""
     runs = []
 
-    def train(todo, table, bounds):
+    def train(todo, table, bounds, session):
         for run in todo:
             runs.append(run)
-            table.add(execution._run(run, table.folder / ".neighbours", bounds.tested))
+            table.add(study_row.run_to_row(run, table.folder / ".neighbours", bounds.tested))
 
     monkeypatch.setattr(execution, "_train", train)
     return runs
@@ -98,6 +99,26 @@ def test_tuning_goes_on_where_it_was_and_an_arm_is_trained_when_it_is_tuned(tune
 def test_no_run_of_the_study_starts_when_tuning_took_the_time(tuned_study, trained, tmp_path):
     assert compare(tuned_study, tmp_path, minutes=0, quiet=True).empty
     assert len(trained) == 6
+
+
+def test_runs_that_tune_and_runs_of_the_study_share_one_ray(tuned_study, tmp_path, monkeypatch):
+    happened = []
+
+    @contextmanager
+    def session(run):
+        happened.append("Ray is there")
+        yield
+        happened.append("Ray may end")
+
+    def rows(todo, neighbours, bounds):
+        happened.append(len(todo))
+        return (study_row.run_to_row(run, neighbours, bounds.tested) for run in todo)
+
+    monkeypatch.setattr(execution, "ray_session", session)
+    monkeypatch.setattr(execution, "wait_for_room", lambda *_: None)
+    monkeypatch.setattr(execution, "_rows", rows)
+    assert len(compare(tuned_study, tmp_path, quiet=True)) == 2
+    assert happened == ["Ray is there", 6, "Ray is there", 2, "Ray may end", "Ray may end"]
 
 
 def tried_rows(study, values, protocol="clean"):
@@ -197,7 +218,7 @@ def test_wrong_tuning_is_told_before_anything_runs(make_study, tuning, message):
 
 
 def test_tuning_of_which_every_run_failed_is_an_error(tuned_study, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(execution, "train_run", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(study_row, "train_run", lambda *_, **__: 1 / 0)
     with pytest.raises(RunError, match="every run failed, the first with: ZeroDivisionError"):
         compare(tuned_study, tmp_path, quiet=True)
 
