@@ -55,6 +55,16 @@ def test_what_tuning_tries_can_be_made_and_keeps_the_budget(name):
             rivals.create(name, 0, {setting: value})
 
 
+@pytest.mark.parametrize("strength", [1e-4, 1.0])
+def test_logistic_regression_expects_as_many_rows_of_a_rare_label_as_there_are(rows, strength):
+    features, _ = rows
+    labels = np.zeros((len(features), 1), np.int8)
+    labels[np.argsort(features[:, 0])[-12:]] = 1
+    rival = rivals.create("logistic-regression", 0, {"strength": strength})
+    rival.fit(features, labels)
+    assert rival.predict(features).mean() == pytest.approx(0.04, abs=1e-3)  # so it is where the intercept is free
+
+
 def test_a_chain_lets_labels_see_those_before(rows):
     features, labels = rows
     hidden = np.concatenate([labels[:, :1], labels[:, 2:]], axis=1)
@@ -74,7 +84,7 @@ def test_a_run_has_the_rows_scaling_and_metrics_of_the_networks_run(make_study):
     features, labels = data.scaler.transform(prepared.features), prepared.labels.dense()
     train, test = data.splits.train, data.splits.test
     for label in range(labels.shape[1]):
-        model = LogisticRegression(C=0.5, solver="liblinear").fit(features[train], labels[train, label])
+        model = LogisticRegression(C=0.5, solver="newton-cholesky", tol=1e-8).fit(features[train], labels[train, label])
         score = average_precision_score(labels[test, label], model.predict_proba(features[test])[:, 1])
         assert columns["test_label_ap"][label] == pytest.approx(score, abs=1e-3)
     assert columns["test/map"] == [pytest.approx(np.mean(columns["test_label_ap"]))]
