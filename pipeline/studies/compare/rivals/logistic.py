@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from .api import Family, Rival, geometric, positive
 from .per_label import PerLabel
 
-
 _ITERATIONS = 1000
 """Where the solver stops at the latest; on bibtex, scaled, it takes about 30."""
 
