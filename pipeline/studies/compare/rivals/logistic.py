@@ -31,8 +31,8 @@ class Logistic(Rival):
     def classifier(self) -> Any:
         """Return the classifier of one label, not fitted.
 
-        Its solver is L-BFGS, which leaves the intercept without a penalty. Liblinear has one on it, which costs rare
-        labels, and takes thirty times as long on bibtex.
+        Its solver is L-BFGS, which leaves the intercept without a penalty; liblinear has one on it, and takes thirty
+        times as long on bibtex.
         """
         from sklearn.linear_model import LogisticRegression as Binary
 
