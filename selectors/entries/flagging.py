@@ -22,9 +22,11 @@ from .complete_shares import names_more
 from .judge import Entries, Suspicion
 from .judging import JudgingPolicy
 
-_SKILL = {"missing": 0.65, "wrong": 0.5}
+_SHARE, _SKILL = {"missing": 0.27, "wrong": 0.1}, {"missing": 0.65, "wrong": 0.5}
 _MANY, _SLACK = 0.4, 0.05
 """Chosen by what the gate sees on validation rows: see ``docs/what-did-not-work.md``."""
+_FEW = 0.1
+"""Fewer wrong entries than that are next to none: what is left of a bound where nothing is wrong."""
 _RIGHT_MORE_OFTEN = 0.5
 """Where held-out rows are complete, counts are no bounds, and flags need only be right more often than wrong."""
 _RANKS = ("believed_ranks", "believed_labels")
@@ -48,10 +50,12 @@ class FlaggingPolicy(JudgingPolicy):
             that may be none.
         release: when flagging begins: epochs, or a share of the run.
         ramp: epochs until all that are wrong are flagged.
-        gate: the least share of wrong entries, among positives and missing ones, at which entries are touched.
+        gate: the least share of wrong entries, among positives and missing ones, at which entries are touched. None:
+            .27 for missing ones, since a network that has learnt little sees up to .25 in complete labels, and .1 for
+            wrong ones and where the held-out rows turn out to be complete.
         skill: the least skill of the flags, from 0 (chance) to 1, at which entries are touched; .05 less where the
             share of wrong ones is .4 or more, since there is more to win. None: .65 for missing and .5 for wrong
-            ones, and .5 also where the held-out rows turn out to be complete. Both 0: always.
+            ones, and .5 also where the held-out rows are complete. Both 0: always.
         expected: the share of all suspects that is wrong, where that is known: then no rows are held out, there is no
             gate, and flags do not keep to shares of labels.
         **run: ``epochs`` and ``seed``.
@@ -67,7 +71,7 @@ class FlaggingPolicy(JudgingPolicy):
         suspects: str = "missing",
         release: When = 0.33,
         ramp: int = 3,
-        gate: float = 0.1,
+        gate: float | None = None,
         skill: float | None = None,
         expected: float | None = None,
         **run: Any,
@@ -80,7 +84,7 @@ class FlaggingPolicy(JudgingPolicy):
             **run,
         )
         self._ramp = whole("ramp", ramp, at_least=1)
-        self._gate = number("gate", gate, low=0.0, high=1.0)
+        self._least_share = None if gate is None else number("gate", gate, low=0.0, high=1.0)
         self._least_skill = None if skill is None else number("skill", skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)
 
@@ -145,7 +149,13 @@ class FlaggingPolicy(JudgingPolicy):
 
     def _opens(self) -> bool:
         share = self._wrong_share()
-        return share >= self._gate and self._skill >= self._bar(share)
+        return share >= self._share_bar() and self._skill >= self._bar(share)
+
+    def _share_bar(self) -> float:
+        """Return the least share of wrong entries at which entries are touched."""
+        if self._least_share is not None:
+            return self._least_share
+        return _FEW if self._complete else _SHARE["wrong" if self.kind.faulty else "missing"]
 
     def _bar(self, share: float) -> float:
         """Return the least skill at which entries are touched, of whose label a share seems wrong."""
@@ -170,7 +180,7 @@ class FlaggingPolicy(JudgingPolicy):
 
         Else ``wrong`` is a bound alone, and may be far above what is wrong [own].
         """
-        few = self._wrong_share() < self._gate
+        few = self._wrong_share() < (_FEW if self._least_share is None else self._least_share)
         return len(self.ranks) > 0 and (few or self._skill >= self._bar(0.0))
 
     def chances(self, label: int, suspects: int) -> np.ndarray:

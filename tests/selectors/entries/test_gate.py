@@ -42,9 +42,11 @@ def test_the_gate_stays_shut_where_wrong_entries_look_like_others():
         ("missing", 0.39, 0.65, True),
         ("missing", 0.41, 0.61, True),
         ("missing", 0.41, 0.59, False),
-        ("missing", 0.09, 0.9, False),
+        ("missing", 0.27, 0.65, True),
+        ("missing", 0.26, 0.9, False),  # what a network that has learnt little sees in complete labels
         ("wrong", 0.1, 0.5, True),
         ("wrong", 0.1, 0.49, False),
+        ("wrong", 0.09, 0.9, False),
     ],
 )
 def test_the_gate_asks_for_a_share_and_for_less_skill_where_it_is_large(kind, share, skill, is_open):
@@ -56,6 +58,17 @@ def test_the_gate_asks_for_a_share_and_for_less_skill_where_it_is_large(kind, sh
     assert policy.summary()["wrong_share"] == pytest.approx(share) and policy.summary()["gate_open"] == is_open
     run(policy, 1, RELEASE)
     assert (policy.targets() is not None) == is_open
+
+
+def test_a_share_that_the_user_gives_is_the_gates_bar_for_both_kinds():
+    for kind in ("missing", "wrong"):
+        policy = make("correct", damaged(), suspects=kind, gate=0.2)
+        run(policy, RELEASE)
+        for share in (0.19, 0.21):
+            positives = damaged().sum()
+            wrong = np.array([share * positives / (1 - share if kind == "missing" else 1), 0.0, 0.0])
+            policy.load_state_dict({**policy.state_dict(), "wrong": wrong, "skill": 0.9})
+            assert policy.summary()["gate_open"] == (share > 0.2)
 
 
 @pytest.mark.parametrize("name", FLAGGING)
@@ -104,6 +117,9 @@ def test_flags_that_are_right_more_often_than_wrong_open_the_gate_where_held_out
     for each in (policy, asked):
         run(each, EPOCHS, held_out=everything())
     assert [each._bar(0.3) for each in (policy, asked)] == [0.5, 0.65]
+    few = policy.state_dict()["wrong"] * 0.15 / policy.summary()["wrong_share"]
+    policy.load_state_dict({**policy.state_dict(), "wrong": few})
+    assert 0.1 < policy.summary()["wrong_share"] < 0.27 and policy.summary()["gate_open"]
 
 
 def test_unknown_entries_of_held_out_rows_are_no_zeros_where_training_rows_know_all():
