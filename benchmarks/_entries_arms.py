@@ -1,7 +1,7 @@
 """What ``entries.py`` and ``long_tails.py`` compare, and what each arm is trained on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from _entries_data import UNKNOWN
@@ -30,6 +30,7 @@ def policy(name: str, **options: Any) -> dict[str, Any]:
 
 
 UNIFORM = {"name": "uniform"}
+_CORRECT_ENTRIES = {"entries": policy("correct")["entries"]}
 D2ACE = {"name": "d2ace", "options": {"warmup": 2, "draws": "systematic", "importance": 0.5, "neighbours": 0}}
 ARMS: dict[str, Arm] = {
     "complete": Arm(UNIFORM),
@@ -49,7 +50,7 @@ ARMS: dict[str, Arm] = {
     "mixture": Arm(policy("mixture")),
     "correct-wrong": Arm(policy("correct", suspects="wrong")),
     "d2ace": Arm(D2ACE),
-    "d2ace-correct": Arm({**D2ACE, "entries": policy("correct")["entries"]}),
+    "d2ace-correct": Arm({**D2ACE, **_CORRECT_ENTRIES}),
     "d2ace-hill": Arm(D2ACE, "hill"),
 }
 MASKED = ("masked", "masked-correct")
@@ -67,7 +68,17 @@ ROW_ARMS: dict[str, Arm] = {
     "d2ace-recommended": Arm({"name": "d2ace", "preset": "recommended"}),
 }
 """What ``long_tails.py`` compares: methods for rows, at their own defaults."""
-EVERY = {**ARMS, **ROW_ARMS}
+CLASS_AWARE = ("uniform", "class-feedback", "balanced")
+"""Rows that are also drawn beside what judges entries."""
+BESIDE: dict[str, dict[str, Arm]] = {
+    "": ROW_ARMS,
+    "hill": {f"{rows}-hill": replace(ROW_ARMS[rows], loss="hill") for rows in CLASS_AWARE},
+    "correct-hill": {
+        f"{rows}-correct-hill": Arm({**ROW_ARMS[rows].selector, **_CORRECT_ENTRIES}, "hill") for rows in CLASS_AWARE
+    },
+}
+"""Methods for rows by what is beside them; the first of each has uniform rows."""
+EVERY = {**ARMS, **{name: arm for family in BESIDE.values() for name, arm in family.items()}}
 
 
 def read_by(arm: str, damage: str) -> str:

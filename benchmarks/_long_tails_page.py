@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import _common  # noqa: F401  puts the checkout on the path
 import pandas as pd
-from _entries_arms import ROW_ARMS
+from _entries_arms import BESIDE
 from _entries_page import against
 from _entries_runs import EPOCHS, RATES
 
 from d2ace.pipeline.studies.compare.summary import markdown_table
 
 GROUPS = ("all", "head", "medium", "tail")
-_REFERENCE = next(iter(ROW_ARMS))
 _ABOUT = """\
 `long-tail`: training rows are left out until the k-th most frequent label has about k^-p times the positives of the \
 first, and the last about a hundredth; labels that come along with rare ones keep more. `missing50`: half of the \
-positives of training and validation rows are missing. `wrong20`: a fifth of them stands at a label that the row \
+positives of training and validation rows are missing. `single`: all but one of each row's are. \
+`wrong20`: a fifth of them stands at a label that the row \
 lacks. `clean`: as the data is. Test rows are complete and as they were.
 
 Each method has its own defaults, and as many draws and steps as uniform batches where the tables do not say \
@@ -25,8 +25,9 @@ validation rows choose the epoch. Multi-layer perceptron on features of a pretra
 schedule, {epochs}.
 
 **all**: test mAP. **head**, **medium**, **tail**: mean average precision of a third of the labels each, by their \
-training rows. Differences are to `{reference}`, over pairs of the same seed; p: Wilcoxon's signed ranks, corrected \
-after Holm over the methods of a column."""
+training rows. Differences are to uniform rows with all else alike, over pairs of the same seed; p: Wilcoxon's signed \
+ranks, corrected after Holm over the methods of a column. `-hill`: with the Hill loss; `-correct-hill`: with it and \
+the policy `correct`."""
 
 
 def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
@@ -38,18 +39,20 @@ def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
     parts = [
         "# Choosing rows where labels are long-tailed, missing or wrong",
         "Written by `python benchmarks/long_tails.py` from `benchmarks/results/long_tails.json`; do not edit.",
-        _ABOUT.format(rates=rates, epochs=epochs, reference=_REFERENCE),
+        _ABOUT.format(rates=rates, epochs=epochs),
         f"{len(runs)} runs, commits {', '.join(sorted(set(runs['commit'])))}; {facts}.",
     ]
     for name, condition in places:
         here = runs[(runs["data"] == name) & (runs["condition"] == condition)]
-        parts += [f"## {name}, {condition}", *_tables(here)]
+        parts += [f"## {name}, {condition}", *(table for arms in BESIDE.values() for table in _tables(here, [*arms]))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _tables(runs: pd.DataFrame) -> Iterator[str]:
-    """The levels of each method, and its differences to uniform batches."""
-    arms = [arm for arm in ROW_ARMS if arm in set(runs["arm"])]
+def _tables(runs: pd.DataFrame, family: list[str]) -> Iterator[str]:
+    """The levels of each method of a family, and its differences to the first, which has uniform rows."""
+    arms, reference = [arm for arm in family if arm in set(runs["arm"])], family[0]
+    if not arms:
+        return
     rows = [["method", "seeds", "rate", *GROUPS, "rows", "steps"]]
     for arm in arms:
         mine = runs[runs["arm"] == arm]
@@ -57,10 +60,10 @@ def _tables(runs: pd.DataFrame) -> Iterator[str]:
         drawn = [f"{mine[name].mean():,.0f}" for name in ("rows", "steps")]
         rows.append([arm, str(len(mine)), f"{mine['rate'].iloc[0]:g}", *levels, *drawn])
     yield markdown_table(rows)
-    others = [arm for arm in arms if arm != _REFERENCE]
-    if others and _REFERENCE in arms:
+    others = [arm for arm in arms if arm != reference]
+    if others and reference in arms:
         wide = {group: runs.pivot_table(index="seed", columns="arm", values=group) for group in GROUPS}
-        columns = {group: against(wide[group], others, _REFERENCE) for group in GROUPS}
+        columns = {group: against(wide[group], others, reference) for group in GROUPS}
         head = ["method", *(word for group in GROUPS for word in (group, "p"))]
         yield markdown_table(
             [head, *([arm, *(word for group in GROUPS for word in columns[group][arm])] for arm in others)]

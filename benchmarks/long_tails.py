@@ -4,7 +4,8 @@ Features of photographs (mirflickr14) whose training rows are resampled to a lon
 in ``entries.py``; photographs of clothing (ccp) have a tail of their own. Every method has its defaults, draws as many
 rows and takes as many steps as uniform batches. Its learning rate is the one of four that is best on validation rows,
 in the mean over three seeds that no result is of; then it is trained with all seeds. Test rows are as they were. Told
-are all labels, and thirds of them by their training rows: head, medium and tail.
+are all labels, and thirds of them by their training rows: head, medium and tail. Where labels are missing, rows by
+class are also drawn beside the Hill loss, and beside the policy ``correct`` with it.
 
 Runs are trained one after the other in this process, on one core. Every one goes to ``results/long_tails/full/``,
 outside git, and is not trained again; a stopped study goes on. What ``docs/results/long-tails.md`` shows is kept in
@@ -24,7 +25,7 @@ one_thread()
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from _entries_arms import ROW_ARMS  # noqa: E402
+from _entries_arms import BESIDE, CLASS_AWARE, ROW_ARMS  # noqa: E402
 from _entries_data import DATA, LONG_TAIL, damaged  # noqa: E402
 from _entries_runs import SEARCHED, Kept, planned, searched_rate  # noqa: E402
 from _long_tails_page import page  # noqa: E402
@@ -38,9 +39,11 @@ FULL = KEPT.with_suffix("") / "full"
 PAGE = PAGES / "long-tails.md"
 CONDITIONS = (
     ("mirflickr14", LONG_TAIL), ("mirflickr14", "clean"), ("mirflickr14", "missing50"), ("mirflickr14", "wrong20"),
-    ("ccp", "clean"),
+    ("mirflickr14", "single"), ("ccp", "clean"),
 )  # fmt: skip
 """Data set and what was done to it."""
+LACKING = ("missing50", "single")
+"""What takes labels away."""
 
 
 def main() -> None:
@@ -54,11 +57,17 @@ def main() -> None:
         left_out(f"the real data is not here: {DATA}")
     until, kept = time.monotonic() + 60 * options.minutes, Kept(FULL / "runs.jsonl")
     for name, condition in (place.split("/") for place in options.only.split(",")):
-        for arm in ROW_ARMS:
+        for arm in asked(condition):
             if time.monotonic() < until:
                 keep(trained(kept, name, condition, arm, options.seeds))
     found = json.loads(KEPT.read_text())
     PAGE.write_text(page(pd.DataFrame(found["runs"]), found["machine"]))
+
+
+def asked(condition: str) -> list[str]:
+    """Return what is compared there: with one positive a row only uniform rows and those by class."""
+    rows = CLASS_AWARE if condition == "single" else ROW_ARMS
+    return [*rows, *(arm for beside in list(BESIDE)[1:] for arm in BESIDE[beside] if condition in LACKING)]
 
 
 def trained(kept: Kept, name: str, condition: str, arm: str, seeds: int) -> list[dict[str, Any]]:
