@@ -144,7 +144,10 @@ class FlaggingPolicy(JudgingPolicy):
                 f"policy {self.name!r} counts wrong labels on rows that nothing is trained on: call observe_held_out "
                 f"right before end_epoch({self.held_out_after}), or say how many are wrong (expected)"
             )
-        wanted = grown * self._wrong if self._opens() else np.zeros(self.n_labels)
+        if not self._opens():
+            return self.kind.most_suspicious(self.means, np.zeros(self.n_labels))
+        # Methods for rows may leave some out: of the suspects that were seen, the same share is taken for wrong.
+        wanted = grown * self._wrong * self.kind.seen_share(self.means)
         return self.kind.most_suspicious(self.means, np.rint(wanted))
 
     def _opens(self) -> bool:
@@ -187,7 +190,9 @@ class FlaggingPolicy(JudgingPolicy):
         """Return how likely the k-th most suspicious of a label's ``suspects`` is wrong, float64 (S,); NaN: unknown."""
         if not self.tells_chances:
             return np.full(suspects, np.nan)
-        return self.ranks.chances(label, suspects, float(self._wrong[label]), np.maximum(self.kind.positives, 1))
+        total = max(int(self.kind.suspects[:, label].sum()), suspects)
+        every = self.ranks.chances(label, total, float(self._wrong[label]), np.maximum(self.kind.positives, 1))
+        return every[np.arange(suspects) * total // max(suspects, 1)]  # fewer where not all rows were seen
 
     def summary(self) -> dict[str, Any]:
         """Return how many entries are flagged, what the gate looks at, and whether it is open.

@@ -106,6 +106,13 @@ class Suspicion:
             return estimate_by_complete(suspects, believed, sizes, positives, scale)
         return estimate(suspects, believed, sizes, positives)
 
+    def seen_share(self, means: RunningMeans) -> np.ndarray:
+        """Return the share of each label's suspects in rows seen twice, float64 (L,); no others are flagged."""
+        seen = means.visits > 1
+        if seen.all():
+            return np.ones(self.suspects.shape[1])
+        return self.suspects[seen].sum(axis=0) / np.maximum(self.suspects.sum(axis=0), 1)
+
     def most_suspicious(self, means: RunningMeans, wanted: np.ndarray) -> Entries:
         """Return the ``wanted`` (L,) most suspicious suspects of each label among rows seen twice; ties go by row."""
         ready = means.visits > 1

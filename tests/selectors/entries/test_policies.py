@@ -262,6 +262,25 @@ def test_wrong_names_and_settings_are_refused(name, options, message):
         make(name, damaged(), **options)
 
 
+def test_of_the_suspects_that_were_seen_twice_the_same_share_is_flagged():
+    every, some = make("correct", damaged()), make("correct", damaged())
+    few = np.arange(N) % 4 == 0
+    for epoch in range(EPOCHS):
+        for policy, rows in ((every, np.arange(N)), (some, np.flatnonzero(few))):
+            seen = predicted(epoch)
+            policy.observe(rows, seen[rows])
+            if epoch == policy.held_out_after:
+                policy.observe_held_out(seen[N:], spoilt()[N:])
+            policy.end_epoch(epoch)
+    np.testing.assert_array_equal(some.wrong, every.wrong)
+    suspects = damaged() == 0
+    wanted = every.wrong * suspects[few].sum(axis=0) / suspects.sum(axis=0)
+    assert few[some.state_dict()["flagged_rows"]].all()
+    np.testing.assert_allclose(np.bincount(some.state_dict()["flagged_labels"], minlength=L), wanted, atol=0.5)
+    seen, there = int(suspects[few, 0].sum()), int(suspects[:, 0].sum())
+    assert some.chances(0, seen).sum() == pytest.approx(every.chances(0, there).sum() * seen / there, rel=0.05)
+
+
 def test_the_most_suspicious_are_those_that_a_sort_puts_first_and_ties_go_by_row():
     rng = np.random.default_rng(0)
     means = RunningMeans(60, 2)
