@@ -49,6 +49,12 @@ SETS: dict[str, Set] = {
     "bibtex": Set("mulan/bibtex", 3, 25, 128, scale="none", known=0.4145),
     "birds": Set("mulan/birds", 10, 40, 64, (0.01,), 3, _QUICK),
     "corel16k001": Set("many-labels/corel16k001.npz", 3, 20, 256, scale="none"),
+    "enron": Set("mulan/enron", 10, 40, 64, (0.01,), 2, ("logistic-regression", "nearest-neighbours"), "none"),
+    "cal500": Set("mulan/cal500", 10, 40, 64, (0.01,), 3, ("logistic-regression", "nearest-neighbours")),
+    "Corel5k": Set("mulan/Corel5k", 3, 20, 128, scale="none"),
+    "reutersk500": Set("many-labels/reutersk500.npz", 3, 20, 256, scale="none"),
+    "stackex_cooking": Set("many-labels/stackex_cooking.npz", 3, 20, 256, scale="none"),
+    "tmc2007-500": Set("mulan/tmc2007-500", 3, 15, 256, scale="none"),
     "stackex_chemistry": Set("many-labels/stackex_chemistry.npz", 3, 20, 256, scale="none"),
 }
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
