@@ -70,15 +70,12 @@ ROW_ARMS: dict[str, Arm] = {
 """What ``long_tails.py`` compares: methods for rows, at their own defaults."""
 CLASS_AWARE = ("uniform", "class-feedback", "balanced")
 """Rows that are also drawn beside what judges entries."""
-BESIDE: dict[str, dict[str, Arm]] = {
-    "": ROW_ARMS,
-    "hill": {f"{rows}-hill": replace(ROW_ARMS[rows], loss="hill") for rows in CLASS_AWARE},
-    "correct-hill": {
-        f"{rows}-correct-hill": Arm({**ROW_ARMS[rows].selector, **_CORRECT_ENTRIES}, "hill") for rows in CLASS_AWARE
-    },
-}
-"""Methods for rows by what is beside them; the first of each has uniform rows."""
-EVERY = {**ARMS, **{name: arm for family in BESIDE.values() for name, arm in family.items()}}
+BESIDE: tuple[dict[str, Arm], ...] = (
+    {f"{rows}-hill": replace(ROW_ARMS[rows], loss="hill") for rows in CLASS_AWARE},
+    {f"{rows}-correct-hill": Arm({**ROW_ARMS[rows].selector, **_CORRECT_ENTRIES}, "hill") for rows in CLASS_AWARE},
+)
+"""The same rows beside the Hill loss, and beside it and a policy; the first of each has uniform rows."""
+EVERY = {**ARMS, **ROW_ARMS, **BESIDE[0], **BESIDE[1]}
 
 
 def read_by(arm: str, damage: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import _common  # noqa: F401  puts the checkout on the path
 import pandas as pd
-from _entries_arms import BESIDE
+from _entries_arms import BESIDE, ROW_ARMS
 from _entries_page import against
 from _entries_runs import EPOCHS, RATES
 
@@ -44,7 +44,10 @@ def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
     ]
     for name, condition in places:
         here = runs[(runs["data"] == name) & (runs["condition"] == condition)]
-        parts += [f"## {name}, {condition}", *(table for arms in BESIDE.values() for table in _tables(here, [*arms]))]
+        parts += [
+            f"## {name}, {condition}",
+            *(table for arms in (ROW_ARMS, *BESIDE) for table in _tables(here, [*arms])),
+        ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

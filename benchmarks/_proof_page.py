@@ -21,7 +21,7 @@ An MLP of 512 units with dropout 0.3, AdamW and a one-cycle rate that falls to i
 five learning rates (and two weight decays on emotions and yeast) were tried on validation rows of one to three seeds
 of their own, the same number of runs for all. Then each was trained with 10 seeds (large sets 3) on the data's own
 split; the test rows are those of the epoch that validation chose. Labels have 20 positives or more. Features are
-scaled, but not those that are words (bibtex, corel16k001, stackex_chemistry). All arms draw the same rows and take the
+scaled, but for the sets of words (`scale` in `benchmarks/_proof_studies.py`). All arms draw the same rows and take the
 same steps. Linear and plain rivals see the same rows, tuned with no more runs; `classifier-
 chain` and gradient boosting only where they fit in minutes.
 

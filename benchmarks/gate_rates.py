@@ -18,11 +18,12 @@ from typing import Any
 import _common
 from _entries_arms import EVERY
 from _entries_runs import RATES, SEARCHED, best_epoch
+from entries import FULL
 
 from d2ace.pipeline.common.storage.json_files import read_json_lines
 
-RUNS = _common.ROOT / "benchmarks" / "results" / "entries" / "full" / "runs.jsonl"
-KEPT = _common.ROOT / "benchmarks" / "results" / "gate_rates.json"
+RUNS = FULL / "runs.jsonl"
+KEPT = FULL.parents[1] / "gate_rates.json"
 Run = Mapping[str, Any]
 
 

@@ -70,7 +70,7 @@ def asked(name: str, condition: str) -> list[str]:
     """Return what is compared there: where labels are missing, also what is beside judging entries."""
     rows = CLASS_AWARE if (name, condition) in BY_CLASS else ROW_ARMS
     lacking = condition == "single" or condition.startswith("missing")
-    return [*rows, *(arm for beside in list(BESIDE)[1:] for arm in BESIDE[beside] if lacking)]
+    return [*rows, *(arm for family in BESIDE for arm in family if lacking)]
 
 
 def trained(kept: Kept, name: str, condition: str, arm: str, seeds: int) -> list[dict[str, Any]]:

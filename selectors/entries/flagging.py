@@ -147,7 +147,8 @@ class FlaggingPolicy(JudgingPolicy):
         if not self._opens():
             return self.kind.most_suspicious(self.means, np.zeros(self.n_labels))
         # Methods for rows may leave some out: of the suspects that were seen, the same share is taken for wrong.
-        wanted = grown * self._wrong * self.kind.seen_share(self.means)
+        seen, suspects = self.kind.seen(self.means).sum(axis=0), self.kind.suspects.sum(axis=0)
+        wanted = grown * self._wrong * (seen / np.maximum(suspects, 1))
         return self.kind.most_suspicious(self.means, np.rint(wanted))
 
     def _opens(self) -> bool:

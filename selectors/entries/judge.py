@@ -35,6 +35,11 @@ class RunningMeans:
         self.mean.fill(0.5)
         self.visits.fill(0)
 
+    @property
+    def seen_twice(self) -> np.ndarray:
+        """The rows whose means are more than a first prediction, bool (N,)."""
+        return self.visits > 1
+
     def update(self, ids: np.ndarray, probabilities: np.ndarray) -> None:
         """Record one batch; an unusable probability (NaN or outside 0..1) leaves its entry alone. Cost O(B L)."""
         new, old = np.asarray(probabilities, np.float32), self.mean[ids]
@@ -106,16 +111,13 @@ class Suspicion:
             return estimate_by_complete(suspects, believed, sizes, positives, scale)
         return estimate(suspects, believed, sizes, positives)
 
-    def seen_share(self, means: RunningMeans) -> np.ndarray:
-        """Return the share of each label's suspects in rows seen twice, float64 (L,); no others are flagged."""
-        seen = means.visits > 1
-        if seen.all():
-            return np.ones(self.suspects.shape[1])
-        return self.suspects[seen].sum(axis=0) / np.maximum(self.suspects.sum(axis=0), 1)
+    def seen(self, means: RunningMeans) -> np.ndarray:
+        """Return the suspects in rows seen twice, bool (N, L): no others are flagged."""
+        return self.suspects & means.seen_twice[:, None]
 
     def most_suspicious(self, means: RunningMeans, wanted: np.ndarray) -> Entries:
         """Return the ``wanted`` (L,) most suspicious suspects of each label among rows seen twice; ties go by row."""
-        ready = means.visits > 1
+        ready = means.seen_twice
         rows, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         mean = np.asfortranarray(means.mean)  # a column at a time is read twice as fast
         for label in np.flatnonzero(wanted >= 1).tolist():
@@ -126,7 +128,7 @@ class Suspicion:
 
     def beyond(self, means: RunningMeans, share: float) -> Entries:
         """Return the share of all suspects, in rows seen twice, that are most suspicious, whatever their label."""
-        ready = self.suspects & (means.visits > 1)[:, None]
+        ready = self.seen(means)
         scores = means.mean if self.faulty == 0 else -means.mean
         count = int(share * ready.sum())
         if not count:

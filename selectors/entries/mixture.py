@@ -57,7 +57,7 @@ class Mixture(JudgingPolicy):
 
     def _judge(self) -> Entries:
         """Fit the components of each label and flag positives where they are apart. Cost O(positives)."""
-        ready = self.kind.suspects & (self.means.visits > 1)[:, None]
+        ready = self.kind.seen(self.means)
         flagged, few, self._separation = np.zeros_like(ready), self.kind.positives < _LEAST_POSITIVES, 0.0
         for columns in [*np.flatnonzero(~few)[:, None], np.flatnonzero(few)]:
             rows, labels = np.nonzero(ready[:, columns])

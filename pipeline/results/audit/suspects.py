@@ -66,7 +66,7 @@ def most_suspicious(judged: Judged, kind: str, top: int, chosen: np.ndarray) -> 
     suspicious = means if suspicion.faulty == 0 else -means
     order = np.lexsort((rows, -suspicious, labels))
     rows, labels, means, suspicious = rows[order], labels[order], means[order], suspicious[order]
-    counts = (suspicion.suspects & (judged.means.visits > 1)[:, None]).sum(axis=0)
+    counts = suspicion.seen(judged.means).sum(axis=0)
     listed = np.bincount(labels, minlength=len(wanted))
     places = np.arange(len(labels)) - np.repeat(np.cumsum(listed) - listed, listed) + 1
     chances, expected = np.full(len(labels), np.nan), np.full(len(wanted), np.nan)

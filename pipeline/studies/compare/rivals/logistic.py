@@ -36,13 +36,13 @@ class Logistic(Rival):
         """
         from sklearn.linear_model import LogisticRegression as Binary
 
-        return Binary(C=self._strength, max_iter=_ITERATIONS, random_state=self.seed)
+        return Binary(C=self._strength, max_iter=_ITERATIONS)
 
 
 class LogisticRegression(Logistic, PerLabel):
     """One-vs-rest logistic regression.
 
     Args:
-        seed: of nothing here.
+        seed: taken like that of every rival; nothing here is random.
         strength: C, inverse of the L2 penalty.
     """
