@@ -21,12 +21,15 @@ def run_to_row(run: StudyRun, neighbours: AnyPath, tested: bool = True) -> dict[
         neighbours: folder of the neighbours that runs of the same data share.
         tested: whether test rows are looked at.
     """
-    logging.getLogger("d2ace").setLevel(logging.ERROR)
-    row = beginning_of_row(run)
+    log, row = logging.getLogger("d2ace"), beginning_of_row(run)
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         row |= train_run(run, neighbours, tested=tested) | {"error": None}
     except Exception as error:
         row |= {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        log.setLevel(level)
     return row | {"finished": now()}
 
 

@@ -1,6 +1,7 @@
 """Tuning inside a comparison: the same grid for every arm, chosen on validation rows, test rows left alone."""
 
 import json
+import logging
 from contextlib import contextmanager
 
 import numpy as np
@@ -117,7 +118,9 @@ def test_runs_that_tune_and_runs_of_the_study_share_one_ray(tuned_study, tmp_pat
     monkeypatch.setattr(execution, "ray_session", session)
     monkeypatch.setattr(execution, "wait_for_room", lambda *_: None)
     monkeypatch.setattr(execution, "_rows", rows)
+    level = logging.getLogger("d2ace").level
     assert len(compare(tuned_study, tmp_path, quiet=True)) == 2
+    assert logging.getLogger("d2ace").level == level  # runs are quiet, but what comes after them is not
     assert happened == ["Ray is there", 6, "Ray is there", 2, "Ray may end", "Ray may end"]
 
 
