@@ -20,15 +20,16 @@ from d2ace.selectors.common.randomness import generator
 
 DATA = ROOT.parent / "shared" / "data"
 FEATURES = ROOT / "benchmarks" / "results" / "entries" / "full" / "ccp.npz"
-INNER = FEATURES.parent / "mirflickr14-128.npz"
-"""Written by ``_entries_features.py``, outside git: of ccp pooled features, of mirflickr14 the last block's input."""
+INNER = {name: FEATURES.parent / f"{name}-128.npz" for name in ("mirflickr14", "ccp")}
+"""Written by ``_entries_features.py``, outside git: pooled features of ccp, and of both sets the last block's input."""
 SETS: dict[str, Path | None] = {
     "mirflickr14": DATA / "mirflickr14" / "efficientnet-lite0.npz",
     "yeast": DATA / "mulan" / "yeast",
     "bibtex": DATA / "mulan" / "bibtex",
     "Corel5k": DATA / "mulan" / "Corel5k",
     "ccp": FEATURES,
-    "mirflickr14-128": INNER,
+    "mirflickr14-128": INNER["mirflickr14"],
+    "ccp-128": INNER["ccp"],
     "digit-scenes": None,
 }
 """What ``prepare`` reads; digit-scenes are made."""

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from _common import ROOT, commit, left_out, machine
+from _common import commit, left_out, machine
 from _proof_page import kept_runs, load
 from _proof_studies import DATA
 
 from d2ace.pipeline.studies.compare import Study, compare
-
-RESULTS = ROOT / "benchmarks" / "results"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from _entries_runs import EPOCHS, RATES
 from d2ace.pipeline.studies.compare.summary import markdown_table
 
 GROUPS = ("all", "head", "medium", "tail")
+FLAGS = ("precision", "recall")
+"""Of what a policy flags among the training rows."""
 _ABOUT = """\
 `long-tail`: training rows are left out until the k-th most frequent label has about k^-p times the positives of the \
 first, and the last about a hundredth; labels that come along with rare ones keep more. `missing50`: half of the \
@@ -21,13 +23,14 @@ lacks. `clean`: as the data is. Test rows are complete and as they were.
 Each method has its own defaults, and as many draws and steps as uniform batches where the tables do not say \
 otherwise. Its learning rate is the one of {rates} that is best on validation rows, damaged like the training rows, in \
 the mean over three seeds that no result is of. A seed decides split, resampling, damage, weights and batches, and its \
-validation rows choose the epoch. Multi-layer perceptron on features of a pretrained network, AdamW, one-cycle \
-schedule, {epochs}.
+validation rows choose the epoch. Multi-layer perceptron on features of a pretrained network that stays as it is; in \
+sets called `-128` the end of such a network itself (EfficientNet-Lite0: last block, last convolution and a new head) \
+trained further on photographs of 128 pixels. AdamW, one-cycle schedule, {epochs}.
 
 **all**: test mAP. **head**, **medium**, **tail**: mean average precision of a third of the labels each, by their \
 training rows. Differences are to uniform rows with all else alike, over pairs of the same seed; p: Wilcoxon's signed \
 ranks, corrected after Holm over the methods of a column. `-hill`: with the Hill loss; `-correct-hill`: with it and \
-the policy `correct`."""
+the policy `correct`, whose flags of training rows have the **precision** and **recall** of the last epoch."""
 
 
 def page(runs: pd.DataFrame, machine: dict[str, object]) -> str:
@@ -56,12 +59,14 @@ def _tables(runs: pd.DataFrame, family: list[str]) -> Iterator[str]:
     arms, reference = [arm for arm in family if arm in set(runs["arm"])], family[0]
     if not arms:
         return
-    rows = [["method", "seeds", "rate", *GROUPS, "rows", "steps"]]
+    flags = [name for name in FLAGS if name in runs and runs.loc[runs["arm"].isin(arms), name].gt(0).any()]
+    rows = [["method", "seeds", "rate", *GROUPS, "rows", "steps", *flags]]
     for arm in arms:
         mine = runs[runs["arm"] == arm]
         levels = [f"{mine[group].mean():.4f} ± {mine[group].std():.4f}" for group in GROUPS]
         drawn = [f"{mine[name].mean():,.0f}" for name in ("rows", "steps")]
-        rows.append([arm, str(len(mine)), f"{mine['rate'].iloc[0]:g}", *levels, *drawn])
+        told = ["-" if mine[name].isna().all() else f"{mine[name].mean():.2f}" for name in flags]
+        rows.append([arm, str(len(mine)), f"{mine['rate'].iloc[0]:g}", *levels, *drawn, *told])
     yield markdown_table(rows)
     others = [arm for arm in arms if arm != reference]
     if others and reference in arms:

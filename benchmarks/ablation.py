@@ -18,9 +18,9 @@ one_thread()
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from _kept_studies import RESULTS, KeptStudies  # noqa: E402
+from _kept_studies import KeptStudies  # noqa: E402
 from _proof_page import page  # noqa: E402
-from _proof_studies import prepared, study_of  # noqa: E402
+from _proof_studies import RESULTS, prepared, study_of  # noqa: E402
 
 from d2ace.pipeline.data.hidden import with_hidden_positives  # noqa: E402
 from d2ace.pipeline.studies.compare import Study  # noqa: E402

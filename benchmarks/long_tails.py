@@ -28,7 +28,7 @@ import pandas as pd  # noqa: E402
 from _entries_arms import BESIDE, CLASS_AWARE, ROW_ARMS  # noqa: E402
 from _entries_data import DATA, LONG_TAIL, damaged  # noqa: E402
 from _entries_runs import SEARCHED, Kept, planned, searched_rate  # noqa: E402
-from _long_tails_page import page  # noqa: E402
+from _long_tails_page import FLAGS, page  # noqa: E402
 from _merged_runs import merge  # noqa: E402
 
 from d2ace.pipeline.data.manifest import SPLITS, Manifest  # noqa: E402
@@ -39,11 +39,12 @@ FULL = KEPT.with_suffix("") / "full"
 PAGE = PAGES / "long-tails.md"
 CONDITIONS = (
     ("mirflickr14", LONG_TAIL), ("mirflickr14", "clean"), ("mirflickr14", "missing50"), ("mirflickr14", "wrong20"),
-    ("ccp", "clean"),
+    ("ccp", "clean"), ("ccp-128", "clean"),
 )  # fmt: skip
 """Data set and what was done to it."""
 BY_CLASS = (
     ("mirflickr14", "single"), ("ccp", "missing50"), ("yeast", "missing50"), ("Corel5k", "missing50"),
+    ("mirflickr14-128", "clean"),
 )  # fmt: skip
 """Where only rows by class are compared with uniform ones."""
 
@@ -92,7 +93,7 @@ def line(name: str, condition: str, run: dict[str, Any]) -> dict[str, Any]:
     return {
         "data": name, "condition": condition, **{key: run[key] for key in ("arm", "rate", "seed", "commit")},
         "all": run["test"]["map"], **{group: round(float(precision[at].mean()), 6) for group, at in groups.items()},
-        "rows": run["drawn"][0], "steps": run["drawn"][1],
+        "rows": run["drawn"][0], "steps": run["drawn"][1], **{name: run[name] for name in FLAGS if name in run},
     }  # fmt: skip
 
 

@@ -15,9 +15,9 @@ from _common import PAGES, one_thread
 
 one_thread()
 
-from _kept_studies import RESULTS, KeptStudies  # noqa: E402
+from _kept_studies import KeptStudies  # noqa: E402
 from _proof_page import page  # noqa: E402
-from _proof_studies import SETS, prepared, study_of  # noqa: E402
+from _proof_studies import RESULTS, SETS, prepared, study_of  # noqa: E402
 
 PROOF = KeptStudies(
     kept=RESULTS / "proof.json",
