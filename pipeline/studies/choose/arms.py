@@ -82,6 +82,7 @@ class Arms:
         if not len(self._data.splits.validation):
             raise ConfigError("a choice needs validation rows: raise data.validation_fraction above 0")
         self._neighbours = folder / ".neighbours"
+        self._uniform = self._selector(self._base)
 
     def watching(self, candidates: Mapping[str, Config]) -> dict[str, selectors.Selector]:
         """Return a selector for each candidate's configuration, by name, at its start.
@@ -89,16 +90,23 @@ class Arms:
         Raises:
             ConfigError: for a method that is not uniform in the shared part.
         """
-        uniform = self._selector(self._base)
         found = {name: self._selector(config) for name, config in candidates.items()}
-        for name, selector in found.items():
-            for epoch in range(self.shared):
-                if not np.array_equal(selector.plan(epoch).ids, uniform.plan(epoch).ids):
-                    raise ConfigError(
-                        f"candidate {name!r} is not uniform in epoch {epoch + 1}, and all candidates must be for the "
-                        f"{self.shared} epochs that they share: only methods with a warm-up can be compared so"
-                    )
+        for epoch in range(self.shared):
+            self._require_uniform(found, epoch)
         return found
+
+    def _require_uniform(self, watching: Mapping[str, selectors.Selector], epoch: int) -> None:
+        """Raise ConfigError for a selector that would not draw as uniform does in an epoch of the shared part."""
+        if epoch >= self.shared:
+            return
+        wanted = self._uniform.plan(epoch).ids
+        for name, selector in watching.items():
+            if not np.array_equal(selector.plan(epoch).ids, wanted):
+                raise ConfigError(
+                    f"candidate {name!r} is not uniform in epoch {epoch + 1}, and all candidates must be for the "
+                    f"{self.shared} epochs that they share: only methods with a warm-up can be compared so. Name "
+                    "others by --method"
+                )
 
     def _selector(self, config: Config) -> selectors.Selector:
         blueprint = selection_blueprint(config, None, self._prepared.labels, self._prepared.rows, self._data)
@@ -112,7 +120,7 @@ class Arms:
         The candidates' selectors are told what training saw as their own runs would tell them, so that each has the
         state of its own run at the end of a warm-up of W epochs.
         """
-        watching = Watching(self.watching(candidates), self._data)
+        watching = Watching(self.watching(candidates), self._data, self._require_uniform)
         return self._train(SHARED, self._base, self.shared, watching)
 
     def train(self, name: str, config: Config, number: int, until: int) -> ArmState:
@@ -169,10 +177,21 @@ class Arms:
 
 
 class Watching(Hook):
-    """Lets selectors see what training saw, without drawing by them."""
+    """Lets selectors see what training saw, without drawing by them.
 
-    def __init__(self, watching: dict[str, selectors.Selector], data: RunData) -> None:
-        self.selectors = watching
+    Args:
+        watching: the selectors, by name.
+        data: of the run.
+        check: called with them and each next epoch, since what they saw may have an influence on what they would draw.
+    """
+
+    def __init__(
+        self,
+        watching: dict[str, selectors.Selector],
+        data: RunData,
+        check: Callable[[Mapping[str, selectors.Selector], int], None],
+    ) -> None:
+        self.selectors, self._check = watching, check
         self._rows = TrainingRows(data.splits.train)
 
     def after_batch(self, training: Training, epoch: Epoch, step: Step) -> None:
@@ -186,6 +205,7 @@ class Watching(Hook):
         """Let every selector end the epoch."""
         for selector in self.selectors.values():
             selector.end_epoch(epoch.number)
+        self._check(self.selectors, epoch.number + 1)
 
     def state_dict(self, training: Training) -> dict[str, Any]:
         """Return the states of all selectors, by name."""

@@ -4,14 +4,15 @@ W epochs of the shared part.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ....selectors import api as selectors
 from ...common.config.config import Config
 from ...common.config.overrides import apply_overrides
-from ...common.errors import ConfigError
+from ...common.config.selector_section import PRESETS, SelectorSection
+from ...common.errors import ConfigError, did_you_mean
 
 UNIFORM = "uniform"
 DEFAULTS = (
@@ -50,20 +51,34 @@ class Candidate:
     def of(cls, text: str) -> "Candidate":
         """Read ``NAME`` or ``NAME:key=value,key=value``; a place such as ``package.module:Class`` is a name, too.
 
-        Values are YAML, such as ``[1, 2]``; commas within brackets, braces and quotes are theirs.
+        Values are YAML, such as ``[1, 2]``; commas within brackets, braces and quotes are theirs. ``preset`` among
+        the keys names where settings that are not given are from.
 
         Raises:
             ConfigError, SelectionError: (with "did you mean") for names and settings that there are not.
         """
         found = _WITH_SETTINGS.fullmatch(text)
         method, given = found.groups() if found else (text, "")
+        plain, colon, _ = method.partition(":")
+        if colon and plain in selectors.REGISTRY.names():
+            raise ConfigError(f"candidate {text!r}: after {plain}: expected settings, KEY=VALUE,...")
         options = apply_overrides({}, [part for part in _settings(given) if part])
+        preset = options.pop("preset", PRESETS[0])
+        if preset not in PRESETS:
+            raise ConfigError(f"candidate {text!r}: no preset is called {preset!r}{did_you_mean(str(preset), PRESETS)}")
         selectors.REGISTRY.check_settings(method, options, selectors.options(method))
         if clash := [name for name in _BEGINS if name in options]:
             raise ConfigError(f"candidate {text!r}: {clash[0]} is when the arms part, which the choice decides itself")
         if method == UNIFORM:
             raise ConfigError("uniform takes part anyway: candidates are what it is compared with")
-        return cls(text, method, options)
+        return cls(text, method, _without_beginning(selectors.settings(method, preset, options)))
+
+    @classmethod
+    def configured(cls, section: SelectorSection) -> "Candidate":
+        """Return the method of a configuration with its settings; its name says so where they are not the defaults."""
+        options = _without_beginning(section.settings)
+        plain = cls.of(section.name)
+        return plain if plain.options == options else cls(f"{section.name}, as configured", section.name, options)
 
     def config(self, base: Config, shared: int) -> Config:
         """Return the configuration of a run that is uniform for ``shared`` epochs, then goes on with the method."""
@@ -71,6 +86,10 @@ class Candidate:
         begins = next(({name: shared} for name in _BEGINS if name in known), {})
         section = base.selector.model_copy(update={"name": self.method, "options": {**self.options, **begins}})
         return base.model_copy(update={"selector": section})
+
+
+def _without_beginning(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _BEGINS}
 
 
 def _settings(text: str) -> Iterator[str]:
@@ -88,18 +107,20 @@ def candidates_of(names: Sequence[str], base: Config) -> list[Candidate]:
     """Return the candidates by their names; without any, the configuration's own method and the defaults.
 
     Raises:
-        ConfigError: for a name twice, or as ``Candidate.of``.
+        ConfigError: for a name twice, a method that may take fewer steps than uniform, or as ``Candidate.of``.
     """
-    if names:
-        found = [Candidate.of(name) for name in names]
-        if len(set(names)) < len(names):
-            raise ConfigError(f"a candidate is named twice: {', '.join(names)}")
-        return found
-    found = [Candidate.of(name) for name in DEFAULTS]
-    own = base.selector
-    options = {name: value for name, value in own.options.items() if name not in _BEGINS}
-    if own.name != UNIFORM and options:
-        found = [Candidate(f"{own.name}, as configured", own.name, options), *found]
+    found = [Candidate.of(name) for name in names or DEFAULTS]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"a candidate is named twice: {', '.join(names)}")
+    if not names and base.selector.name != UNIFORM:
+        own = Candidate.configured(base.selector)
+        found = [own, *(each for each in found if each.name != own.name)]
+    for each in found:
+        if selectors.get(each.method).leaves_out_rows:
+            raise ConfigError(
+                f"candidate {each.name!r} may draw fewer rows in an epoch than uniform and take fewer steps; a choice "
+                "is between methods at equal steps. d2ace compare takes it with 'unequal: allowed'"
+            )
     return found
 
 

@@ -64,13 +64,14 @@ def choose(
     new = not is_there(folder)
     make_folder(folder)
     again = f"d2ace choose CONFIG {address_of(folder)}, as before"
-    with lock_of(folder, "choice"), begun(folder, lambda: not new or is_there(folder / "shared"), again):
+    with lock_of(folder, "choice"):
         require_same_question(folder, base, taking_part, schedule)
-        prepared = Prepared(ShardRows(manifest), read_labels(manifest))
-        arms = Arms(base, prepared, folder, schedule.shared, _silent if quiet else _say)
-        with torch_threads(base.run.threads):
-            choice = _train(arms, base, taking_part, schedule, budget, offered[schedule.candidates :])
-        _write(folder, base, choice)
+        with begun(folder, lambda: not new or is_there(folder / "shared"), again):
+            prepared = Prepared(ShardRows(manifest), read_labels(manifest))
+            arms = Arms(base, prepared, folder, schedule.shared, _silent if quiet else _say)
+            with torch_threads(base.run.threads):
+                choice = _train(arms, base, taking_part, schedule, budget, offered[schedule.candidates :])
+            _write(folder, base, choice)
     return choice
 
 

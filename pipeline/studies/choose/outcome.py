@@ -120,5 +120,6 @@ def require_same_question(folder: AnyPath, base: Config, candidates: list[Candid
     before, now = read_json(path, dict), json.loads(json.dumps(asked))
     if changed := [name for name in now if before.get(name) != now[name]]:
         raise RunError(
-            f"{folder}: it was begun with another {' and '.join(changed)}; put that back, or choose in another folder"
+            f"{folder}: what it was begun with differs in {' and '.join(changed)}; put that back, or choose in another "
+            "folder"
         )

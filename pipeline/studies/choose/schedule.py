@@ -11,6 +11,7 @@ from ...common.errors import ConfigError
 
 BUDGET, REPEATS = 2.5, 3
 """What a choice may cost, in runs; repeats with uniform batches, whose differences show what chance does."""
+_MOST_RUNS = 10_000
 _SHARED = 0.6
 """Share of a run that all arms have in common [own]: a later fork pays for more repeats, an earlier one for longer
 selection."""
@@ -65,8 +66,10 @@ def make_schedule(epochs: int, candidates: int, budget: float = BUDGET, repeats:
     Raises:
         ConfigError: for fewer than two repeats, or when the budget does not pay for a single candidate.
     """
-    if repeats < 2 or not math.isfinite(budget):
-        raise ConfigError(f"expected at least 2 repeats and a budget in runs, got {repeats} and {budget:g}")
+    if repeats < 2:
+        raise ConfigError(f"expected at least 2 repeats, got {repeats}")
+    if not 0 < budget <= _MOST_RUNS:
+        raise ConfigError(f"expected a budget above 0 and up to {_MOST_RUNS:,} runs, got {budget:g}")
     most = math.floor(budget * epochs + 1e-9)
     least = math.ceil(((repeats + 1) * epochs - most) / repeats)  # W + (P + 1) (E - W) <= most
     shared = max(math.ceil(_SHARED * epochs - 1e-9), least, 1)

@@ -24,6 +24,7 @@ from d2ace.selectors import api as selectors
 from d2ace.selectors.bases import LawSelector
 from d2ace.selectors.common.label_matrix import LabelMatrix
 from d2ace.selectors.history.row_losses import RowLosses
+from d2ace.selectors.uniform import Uniform
 
 METHODS = ("d2ace:neighbours=3,pressure=40", "class-feedback:every=1", "deferred-mixture", "loss-rank")
 
@@ -194,9 +195,9 @@ def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, m
     assert len(trained) == whole.schedule.cost  # no epoch was trained twice
     assert [arm.curve for arm in found.arms] == [arm.curve for arm in whole.arms]
     assert (found.chosen, found.decision) == (whole.chosen, whole.decision)
-    with pytest.raises(RunError, match="begun with another candidates"):
+    with pytest.raises(RunError, match="differs in candidates"):
         choose(base, tmp_path / "choice", methods=METHODS[:2], quiet=True)
-    with pytest.raises(RunError, match="begun with another config"):
+    with pytest.raises(RunError, match="differs in config"):
         choose(base.with_overrides(["optimizer.lr=0.5"]), tmp_path / "choice", methods=METHODS, quiet=True)
 
 
@@ -209,6 +210,9 @@ def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, m
         ((), ["d2ace", "d2ace"], "named twice"),
         ((), ["d2ace:presure=3"], "did you mean 'pressure'"),
         ((), ["d2ac"], "did you mean 'd2ace'"),
+        ((), ["d2ace:pressure"], "after d2ace: expected settings, KEY=VALUE"),
+        ((), ["d2ace:preset=papre"], "did you mean 'paper'"),
+        ((), ["infobatch"], "take fewer steps"),
         (("train.patience=2",), ["d2ace"], "train all of them"),
         (("train.epochs=1",), ["d2ace"], "more epochs"),
         (("selector.entries.policy=correct",), ["d2ace"], "compares methods of drawing rows"),
@@ -218,6 +222,27 @@ def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, m
 def test_what_cannot_be_chosen_is_refused(base, tmp_path, overrides, methods, words):
     with pytest.raises(Exception, match=words):
         choose(base.with_overrides(list(overrides)), tmp_path / "choice", methods=methods, quiet=True)
+
+
+class SuddenlyOthers(Uniform):
+    """Is uniform until it has seen something, without a warm-up: no plan at its start tells."""
+
+    name = "suddenly-others"
+
+    def __init__(self, labels, **settings):
+        super().__init__(labels, **settings)
+        self._seen = False
+
+    def observe(self, ids, probabilities, losses):
+        self._seen = True
+
+    def plan(self, epoch):
+        return super().plan(epoch + 100 * self._seen)
+
+
+def test_a_candidate_that_selects_as_soon_as_it_has_seen_rows_is_refused(base, tmp_path):
+    with pytest.raises(ConfigError, match="SuddenlyOthers' is not uniform in epoch 2"):
+        choose(base, tmp_path / "choice", methods=[f"{__name__}:SuddenlyOthers"], quiet=True)
 
 
 def test_a_refusal_before_training_leaves_nothing_behind(base, tmp_path):
@@ -231,7 +256,18 @@ def test_the_configured_method_is_a_candidate_by_itself(base):
     own = base.with_overrides(["selector={name: loss-rank, options: {warmup: 2, pressure: 9}}"])
     first, *others = candidates_of([], own)
     assert (first.method, first.options) == ("loss-rank", {"pressure": 9}) and len(others) == len(DEFAULTS)
-    assert Candidate.of("d2ace:pressure=64,draws=systematic").options == {"pressure": 64, "draws": "systematic"}
+    for options in ("{}", "{warmup: 2}"):  # nothing of its own but when it begins, which the choice decides
+        plain = candidates_of([], base.with_overrides([f"selector={{name: loss-rank, options: {options}}}"]))
+        assert [each.name for each in plain] == ["loss-rank", *DEFAULTS]
+        assert plain[0] == Candidate("loss-rank", "loss-rank", {})
+    among = candidates_of([], base.with_overrides(["selector={name: class-feedback}"]))
+    assert [each.name for each in among] == ["class-feedback", *(name for name in DEFAULTS if name != "class-feedback")]
+    paper = candidates_of([], base.with_overrides(["selector={name: d2ace, preset: paper}"]))
+    assert [each.name for each in paper[:2]] == ["d2ace, as configured", "d2ace"]
+    assert [each.options["draws"] for each in paper[:2]] == ["independent", "systematic"]
+    assert Candidate.of("d2ace:preset=paper").options == paper[0].options
+    pressed = {"pressure": 64, "draws": "systematic", "importance": 0.5}
+    assert Candidate.of("d2ace:pressure=64,draws=systematic").options == pressed
     assert Candidate.of("d2ace.selectors.loss_rank:LossRank:pressure=3").options == {"pressure": 3}
     assert Candidate.of("d2ace.selectors.loss_rank:LossRank").method == "d2ace.selectors.loss_rank:LossRank"
 
