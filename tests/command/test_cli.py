@@ -45,6 +45,8 @@ def test_methods_lists_all_methods_and_settings(capsys):
         "d2ace:",
         "uniform:",
         "selector.options.pressure",
+        "selector.options.draws = 'systematic'",  # what a configuration without a preset takes
+        "selector.preset=recommended (the default): ",
         "mlp:",
         "small-cnn:",
         "rebll:",

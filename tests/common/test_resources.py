@@ -10,7 +10,7 @@ from d2ace.pipeline.common.cluster import resources
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.config.sections import RunSection
 from d2ace.pipeline.common.errors import ConfigError, RunError
-from d2ace.pipeline.studies.tune import Sweep, execution
+from d2ace.pipeline.studies.tune import Sweep, room
 
 
 class Cluster:
@@ -115,5 +115,5 @@ def test_a_sweep_waits_for_nodes_for_all_runs_of_a_trial(cluster):
     made = cluster({"CPU": 4.0}, {"CPU": 40.0, "GPU": 6.0})
     config = {"data": {"path": "x"}, "run": {"workers": 2, "gpu": True, "wait_for_nodes_s": 60}}
     sweep = Sweep.make({"name": "s", "config": config, "trials": 2, "seeds": [0, 1, 2]})
-    assert execution._at_once(sweep, None) == 1
+    assert room.trials_at_once(sweep, None) == 1
     assert len(made.requests[0]) == 6

@@ -66,7 +66,8 @@ def test_a_comparison_goes_on_in_a_bucket_and_is_reported(service, table, tmp_pa
     study = {"name": "s", "data": {"t": {"path": str(table)}}, "networks": {"mlp": NETWORK}, "methods": methods}
     file, out = write(tmp_path, study | {"folds": 2, "config": CONFIG}), service.address("b/studies/one")
     service.fail("PutObject", "busy", 3)
-    assert main(["compare", file, out, "--limit", "1"]) == 2  # one run, which nothing can be compared with
+    assert main(["compare", file, out, "--limit", "1"]) == 0
+    assert "no run of another method than uniform has ended" in capsys.readouterr().out
     first = read_table(out)
     assert main(["compare", file, out, "--metric", "map"]) == 0
     assert f"table: {service.address('b/studies/one/table.parquet')}\n" in capsys.readouterr().out
@@ -76,7 +77,7 @@ def test_a_comparison_goes_on_in_a_bucket_and_is_reported(service, table, tmp_pa
     assert len(first) == 1 and found == wanted
     assert sum(".neighbours/n" in key for key in service.buckets["b"]) == 2  # of two folds
     assert main(["report", out]) == 0
-    assert set(any_path(out).files()) == {"table.parquet", "report.html"}
+    assert set(any_path(out).files()) == {"table.parquet", "study.json", "report.html"}
 
 
 def test_a_choice_goes_on_in_a_bucket_and_is_reported(service, table, tmp_path, capsys, monkeypatch):

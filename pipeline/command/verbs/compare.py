@@ -31,6 +31,9 @@ def run(options: argparse.Namespace) -> None:
     if table.empty:
         print("\nno arm has all its tuning runs yet; the same command goes on with them")
         return
+    if set(table["method"]) == {study.reference} != set(study.methods):
+        print(f"\nno run of another method than {study.reference} has ended; the same command goes on with them")
+        return
     for metric in options.metric or ("macro_auc", "map"):
         print(f"\n{summary.text(compare_methods(table, metric, study.reference))}")
     print(f"\ntable: {address_of(place_of(options.out) / 'table.parquet')}")

@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> None:
         from ...studies.incremental import SequenceStudy, describe, describe_study, incremental, run_study
 
     if isinstance(given, SequenceStudy):
-        outcomes = run_study(given, options.out, parallel=options.parallel or 1, minutes=options.minutes)
+        parallel = 1 if options.parallel is None else options.parallel
+        outcomes = run_study(given, options.out, parallel=parallel, minutes=options.minutes)
         print(f"\n{describe_study(outcomes, given.reference)}\n\nreport: {address_of(report(options.out))}")
         return
     outcome = incremental(given, options.out, go_on=options.go_on)

@@ -21,15 +21,17 @@ def run(_: argparse.Namespace) -> None:
         from ....selectors import api as selectors
         from ....selectors.entries import api as policies
         from ... import models
+        from ...common.config.selector_section import PRESETS
         from ...studies.incremental.methods import api as incremental
 
     for name in selectors.names():
         print(f"{name}: {(inspect.getdoc(selectors.get(name)) or '').splitlines()[0]}")
+        presets = selectors.get(name).presets
         for key, parameter in selectors.options(name).items():
-            print(f"    selector.options.{key} = {parameter.default!r}")
-        for preset, values in selectors.get(name).presets.items():
+            print(f"    selector.options.{key} = {presets.get(PRESETS[0], {}).get(key, parameter.default)!r}")
+        for preset, values in presets.items():
             told = ", ".join(f"{key}={value}" for key, value in values.items())
-            print(f"    selector.preset={preset}: {told}")
+            print(f"    selector.preset={preset}{' (the default)' if preset == PRESETS[0] else ''}: {told}")
     for name in policies.names():
         print(f"{name}: {(inspect.getdoc(policies.REGISTRY.find(name)) or '').splitlines()[0]}")
         for key, parameter in policies.options(name).items():

@@ -24,6 +24,16 @@ def _no_address(text: str) -> str:
     return text
 
 
+def _no_value_twice(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    if twice := [value for number, value in enumerate(values or ()) if value in (values or ())[:number]]:
+        raise ValueError(f"names {twice[0]!r} twice")
+    return values
+
+
+Different = AfterValidator(_no_value_twice)
+"""Of values that are gone through one by one: the same work twice is a mistake."""
+
+
 LocalPath = Annotated[str, AfterValidator(_no_address)]
 """A path of a file system, no ``s3://`` address."""
 

@@ -65,10 +65,16 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+_MESSAGES = {"tuple_type": "expected a list", "list_type": "expected a list", "dict_type": "expected keys and values"}
+"""In place of what is said in words of Python."""
+
+
 def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Word each problem of validating ``model`` as what was got, what was expected and, for a typo, did you mean."""
-    lines = []
-    for problem in error.errors():
+    lines, problems = [], error.errors()
+    for problem in problems:
+        if problem["type"] == "too_short" and any(_is_within(other["loc"], problem["loc"]) for other in problems):
+            continue  # values that are wrong themselves are not counted
         location = [str(part) for part in problem["loc"]]
         where = ".".join(location)
         if problem["type"] == "extra_forbidden":
@@ -77,12 +83,16 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str
         elif problem["type"] == "missing":
             lines.append(f"{where}: is required and missing")
         else:
-            message = problem["msg"].removeprefix("Value error, ")
+            message = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
             got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {redacted(repr(problem['input']))})"
             if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list | BaseModel):
                 got += "; write it in quotes"
             lines.append(f"{where}: {message}{got}" if where else f"{message}{got}")
     return lines
+
+
+def _is_within(inner: Sequence[int | str], outer: Sequence[int | str]) -> bool:
+    return len(inner) > len(outer) and tuple(inner[: len(outer)]) == tuple(outer)
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str]) -> list[str]:

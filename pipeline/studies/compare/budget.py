@@ -16,8 +16,8 @@ def require_equal_draws(study: Study) -> None:
     fewer = [name for name, method in study.methods.items() if selectors.get(method.name).leaves_out_rows]
     if fewer:
         raise ConfigError(
-            f"study {study.name}: {', '.join(fewer)} may draw fewer rows in an epoch than {study.reference} and take "
-            "fewer steps; write 'unequal: allowed' to compare all the same, and the rows drawn are printed"
+            f"{study.source}: {', '.join(fewer)} may leave out rows in an epoch and take fewer steps than others; "
+            "write 'unequal: allowed' to compare all the same, and the rows drawn are printed"
         )
 
 

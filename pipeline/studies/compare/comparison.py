@@ -99,7 +99,8 @@ def compare_methods(
     rules = Rules(_unit(compared), alpha, level, clusters)
     ranks, without_ranks = _ranks(table, metric, [reference, *compared], alpha)
     found = notes.of_runs(table, metric, paired) + notes.of_tests(compared, rules.unit, alpha)
-    found += draws_told(successful_runs(table))
+    done = successful_runs(table)
+    found += notes.of_curves(done, metric, reference) + draws_told(done)
     levels = levels_told(table, metric, reference) + below_linear(table, metric, reference)
     return Comparison(
         metric,

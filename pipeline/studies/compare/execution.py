@@ -25,8 +25,10 @@ from ...data.manifest import Manifest
 from ...runs.trackers.api import Place, Tracked
 from ...runs.trackers.tracking import tracked
 from ...training.checks import check, check_data
+from ..bounds import require_bounds
 from ..ray_tasks import as_they_end, why_killed
 from .budget import require_equal_draws
+from .last_study import as_named, keep_names
 from .rival_run import check_rival
 from .study import Study, StudyRun
 from .study_row import beginning_of_row, names_of, now, run_to_row
@@ -62,10 +64,11 @@ def compare(
         quiet: show no progress.
 
     Raises:
-        ConfigError, DataError: before any run starts, when one of them could not work.
+        ConfigError, DataError: before any run starts, when one of them could not work, or for a bound that is none.
         RunError: when another process writes ``out``, or when every run failed; it names the first reason. Single
             failures are kept in column ``error``.
     """
+    require_bounds(parallel=parallel, limit=limit, minutes=minutes)
     if not isinstance(study, Study):
         study = Study.load(study)
     deadline = time.perf_counter() + 60 * minutes if minutes is not None else float("inf")
@@ -73,6 +76,8 @@ def compare(
     require_equal_draws(study)
     with ExitStack() as session:
         if study.tuning is not None:
+            if study.tuning.advice and not quiet:
+                print(study.tuning.advice, flush=True)
             trials, table = list(tuning_runs(study)), ResultTable(place_of(out) / "tuning")
             tried, bounds = _complete(trials, table, replace(bounds, tested=False), session)
             chosen = chosen_settings(study, tried)
@@ -122,12 +127,14 @@ def _complete(
 
     A Ray that is started for them stays until ``session`` ends, so that runs that tune and runs of the table share it.
     """
-    missing, todo = _missing(runs, table), []
+    missing, todo, names = _missing(runs, table), [], [names_of(run) for run in runs]
     if table.merged and not missing:
+        keep_names(table.folder, names)
         frame = table.read()
     else:
         _check(missing)
         with lock_of(table.folder, "comparison"):
+            keep_names(table.folder, names)
             if todo := bounds.of(_missing(runs, table)):
                 _train(todo, table, bounds, session)
             frame = table.merge()
@@ -135,7 +142,7 @@ def _complete(
     failed = wanted[wanted["error"].notna()]
     if len(failed) and len(failed) == len(wanted):
         raise RunError(f"every run failed, the first with: {failed['error'].iloc[0]}")
-    return _as_named_here(wanted, runs), bounds.after(len(todo))
+    return as_named(wanted, pd.DataFrame(names)), bounds.after(len(todo))
 
 
 def _check(runs: Sequence[StudyRun]) -> None:
@@ -147,19 +154,13 @@ def _check(runs: Sequence[StudyRun]) -> None:
             if run.rival is not None:
                 check_rival(run)
         except ConfigError as error:
-            raise ConfigError(f"{run.study.name}, {run.data} x {run.network} x {run.method}: {error}") from None
+            raise ConfigError(f"{run.study.source}, {run.data} x {run.network} x {run.method}: {error}") from None
 
 
 def _missing(runs: Sequence[StudyRun], table: ResultTable) -> list[StudyRun]:
     """Return the runs that are to be trained; of equal ones the first."""
     done, first = table.done(), {run.key: run for run in reversed(runs)}
     return [run for run in runs if run.key not in done and run is first[run.key]]
-
-
-def _as_named_here(frame: pd.DataFrame, runs: Sequence[StudyRun]) -> pd.DataFrame:
-    """Return the rows by the names of this study: another one may have called the same run otherwise."""
-    names = pd.DataFrame([names_of(run) for run in runs])
-    return names.merge(frame.drop(columns=[c for c in names if c != "key"]), on="key")[list(frame.columns)]
 
 
 def _train(todo: Sequence[StudyRun], table: ResultTable, bounds: Bounds, session: ExitStack) -> None:

@@ -1,12 +1,14 @@
 """What a reader of the numbers should know: failures, runs left out, and what so few cells can never show."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .ranks import Ranks
-from .values import CELL, PLACE, run_values
+from .values import CELL, PLACE, judged_epoch, run_values
 
 
 def of_runs(table: pd.DataFrame, metric: str, paired: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -30,6 +32,34 @@ def of_runs(table: pd.DataFrame, metric: str, paired: Mapping[str, pd.DataFrame]
         if not len(pairs):
             found.append(f"Not compared: {method}, no run of which has a reference run to match.")
     return found
+
+
+def of_curves(table: pd.DataFrame, metric: str, reference: str) -> list[str]:
+    """Return how many runs of each method are the reference's in all that was measured until they were judged.
+
+    Args:
+        table: rows of runs that did not fail.
+        metric: whose validation curves are looked at.
+        reference: the method that the others are compared with.
+    """
+    judged = [_judged_curve(row, metric) for row in table.to_dict("records")]
+    curves = table.assign(curve=pd.Series(judged, table.index, dtype=object))
+    theirs = curves.loc[curves["method"] == reference, [*PLACE, "curve"]]
+    found = []
+    for method, rows in curves[curves["method"] != reference].groupby("method", sort=False):
+        pairs = rows[[*PLACE, "curve"]].merge(theirs, on=PLACE)
+        if same := int((pairs["curve_x"] == pairs["curve_y"]).sum()):
+            found.append(
+                f"Not selected yet: {same} of {len(pairs)} runs of {method} are those of {reference} up to the epoch "
+                "that is judged, so what the method does is not in their values."
+            )
+    return found
+
+
+def _judged_curve(row: Mapping[Hashable, Any], metric: str) -> tuple[float, ...]:
+    """Return the validation values up to the epoch in which a run is judged, whatever is no number taken for equal."""
+    curve = np.nan_to_num(np.asarray(row[f"validation/{metric}"], np.float64))
+    return tuple(curve if judged_epoch(row) < 0 else curve[: judged_epoch(row) + 1])
 
 
 def of_tests(compared: Mapping[str, pd.DataFrame], unit: str, alpha: float) -> list[str]:

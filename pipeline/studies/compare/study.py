@@ -12,15 +12,14 @@ from pydantic import Field, model_validator
 
 from ...common.config.config import Config
 from ...common.config.paths import absolute_model_paths, absolute_paths, absolute_selector_paths
-from ...common.config.section import Folds, NonNegativeInt, PositiveInt
+from ...common.config.section import Different, Folds, NonNegativeInt, PositiveInt
 from ...common.config.sections import ModelSection
 from ...common.config.selector_section import SelectorSection
 from ...common.config.yaml_file import merged, read_settings
-from ...common.errors import ConfigError, did_you_mean
 from ..named_study import NamedStudy
 from ..origin import named_contents, package_version, versions
-from .rivals import api as rivals
 from .sections import Arm, StudyData, StudyNetwork, StudyRival
+from .study_checks import require_known_arms, require_open, require_own_seeds
 from .tuning_grid import NOTHING, Chosen, Settings, StudyTuning, settings_at
 
 _SCHEMA = 3  # raise it when the same configuration would give other numbers, also because a default changed
@@ -33,7 +32,7 @@ class Study(NamedStudy):
     """Methods x networks x data sets x folds x seeds.
 
     ``reference`` names the method that the others are compared with. ``rivals`` are plain models beside every network,
-    on the same folds and seeds. ``config`` holds settings of all runs; those of
+    on the same folds and seeds. ``config`` holds settings of all runs, without what the study decides; those of
     a data set come over it, those of a network over these. ``folds`` cross-validates; without it the data's own split
     is used. Every seed makes folds of its own.
 
@@ -52,7 +51,7 @@ class Study(NamedStudy):
     rivals: dict[str, StudyRival] = Field(default_factory=dict)
     reference: str = "uniform"
     folds: Folds | None = 5
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Different] = (0,)
     protocol: Protocol = "clean"
     tuning: StudyTuning | None = None
     unequal: Literal["refused", "allowed"] = "refused"
@@ -61,32 +60,11 @@ class Study(NamedStudy):
     gpus_per_run: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
-    def _reference_is_compared(self) -> Self:
-        if self.reference not in self.methods:
-            hint = did_you_mean(self.reference, self.methods)
-            raise ValueError(f"the reference {self.reference!r} is not one of the methods{hint}")
-        for name, method in self.methods.items():
-            try:
-                method.require_known()
-            except ValueError as error:
-                raise ValueError(f"methods.{name}: {error}") from None
-        return self
-
-    @model_validator(mode="after")
-    def _rivals_are_known(self) -> Self:
-        for name, rival in self.rivals.items():
-            if name in self.methods:
-                raise ValueError(f"rivals.{name}: a method is called {name!r}, too; expected another name")
-            try:
-                rivals.REGISTRY.require(rival.name)
-            except ConfigError as error:
-                raise ValueError(f"rivals.{name}: {error}") from None
-        return self
-
-    @model_validator(mode="after")
-    def _tunes_apart(self) -> Self:
-        if self.tuning and (both := sorted(set(self.tuning.seeds) & set(self.seeds))):
-            raise ValueError(f"tuning.seeds: {both} are seeds of the study too; tuning needs seeds of its own")
+    def _fits_together(self) -> Self:
+        require_known_arms(self.methods, self.rivals, self.reference)
+        parts = {"config": self.config} | {f"data.{name}.config": part.config for name, part in self.data.items()}
+        require_open(parts | {f"networks.{name}.config": part.config for name, part in self.networks.items()})
+        require_own_seeds(self.seeds, self.tuning)
         return self
 
     @classmethod

@@ -12,6 +12,7 @@ from ...common.storage.any_path import AnyPath, fetched, is_there, make_folder, 
 from ...common.storage.locations import Location
 from ...common.storage.reading import reading
 from ...training.metrics import METRICS
+from .last_study import as_named, kept_names
 from .table_checks import check_rows
 
 _NUMBERS = pa.list_(pa.float64())
@@ -97,8 +98,13 @@ class ResultTable:
         return pa.concat_tables([SCHEMA.empty_table(), *(_read(file) for file in files)])
 
 
-def read_table(source: "str | AnyPath") -> pd.DataFrame:
+def read_table(source: "str | AnyPath", *, every: bool = False) -> pd.DataFrame:
     """Return the table of a comparison from its folder (also while it is running) or its file.
+
+    Args:
+        source: the folder, a path or an address, or the file.
+        every: of a folder, return all runs that were ever kept there, not only those of the study that was compared
+            there last, as it was then; a file always gives all.
 
     Raises:
         RunError: when there is none, or it is none of ours.
@@ -108,7 +114,8 @@ def read_table(source: "str | AnyPath") -> pd.DataFrame:
         return _read(path).to_pandas()
     if not is_there(path / "parts") and not (path / "table.parquet").is_file():
         raise RunError(f"{source}: no comparison is here; expected a table.parquet that d2ace compare wrote")
-    return ResultTable(path).read()
+    frame, names = ResultTable(path).read(), None if every else kept_names(path)
+    return frame if names is None else as_named(frame, names)
 
 
 def _read(path: AnyPath) -> pa.Table:

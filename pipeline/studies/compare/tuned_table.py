@@ -37,7 +37,7 @@ def tuned_caption() -> str:
     """Return what the table shows."""
     return (
         "Settings of every arm, chosen on validation rows of the tuning seeds, each from as many runs; *: the smallest "
-        "or largest\nvalue that was tried, so a wider range may be better"
+        "or largest\nof three or more values that were tried, so a wider range may be better"
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ... import models
+from ...common.errors import ConfigError
 from ...data.manifest import Manifest
 from .rivals import api as rivals
 from .study import Arm, Study, StudyRun
@@ -87,7 +88,10 @@ def _monitor(rows: pd.DataFrame) -> str:
 def _grid(study: Study, network: str, method: str) -> dict[str, tuple[float, ...]]:
     """Return what is tried for an arm; a rival tries at most as many settings of its own as the network's methods."""
     assert study.tuning is not None
-    grid = study.tuning.grid(_has_dropout(study.networks[network].name))
+    try:
+        grid = study.tuning.grid(_has_dropout(study.networks[network].name))
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: networks.{network}: {error}") from None
     if method not in study.rivals:
         return grid
     rival = study.rivals[method]

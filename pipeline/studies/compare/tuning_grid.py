@@ -4,17 +4,18 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import product
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from ...common.config.section import Fraction, NonNegativeInt, Section
+from ...common.config.section import Different, Fraction, NonNegativeInt, Section
 
 Settings = Mapping[str, Any]
 """Values by the dotted keys of a configuration, such as ``optimizer.lr``."""
 NOTHING: Settings = MappingProxyType({})
 RATE, DECAY, DROPOUT = "optimizer.lr", "optimizer.weight_decay", "model.options.dropout"
 _DROPOUTS = (0.0, 0.3)
+_MANY_RATES = 5
 _Values = Field(min_length=1)
 
 
@@ -45,18 +46,18 @@ class StudyTuning(Section):
     study. Each makes folds of its own, of which the first is used.
     """
 
-    rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _Values] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-    weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], _Values] = (1e-4, 1e-2)
-    dropouts: Annotated[tuple[Fraction, ...], _Values] | None = None
-    seeds: Annotated[tuple[NonNegativeInt, ...], _Values] = (1000,)
+    rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _Values, Different] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+    weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], _Values, Different] = (1e-4, 1e-2)
+    dropouts: Annotated[tuple[Fraction, ...], _Values, Different] | None = None
+    seeds: Annotated[tuple[NonNegativeInt, ...], _Values, Different] = (1000,)
 
-    @model_validator(mode="after")
-    def _tries_nothing_twice(self) -> Self:
-        for name in ("rates", "weight_decays", "dropouts", "seeds"):
-            values = getattr(self, name) or ()
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: {list(values)} names a value twice")
-        return self
+    @property
+    def advice(self) -> str:
+        """What to try instead where few rates are tried; "" else."""
+        if len(self.rates) >= _MANY_RATES:
+            return ""
+        few = f"tuning tries {len(self.rates)} learning rate{'s' * (len(self.rates) > 1)}"
+        return f"{few}: where the best of them lies may decide what is compared, so try {_MANY_RATES} or more"
 
     def grid(self, has_dropout: bool) -> dict[str, tuple[float, ...]]:
         """Return the values that are tried, by dotted key, for a network with or without a setting ``dropout``."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ....selectors.common.randomness import generator
-from ...common.config.section import NonNegativeInt, PositiveInt, Section
+from ...common.config.section import Different, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError, did_you_mean
 from ..named_study import NamedStudy
@@ -22,13 +22,14 @@ from .outcome import Outcome
 from .sequence import TaskSequence, absolute_parts
 
 _SCHEMA = 1  # raise it when the same sequence would give other numbers
+Order = Literal["alphabetical"] | NonNegativeInt
 _OWN = ("name", "protocol", "class_order", "seed")
 
 
 class StudyData(Section):
     """A data set: the protocols it is cut by, and what its sequences share, as keys of a sequence."""
 
-    protocols: Annotated[tuple[str, ...], Field(min_length=1)]
+    protocols: Annotated[tuple[str, ...], Field(min_length=1), Different]
     sequence: dict[str, Any]
 
 
@@ -47,8 +48,10 @@ class SequenceStudy(NamedStudy):
     data: Annotated[dict[str, StudyData], Field(min_length=1)]
     methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     reference: str
-    orders: Annotated[tuple[Literal["alphabetical"] | NonNegativeInt, ...], Field(min_length=1)] = ("alphabetical",)
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    orders: Annotated[tuple[Literal["alphabetical"] | NonNegativeInt, ...], Field(min_length=1), Different] = (
+        "alphabetical",
+    )
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Different] = (0,)
     sequence: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1
 

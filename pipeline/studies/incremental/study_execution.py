@@ -17,6 +17,7 @@ from ...common.storage.bucket_lock import lock_of
 from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...training.threads import torch_threads
+from ..bounds import require_bounds
 from ..origin import package_version
 from ..ray_tasks import as_they_end, why_killed
 from .execution import cut, incremental
@@ -50,9 +51,10 @@ def run_study(
         skip: keys of members whose outcomes are kept elsewhere.
 
     Raises:
-        ConfigError, DataError: before anything is trained, when a sequence could not work.
+        ConfigError, DataError: before anything is trained, when a sequence could not work, or a bound is none.
         RunError: when another process writes ``out``, or every sequence failed; it names the first reason.
     """
+    require_bounds(parallel=parallel, minutes=minutes)
     if not isinstance(study, SequenceStudy):
         study = SequenceStudy.load(study)
     table, members = OutcomeTable(out), list(study.members())

@@ -1,7 +1,6 @@
 """``tune``: a sweep from its first trial to the table, and on from where it was killed."""
 
 import logging
-import math
 import os
 import posixpath
 import signal
@@ -11,12 +10,8 @@ from typing import Any
 import pandas as pd
 import ray
 
-from ...common.cluster.nodes import require_room
-from ...common.cluster.resources import worker_resources
-from ...common.cluster.room import wait_for_room
 from ...common.cluster.session import handlers_taken_back, ray_session
 from ...common.cluster.usage import free_and_held
-from ...common.config.sections import RunSection
 from ...common.errors import RunError
 from ...common.stages import stage
 from ...common.storage.any_path import AnyPath, any_path, is_there
@@ -30,6 +25,8 @@ from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
 from ...feeds.row_store import materialise
 from ...training.checks import check, check_data, require_all_epochs, with_absolute_paths
+from ..bounds import require_bounds
+from .room import require_room_for, trial_resources, trials_at_once
 from .sweep import Sweep
 from .table import SweepFolder, reason
 
@@ -61,6 +58,7 @@ def tune(
         RunError: when ``out`` holds a sweep already, another process writes it, or no trial trained an epoch. Single
             failures are rows.
     """
+    require_bounds(parallel=parallel)
     folder = SweepFolder(any_path(out))
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     sweep.check()
@@ -99,6 +97,7 @@ def resume_sweep(
         RunError: when there is no sweep, another process writes it, its data, a file that it names, a version or its
             settings are no longer those of the trials so far, or no trial trained an epoch.
     """
+    require_bounds(parallel=parallel)
     folder = SweepFolder(any_path(out))
     sweep = folder.sweep
     with lock_of(folder.path, "sweep"), begun(folder.path, lambda: True, f"d2ace tune --resume {out}"):
@@ -114,7 +113,7 @@ def _run(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
     _keep_secrets()
     # A trial of whole fits leaves its workers to Ray's cleaner, which needs the dashboard's state.
     with ray_session(sweep.base.run, dashboard=sweep.base.run.workers > 0):
-        _require_room(sweep)
+        require_room_for(sweep)
         results = _fit(sweep, folder, parallel, quiet)
         trials = [
             {
@@ -145,7 +144,7 @@ def _fit(sweep: Sweep, folder: SweepFolder, parallel: int | None, quiet: bool) -
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told in a line and kept in the table
     manifest = Manifest.load(sweep.base.data.path)
-    run, at_once = sweep.base.run, _at_once(sweep, parallel)
+    run, at_once = sweep.base.run, trials_at_once(sweep, parallel)
     feed = choose_feed(run, manifest, (at_once or 1) * len(sweep.repeats()))
     rows = materialise(manifest, run.data_labels, images=feed.feed == "gather", wait_limit_s=run.wait_limit_s)
     data = TrialData(rows, read_labels(manifest), folder.path / ".neighbours", feed)
@@ -200,41 +199,8 @@ def _trainable(sweep: Sweep, setup: Any) -> Any:
     if run.workers:  # the workers have places of their own, the trial only waits for them
         resources = {"cpu": 0.01}
     else:
-        resources = {name.lower(): value for name, value in _trial_resources(run).items()}
+        resources = {name.lower(): value for name, value in trial_resources(run).items()}
     return ray.tune.with_resources(ray.tune.with_parameters(run_trial, setup=setup), resources)
-
-
-def _require_room(sweep: Sweep) -> None:
-    """Raise RunError when the cluster could never train a single trial; wait while others hold its place."""
-    run = sweep.base.run
-    require_room(run)
-    if not run.workers:
-        wait_for_room(_trial_resources(run), 1, "a trial in one process", limit_s=run.wait_limit_s)
-
-
-def _trial_resources(run: RunSection) -> dict[str, float]:
-    return {"CPU": float(run.threads), "GPU": float(run.gpu)}
-
-
-def _at_once(sweep: Sweep, parallel: int | None) -> int | None:
-    """Return how many trials fit at a time; trials in their own process are bounded by their resources already.
-
-    Raises:
-        RunError: when the cluster has no room for a single trial.
-    """
-    run = sweep.base.run
-    if not run.workers:
-        return parallel
-    runs = run.workers * len(sweep.repeats())
-    needs = worker_resources(run, len(sweep.repeats()))
-    total = ray.cluster_resources()
-    room = [math.floor(total.get(name, 0.0) / (each * runs) + 1e-9) for name, each in needs.items()]
-    if min(room) < 1:
-        raise RunError(
-            f"a trial has {len(sweep.repeats())} runs at a time with {run.workers} workers each, for which the "
-            f"cluster has no room; fewer seeds or folds, or a smaller run.cpus_per_worker"
-        )
-    return min([*room, parallel] if parallel else room)
 
 
 def _folder_name(trial: Any) -> str:

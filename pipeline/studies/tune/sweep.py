@@ -20,7 +20,7 @@ from ....tune_spaces import api as spaces
 from ....tune_spaces.knobs import Knob
 from ...common.config.config import Config
 from ...common.config.paths import absolute_paths
-from ...common.config.section import Folds, NonNegativeInt, PositiveInt, Section
+from ...common.config.section import Different, Folds, NonNegativeInt, PositiveInt, Section
 from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError
 from ...common.storage.any_path import AnyPath
@@ -70,7 +70,7 @@ class Sweep(Section):
     grace_epochs: PositiveInt | None = None
     reduction_factor: Annotated[int, Field(ge=2)] = 4
     perturb_epochs: PositiveInt | None = None
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Different] = (0,)
     folds: Folds | None = None
     seed: NonNegativeInt = 0
     max_failures: NonNegativeInt = 1

@@ -38,6 +38,7 @@ from d2ace.pipeline.studies.choose import Choice, describe
 from d2ace.pipeline.studies.choose.decision import Decision
 from d2ace.pipeline.studies.choose.outcome import Arm
 from d2ace.pipeline.studies.choose.schedule import Schedule
+from d2ace.pipeline.studies.compare.last_study import NAMES, keep_names
 from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.compare.table import read_table
 from d2ace.pipeline.studies.incremental.folder import SequenceFolder
@@ -156,7 +157,9 @@ def _read_arrays(folder: Path) -> None:
 
 
 def _comparison(folder: Path) -> None:
-    synthetic_table(folds=1, seeds=1, epochs=3, data=("birds",)).to_parquet(folder / "table.parquet")
+    table = synthetic_table(folds=1, seeds=1, epochs=3, data=("birds",))
+    table.to_parquet(folder / "table.parquet")
+    keep_names(folder, table[[*NAMES]].to_dict("records"))
 
 
 def _read_comparison(folder: Path) -> None:
@@ -252,7 +255,7 @@ KEPT = (
     Target("old-checkpoint", _old_checkpoint, ("checkpoints/*/*",), _read_checkpoint),
     Target("arrays", _arrays, ("*.npz", "observations/*"), _read_arrays),
     Target("choice", _choice, ("choice.json",), _read_choice),
-    Target("comparison", _comparison, ("table.parquet",), _read_comparison),
+    Target("comparison", _comparison, ("table.parquet", "study.json"), _read_comparison),
     Target("sweep-folder", _sweep_folder, ("sweep/*[nl]", "sweep/table.parquet"), _read_sweep_folder),
     Target("sequence-folder", _sequence_folder, ("all/*", "all/tasks/*/*"), _read_sequence_folder),
     Target("job-results", _results, ("results.zip",), _read_results),

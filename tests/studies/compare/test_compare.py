@@ -61,6 +61,22 @@ def test_a_finished_comparison_trains_and_writes_nothing(make_study, tmp_path, m
     assert (tmp_path / "table.parquet").stat().st_mtime_ns == written
 
 
+def test_a_folder_tells_of_the_study_that_was_compared_last(make_study, tmp_path):
+    first = make_study(folds=None)
+    changed = make_study(folds=None, config={"optimizer": {"lr": 0.1}, "train": {"epochs": 4, "batch_size": 32}})
+    found = [compare(study, tmp_path, quiet=True) for study in (first, changed)]
+    pd.testing.assert_frame_equal(read_table(tmp_path), found[1])
+    assert len(found[1]) == 2 and len(read_table(tmp_path, every=True)) == 4
+    assert len(compare_methods(read_table(tmp_path), "map").verdicts) == 1
+    compare(first, tmp_path, quiet=True)  # trains nothing
+    pd.testing.assert_frame_equal(read_table(tmp_path), found[0])
+    names = json.loads((tmp_path / "study.json").read_text())
+    names["runs"][0]["fold"] = "first"
+    (tmp_path / "study.json").write_text(json.dumps(names))
+    with pytest.raises(RunError, match=r"study\.json.*'fold' is 'first'"):
+        read_table(tmp_path)
+
+
 def test_equal_runs_of_a_study_train_once(make_study, tmp_path, monkeypatch):
     trained, train = [], execution._train
     monkeypatch.setattr(execution, "_train", lambda todo, *rest: (trained.extend(todo), train(todo, *rest)))
@@ -169,6 +185,10 @@ def test_progress_is_a_line_a_run_in_a_log(make_study, tmp_path, capsys):
         ({"folds": 1}, "folds"),
         ({"protocl": "clean"}, "unknown key 'protocl'; did you mean 'protocol'"),
         ({"seeds": [-1]}, "seeds"),
+        ({"seeds": [0, 3, 0]}, "seeds: names 0 twice"),
+        ({"config": {"selector": {"name": "loss-rank"}}}, r"config\.selector is decided by the study's 'methods'"),
+        ({"config": {"run": {"seed": 7}}}, r"config\.run\.seed is decided by the study's 'seeds'"),
+        ({"networks": {"m": {"config": {"data": {"folds": 3}}}}}, r"networks\.m\.config\.data\.folds is decided by"),
     ],
 )
 def test_wrong_studies_are_told_before_anything_runs(make_study, changes, message):

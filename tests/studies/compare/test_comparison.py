@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_study import synthetic_table, with_failures, with_test_values
 
@@ -47,6 +48,20 @@ def test_verdicts_follow_the_gains_whatever_the_direction_of_the_metric(comparis
     assert good.p == pytest.approx(2 / 2**8) and good.rank_biserial == 1 and good.cohens_dz > 1
     assert bad.losses == 8 and bad.rank_biserial == -1 and bad.cohens_dz < -1
     assert comparison.unit == "cell" and comparison.ranks.methods[0] == "good"
+
+
+def test_runs_that_were_judged_before_the_method_selected_are_counted():
+    table = synthetic_table(("uniform", "late", "other"), EIGHT[:2], gain={"other": 0.01})
+    uniform = table[table["method"] == "uniform"].reset_index(drop=True)
+    late = uniform.assign(method="late", reference=False)
+    curve, best = late["validation/map"][0].copy(), int(late["best_epoch"][0])
+    late.at[0, "validation/map"] = np.concatenate([curve[: best + 1], curve[best + 1 :] + 0.1])  # parts after that
+    curve = late["validation/map"][1].copy()
+    curve[int(late["best_epoch"][1])] += 0.1
+    late.at[1, "validation/map"] = curve
+    found = compare_methods(pd.concat([table[table["method"] != "late"], late]), "map").notes
+    told = [note for note in found if note.startswith("Not selected yet")]
+    assert len(told) == 1 and f"{len(late) - 1} of {len(late)} runs of late are those of uniform" in told[0]
 
 
 @pytest.mark.parametrize(("alpha", "verdict"), [(0.03, "better"), (0.02, "no significant difference")])

@@ -164,7 +164,7 @@ def test_a_run_ends_when_validation_no_longer_rises(make_study, trained, tmp_pat
 
 def test_methods_that_leave_out_rows_are_refused_unless_asked(make_study, trained, tmp_path):
     methods = {"uniform": {"name": "uniform"}, "part": {"name": "rs2", "options": {"share": 0.5}}}
-    with pytest.raises(ConfigError, match=r"part may draw fewer rows.*'unequal: allowed'"):
+    with pytest.raises(ConfigError, match=r"part may leave out rows.*'unequal: allowed'"):
         compare(make_study(methods=methods, folds=None), tmp_path, quiet=True)
     assert not trained
     table = compare(make_study(methods=methods, folds=None, unequal="allowed"), tmp_path, quiet=True)
@@ -210,14 +210,21 @@ def test_text_and_report_show_what_was_chosen():
     [
         ({"rate": [1e-3]}, "unknown key 'tuning.rate'; did you mean 'rates'"),
         ({"rates": []}, "tuning.rates"),
-        ({"rates": [1e-3, 1e-3]}, "names a value twice"),
-        ({"rates": [-1]}, "tuning.rates"),
+        ({"rates": [1e-3, 1e-3]}, r"tuning.rates: names 0.001 twice"),
+        ({"rates": [-1]}, r"rates\.0: Input should be greater than 0 \(got -1\)$"),
+        ({"rates": 0.001}, "tuning.rates: expected a list"),
         ({"seeds": [0, 5]}, "seeds of the study too"),
     ],
 )
 def test_wrong_tuning_is_told_before_anything_runs(make_study, tuning, message):
     with pytest.raises(ConfigError, match=message):
         make_study(tuning=tuning)
+
+
+def test_few_rates_are_told():
+    assert StudyTuning().advice == ""
+    assert StudyTuning(rates=(1e-3, 3e-3, 1e-2, 3e-2)).advice.startswith("tuning tries 4 learning rates: ")
+    assert StudyTuning(rates=(1e-3,)).advice.startswith("tuning tries 1 learning rate: ")
 
 
 def test_tuning_of_which_every_run_failed_is_an_error(tuned_study, trained, tmp_path, monkeypatch):
