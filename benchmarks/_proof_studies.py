@@ -48,8 +48,8 @@ _TOP = 0.02
 many, by the number of rows that have a word [own: by its sum]."""
 SETS: dict[str, Set] = {
     "emotions": Set("mulan/emotions", 10, 40, 64, 3, _BOOSTED),
-    "yeast": Set("mulan/yeast", 10, 30, 128, 2, _BOOSTED),
-    "scene": Set("mulan/scene", 10, 30, 128, tuning_seeds=2, rivals=_BOOSTED),
+    "yeast": Set("mulan/yeast", 10, 30, 128, 2),
+    "scene": Set("mulan/scene", 10, 30, 128, tuning_seeds=2),
     "bibtex": Set("mulan/bibtex", 3, 25, 128, scale="none", known=0.4145),
     "birds": Set("mulan/birds", 10, 40, 64, tuning_seeds=3, rivals=_BOOSTED),
     "corel16k001": Set("many-labels/corel16k001.npz", 3, 20, 256, scale="none"),
