@@ -4,9 +4,9 @@ from ..common.errors import ConfigError
 
 
 def require_bounds(*, parallel: int | None = None, limit: int | None = None, minutes: float | None = None) -> None:
-    """Raise ConfigError for fewer than one run at a time or in all, or for minutes that are below 0 or not a number."""
-    for name, value in (("parallel", parallel), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name}: expected at least 1, got {value}")
-    if minutes is not None and not minutes >= 0:
-        raise ConfigError(f"minutes: expected 0 or more, got {minutes:g}")
+    """Raise ConfigError for no run at a time, or for a limit or minutes that are below 0 or not a number."""
+    if parallel is not None and parallel < 1:
+        raise ConfigError(f"parallel: expected at least 1, got {parallel}")
+    for name, value in (("limit", limit), ("minutes", minutes)):
+        if value is not None and not value >= 0:
+            raise ConfigError(f"{name}: expected 0 or more, got {value:g}")

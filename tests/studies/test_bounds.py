@@ -1,7 +1,9 @@
 """What studies may take at a time and in all is looked at before anything else is."""
 
 import pytest
+import yaml
 
+from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.studies.compare import compare
 from d2ace.pipeline.studies.incremental import run_study
@@ -27,5 +29,14 @@ def test_minutes_are_a_number_from_0(tmp_path, train, minutes):
 
 
 def test_a_limit_is_a_number_of_runs(tmp_path):
-    with pytest.raises(ConfigError, match="limit: expected at least 1, got -1"):
+    with pytest.raises(ConfigError, match="limit: expected 0 or more, got -1"):
         compare(tmp_path / "none.yaml", tmp_path / "out", limit=-1)
+
+
+def test_a_command_hands_on_that_nothing_may_run_at_a_time(tmp_path, capsys, monkeypatch):
+    methods = {"methods": {"er": {"method": {"name": "er"}, "memory": {"per_class": 2}}}, "reference": "er"}
+    study = {"name": "s", "data": {"a": {"protocols": ["B0-C2"], "sequence": {"data": {"path": "a"}}}}, **methods}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    monkeypatch.chdir(tmp_path)
+    assert main(["incremental", "study.yaml", "out", "--parallel", "0"]) == 2
+    assert "parallel: expected at least 1, got 0" in capsys.readouterr().err

@@ -29,9 +29,9 @@ def run(options: argparse.Namespace) -> None:
     bounds = {key: getattr(options, key) for key in ("parallel", "limit", "minutes")}
     table = compare(study, options.out, **bounds)
     if table.empty:
-        print("\nno arm has all its tuning runs yet; the same command goes on with them")
+        print("\nno run of the study itself has ended; the same command goes on with them")
         return
-    if set(table["method"]) == {study.reference} != set(study.methods):
+    if set(table["method"]) == {study.reference} != set(study.arms()):
         print(f"\nno run of another method than {study.reference} has ended; the same command goes on with them")
         return
     for metric in options.metric or ("macro_auc", "map"):

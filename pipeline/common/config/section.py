@@ -24,8 +24,8 @@ def _no_address(text: str) -> str:
     return text
 
 
-def _no_value_twice(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-    if twice := [value for number, value in enumerate(values or ()) if value in (values or ())[:number]]:
+def _no_value_twice(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [value for number, value in enumerate(values) if value in values[:number]]:
         raise ValueError(f"names {twice[0]!r} twice")
     return values
 

@@ -65,7 +65,13 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-_MESSAGES = {"tuple_type": "expected a list", "list_type": "expected a list", "dict_type": "expected keys and values"}
+_MESSAGES = {
+    "tuple_type": "expected a list",
+    "list_type": "expected a list",
+    "dict_type": "expected keys and values",
+    "model_type": "expected keys and values",
+    "too_short": "expected at least one",
+}
 """In place of what is said in words of Python."""
 
 
@@ -85,6 +91,8 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> list[str
         else:
             message = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
             got = "" if isinstance(problem["input"], dict | BaseModel) else f" (got {redacted(repr(problem['input']))})"
+            if isinstance(problem["input"], dict) and problem["type"] in _MESSAGES:
+                got = " (got keys and values)"
             if problem["type"] == "string_type" and not isinstance(problem["input"], dict | list | BaseModel):
                 got += "; write it in quotes"
             lines.append(f"{where}: {message}{got}" if where else f"{message}{got}")

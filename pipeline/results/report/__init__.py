@@ -71,7 +71,10 @@ def _page_of_several(path: AnyPath, folder: AnyPath) -> str:
         from ...studies.compare.table import read_table
         from .comparison_report import comparison_page
 
-        return comparison_page(read_table(path), name)
+        compared = read_table(path)
+        if compared.empty:
+            raise RunError(f"{path}: no run of the study that was compared here last has ended; d2ace compare goes on")
+        return comparison_page(compared, name)
     raise RunError(
         f"{path}: nothing to report on; expected a run folder (it holds config.yaml), a comparison's table.parquet "
         "or its folder, the folder of a sweep (it holds sweep.yaml), of a choice (choice.json), or that of a sequence "

@@ -4,7 +4,7 @@ W epochs of the shared part.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,13 @@ class Candidate:
         name: as given.
         method: of the registry.
         options: its settings, without when it begins.
+        preset: where settings are from that are not given.
     """
 
     name: str
     method: str
     options: dict[str, Any]
+    preset: str = PRESETS[0]
 
     @classmethod
     def of(cls, text: str) -> "Candidate":
@@ -71,25 +73,34 @@ class Candidate:
             raise ConfigError(f"candidate {text!r}: {clash[0]} is when the arms part, which the choice decides itself")
         if method == UNIFORM:
             raise ConfigError("uniform takes part anyway: candidates are what it is compared with")
-        return cls(text, method, _without_beginning(selectors.settings(method, preset, options)))
+        return cls(text, method, options, preset)
 
     @classmethod
     def configured(cls, section: SelectorSection) -> "Candidate":
         """Return the method of a configuration with its settings; its name says so where they are not the defaults."""
-        options = _without_beginning(section.settings)
+        options = {name: value for name, value in section.options.items() if name not in _BEGINS}
         plain = cls.of(section.name)
-        return plain if plain.options == options else cls(f"{section.name}, as configured", section.name, options)
+        own = cls(f"{section.name}, as configured", section.name, options, section.preset)
+        return plain if plain.does_as(own) else own
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """All settings, without when the method begins."""
+        defaults = {name: parameter.default for name, parameter in selectors.options(self.method).items()}
+        settings = defaults | selectors.settings(self.method, self.preset, self.options)
+        return {name: value for name, value in settings.items() if name not in _BEGINS}
+
+    def does_as(self, other: "Candidate") -> bool:
+        """Return whether both are the same method with the same settings."""
+        return self.method == other.method and self._settings == other._settings
 
     def config(self, base: Config, shared: int) -> Config:
         """Return the configuration of a run that is uniform for ``shared`` epochs, then goes on with the method."""
         known = selectors.options(self.method)
         begins = next(({name: shared} for name in _BEGINS if name in known), {})
-        section = base.selector.model_copy(update={"name": self.method, "options": {**self.options, **begins}})
+        own = {"name": self.method, "preset": self.preset, "options": {**self.options, **begins}}
+        section = base.selector.model_copy(update=own)
         return base.model_copy(update={"selector": section})
-
-
-def _without_beginning(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _BEGINS}
 
 
 def _settings(text: str) -> Iterator[str]:
@@ -110,16 +121,18 @@ def candidates_of(names: Sequence[str], base: Config) -> list[Candidate]:
         ConfigError: for a name twice, a method that may take fewer steps than uniform, or as ``Candidate.of``.
     """
     found = [Candidate.of(name) for name in names or DEFAULTS]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"a candidate is named twice: {', '.join(names)}")
+    for number, each in enumerate(found):
+        if any(each.does_as(other) for other in found[:number]):
+            raise ConfigError(f"a candidate is named twice: {each.name}")
     if not names and base.selector.name != UNIFORM:
         own = Candidate.configured(base.selector)
-        found = [own, *(each for each in found if each.name != own.name)]
+        found = [own, *(each for each in found if not each.does_as(own))]
     for each in found:
         if selectors.get(each.method).leaves_out_rows:
             raise ConfigError(
                 f"candidate {each.name!r} may draw fewer rows in an epoch than uniform and take fewer steps; a choice "
-                "is between methods at equal steps. d2ace compare takes it with 'unequal: allowed'"
+                "is between methods at equal steps. Name others by --method; d2ace compare takes it with "
+                "'unequal: allowed'"
             )
     return found
 

@@ -80,7 +80,8 @@ def decide(evidence: Evidence, alpha: float = ALPHA) -> Decision:
     repeats, without = evidence.repeats, evidence.without
     if len(repeats) < 2 or not np.isfinite([*repeats, evidence.finalist, *without]).all():
         raise ValueError(f"expected finite values and at least two repeats, got {evidence}")
-    count, gain, spread = len(repeats), float(evidence.finalist - repeats.mean()), float(repeats.std(ddof=1))
+    count, gain = len(repeats), float(evidence.finalist - repeats.mean())
+    spread = float(repeats.std(ddof=1)) if np.ptp(repeats) else 0.0  # of equal values it may be the last bit
     row_error = jackknife_error(without)
     by_arm, by_row = spread**2 * (1 + 1 / count), row_error**2 if spread else 0.0
     scale = (by_arm + by_row) ** 0.5

@@ -52,7 +52,8 @@ def choose(
         quiet: say nothing while it works.
 
     Raises:
-        ConfigError, DataError: before anything is trained, when a candidate could not work.
+        ConfigError, DataError: before anything is trained, when a candidate could not work; in the shared part, when
+            what it saw makes it select already.
         RunError: when another process writes ``out``, or it belongs to another choice.
     """
     base = with_absolute_paths(config if isinstance(config, Config) else Config.load(config))
@@ -66,12 +67,18 @@ def choose(
     again = f"d2ace choose CONFIG {address_of(folder)}, as before"
     with lock_of(folder, "choice"):
         require_same_question(folder, base, taking_part, schedule)
-        with begun(folder, lambda: not new or is_there(folder / "shared"), again):
+        refused: list[ConfigError] = []
+        with begun(folder, lambda: not new or (not refused and is_there(folder / "shared")), again):
             prepared = Prepared(ShardRows(manifest), read_labels(manifest))
-            arms = Arms(base, prepared, folder, schedule.shared, _silent if quiet else _say)
-            with torch_threads(base.run.threads):
-                choice = _train(arms, base, taking_part, schedule, budget, offered[schedule.candidates :])
-            _write(folder, base, choice)
+            try:
+                arms = Arms(base, prepared, folder, schedule.shared, _silent if quiet else _say)
+                with torch_threads(base.run.threads):
+                    choice = _train(arms, base, taking_part, schedule, budget, offered[schedule.candidates :])
+            except ConfigError as error:  # the same command would end so again: nothing to go on from
+                refused.append(error)
+                raise
+            configs = {UNIFORM: uniform_config(base), **arm_configs(taking_part, base, schedule.shared)}
+            _write(folder, configs[choice.chosen], choice)
     return choice
 
 
@@ -186,13 +193,8 @@ def _seconds(state: ArmState, first: int) -> float:
     return float(sum(record["seconds"] for record in state.history[first:]))
 
 
-def _write(folder: AnyPath, base: Config, choice: Choice) -> None:
+def _write(folder: AnyPath, chosen: Config, choice: Choice) -> None:
     """Write the outcome and the configuration that follows from it."""
-    arm = next((arm for arm in choice.arms if arm.name == choice.chosen), None)
-    chosen = uniform_config(base)
-    if arm is not None:
-        section = base.selector.model_copy(update={"name": arm.method, "options": arm.options})
-        chosen = base.model_copy(update={"selector": section})
     with replacing(folder / CHOSEN) as temporary:
         chosen.save(temporary)
     choice.write(folder)

@@ -100,7 +100,7 @@ def compare_methods(
     ranks, without_ranks = _ranks(table, metric, [reference, *compared], alpha)
     found = notes.of_runs(table, metric, paired) + notes.of_tests(compared, rules.unit, alpha)
     done = successful_runs(table)
-    found += notes.of_curves(done, metric, reference) + draws_told(done)
+    found += notes.of_curves(done, reference) + draws_told(done)
     levels = levels_told(table, metric, reference) + below_linear(table, metric, reference)
     return Comparison(
         metric,

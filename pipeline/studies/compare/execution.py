@@ -138,6 +138,7 @@ def _complete(
             if todo := bounds.of(_missing(runs, table)):
                 _train(todo, table, bounds, session)
             frame = table.merge()
+            keep_names(table.folder, names)  # another study may have been compared here meanwhile
     wanted = frame[frame["key"].isin([run.key for run in runs])]
     failed = wanted[wanted["error"].notna()]
     if len(failed) and len(failed) == len(wanted):

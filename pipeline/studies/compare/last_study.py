@@ -25,6 +25,9 @@ NAMES: Mapping[str, type | tuple[type, ...]] = {
     "reference": bool,
 }
 """Columns that name a run in its study, and what stands in them."""
+_WORDS = {str: "a text", (str, type(None)): "a text or null", int: "a whole number", bool: "true or false"}
+_MOST = 60
+"""Characters of a wrong value that are told."""
 
 
 def keep_names(folder: AnyPath, names: Sequence[Mapping[str, Any]]) -> None:
@@ -47,12 +50,12 @@ def kept_names(folder: AnyPath) -> pd.DataFrame | None:
         return None
     runs = read_json(path, dict).get("runs")
     with reading(path):
-        for run in runs if isinstance(runs, list) else [None]:
+        for run in runs if isinstance(runs, list) else [runs]:
             if not isinstance(run, dict) or {*run} != {*NAMES}:
-                raise ValueError(f"expected runs with {', '.join(NAMES)}")
+                raise ValueError(f"expected runs with {', '.join(NAMES)}, got {str(run)[:_MOST]}")
             for name, kind in NAMES.items():
                 if not isinstance(run[name], kind) or (kind is int and isinstance(run[name], bool)):
-                    raise ValueError(f"a run's {name!r} is {run[name]!r}")
+                    raise ValueError(f"{name!r} of a run: expected {_WORDS[kind]}, got {str(run[name])[:_MOST]!r}")
     return pd.DataFrame(runs, columns=list(NAMES))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...training.metrics import METRICS
 from .ranks import Ranks
 from .values import CELL, PLACE, judged_epoch, run_values
 
@@ -34,16 +35,15 @@ def of_runs(table: pd.DataFrame, metric: str, paired: Mapping[str, pd.DataFrame]
     return found
 
 
-def of_curves(table: pd.DataFrame, metric: str, reference: str) -> list[str]:
-    """Return how many runs of each method are the reference's in all that was measured until they were judged.
+def of_curves(table: pd.DataFrame, reference: str) -> list[str]:
+    """Return how many runs of each method are the reference's in all validation metrics until they were judged.
 
     Args:
-        table: rows of runs that did not fail.
-        metric: whose validation curves are looked at.
+        table: rows of runs that did not fail; those without a validation value are not looked at.
         reference: the method that the others are compared with.
     """
-    judged = [_judged_curve(row, metric) for row in table.to_dict("records")]
-    curves = table.assign(curve=pd.Series(judged, table.index, dtype=object))
+    judged = [_judged_curves(row) for row in table.to_dict("records")]
+    curves = table.assign(curve=pd.Series(judged, table.index, dtype=object)).dropna(subset="curve")
     theirs = curves.loc[curves["method"] == reference, [*PLACE, "curve"]]
     found = []
     for method, rows in curves[curves["method"] != reference].groupby("method", sort=False):
@@ -56,10 +56,15 @@ def of_curves(table: pd.DataFrame, metric: str, reference: str) -> list[str]:
     return found
 
 
-def _judged_curve(row: Mapping[Hashable, Any], metric: str) -> tuple[float, ...]:
-    """Return the validation values up to the epoch in which a run is judged, whatever is no number taken for equal."""
-    curve = np.nan_to_num(np.asarray(row[f"validation/{metric}"], np.float64))
-    return tuple(curve if judged_epoch(row) < 0 else curve[: judged_epoch(row) + 1])
+def _judged_curves(row: Mapping[Hashable, Any]) -> bytes | None:
+    """Return the validation values of all metrics up to the epoch in which a run is judged; None where there is none.
+
+    As bytes, in which what is no number is equal to itself.
+    """
+    until = None if judged_epoch(row) < 0 else judged_epoch(row) + 1
+    named = [np.asarray(row.get(f"validation/{metric}"), np.float64) for metric in METRICS]
+    curves = np.concatenate([curve[:until] for curve in named if curve.ndim])  # some tables lack a metric
+    return curves.tobytes() if np.isfinite(curves).any() else None
 
 
 def of_tests(compared: Mapping[str, pd.DataFrame], unit: str, alpha: float) -> list[str]:

@@ -48,9 +48,7 @@ class SequenceStudy(NamedStudy):
     data: Annotated[dict[str, StudyData], Field(min_length=1)]
     methods: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     reference: str
-    orders: Annotated[tuple[Literal["alphabetical"] | NonNegativeInt, ...], Field(min_length=1), Different] = (
-        "alphabetical",
-    )
+    orders: Annotated[tuple[Order, ...], Field(min_length=1), Different] = ("alphabetical",)
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Different] = (0,)
     sequence: dict[str, Any] = Field(default_factory=dict)
     threads: PositiveInt = 1

@@ -19,6 +19,7 @@ from d2ace.pipeline.results.report.comparison_setup import shared_settings
 from d2ace.pipeline.results.report.labels import medians
 from d2ace.pipeline.results.report.study_source import label_gains, mean_curves
 from d2ace.pipeline.studies.compare.comparison import compare_methods
+from d2ace.pipeline.studies.compare.last_study import NAMES, keep_names
 from d2ace.pipeline.studies.compare.table import SCHEMA, ResultTable
 from d2ace.pipeline.studies.compare.values import RUN
 from d2ace.pipeline.training.metrics import METRICS
@@ -292,6 +293,16 @@ def test_a_comparison_that_is_still_running(table, tmp_path):
     for row in table[table["data"] == "birds"].head(6).to_dict("records"):
         results.add({**row, "key": row["key"].replace("/", "-")})
     assert "6 runs in" in Page(report(tmp_path).read_text()).text
+
+
+def test_a_folder_whose_last_study_has_no_run_yet(table, tmp_path):
+    table.assign(key=[f"run{number}" for number in range(len(table))]).to_parquet(tmp_path / "table.parquet")
+    names = table.head(2)[[*NAMES]].assign(key=["new1", "new2"]).to_dict("records")
+    keep_names(tmp_path, names)
+    with pytest.raises(RunError, match="no run of the study that was compared here last has ended"):
+        report(tmp_path)
+    keep_names(tmp_path, [{**each, "key": f"run{number}"} for number, each in enumerate(names)])
+    assert "2 runs in" in Page(report(tmp_path).read_text()).text
 
 
 def test_a_table_of_something_else(tmp_path):

@@ -109,7 +109,8 @@ def test_the_folder_holds_the_outcome_and_a_configuration_to_train(finished, bas
 def test_what_is_chosen_is_written_with_the_warm_up_it_had(finished, base, tmp_path):
     _, choice = finished
     won = replace(choice, chosen=choice.finalist, decision=replace(choice.decision, better=True))
-    execution._write(tmp_path, base, won)
+    configs = arm_configs([Candidate.of(name) for name in METHODS], base, choice.schedule.shared)
+    execution._write(tmp_path, configs[choice.finalist], won)
     chosen = Config.load(tmp_path / "chosen.yaml").selector
     arm = next(arm for arm in choice.arms if arm.name == choice.finalist)
     assert (chosen.name, chosen.options) == (
@@ -208,6 +209,7 @@ def test_a_killed_choice_goes_on_to_the_same_outcome(finished, base, tmp_path, m
         ((), ["d2ace:warmup=3"], "which the choice decides itself"),
         ((), ["uniform"], "takes part anyway"),
         ((), ["d2ace", "d2ace"], "named twice"),
+        ((), ["loss-rank", "loss-rank:preset=paper"], "named twice"),
         ((), ["d2ace:presure=3"], "did you mean 'pressure'"),
         ((), ["d2ac"], "did you mean 'd2ace'"),
         ((), ["d2ace:pressure"], "after d2ace: expected settings, KEY=VALUE"),
@@ -243,6 +245,7 @@ class SuddenlyOthers(Uniform):
 def test_a_candidate_that_selects_as_soon_as_it_has_seen_rows_is_refused(base, tmp_path):
     with pytest.raises(ConfigError, match="SuddenlyOthers' is not uniform in epoch 2"):
         choose(base, tmp_path / "choice", methods=[f"{__name__}:SuddenlyOthers"], quiet=True)
+    assert not (tmp_path / "choice").exists()  # the same command would end so again
 
 
 def test_a_refusal_before_training_leaves_nothing_behind(base, tmp_path):
@@ -264,10 +267,15 @@ def test_the_configured_method_is_a_candidate_by_itself(base):
     assert [each.name for each in among] == ["class-feedback", *(name for name in DEFAULTS if name != "class-feedback")]
     paper = candidates_of([], base.with_overrides(["selector={name: d2ace, preset: paper}"]))
     assert [each.name for each in paper[:2]] == ["d2ace, as configured", "d2ace"]
-    assert [each.options["draws"] for each in paper[:2]] == ["independent", "systematic"]
-    assert Candidate.of("d2ace:preset=paper").options == paper[0].options
-    pressed = {"pressure": 64, "draws": "systematic", "importance": 0.5}
-    assert Candidate.of("d2ace:pressure=64,draws=systematic").options == pressed
+    configs = arm_configs(paper[:2], base, 2).values()
+    assert [config.selector.settings["draws"] for config in configs] == ["independent", "systematic"]
+    assert [config.selector.preset for config in configs] == ["paper", "recommended"]
+    assert Candidate.of("d2ace:preset=paper").does_as(paper[0]) and not paper[0].does_as(paper[1])
+    strong = candidates_of([], base.with_overrides(["selector={name: d2ace, options: {pressure: 64, warmup: 3}}"]))
+    assert [each.name for each in strong] == ["d2ace, as configured", *(name for name in DEFAULTS if ":" not in name)]
+    restated = base.with_overrides(["selector={name: loss-rank, options: {pressure: 100.0}}"])
+    assert candidates_of([], restated)[0].name == "loss-rank"
+    assert Candidate.of("d2ace:pressure=64,draws=systematic").options == {"pressure": 64, "draws": "systematic"}
     assert Candidate.of("d2ace.selectors.loss_rank:LossRank:pressure=3").options == {"pressure": 3}
     assert Candidate.of("d2ace.selectors.loss_rank:LossRank").method == "d2ace.selectors.loss_rank:LossRank"
 

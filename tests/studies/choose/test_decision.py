@@ -121,3 +121,11 @@ def test_what_cannot_be_judged_is_refused():
         decide(evidence_of(0.6, repeats=(0.5,)))
     with pytest.raises(ValueError, match="finite"):
         decide(evidence_of(float("nan")))
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 5])
+def test_equal_repeats_choose_nothing_whatever_their_last_bits(repeats):
+    rng = np.random.default_rng(3)
+    for value in rng.random(200):
+        found = decide(Evidence(np.full(repeats, value), value + 0.02, 3, value + rng.normal(0.02, 0.001, 20)))
+        assert not found.better and found.spread == 0.0 and "all have the same value" in found.reason

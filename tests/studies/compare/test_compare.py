@@ -73,7 +73,7 @@ def test_a_folder_tells_of_the_study_that_was_compared_last(make_study, tmp_path
     names = json.loads((tmp_path / "study.json").read_text())
     names["runs"][0]["fold"] = "first"
     (tmp_path / "study.json").write_text(json.dumps(names))
-    with pytest.raises(RunError, match=r"study\.json.*'fold' is 'first'"):
+    with pytest.raises(RunError, match=r"study\.json.*'fold' of a run: expected a whole number, got 'first'"):
         read_table(tmp_path)
 
 

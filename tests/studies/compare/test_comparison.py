@@ -15,6 +15,7 @@ from d2ace.pipeline.studies.compare.summary import markdown, markdown_table, tex
 from d2ace.pipeline.studies.compare.table import read_table
 from d2ace.pipeline.studies.compare.values import pairs_of, run_values
 from d2ace.pipeline.studies.compare.verdict import Rules, judge
+from d2ace.pipeline.training.metrics import METRICS
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 EIGHT = [f"data{i}" for i in range(8)]
@@ -59,9 +60,19 @@ def test_runs_that_were_judged_before_the_method_selected_are_counted():
     curve = late["validation/map"][1].copy()
     curve[int(late["best_epoch"][1])] += 0.1
     late.at[1, "validation/map"] = curve
-    found = compare_methods(pd.concat([table[table["method"] != "late"], late]), "map").notes
+    joined = pd.concat([table[table["method"] != "late"], late], ignore_index=True)
+    joined["validation/subset_accuracy"] = [0.0 * values for values in joined["validation/subset_accuracy"]]
+    joined["validation/ranking_loss"] = [np.nan * values for values in joined["validation/ranking_loss"]]
+    found = compare_methods(joined, "map").notes
     told = [note for note in found if note.startswith("Not selected yet")]
     assert len(told) == 1 and f"{len(late) - 1} of {len(late)} runs of late are those of uniform" in told[0]
+
+
+def test_runs_without_validation_values_are_not_taken_for_equal():
+    table = synthetic_table(("uniform", "other"), EIGHT[:2], gain={"other": 0.01})
+    for metric in METRICS:
+        table[f"validation/{metric}"] = [np.nan * values for values in table[f"validation/{metric}"]]
+    assert not any("Not selected yet" in note for note in compare_methods(table, "map").notes)
 
 
 @pytest.mark.parametrize(("alpha", "verdict"), [(0.03, "better"), (0.02, "no significant difference")])

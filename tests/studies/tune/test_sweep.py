@@ -78,7 +78,7 @@ def test_kinds_of_knobs(make_sweep):
         ({"knobs": {"selector.options.pressure": {"low": 5, "high": 9}}}, "come from its space"),
         ({"sampler": "grid"}, "choose grid_points"),
         ({"scheduler": "pbt", "sampler": "optuna"}, "starts from random points"),
-        ({"seeds": []}, "at least 1 item"),
+        ({"seeds": []}, "seeds: expected at least one"),
         ({"scheduler": "hyperband"}, "'asha', 'pbt' or 'none'"),
     ],
 )
