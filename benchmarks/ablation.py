@@ -20,7 +20,7 @@ from typing import Any  # noqa: E402
 
 from _kept_studies import KeptStudies  # noqa: E402
 from _proof_page import page  # noqa: E402
-from _proof_studies import RESULTS, prepared, study_of  # noqa: E402
+from _proof_studies import DECAYS, DROPOUTS, RESULTS, prepared, study_of  # noqa: E402
 
 from d2ace.pipeline.data.hidden import with_hidden_positives  # noqa: E402
 from d2ace.pipeline.studies.compare import Study  # noqa: E402
@@ -46,7 +46,12 @@ PARTS: dict[str, dict[str, Any]] = {
 """What is changed of the paper's settings."""
 WITH_POLICY = ("whole", "no label weights", "no correlation", "uncertainty alone", "hardness alone", "warm-up 0.6")
 """The parts that are tried with an entry policy, too."""
-_DECAYS, _DROPOUT = {"emotions": (1e-4, 1e-2), "yeast": (1e-4, 1e-2)}, (0.3,)
+_TRIED: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "emotions": (DECAYS, DROPOUTS),
+    "emotions-half": ((1e-4, 1e-2), (0.3,)),
+    "yeast": ((1e-4, 1e-2), (0.3,)),
+}
+"""Weight decays and dropouts, each with all rates; elsewhere one of each."""
 _UNIFORM = {"name": "uniform"}
 _CORRECT = {"policy": "correct"}
 ABOUT = """# The parts of D2ACE, one taken out at a time
@@ -56,9 +61,10 @@ Written by `python benchmarks/ablation.py --page` from `benchmarks/results/ablat
 `whole` is D2ACE with the settings of its paper (`preset: paper`); every other arm differs from it in what its name
 says. Network and data are those of [selection on strong baselines](strong-baselines.md): an MLP of 512 units, AdamW, a
 one-cycle rate, ten seeds (bibtex three), the data's own test rows, equal steps and rows drawn. Five rates are tried on
-validation rows for every arm, on emotions and yeast with two weight decays; dropout is 0.3. `no pressure` draws all
-rows alike, but independently, so that it shows what such draws cost by themselves; `no stages` has an even
-mixture and the full pressure to the end.
+validation rows for every arm, on emotions with two dropouts (0.3, 0.7) and two weight decays (0.01, 1) as there.
+Elsewhere it is the rate alone, on yeast and emotions-half with weight decays of 0.0001 and 0.01, which differ in next
+to nothing. `no pressure` draws all rows alike, but independently, so that it shows what such draws cost by themselves;
+`no stages` has an even mixture and the full pressure to the end.
 
 In sets called `-half`, half of the positives of training and validation rows are hidden, and test rows tell the truth.
 Arms with `+ correct` have the entry policy `correct`; they are compared with uniform rows under the same policy.
@@ -71,9 +77,8 @@ def study(name: str, data: Path) -> Study:
     """Return the study of a data set, or of one with half of its positives hidden."""
     plain = name.removesuffix(_HALF)
     path = prepared(plain, data)
-    settings: dict[str, Any] = {
-        "like": plain, "rivals": False, "decays": _DECAYS.get(plain, (0.01,)), "dropouts": _DROPOUT,
-    }  # fmt: skip
+    decays, dropouts = _TRIED.get(name, ((0.01,), (0.3,)))
+    settings: dict[str, Any] = {"like": plain, "rivals": False, "decays": decays, "dropouts": dropouts}
     if name == plain:
         return study_of(name, path, {"uniform": _UNIFORM} | {part: without(part) for part in PARTS}, **settings)
     hidden = data / name
