@@ -152,10 +152,15 @@ class Study(NamedStudy):
             config = self._config(*arm, fold, seed, settings)
         return StudyRun(self, *arm, fold or 0, seed, config, fingerprint, tuned, rival)
 
-    def _config(self, data: str, network: str, method: str, fold: int | None, seed: int, settings: Settings) -> Config:
+    def settings_of(self, data: str, network: str) -> dict[str, Any]:
+        """Return what the configurations of the study, a data set and a network say together."""
         values: dict[str, Any] = {"train": {"reduction": "ddp"}}  # one process: nothing to add exactly
         for part in (self.config, self.data[data].config, self.networks[network].config):
             values = merged(values, part)
+        return values
+
+    def _config(self, data: str, network: str, method: str, fold: int | None, seed: int, settings: Settings) -> Config:
+        values = self.settings_of(data, network)
         chosen = self.networks[network]
         own: dict[str, Any] = {
             "data": {"path": self.data[data].path, "fold": fold, "folds": self.folds},

@@ -6,13 +6,14 @@ mean over these seeds, is what all its folds and seeds are trained with. Test ro
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from ... import models
+from ...common.config.sections import OptimizerSection
 from ...common.errors import ConfigError
 from ...data.manifest import Manifest
 from .rivals import api as rivals
@@ -34,7 +35,7 @@ def tuning_runs(study: Study) -> Iterator[StudyRun]:
         fingerprint = Manifest.load(study.data[data].path).fingerprint()
         for network in study.networks:
             for method in study.arms():
-                for settings in combinations(_grid(study, network, method)):
+                for settings in combinations(_grid(study, Arm(data, network, method))):
                     for seed in study.tuning.seeds:
                         arm, tried = Arm(data, network, method), json.dumps(settings, sort_keys=True)
                         yield study.run_of(arm, fold, seed, fingerprint, settings, tried)
@@ -53,7 +54,7 @@ def chosen_settings(study: Study, tried: pd.DataFrame) -> dict[Arm, Chosen]:
     chosen = {}
     for names, rows in tried.groupby(["data", "network", "method"], sort=False):
         arm = Arm(*map(str, names))
-        grid = _grid(study, arm.network, arm.method)
+        grid = _grid(study, arm)
         tries = [json.dumps(settings, sort_keys=True) for settings in combinations(grid)]
         if len(rows) < len(tries) * len(study.tuning.seeds):
             continue
@@ -85,18 +86,26 @@ def _monitor(rows: pd.DataFrame) -> str:
     return str(known.iloc[0]) if len(known) else "map"
 
 
-def _grid(study: Study, network: str, method: str) -> dict[str, tuple[float, ...]]:
+def _grid(study: Study, arm: Arm) -> dict[str, tuple[float, ...]]:
     """Return what is tried for an arm; a rival tries at most as many settings of its own as the network's methods."""
     assert study.tuning is not None
     try:
-        grid = study.tuning.grid(_has_dropout(study.networks[network].name))
+        has_dropout = _has_dropout(study.networks[arm.network].name)
     except ConfigError as error:
-        raise ConfigError(f"{study.source}: networks.{network}: {error}") from None
-    if method not in study.rivals:
+        raise ConfigError(f"{study.source}: networks.{arm.network}: {error}") from None
+    grid = study.tuning.grid(has_dropout, _optimizer(study, arm))
+    if arm.method not in study.rivals:
         return grid
-    rival = study.rivals[method]
+    rival = study.rivals[arm.method]
     own = rivals.get(rival.name).grid(math.prod(map(len, grid.values())))
     return {key: values for key, values in own.items() if key not in rival.options}
+
+
+def _optimizer(study: Study, arm: Arm) -> str:
+    """Return the name of an arm's optimizer, as it is given; whether there is such a one is checked with the run."""
+    section = study.settings_of(arm.data, arm.network).get("optimizer")
+    default = OptimizerSection.model_fields["name"].default
+    return str(section.get("name", default) if isinstance(section, Mapping) else default)
 
 
 @lru_cache

@@ -55,9 +55,21 @@ def test_every_arm_tries_the_same_settings_with_seeds_apart_from_the_studys(make
 
 
 def test_a_network_without_dropout_is_tuned_without():
-    grid = StudyTuning().grid(has_dropout=False)
+    grid = StudyTuning().grid(False, "adam")
     assert DROPOUT not in grid and len(list(combinations(grid))) == 5 * 2
-    assert StudyTuning(dropouts=(0.5,)).grid(has_dropout=False)[DROPOUT] == (0.5,)  # asked for: its check tells
+    assert StudyTuning(dropouts=(0.5,)).grid(False, "adam")[DROPOUT] == (0.5,)  # asked for: its check tells
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "decays"),
+    [({}, {}, {1e-4, 1e-2}), ({"name": "adamw"}, {}, {1e-2, 1.0}), ({"name": "adamw"}, {"name": "sgd"}, {1e-4, 1e-2})],
+)
+def test_decays_are_those_that_do_something_with_the_optimizer_of_the_network(make_study, common, own, decays):
+    networks = {"mlp": {"name": "mlp", "config": {"optimizer": own}}}
+    study = make_study(tuning={}, networks=networks, config={"optimizer": common})
+    assert {run.config.optimizer.weight_decay for run in tuning_runs(study)} == decays
+    told = make_study(tuning={"weight_decays": [0.5]}, networks=networks, config={"optimizer": common})
+    assert {run.config.optimizer.weight_decay for run in tuning_runs(told)} == {0.5}
 
 
 def test_the_best_validation_rate_trains_all_runs_and_the_table_says_so(tuned_study, trained, tmp_path):
