@@ -63,7 +63,7 @@ def _judged_curves(row: Mapping[Hashable, Any]) -> bytes | None:
     """
     until = None if judged_epoch(row) < 0 else judged_epoch(row) + 1
     named = [np.asarray(row.get(f"validation/{metric}"), np.float64) for metric in METRICS]
-    curves = np.concatenate([curve[:until] for curve in named if curve.ndim])  # some tables lack a metric
+    curves = np.concatenate([np.zeros(0), *(curve[:until] for curve in named if curve.ndim)])  # tables may lack metrics
     return curves.tobytes() if np.isfinite(curves).any() else None
 
 

@@ -9,7 +9,7 @@ from small_study import synthetic_table, with_failures, with_test_values
 
 from d2ace.pipeline.common.errors import RunError
 from d2ace.pipeline.studies.compare.comparison import compare_methods
-from d2ace.pipeline.studies.compare.notes import smallest_holm_p
+from d2ace.pipeline.studies.compare.notes import of_curves, smallest_holm_p
 from d2ace.pipeline.studies.compare.statistics import holm, signed_rank_test
 from d2ace.pipeline.studies.compare.summary import markdown, markdown_table, text
 from d2ace.pipeline.studies.compare.table import read_table
@@ -73,6 +73,8 @@ def test_runs_without_validation_values_are_not_taken_for_equal():
     for metric in METRICS:
         table[f"validation/{metric}"] = [np.nan * values for values in table[f"validation/{metric}"]]
     assert not any("Not selected yet" in note for note in compare_methods(table, "map").notes)
+    without = table.assign(**dict.fromkeys([f"validation/{metric}" for metric in METRICS]))
+    assert of_curves(without, "uniform") == []
 
 
 @pytest.mark.parametrize(("alpha", "verdict"), [(0.03, "better"), (0.02, "no significant difference")])
