@@ -13,8 +13,7 @@ def add_parser(subparsers: Subparsers) -> None:
     learn = subparsers.add_parser("incremental", help="learn classes that arrive in tasks, one task after the other")
     learn.add_argument("sequence", help="a YAML file: data, protocol, method, memory; or a study: data, methods, seeds")
     learn.add_argument("out", help="folder of the sequence, to be made, or of the study, which goes on there")
-    parallel = "of a study: sequences at a time; default: 1"
-    learn.add_argument("--parallel", type=int, default=1, metavar="N", help=parallel)
+    learn.add_argument("--parallel", type=int, metavar="N", help="of a study: sequences at a time; default: 1")
     learn.add_argument("--minutes", type=float, metavar="M", help="of a study: start no sequence after M minutes")
     go_on = "go on with the killed sequence in that folder"
     learn.add_argument("--resume", dest="go_on", action="store_true", help=go_on)
@@ -29,7 +28,8 @@ def run(options: argparse.Namespace) -> None:
         from ...studies.incremental import SequenceStudy, describe, describe_study, incremental, run_study
 
     if isinstance(given, SequenceStudy):
-        outcomes = run_study(given, options.out, parallel=options.parallel, minutes=options.minutes)
+        parallel = 1 if options.parallel is None else options.parallel
+        outcomes = run_study(given, options.out, parallel=parallel, minutes=options.minutes)
         print(f"\n{describe_study(outcomes, given.reference)}\n\nreport: {address_of(report(options.out))}")
         return
     outcome = incremental(given, options.out, go_on=options.go_on)
