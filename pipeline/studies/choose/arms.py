@@ -58,6 +58,10 @@ class ArmState:
         """Return the metric of the best epoch."""
         return float(self.history[self.best_epoch][monitor])
 
+    def value_since(self, monitor: str, epoch: int) -> float:
+        """Return the metric of the best epoch from this one on."""
+        return float(self.history[epoch + _best_epoch(self.history[epoch:], monitor)][monitor])
+
 
 class Arms:
     """All runs of a choice, each in a folder of its own below one folder.

@@ -6,6 +6,10 @@ Two things are chance: which batches and noise an arm happened to get, and which
 the first the repeats tell, which part from the same state as the candidates; of the second a jackknife over groups of
 rows (Shao and Tu, The Jackknife and Bootstrap, 1995, section 2.3). The variance of the gain is the sum of both.
 
+An arm's value is that of its best epoch, which may lie in the part that all share. There the repeats are equal, and
+chance shows in what they came to since they parted. Under no effect the gain is at most that of the epochs since then,
+so their spread is the right one, or too strict [own].
+
 The finalist is the best of K. Where selection changes nothing it is the best of K draws from the law that the repeats
 come from, so the gain is compared with what that would reach: Dunnett's one-sided comparison of many with one (JASA
 1955) with P - 1 degrees of freedom, and the best of all K in the place of each. That the rows' part is known better
@@ -29,12 +33,14 @@ class Evidence:
 
     Attributes:
         repeats: float64 (P,), values of the repeats of uniform, P at least 2.
+        parted: float64 (P,), the best that each repeat came to since it parted from the others.
         finalist: value of the candidate that was left.
         candidates: K, among which it was the best.
         without: float64 (G,), finalist minus mean of the repeats when each group of validation rows is left out.
     """
 
     repeats: np.ndarray
+    parted: np.ndarray
     finalist: float
     candidates: int
     without: np.ndarray
@@ -47,8 +53,8 @@ class Decision:
     Attributes:
         better: whether the finalist is chosen; else uniform is.
         gain: finalist minus mean of the repeats.
-        spread: standard deviation of the repeats.
-        statistic: gain in standard errors, of repeats and rows together; NaN where the repeats do not differ.
+        spread: standard deviation of what the repeats came to since they parted.
+        statistic: gain in standard errors, of repeats and rows together; NaN where the repeats do not differ even so.
         critical: what it has to exceed.
         least_gain: the gain that it would have taken to exceed it.
         row_error: standard error of the gain over validation rows.
@@ -77,11 +83,11 @@ def decide(evidence: Evidence, alpha: float = ALPHA) -> Decision:
     Raises:
         ValueError: with fewer than two repeats, or values that are not finite.
     """
-    repeats, without = evidence.repeats, evidence.without
-    if len(repeats) < 2 or not np.isfinite([*repeats, evidence.finalist, *without]).all():
+    repeats, parted, without = evidence.repeats, evidence.parted, evidence.without
+    if len(repeats) < 2 or not np.isfinite([*repeats, *parted, evidence.finalist, *without]).all():
         raise ValueError(f"expected finite values and at least two repeats, got {evidence}")
     count, gain = len(repeats), float(evidence.finalist - repeats.mean())
-    spread = float(repeats.std(ddof=1)) if np.ptp(repeats) else 0.0  # of equal values it may be the last bit
+    spread = float(parted.std(ddof=1)) if np.ptp(parted) else 0.0  # of equal values it may be the last bit
     row_error = jackknife_error(without)
     by_arm, by_row = spread**2 * (1 + 1 / count), row_error**2 if spread else 0.0
     scale = (by_arm + by_row) ** 0.5
@@ -104,7 +110,7 @@ def _reason(gain: float, least: float) -> str:
     if gain <= 0:
         return "its value is not above the mean of the runs with uniform batches"
     if not least:
-        return "the runs with uniform batches all have the same value, so what chance does cannot be told"
+        return "the runs with uniform batches all came to the same value, so what chance does cannot be told"
     beyond = "more than" if gain > least else "within"
     return f"the gain of {gain:.4f} is {beyond} what the best of as many equal methods gains by chance, {least:.4f}"
 

@@ -127,7 +127,7 @@ def _train(
         trained[name] = arms.train(name, uniform_config(base), number, schedule.epochs)
     (finalist,) = alive
     trained[finalist] = arms.train(finalist, configs[finalist], numbers[finalist], schedule.epochs)
-    decision = _decide(trained[finalist], [trained[name] for name in uniform], base, len(candidates))
+    decision = _decide(trained[finalist], [trained[name] for name in uniform], base, schedule)
     told = [_arm(name, uniform_config(base), trained[name], base, schedule) for name in uniform]
     told += [_arm(name, configs[name], trained[name], base, schedule) for name in configs]
     return Choice(
@@ -152,7 +152,7 @@ def _better_half(alive: Sequence[str], trained: dict[str, ArmState], monitor: st
     return ranked[: ceil(len(ranked) / 2)]
 
 
-def _decide(finalist: ArmState, uniform: Sequence[ArmState], base: Config, candidates: int) -> Decision:
+def _decide(finalist: ArmState, uniform: Sequence[ArmState], base: Config, schedule: Schedule) -> Decision:
     """Let the guard judge the finalist's best epoch against those of the repeats."""
     monitor, sign = base.train.monitor, 1 if HIGHER_IS_BETTER[base.train.monitor] else -1
     rows = len(finalist.labels)
@@ -160,10 +160,11 @@ def _decide(finalist: ArmState, uniform: Sequence[ArmState], base: Config, candi
     group = generator(base.run.seed, "groups of validation rows").permutation(rows) % count
     without = np.array([sign * _gain(finalist, uniform, base, group != number) for number in range(count)])
     values = np.array([sign * state.value(monitor) for state in uniform])
-    if not np.isfinite([finalist.value(monitor), *values, *without]).all():
+    parted = np.array([sign * state.value_since(monitor, schedule.shared) for state in uniform])
+    if not np.isfinite([finalist.value(monitor), *values, *parted, *without]).all():
         told = f"validation {monitor} is not a number for some arm or some part of the {rows} validation rows"
         raise RunError(f"{told}; choose another train.monitor, or more rows by data.validation_fraction")
-    return decide(Evidence(values, sign * finalist.value(monitor), candidates, without))
+    return decide(Evidence(values, parted, sign * finalist.value(monitor), schedule.candidates, without))
 
 
 def _gain(finalist: ArmState, uniform: Sequence[ArmState], base: Config, rows: np.ndarray) -> float:

@@ -28,7 +28,7 @@ def choice_of(finalist):
     arms = (*uniform, arm("d2ace", "d2ace", finalist, 20), *others)
     values = np.array([each.value for each in uniform])
     gain = finalist - values.mean()
-    found = decide(Evidence(values, finalist, 4, gain + 0.001 * np.array([-1.0, 1.0] * 10)))
+    found = decide(Evidence(values, values, finalist, 4, gain + 0.001 * np.array([-1.0, 1.0] * 10)))
     chosen = "d2ace" if found.better else "uniform"
     return Choice(chosen, "d2ace", "map", 77, "mine", SCHEDULE, ("uncertainty",), arms, found, 2.5, 6.0)
 

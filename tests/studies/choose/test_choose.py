@@ -77,6 +77,7 @@ def test_repeats_share_split_and_first_epochs_only(base, parted):
     np.testing.assert_array_equal(first.labels, second.labels)
     values = [record["map"] for record in first.history]
     assert first.best_epoch == values.index(max(values)) and first.value("map") == max(values)
+    assert first.value_since("map", 2) == max(values[2:]) and first.value_since("map", 4) == values[4]
     assert first.probabilities.shape == first.labels.shape
     earlier = arms.train("uniform 0", base, 0, 3)  # as a choice that goes on asks for rounds that are over
     assert numbers(earlier.history) == numbers(first.history[:3])
@@ -104,6 +105,12 @@ def test_the_folder_holds_the_outcome_and_a_configuration_to_train(finished, bas
     told = describe(choice)
     assert told.startswith(f"Chosen: {choice.chosen}") and choice.decision.reason in told
     assert f"Trained {choice.schedule.cost} epochs" in told
+
+
+def test_chance_is_told_by_the_epochs_since_the_repeats_parted(finished):
+    _, choice = finished
+    best = [max(arm.curve[choice.schedule.shared :]) for arm in choice.arms if arm.method == "uniform"]
+    assert len(best) == choice.schedule.repeats and choice.decision.spread == pytest.approx(np.std(best, ddof=1))
 
 
 def test_what_is_chosen_is_written_with_the_warm_up_it_had(finished, base, tmp_path):

@@ -18,7 +18,7 @@ def best_of_epochs(rng, size):
     return (rng.normal(0, 0.7, size)[..., None] + rng.normal(0, 0.7, (*np.atleast_1d(size), 8))).max(axis=-1)
 
 
-def case(rng, noise, effects, repeats=3, rows=0.3, persistence=1.0):
+def case(rng, noise, effects, repeats=3, rows=0.3, persistence=1.0, shared=-np.inf):
     """Train made-up arms: candidates by rounds on early values, then the last of them against the repeats.
 
     Args:
@@ -28,37 +28,44 @@ def case(rng, noise, effects, repeats=3, rows=0.3, persistence=1.0):
         repeats: arms with uniform batches.
         rows: how much the gain differs with the validation rows, a standard deviation.
         persistence: share of an arm's noise that stays the same from the first round to the end.
+        shared: the best of the epochs before the arms part, which all of them have at least.
     """
     lasting = noise(rng, len(effects)) + effects
     alive = list(range(len(effects)))
     while len(alive) > 1:
         early = persistence * lasting[alive] + (1 - persistence) * noise(rng, len(alive))
-        alive = [alive[place] for place in np.argsort(-early)[: (len(alive) + 1) // 2]]
-    finalist = persistence * lasting[alive[0]] + (1 - persistence) * noise(rng, 1)[0]
-    uniform = np.atleast_1d(noise(rng, repeats))
+        order = np.argsort(-np.maximum(early, shared), kind="stable")
+        alive = [alive[place] for place in order[: (len(alive) + 1) // 2]]
+    finalist = max(shared, persistence * lasting[alive[0]] + (1 - persistence) * noise(rng, 1)[0])
+    parted = np.atleast_1d(noise(rng, repeats))
+    uniform = np.maximum(parted, shared)
     seen = rng.normal(0, rows)  # what these validation rows add to the gain
     groups = 20
     without = finalist + seen - uniform.mean() + rng.normal(0, rows / (groups - 1) ** 0.5, groups)
-    return Evidence(uniform, float(finalist + seen), len(effects), without), alive[0]
+    return Evidence(uniform, parted, float(finalist + seen), len(effects), without), alive[0]
 
 
 @pytest.mark.parametrize("persistence", [1.0, 0.5])
 @pytest.mark.parametrize("effects", [(0, 0), (0, -1, -2, -3, 0, 0), (0,) * 8], ids=str)
 @pytest.mark.parametrize("noise", [normal, best_of_epochs])
-def test_where_nothing_is_better_uniform_stays_in_95_of_100_cases(noise, effects, persistence):
+@pytest.mark.parametrize("shared", [-np.inf, 0.0, 1.5])
+def test_where_nothing_is_better_uniform_stays_in_95_of_100_cases(shared, noise, effects, persistence):
     chosen = 0
     for seed in range(CASES):
-        evidence, _ = case(np.random.default_rng(seed), noise, np.array(effects, float), persistence=persistence)
+        rng = np.random.default_rng(seed)
+        evidence, _ = case(rng, noise, np.array(effects, float), persistence=persistence, shared=shared)
         chosen += decide(evidence).better
     assert chosen <= 0.05 * CASES
 
 
 @pytest.mark.parametrize(("repeats", "effect"), [(3, 25.0), (4, 12.0), (8, 6.5)])
-def test_a_planted_winner_is_found_and_chosen(repeats, effect):
+@pytest.mark.parametrize("shared", [-np.inf, 3.0], ids=["repeats rise", "repeats were best before they parted"])
+def test_a_planted_winner_is_found_and_chosen(shared, repeats, effect):
     found = 0
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
-        evidence, finalist = case(rng, normal, np.array([0, 0, effect, -1.0]), repeats=repeats, persistence=0.9)
+        effects = np.array([0, 0, effect + max(shared, 0), -1.0])
+        evidence, finalist = case(rng, normal, effects, repeats=repeats, persistence=0.9, shared=shared)
         found += decide(evidence).better and finalist == 2
     assert found >= 0.9 * CASES
 
@@ -85,9 +92,10 @@ def test_the_jackknife_of_a_mean_is_its_standard_error():
     assert jackknife_error(without) == pytest.approx(values.std(ddof=1) / 30**0.5)
 
 
-def evidence_of(finalist, repeats=(0.50, 0.51, 0.52), error=0.001, candidates=1):
-    gain = finalist - np.mean(repeats)
-    return Evidence(np.array(repeats), finalist, candidates, gain + error * np.array([-1.0, 1.0] * 10) / 19**0.5)
+def evidence_of(finalist, repeats=(0.50, 0.51, 0.52), error=0.001, candidates=1, shared=0.0):
+    values = np.maximum(repeats, shared)
+    without = finalist - values.mean() + error * np.array([-1.0, 1.0] * 10) / 19**0.5
+    return Evidence(values, np.array(repeats), finalist, candidates, without)
 
 
 def test_a_decision_tells_what_it_rests_on():
@@ -101,13 +109,20 @@ def test_a_decision_tells_what_it_rests_on():
     assert "is more than what" in won.reason
 
 
+def test_repeats_that_were_best_before_they_parted_show_chance_by_what_they_came_to_since():
+    won, lost = decide(evidence_of(0.60, shared=0.55)), decide(evidence_of(0.57, shared=0.55))
+    assert won.better and won.gain == pytest.approx(0.05)
+    assert not lost.better and "within what the best" in lost.reason
+    assert won.spread == lost.spread == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
         (evidence_of(0.50), "not above the mean"),
         (evidence_of(0.53), "within what the best"),
         (evidence_of(0.60, error=0.06), "within what the best"),
-        (evidence_of(0.60, repeats=(0.5, 0.5, 0.5)), "all have the same value"),
+        (evidence_of(0.60, repeats=(0.5, 0.5, 0.5)), "all came to the same value"),
         (evidence_of(0.56, candidates=40), "within what the best"),
     ],
 )
@@ -127,5 +142,5 @@ def test_what_cannot_be_judged_is_refused():
 def test_equal_repeats_choose_nothing_whatever_their_last_bits(repeats):
     rng = np.random.default_rng(3)
     for value in rng.random(200):
-        found = decide(Evidence(np.full(repeats, value), value + 0.02, 3, value + rng.normal(0.02, 0.001, 20)))
-        assert not found.better and found.spread == 0.0 and "all have the same value" in found.reason
+        found = decide(Evidence(*[np.full(repeats, value)] * 2, value + 0.02, 3, value + rng.normal(0.02, 0.001, 20)))
+        assert not found.better and found.spread == 0.0 and "all came to the same value" in found.reason
