@@ -18,8 +18,8 @@ from .common.state import check_header, header, joined, need
 from .history.history import history_settings, normalised_loss
 from .history.observations import MISSED_VISITS, warn_unusable
 from .neighbours.given import given_or_found_neighbours
-from .plans import law
 from .plans.draw import permutation_plan
+from .plans.importance import importance_weights
 from .plans.plan import Plan
 from .plans.schedules import WARM_UP, MixtureSchedule, PressureSchedule, When, warm_up
 from .ranges.explanation import diagnostics, explain, summary
@@ -69,9 +69,10 @@ class D2ACE(Selector):
         pressure_end: when it is 1: epochs or share; None: the run's end, but after ``pressure_start``.
         draws: "independent" [released], or "systematic" [own]: every row comes N P times up to rounding, so that
             chance leaves out no row and equal probabilities are a permutation.
-        importance: kappa of the loss weights (1 / (N P))^kappa, scaled to a mean of 1 under the law: 0 leaves all
-            losses at weight 1 [released], 1 makes the weighted gradient that of uniform sampling, with less
-            variance where the law follows the gradients [own; Katharopoulos and Fleuret 2018 for the idea].
+        importance: kappa of the loss weights (1 / (N P))^kappa, scaled to a mean of 1, P being the share of the draws
+            that a row can expect (``plans/importance.py``): 0 leaves all losses at weight 1 [released], 1 makes the
+            weighted gradient that of uniform sampling, with less variance where the law follows the gradients
+            [own; Katharopoulos and Fleuret 2018 for the idea].
         variant: "corrected", or "released" for the released program's hardness with its floor of 1.
         history_dtype: "float32" or "float16".
         **run: ``batch_size``, ``epochs`` and what else ``Selector`` takes.
@@ -165,7 +166,7 @@ class D2ACE(Selector):
         if epoch < self.warmup:
             return permutation_plan(epoch, self.n_rows, self.batch_size, rng)
         ids, offsets, branches = draw(self._law, self._ranges, self.batch_size, self._draws, rng)
-        weights = law.importance_weights(self._law.probabilities, ids, self._importance)
+        weights = importance_weights(self._law.probabilities, ids, self._importance, self.batch_size, self._draws)
         return Plan(epoch, ids, offsets, self._law.probabilities, branches, weights)
 
     def observe(self, ids: np.ndarray, probabilities: np.ndarray, losses: np.ndarray) -> None:

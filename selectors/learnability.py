@@ -35,7 +35,8 @@ class Learnability(FrozenSelector):
         reference: losses of the reference model: an (N, L) array, the path of a Parquet file with columns ``id``
             (positions 0..N-1) and ``losses`` (list of L numbers), or a callable that returns float (n, L) for int64
             ids (n,).
-        super_batch: F; RHO-LOSS takes a tenth of each super-batch.
+        super_batch: F; RHO-LOSS takes a tenth of each super-batch. With F B of N or more, all batches of an epoch are
+            the same rows.
         sampling: "top" takes the largest differences; "soft" draws by exp(difference / temperature) without
             replacement.
         temperature: of the soft draws, above 0.

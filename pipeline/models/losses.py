@@ -21,6 +21,8 @@ _TINY = 1e-7
 """Distance that a shifted probability keeps from 0 and 1."""
 _SURE = -30.0
 """Logit of a negative that nobody doubts."""
+_GIVEN = ("epoch", "known")
+"""What a formula may ask for beside its settings: the epoch, from 0, and which entries are known, bool (B, L)."""
 
 
 def bce(logits: Tensor, labels: Tensor) -> Tensor:
@@ -57,7 +59,7 @@ def names() -> list[str]:
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:
     """Raise ConfigError (with "did you mean") unless ``Criterion(kind, options)`` would work."""
-    known = settings_of(LOSSES.find(kind), ("logits", "labels", "epoch"))
+    known = settings_of(LOSSES.find(kind), ("logits", "labels", *_GIVEN))
     LOSSES.check_settings(kind, options, known)
     checks = Checks(ConfigError, f"loss {kind!r}")
     for key, value in options.items():
@@ -78,7 +80,7 @@ class Criterion:
     def __init__(self, kind: str = "bce", options: Mapping[str, float] | None = None) -> None:
         check_options(kind, options or {})
         formula = LOSSES.find(kind)
-        self._by_epoch = "epoch" in inspect.signature(formula).parameters
+        self._given = [name for name in _GIVEN if name in inspect.signature(formula).parameters]
         self._formula = partial(formula, **(options or {}))
 
     def __call__(self, logits: Tensor, labels: Tensor, epoch: int = 0) -> Tensor:
@@ -99,7 +101,7 @@ class Criterion:
         with torch.autocast(logits.device.type, enabled=False):
             given = labels.float()
             unknown = given.isnan()
-            settings = {"epoch": epoch} if self._by_epoch else {}
+            settings = {name: {"epoch": epoch, "known": ~unknown}[name] for name in self._given}
             # there a sure negative, which no criterion takes for anything else, and no gradient passes
             scores, truth = logits.float().masked_fill(unknown, _SURE), given.masked_fill(unknown, 0.0)
             entries = self._formula(scores, truth, **settings)

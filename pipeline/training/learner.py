@@ -20,7 +20,7 @@ from .finite import are_finite, diverged
 from .gradients import ExactReducer, reduces_exactly
 from .initial_weights import initial_model
 from .micro_batch import MicroBatch
-from .optim import configured, load_scheduler
+from .optim import advance, configured, load_scheduler
 
 _LEAST_LOSS_SCALE = 2.0**-24
 """Loss scaling starts at 2 ** 16 and halves at every step whose gradient is not finite: forty of them in a row."""
@@ -90,12 +90,13 @@ class Learner:
         """The network that predicts: the average of the weights where there is one, else the one that is trained."""
         return cast(MultiLabelModel, self.model if self._average is None else self._average.module)
 
-    def step(self, micro_batches: Sequence[MicroBatch], rows: int) -> list[Seen]:
+    def step(self, micro_batches: Sequence[MicroBatch], rows: int, done: float | None = None) -> list[Seen]:
         """Train on this rank's share of one global batch.
 
         Args:
             micro_batches: this rank's; may be empty when the batch has fewer rows than workers.
             rows: rows of the whole batch over all ranks.
+            done: share of the run after this step, which the learning rate follows; None: a step more than before.
 
         Raises:
             DivergedError: when the gradient is not finite (and no loss scaling is there to react); without the exact
@@ -116,6 +117,7 @@ class Learner:
                 self._statistics.take(micro.number)
             seen.append(shown)
         self._update(self._reducer.reduce() if self._reducer is not None else True)
+        advance(self.scheduler, done)
         return seen
 
     def _seed(self, seed: int) -> None:
@@ -170,7 +172,6 @@ class Learner:
             self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         self._scaler.step(self.optimizer)
         self._scaler.update()
-        self.scheduler.step()
         if self._statistics is not None:
             self._statistics.apply()
         if self._average is not None:

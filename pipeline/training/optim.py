@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -140,7 +140,7 @@ def _half_cosine(start: float, end: float, done: float) -> float:
 def build_scheduler(
     optimizer: Optimizer, *, kind: str = "constant", warmup_steps: int = 0, total_steps: int
 ) -> LambdaLR:
-    """Return the scheduler to step once after every optimiser step.
+    """Return the scheduler to ``advance`` after every optimiser step.
 
     Args:
         optimizer: the one whose learning rates it scales.
@@ -156,6 +156,17 @@ def build_scheduler(
     if warmup_steps < 0 or total_steps < 1:
         raise ConfigError(f"expected warmup_steps >= 0 and total_steps >= 1, got {warmup_steps!r} and {total_steps!r}")
     return LambdaLR(optimizer, Schedule(kind, int(warmup_steps), int(total_steps)))
+
+
+def advance(scheduler: LambdaLR, done: float | None) -> None:
+    """Let a scheduler go on to where it is after a share of the run, or by a step.
+
+    A method that leaves out rows takes fewer steps than the schedule counts; its rate falls to the end all the same.
+    """
+    if done is not None:
+        schedule = cast(Schedule, scheduler.lr_lambdas[0])
+        scheduler.last_epoch = round(done * schedule.total_steps) - 1
+    scheduler.step()
 
 
 def load_scheduler(scheduler: LambdaLR, state: Mapping[str, Any]) -> None:

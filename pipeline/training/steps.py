@@ -34,11 +34,13 @@ class Share:
         number: which batch of the epoch.
         rows: of the whole batch, over all ranks.
         micro_batches: this rank's; none when the batch has fewer rows than workers.
+        done: share of the run when it is trained.
     """
 
     number: int
     rows: int
     micro_batches: tuple[MicroBatch, ...]
+    done: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class StepRunner:
     def __init__(self, config: Config, learner: Learner, feed: Feed, ranks: Ranks = ALONE, ahead: int = 4) -> None:
         self._learner, self._feed, self._ahead = learner, feed, ahead
         self._ranks = ranks
-        self._seed, self._count = config.run.seed, config.train.micro_batches
+        self._seed, self._count, self._epochs = config.run.seed, config.train.micro_batches, config.train.epochs
         self.feed_wait_s = 0.0
 
     def shares(self, epoch: int, batches: Batches, first: int = 0) -> Iterator[Share]:
@@ -91,7 +93,7 @@ class StepRunner:
                 for (n, draws), part in zip(cut, list(islice(parts, len(cut))), strict=True)
             )
             rows = int(batches.offsets[number + 1] - batches.offsets[number])
-            yield Share(number, rows, micro_batches)
+            yield Share(number, rows, micro_batches, (epoch + (number + 1) / len(batches)) / self._epochs)
 
     def train(self, share: Share) -> Step:
         """Take one training step; returns what it showed.
@@ -99,7 +101,7 @@ class StepRunner:
         Raises:
             RunError: when the gradient is not finite.
         """
-        seen = self._learner.step(share.micro_batches, share.rows)
+        seen = self._learner.step(share.micro_batches, share.rows, share.done)
         losses = torch.zeros(self._count, dtype=torch.float64)
         counted = [(micro, shown) for micro, shown in zip(share.micro_batches, seen, strict=True) if micro.counts]
         for micro, shown in counted:

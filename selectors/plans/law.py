@@ -63,20 +63,3 @@ def mixed(branches: Sequence[np.ndarray], shares: Sequence[float], totals: Seque
     for weight, share, all_rows in zip(branches[1:], shares[1:], sums[1:], strict=True):
         total += weight * (share / float(all_rows))
     return total
-
-
-def importance_weights(probabilities: np.ndarray, ids: np.ndarray, kappa: float) -> np.ndarray | None:
-    """Return the loss weight of each draw, (1 / (N P))^kappa over its mean under the law; None when all are 1.
-
-    Args:
-        probabilities: float64 (N,), positive.
-        ids: int64 (D,), the rows drawn.
-        kappa: 0 for no correction, 1 for unbiased gradients.
-
-    Returns:
-        float32 (D,).
-    """
-    if kappa == 0:
-        return None
-    weight = (len(probabilities) * probabilities) ** -kappa
-    return (weight[ids] / (probabilities @ weight)).astype(np.float32)

@@ -34,7 +34,7 @@ def systematic_plan(
     order = rng.permutation(n_rows)
     if batches == 1:
         return order, offsets
-    full = batches if last == batch_size else batches - 1
+    full = most_copies(n_rows, batch_size)
     ends = np.floor(np.cumsum(capped(probabilities * n_rows, full)[order]) + rng.random())
     ends[-1] = n_rows  # rounding of the sum could be an ulp short
     drawn = np.repeat(order, np.diff(np.minimum(ends, n_rows), prepend=0).astype(np.int64))
@@ -43,6 +43,11 @@ def systematic_plan(
     batch = np.where(places < whole, places % batches, (places - whole) % full)
     number = np.append(rng.permutation(full), np.arange(full, batches))
     return drawn[np.argsort(number[batch], kind="stable")], offsets
+
+
+def most_copies(n_rows: int, batch_size: int) -> int:
+    """Return how often a row can come in an epoch: once in each batch of B rows, or in the only one."""
+    return max(n_rows // batch_size, 1)
 
 
 def capped(wanted: np.ndarray, most: int) -> np.ndarray:

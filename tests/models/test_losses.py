@@ -176,6 +176,18 @@ def test_splc_corrects_what_the_network_is_sure_of_from_the_second_epoch_on(epoc
     assert (corrected > 0) == (epoch == 1)
 
 
+@pytest.mark.parametrize("kind", ["ll-r", "ll-ct"])
+def test_the_share_of_large_losses_is_one_of_the_known_entries(kind):
+    logits = torch.randn(32, 20, generator=torch.Generator().manual_seed(0))
+    negative = torch.zeros(32, 20)
+    for known in (20, 10, 6):
+        given = negative.clone()
+        given[:, known:] = torch.nan
+        found = Criterion(kind, {"rise": 0.1})(logits, given, 3)
+        changed = (found != entry_losses(logits, negative))[:, :known]
+        assert changed.float().mean() == pytest.approx(0.3, abs=1 / (32 * known))
+
+
 @pytest.mark.parametrize(
     ("kind", "epoch", "count"), [("ll-r", 0, 0), ("ll-r", 5, 3), ("ll-ct", 5, 3), ("ll-ct", 999, 15)]
 )

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from d2ace.selectors.common.errors import SelectionError
 from d2ace.selectors.common.randomness import generator
 from d2ace.selectors.d2ace import D2ACE
-from d2ace.selectors.plans import law
 from d2ace.selectors.plans.systematic import systematic_plan
 
 
@@ -97,25 +96,6 @@ def test_d2ace_draws_systematically_from_the_same_law():
     beta = systematic.diagnostics()["beta"]
     shares = [np.mean(systematic.plan(3).branches == 0), np.mean(plan.branches == 0)]
     assert np.allclose(shares, beta, atol=0.12) and 0 < shares[0] < 1
-
-
-@pytest.mark.parametrize("draws", ["independent", "systematic"])
-def test_importance_weights_undo_the_law(draws):
-    selector = trained(draws=draws, importance=1.0)
-    plan = selector.plan(3)
-    np.testing.assert_allclose(plan.draw_weights, 1 / (300 * plan.probabilities[plan.ids]), rtol=1e-5)
-    half = trained(draws=draws, importance=0.5).plan(3)
-    ratio = half.draw_weights * np.sqrt(half.probabilities[half.ids])
-    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
-    assert selector.plan(0).draw_weights is None  # permutations need none
-
-
-def test_importance_weights_average_to_one_under_the_law():
-    p = random_law(50, 3.0)
-    assert law.importance_weights(p, np.arange(50), 0.0) is None
-    for kappa in (0.3, 1.0):
-        weights = law.importance_weights(p, np.arange(50), kappa)
-        assert p @ weights == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize(
