@@ -12,9 +12,6 @@ from d2ace.pipeline.studies.compare import Study
 
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = ROOT / "benchmarks" / "results"
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-_HIGHER = (*RATES[1:], 1e-1)
-"""As many, where the largest of ``RATES`` was best for an arm, and none of the smallest two."""
 _QUICK = ("logistic-regression", "classifier-chain", "nearest-neighbours")
 
 
@@ -32,7 +29,6 @@ class Set:
         scale: of the features; "none" where they are words and most of them 0.
         top_features: share of the features that is kept, those with the largest sums; None: all.
         known: mAP that is known to be reached on it with labels of 20 positives or more.
-        rates: that are tried for every arm.
     """
 
     source: str | Path
@@ -44,7 +40,6 @@ class Set:
     scale: str = "standard"
     top_features: float | None = None
     known: float | None = None
-    rates: tuple[float, ...] = RATES
 
 
 _BOOSTED = (*_QUICK, "gradient-boosting")
@@ -52,25 +47,26 @@ _TOP = 0.02
 """Of very many words. Zhang and Wu, *LIFT: Multi-Label Learning with Label-Specific Features*, TPAMI 2015, keep as
 many, by the number of rows that have a word [own: by its sum]."""
 SETS: dict[str, Set] = {
-    "emotions": Set("mulan/emotions", 10, 40, 64, 3, _BOOSTED, rates=_HIGHER),
-    "yeast": Set("mulan/yeast", 10, 30, 128, 2, rates=_HIGHER),
-    "scene": Set("mulan/scene", 10, 30, 128, tuning_seeds=2, rates=_HIGHER),
+    "emotions": Set("mulan/emotions", 10, 40, 64, 3, _BOOSTED),
+    "yeast": Set("mulan/yeast", 10, 30, 128, 2),
+    "scene": Set("mulan/scene", 10, 30, 128, tuning_seeds=2),
     "bibtex": Set("mulan/bibtex", 10, 25, 128, scale="none", known=0.4145),
-    "birds": Set("mulan/birds", 10, 40, 64, tuning_seeds=3, rivals=_BOOSTED, rates=_HIGHER),
+    "birds": Set("mulan/birds", 10, 40, 64, tuning_seeds=3, rivals=_BOOSTED),
     "corel16k001": Set("many-labels/corel16k001.npz", 3, 20, 256, scale="none"),
     "enron": Set("mulan/enron", 10, 40, 64, tuning_seeds=2, scale="none"),
-    "cal500": Set("mulan/cal500", 10, 40, 64, tuning_seeds=3, rates=_HIGHER),
+    "cal500": Set("mulan/cal500", 10, 40, 64, tuning_seeds=3),
     "Corel5k": Set("mulan/Corel5k", 10, 20, 128, scale="none", known=0.1515),
-    "reutersk500": Set("many-labels/reutersk500.npz", 10, 20, 256, scale="none", rates=_HIGHER),
+    "reutersk500": Set("many-labels/reutersk500.npz", 10, 20, 256, scale="none"),
     "stackex_cooking": Set("many-labels/stackex_cooking.npz", 3, 20, 256, scale="none"),
     "tmc2007-500": Set("mulan/tmc2007-500", 3, 15, 256, scale="none"),
-    "stackex_chemistry": Set("many-labels/stackex_chemistry.npz", 10, 20, 256, scale="none", rates=_HIGHER),
+    "stackex_chemistry": Set("many-labels/stackex_chemistry.npz", 10, 20, 256, scale="none"),
     "rcv1sub1": Set("many-labels/rcv1sub1.npz", 10, 25, 128, scale="none", top_features=_TOP),
     "yahoo_arts": Set("many-labels/yahoo_arts.npz", 10, 25, 128, scale="none", top_features=_TOP),
-    "mirflickr14": Set("mirflickr14/efficientnet-lite0.npz", 10, 12, 256, known=0.803, rates=_HIGHER),
+    "mirflickr14": Set("mirflickr14/efficientnet-lite0.npz", 10, 12, 256, known=0.803),
     "ccp": Set(RESULTS / "entries" / "full" / "ccp.npz", 10, 20, 128, tuning_seeds=2),
 }
 """Of mirflickr14 and ccp, what a pretrained network makes of the photographs; ``_entries_features.py`` writes ccp's."""
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 DECAYS, DROPOUTS = (0.01, 1.0), (0.3, 0.7)
 """All of them are tried with all rates: 20 runs of an arm and tuning seed. A decay of .01 does next to nothing here."""
 METHODS: dict[str, dict[str, Any]] = {
@@ -99,7 +95,7 @@ def study_of(
     reference: str = "uniform",
     decays: Sequence[float] = DECAYS,
     dropouts: Sequence[float] = DROPOUTS,
-    rates: Sequence[float] | None = None,
+    rates: Sequence[float] = RATES,
 ) -> Study:
     """Return a study of a data set with what ``SETS`` says of it, or of the one that it is ``like``."""
     one = SETS[like or name]
@@ -117,7 +113,7 @@ def study_of(
             "reference": reference,
             "folds": None,
             "seeds": list(range(one.seeds)),
-            "tuning": {"rates": rates or one.rates, "weight_decays": decays, "dropouts": dropouts, "seeds": seeds},
+            "tuning": {"rates": rates, "weight_decays": decays, "dropouts": dropouts, "seeds": seeds},
             "config": {
                 "data": {"scale": one.scale},
                 "optimizer": {"name": "adamw", "schedule": "onecycle"},

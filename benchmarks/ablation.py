@@ -20,7 +20,7 @@ from typing import Any  # noqa: E402
 
 from _kept_studies import KeptStudies  # noqa: E402
 from _proof_page import page  # noqa: E402
-from _proof_studies import DECAYS, DROPOUTS, RATES, RESULTS, prepared, study_of  # noqa: E402
+from _proof_studies import DECAYS, DROPOUTS, RESULTS, prepared, study_of  # noqa: E402
 
 from d2ace.pipeline.data.hidden import with_hidden_positives  # noqa: E402
 from d2ace.pipeline.studies.compare import Study  # noqa: E402
@@ -78,7 +78,7 @@ def study(name: str, data: Path) -> Study:
     plain = name.removesuffix(_HALF)
     path = prepared(plain, data)
     decays, dropouts = _TRIED.get(name, ((0.01,), (0.3,)))
-    settings: dict[str, Any] = {"like": plain, "rivals": False, "decays": decays, "dropouts": dropouts, "rates": RATES}
+    settings: dict[str, Any] = {"like": plain, "rivals": False, "decays": decays, "dropouts": dropouts}
     if name == plain:
         return study_of(name, path, {"uniform": _UNIFORM} | {part: without(part) for part in PARTS}, **settings)
     hidden = data / name
