@@ -8,7 +8,7 @@ N rows, L labels, F flagged entries.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class FlaggingPolicy(JudgingPolicy):
     State: a float32 an entry, 16 bytes a believed entry of a held-out row. Cost: O(B L) a batch, O(N L) an epoch.
 
     Attributes:
+        weighs_only: whether flagged entries keep their label, and only weigh less.
         ranks: of the believed entries of held-out rows among the suspects; none before ``release``.
 
     Args:
@@ -61,8 +62,10 @@ class FlaggingPolicy(JudgingPolicy):
         **run: ``epochs`` and ``seed``.
 
     Raises:
-        SelectionError: for settings out of range.
+        SelectionError: for settings out of range, or suspects that have no loss for a policy that weighs losses alone.
     """
+
+    weighs_only: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -77,6 +80,11 @@ class FlaggingPolicy(JudgingPolicy):
         **run: Any,
     ) -> None:
         kind = choice("suspects", suspects, ("missing", "wrong"))
+        if kind == "missing" and self.weighs_only and not labels.is_complete:
+            raise SelectionError(
+                f"policy {self.name!r} weighs the losses of suspects, but with suspects='missing' these are the unknown "
+                "entries of these labels, which have no loss. Policy 'correct' can work, or suspects='wrong'"
+            )
         super().__init__(
             labels,
             Suspicion.of_missing(labels) if kind == "missing" else Suspicion.of_wrong(labels),

@@ -262,6 +262,17 @@ def test_wrong_names_and_settings_are_refused(name, options, message):
         make(name, damaged(), **options)
 
 
+@pytest.mark.parametrize("name", ["reject", "soft"])
+def test_unknown_entries_have_no_loss_to_weigh(name):
+    labels = truth()
+    labels[::3] = np.nan
+    with pytest.raises(SelectionError, match=rf"policy '{name}' .* 'correct' can work, or suspects='wrong'"):
+        make(name, labels)
+    make(name, labels, suspects="wrong")
+    make(name, truth())
+    make("correct", labels)
+
+
 def test_of_the_suspects_that_were_seen_twice_the_same_share_is_flagged():
     every, some = make("correct", damaged()), make("correct", damaged())
     few = np.arange(N) % 4 == 0
