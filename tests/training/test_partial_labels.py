@@ -101,7 +101,7 @@ def test_networks_that_need_complete_labels_are_refused_before_anything_starts(f
 
 def test_a_policy_that_could_do_nothing_with_unknown_entries_is_refused_before_training(folders, tmp_path):
     entries = 'selector.entries={"policy": "reject", "options": {"release": 1, "expected": 0.2}}'
-    with pytest.raises(SelectionError, match="policy 'reject' weighs the losses of suspects, .* which have no loss"):
+    with pytest.raises(SelectionError, match=r"policy 'reject' weighs the losses of suspects, .* which have no loss"):
         run_of(folders[0], tmp_path, entries)
     run_of(folders[2], tmp_path, entries)
 
