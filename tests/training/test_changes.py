@@ -82,7 +82,10 @@ def test_the_learning_rate_follows_the_longer_schedule():
             made.optimizer.step()
             made.step()
     resumed = scheduler(40)
+    resumed.optimizer.load_state_dict(short.optimizer.state_dict())
     load_scheduler(resumed, short.state_dict())
+    first = [group["lr"] for group in resumed.optimizer.param_groups]
+    assert first == resumed.get_last_lr() == [long.lr_lambdas[0](10)] and first[0] > 0.5  # not the end of the short one
     resumed.optimizer.step()
     resumed.step()
     assert resumed.get_last_lr() == long.get_last_lr() and resumed.get_last_lr()[0] > 0.5
