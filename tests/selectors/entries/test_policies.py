@@ -306,3 +306,11 @@ def test_the_most_suspicious_are_those_that_a_sort_puts_first_and_ties_go_by_row
         assert sorted(rows.tolist()) == sorted(want) and not columns.any()
         every = kind.most_suspicious(means, np.array([1000.0, 1000.0]))
         assert len(every[0]) == kind.suspects.sum() - kind.suspects[7].sum()
+
+
+def test_a_known_share_of_the_suspects_is_not_one_short():
+    means = RunningMeans(100, 1)
+    means.update(np.arange(100), np.linspace(0, 1, 100)[:, None])
+    means.visits[:] = 2
+    kind = Suspicion.of_missing(LabelMatrix.of(np.zeros((100, 1), np.uint8)))
+    assert [len(kind.beyond(means, percent / 100)[0]) for percent in range(101)] == list(range(101))
