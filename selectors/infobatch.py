@@ -11,7 +11,7 @@ import numpy as np
 
 from .bases import Frozen, FrozenSelector
 from .common.label_matrix import Labels
-from .common.settings import number, whole
+from .common.settings import number, share_down, whole
 from .history.observations import NEUTRAL_LOSS
 from .history.row_losses import RowLosses
 from .plans.draw import batch_offsets
@@ -52,7 +52,7 @@ class InfoBatch(FrozenSelector):
     ) -> None:
         super().__init__(labels, **run)
         self.prune = number("prune", prune, low=0.0, below=1.0)  # at 1 no easy row would ever be seen
-        self.last_pruned = int(number("prune_until", prune_until, low=0.0, high=1.0) * self.epochs) - 1
+        self.last_pruned = share_down(number("prune_until", prune_until, low=0.0, high=1.0), self.epochs) - 1
         self._window = whole("window", window)
         self._begin(RowLosses(self.n_rows, self.n_labels, self.label_matrix))
 

@@ -5,6 +5,7 @@ Workers talk to it with three calls: ``rewind`` once at their start, ``plan`` on
 steps without waiting. The state is a function of the run, not of timing.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,7 +75,8 @@ class SelectionService:
             embedded = state is not None and blueprint.embeds_before(int(state["epoch"]))
             if self._built is None or self._built.embedded != embedded:
                 self.build(blueprint, self._kept_embeddings(blueprint, state or {}) if embedded else None)
-            self._attempt, self._pending = self._attempt + 1, PendingSteps(world)
+            # A count would begin again with the actor, and take messages of the group before for those of the new one.
+            self._attempt, self._pending = max(self._attempt + 1, time.time_ns()), PendingSteps(world)
             self._failure = self._wanted = self._copy = None
             self._run.restore(blueprint, state)
             self._changed.notify_all()

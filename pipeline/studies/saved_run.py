@@ -8,6 +8,8 @@ import numpy as np
 
 from ..runs.checkpoints import CheckpointStore
 from ..runs.run_folder import RunFolder
+from ..training.best_epoch import SETTLED
+from ..training.hooks.validation import settled
 from ..training.local_run import LocalRun
 
 Record = dict[str, Any]
@@ -64,6 +66,7 @@ class SavedRun:
         record: Record = {"epoch": epoch, **self._run.epoch(epoch)}
         self.predicted = self._run.predict("validation")
         record |= self._run.metrics(*self.predicted)
+        record[SETTLED] = settled(self._run.training, epoch)  # the best epoch is sought by it first, as in a whole run
         record["seconds"] = time.perf_counter() - started
         self.history.append(record)
         return record

@@ -10,7 +10,7 @@ from ..common.storage.json_files import as_json
 from ..runs.checkpoint_record import versions
 from ..runs.checkpoints import CheckpointStore
 from ..runs.run_folder import RunFolder
-from .entry_release import release_of
+from .entry_release import ramp_from, release_of
 from .selector_setup import warmup_of
 
 MAY_CHANGE = (
@@ -40,7 +40,7 @@ def changed(config: Config, overrides: Sequence[str], finished_epochs: int) -> C
     Args:
         config: what the run was made with.
         overrides: ``section.key=value`` strings. With other ``train.epochs``, a policy for entries keeps the epoch in
-            which it begins.
+            which it begins, and its ramp.
         finished_epochs: of the run so far.
 
     Raises:
@@ -66,15 +66,17 @@ def changed(config: Config, overrides: Sequence[str], finished_epochs: int) -> C
 
 
 def _with_release(config: Config, epochs: int) -> Config:
-    """Return a configuration whose policy for entries begins in the epoch in which it does in a run of ``epochs``.
+    """Return a configuration whose policy for entries begins, and has all flags, as it does in a run of ``epochs``.
 
     Of another number of epochs a share would be another epoch: flags would stop again, or validation rows that count
-    wrong labels be asked for after their epoch.
+    wrong labels be asked for after their epoch. A ramp that was cut short would be whole, and flags be taken back.
     """
     entries, release = config.selector.entries, release_of(config, epochs)
     if entries is None or release is None:
         return config
-    pinned = entries.model_copy(update={"options": {**entries.options, "release": release}})
+    ramp = ramp_from(config, epochs)
+    when = {"release": release} if ramp is None else {"release": release, "ramp": ramp}
+    pinned = entries.model_copy(update={"options": {**entries.options, **when}})
     return config.model_copy(update={"selector": config.selector.model_copy(update={"entries": pinned})})
 
 

@@ -23,6 +23,7 @@ from ..models import losses
 from ..models.api import ModelContext
 from ..runs.trackers.api import require_installed
 from . import optim
+from .entry_release import require_flags
 from .initial_weights import context_of_any, unfilled_model
 from .names import require_names
 from .past_runs import require_first_labels, require_past_runs, with_teacher_digest
@@ -45,6 +46,7 @@ def check(config: Config) -> None:
     _check_reference(config)
     if config.selector.entries is not None:
         require_entrywise(config, "selector.entries")
+        require_flags(config)
     if not network.entrywise and (config.train.loss != "bce" or config.train.loss_options):
         raise ConfigError(
             f"train.loss={config.train.loss!r} would be left aside: network {config.model.name!r} has a loss of its "

@@ -23,6 +23,7 @@ from ..feeds.in_memory import TensorFeed
 from ..feeds.inputs import make_inputs
 from ..runs.run_data import RunData, make_run_data
 from ..selection.local import LocalSelection
+from .entry_release import require_flags
 from .hooks.embedding import Embedding
 from .hooks.held_out import HeldOut
 from .initial_weights import initial_scaler
@@ -94,6 +95,7 @@ class LocalRun:
     ) -> None:
         check_neighbour_features(config)
         require_selection(config)
+        require_flags(config)
         rows = prepared.rows
         if data is None:
             scaler_rows = np.arange(rows.manifest.rows) if released else None

@@ -170,8 +170,17 @@ def advance(scheduler: LambdaLR, done: float | None) -> None:
 
 
 def load_scheduler(scheduler: LambdaLR, state: Mapping[str, Any]) -> None:
-    """Restore how far a scheduler was; its schedule stays the configured one, which may have got more epochs."""
+    """Restore how far a scheduler was; its schedule stays the configured one, which may have got more epochs.
+
+    The learning rates of its optimizer, loaded before, are those of the next step by this schedule afterwards.
+    """
     scheduler.load_state_dict({**state, "lr_lambdas": [None] * len(scheduler.lr_lambdas)})
+    rates = [
+        base * law(scheduler.last_epoch) for base, law in zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+    ]
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate  # the checkpoint has that of its own schedule, which may have been at its end
+    scheduler._last_lr = rates
 
 
 def configured(config: Config, model: MultiLabelModel, steps_per_epoch: int) -> tuple[Optimizer, LambdaLR]:

@@ -64,6 +64,11 @@ _OF_SELECTORS = Checks()
 whole, number, choice, flag = _OF_SELECTORS.whole, _OF_SELECTORS.number, _OF_SELECTORS.choice, _OF_SELECTORS.flag
 
 
+def share_down(share: float, total: int) -> int:
+    """Return a share of a whole number, rounded down: .29 of 100 is 29, though the product of floats is a bit less."""
+    return math.floor(share * total * (1 + 1e-12))
+
+
 def _is_number(value: Any) -> bool:
     try:
         return math.isfinite(value)

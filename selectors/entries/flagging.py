@@ -8,19 +8,19 @@ N rows, L labels, F flagged entries.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..common.errors import SelectionError
 from ..common.label_matrix import LabelMatrix
-from ..common.settings import choice, number, whole
+from ..common.settings import choice, number
 from ..common.state import need
 from ..plans.schedules import When
 from .chances import BelievedRanks
 from .complete_shares import names_more
 from .judge import Entries, Suspicion
-from .judging import JudgingPolicy
+from .judging import JudgingPolicy, ramp_of
 
 _SHARE, _SKILL = {"missing": 0.27, "wrong": 0.1}, {"missing": 0.65, "wrong": 0.5}
 _MANY, _SLACK = 0.4, 0.05
@@ -42,6 +42,7 @@ class FlaggingPolicy(JudgingPolicy):
     State: a float32 an entry, 16 bytes a believed entry of a held-out row. Cost: O(B L) a batch, O(N L) an epoch.
 
     Attributes:
+        weighs_only: whether flagged entries keep their label, and only weigh less.
         ranks: of the believed entries of held-out rows among the suspects; none before ``release``.
 
     Args:
@@ -49,7 +50,7 @@ class FlaggingPolicy(JudgingPolicy):
         suspects: "missing": unknown entries (zeros, where all are known) that may be positives; "wrong": positives
             that may be none.
         release: when flagging begins: epochs, or a share of the run.
-        ramp: epochs until all that are wrong are flagged.
+        ramp: epochs until all that are wrong are flagged. None: 3, or as many as the run has left.
         gate: the least share of wrong entries, among positives and missing ones, at which entries are touched. None:
             .27 for missing ones, since a network that has learnt little sees up to .25 in complete labels, and .1 for
             wrong ones and where the held-out rows turn out to be complete.
@@ -61,8 +62,10 @@ class FlaggingPolicy(JudgingPolicy):
         **run: ``epochs`` and ``seed``.
 
     Raises:
-        SelectionError: for settings out of range.
+        SelectionError: for settings out of range, or suspects that have no loss for a policy that weighs losses alone.
     """
+
+    weighs_only: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -70,20 +73,25 @@ class FlaggingPolicy(JudgingPolicy):
         *,
         suspects: str = "missing",
         release: When = 0.33,
-        ramp: int = 3,
+        ramp: int | None = None,
         gate: float | None = None,
         skill: float | None = None,
         expected: float | None = None,
         **run: Any,
     ) -> None:
         kind = choice("suspects", suspects, ("missing", "wrong"))
+        if kind == "missing" and self.weighs_only and not labels.is_complete:
+            raise SelectionError(
+                f"policy {self.name!r} weighs the losses of suspects, but with suspects='missing' these are the "
+                "unknown entries of these labels, which have no loss. Policy 'correct' can work, or suspects='wrong'"
+            )
         super().__init__(
             labels,
             Suspicion.of_missing(labels) if kind == "missing" else Suspicion.of_wrong(labels),
             release,
             **run,
         )
-        self._ramp = whole("ramp", ramp, at_least=1)
+        self._ramp = ramp_of(ramp, self._release, self.epochs)
         self._least_share = None if gate is None else number("gate", gate, low=0.0, high=1.0)
         self._least_skill = None if skill is None else number("skill", skill, low=0.0, high=1.0)
         self._share = None if expected is None else number("expected", expected, low=0.0, high=1.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.label_matrix import LabelMatrix
+from ..common.settings import share_down
 from .complete_shares import estimate_by_complete
 from .shares import Estimate, estimate
 
@@ -130,7 +131,7 @@ class Suspicion:
         """Return the share of all suspects, in rows seen twice, that are most suspicious, whatever their label."""
         ready = self.seen(means)
         scores = means.mean if self.faulty == 0 else -means.mean
-        count = int(share * ready.sum())
+        count = share_down(share, int(ready.sum()))
         if not count:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         open_ = np.flatnonzero(ready)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..common.label_matrix import LabelMatrix
+from ..common.settings import whole
 from ..common.state import check_header, header, need
 from ..plans.entries import EntryTargets
 from ..plans.schedules import When, in_epochs
@@ -20,6 +21,17 @@ _SCHEMA = 6
 """2 had no separation of a mixture's components, 3 no ranks of believed entries, 4 no complete held-out rows, 5 no
 weights of flagged entries, and nothing of the gate that a mixture's last epoch was trained with."""
 _ARRAYS = ("mean", "visits", "flagged_rows", "flagged_labels")
+_RAMP = 3
+"""Epochs over which flags grow to their number, where a run has so many left [own]."""
+
+
+def ramp_of(ramp: int | None, release: int, epochs: int) -> int:
+    """Return the epochs over which flags grow; None: 3, or as many as a run of ``epochs`` has left from ``release`` on.
+
+    Raises:
+        SelectionError: unless it is None or a whole number of at least 1.
+    """
+    return max(min(_RAMP, epochs - release), 1) if ramp is None else whole("ramp", ramp, at_least=1)
 
 
 class JudgingPolicy(EntryPolicy):

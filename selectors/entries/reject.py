@@ -15,6 +15,7 @@ class Reject(FlaggingPolicy):
     """
 
     name: ClassVar[str] = "reject"
+    weighs_only: ClassVar[bool] = True
 
     def _treated(self, rows: np.ndarray, labels: np.ndarray) -> EntryTargets:
         return EntryTargets.at(rows, labels, weight=0.0)

@@ -21,6 +21,7 @@ class Soft(FlaggingPolicy):
     """
 
     name: ClassVar[str] = "soft"
+    weighs_only: ClassVar[bool] = True
 
     def reset(self) -> None:
         """Forget all observations: nothing is flagged."""

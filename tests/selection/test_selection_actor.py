@@ -62,7 +62,7 @@ def test_one_that_dies_while_it_is_made_again_is_tried_twice_too(deadly):
         with pytest.raises(ray.exceptions.RayActorError):
             ray.get(actor.rewind.remote(deadly, None, 1))
         assert Path(deadly.note).read_text() == "xx"
-        assert ray.get(actor.rewind.remote(Blueprint("uniform", ARGUMENTS, np.arange(4)), None, 1)) == 1
+        assert ray.get(actor.rewind.remote(Blueprint("uniform", ARGUMENTS, np.arange(4)), None, 1)) > 0
 
 
 def test_a_range_that_is_lost_while_it_is_made_is_told_with_whether_its_node_was_taken_away(deadly):

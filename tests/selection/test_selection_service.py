@@ -16,6 +16,7 @@ from d2ace.pipeline.selection.service import SelectionService
 from d2ace.pipeline.selection.state_file import SELECTION, SavedState
 from d2ace.selectors.api import Plan
 from d2ace.selectors.common.state import observed_rows, save_state
+from d2ace.selectors.contract.inputs import require_same
 
 ROWS, LABELS, BATCH, EPOCHS = 50, 4, 8, 4
 ROW_IDS = np.arange(ROWS, dtype=np.int64) * 3 + 100
@@ -154,6 +155,18 @@ def test_rewound_to_the_middle_of_an_epoch_it_goes_on_exactly(reference):
     for message in messages(attempt, 2, plan, 1, first_step=4):
         service.observe(message)
     np.testing.assert_array_equal(fetch(service, 3).ids, reference[3])
+
+
+def test_a_message_to_a_service_that_was_lost_is_none_of_the_one_after_it():
+    """Ray restarts an actor without its state; a message of the group of workers before may reach the new one."""
+    lost, service, undisturbed = make_service(), make_service(), make_service()
+    late = next(messages(rewind(lost, None, 2), 0, fetch(lost, 0), 2))
+    sent = messages(rewind(service, None, 2), 0, fetch(service, 0), 2)
+    for message in (next(sent), replace(late, probabilities=1 - late.probabilities), *sent):
+        service.observe(message)
+    run_epochs(undisturbed, rewind(undisturbed, None, 2), 2, last=1)
+    found, expected = (each.state(1, 0, timeout_s=0)["selector"] for each in (service, undisturbed))
+    require_same(found, expected)
 
 
 def flat(state):

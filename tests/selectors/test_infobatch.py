@@ -61,6 +61,13 @@ def test_last_epochs_are_whole():
     assert len(observed(np.arange(61), epochs=16, prune_until=0.0).plan(0).ids) == 61
 
 
+def test_a_share_of_the_epochs_is_not_an_epoch_short():
+    for percent in range(101):
+        selector = make("infobatch", epochs=100, prune_until=percent / 100)
+        assert selector.last_pruned == percent - 1
+    assert make("infobatch", epochs=60).last_pruned == int(0.875 * 60) - 1 == 51  # 52.5 epochs
+
+
 def test_rows_never_seen_are_not_left_out():
     selector = observed([0.1, 0.1, 0.1, 9.0])
     assert set(range(3, 61)) <= set(selector.plan(1).ids.tolist())

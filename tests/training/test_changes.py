@@ -56,12 +56,19 @@ def test_a_policy_for_entries_begins_in_its_epoch_whatever_the_epochs(options, r
     given["selector"]["entries"]["options"] = options
     config = Config.make(given)
     wanted = changed(config, [f"train.epochs={epochs}"], 12)
-    assert wanted.selector.entries.options == {"release": release} and wanted.train.epochs == epochs
+    assert wanted.selector.entries.options == {"release": release, "ramp": 3} and wanted.train.epochs == epochs
     assert not [key for key in _differences(config.model_dump(mode="json"), wanted) if not may_change(key)]
     assert changed(config, ["run.workers=2"], 12).selector == config.selector
     given["train"]["epochs"] = 90
     by_hand = _differences(config.model_dump(mode="json"), Config.make(given))  # of config.yaml
     assert ("selector.entries.options.release" in by_hand) == (options != {"release": 7})
+
+
+def test_flags_that_grew_quickly_in_a_short_run_are_not_taken_back_when_it_gets_longer():
+    given = {"data": {"path": "x"}, "train": {"epochs": 2}, "selector": {"entries": {"policy": "correct"}}}
+    wanted = changed(Config.make(given), ["train.epochs=10"], 2)
+    assert wanted.selector.entries.options == {"release": 1, "ramp": 1}
+    assert not [key for key in _differences(given, wanted) if not may_change(key)]
 
 
 def test_the_learning_rate_follows_the_longer_schedule():
@@ -75,7 +82,10 @@ def test_the_learning_rate_follows_the_longer_schedule():
             made.optimizer.step()
             made.step()
     resumed = scheduler(40)
+    resumed.optimizer.load_state_dict(short.optimizer.state_dict())
     load_scheduler(resumed, short.state_dict())
+    first = [group["lr"] for group in resumed.optimizer.param_groups]
+    assert first == resumed.get_last_lr() == [long.lr_lambdas[0](10)] and first[0] > 0.5  # not the end of the short one
     resumed.optimizer.step()
     resumed.step()
     assert resumed.get_last_lr() == long.get_last_lr() and resumed.get_last_lr()[0] > 0.5

@@ -16,6 +16,7 @@ from d2ace.pipeline.training.checks import check_data
 from d2ace.pipeline.training.doctor.selection_stages import measure_selection
 from d2ace.pipeline.training.local_run import LocalRun, Prepared
 from d2ace.pipeline.training.metrics import evaluate_predictions
+from d2ace.selectors.common.errors import SelectionError
 
 COMPLETE_ONLY = ["c2ae", "dela", "mpvae", "paca"]
 
@@ -96,6 +97,13 @@ def test_networks_that_need_complete_labels_are_refused_before_anything_starts(f
             fit(config)
     assert not list(tmp_path.iterdir())
     check_data(small_config(unknown, tmp_path), Manifest.load(unknown))
+
+
+def test_a_policy_that_could_do_nothing_with_unknown_entries_is_refused_before_training(folders, tmp_path):
+    entries = 'selector.entries={"policy": "reject", "options": {"release": 1, "expected": 0.2}}'
+    with pytest.raises(SelectionError, match=r"policy 'reject' weighs the losses of suspects, .* which have no loss"):
+        run_of(folders[0], tmp_path, entries)
+    run_of(folders[2], tmp_path, entries)
 
 
 def test_the_label_graph_counts_known_rows(folders, tmp_path):

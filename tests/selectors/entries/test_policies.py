@@ -262,6 +262,17 @@ def test_wrong_names_and_settings_are_refused(name, options, message):
         make(name, damaged(), **options)
 
 
+@pytest.mark.parametrize("name", ["reject", "soft"])
+def test_unknown_entries_have_no_loss_to_weigh(name):
+    labels = truth()
+    labels[::3] = np.nan
+    with pytest.raises(SelectionError, match=rf"policy '{name}' .* 'correct' can work, or suspects='wrong'"):
+        make(name, labels)
+    make(name, labels, suspects="wrong")
+    make(name, truth())
+    make("correct", labels)
+
+
 def test_of_the_suspects_that_were_seen_twice_the_same_share_is_flagged():
     every, some = make("correct", damaged()), make("correct", damaged())
     few = np.arange(N) % 4 == 0
@@ -295,3 +306,11 @@ def test_the_most_suspicious_are_those_that_a_sort_puts_first_and_ties_go_by_row
         assert sorted(rows.tolist()) == sorted(want) and not columns.any()
         every = kind.most_suspicious(means, np.array([1000.0, 1000.0]))
         assert len(every[0]) == kind.suspects.sum() - kind.suspects[7].sum()
+
+
+def test_a_known_share_of_the_suspects_is_not_one_short():
+    means = RunningMeans(100, 1)
+    means.update(np.arange(100), np.linspace(0, 1, 100)[:, None])
+    means.visits[:] = 2
+    kind = Suspicion.of_missing(LabelMatrix.of(np.zeros((100, 1), np.uint8)))
+    assert [len(kind.beyond(means, percent / 100)[0]) for percent in range(101)] == list(range(101))
