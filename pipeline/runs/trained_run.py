@@ -1,5 +1,6 @@
 """A run that has trained something, opened once for all that is computed with its model."""
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +64,14 @@ class TrainedRun:
             return self.best.weights
         with reading(self.folder.weights), fetched(self.folder.weights) as file:
             return torch.load(file, map_location="cpu", weights_only=True)
+
+    def weights_digest(self) -> str:
+        """Return a SHA-256 of these weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.weights().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def require_fit(self, manifest: Manifest) -> None:
         """Raise RunError unless a data set has the labels, or none, and the input shape of the model's training."""

@@ -199,26 +199,23 @@ class Location(os.PathLike[str]):
             self.store.delete(self.path)
 
     def files(self, *, recursive: bool = True) -> dict[str, int]:
-        """Return the size in bytes of every file in this folder by its relative name, sorted; {} when there is none.
+        """Return the size in bytes of every file in this folder by its relative name, see ``listed``."""
+        return {name: info.size for name, info in self.listed(recursive=recursive).items()}
 
-        Hidden files are left out, see ``is_hidden``.
+    def listed(self, *, recursive: bool = True) -> dict[str, fs.FileInfo]:
+        """Return what is known of the files in this folder by relative name, sorted, but for those that ``is_hidden``.
 
         Raises:
             DataError: when the folder cannot be listed.
         """
         with self.worded("listed"):
             found = self.store.listed(self.path, recursive=recursive)
-        files = [info for info in found if info.type == fs.FileType.File]
         start = len(self.path.rstrip("/")) + 1
-        sizes = {info.path[start:]: info.size for info in sorted(files, key=lambda info: str(info.path))}
-        return {name: size for name, size in sizes.items() if not is_hidden(name)}
+        files = sorted([(str(x.path), x) for x in found if x.type == fs.FileType.File], key=lambda pair: pair[0])
+        return {name: info for path, info in files if not is_hidden(name := path[start:])}
 
     def folders(self) -> list[str]:
-        """Return the names of the folders in this folder, sorted; none when there is no such folder.
-
-        Raises:
-            DataError: when the folder cannot be listed.
-        """
+        """Return the names of the folders in this folder, sorted, none where there are none; raises as ``listed``."""
         with self.worded("listed"):
             found = self.store.listed(self.path, recursive=False)
         return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)

@@ -62,9 +62,14 @@ def npz_source(path: "str | AnyPath", *, split: int = 0, reading: LabelReading =
     label_names = _names(arrays, "label_names", labels.shape[1], path)
     feature_names = _names(arrays, "feature_names", features.shape[1], path)
     kind = "dense" if isinstance(features, np.ndarray) else "sparse"
-    names = label_names or tuple(f"label{index}" for index in range(labels.shape[1]))
+    names = label_names or unnamed(labels.shape[1])
     notices = (f"{path.name}: has no Y: nobody knows the labels of its rows",) if unlabelled else ()
     return Source(kind, names, feature_names, features.shape[1], chunks, path.name, notices)  # type: ignore[arg-type]
+
+
+def unnamed(count: int) -> tuple[str, ...]:
+    """Return what labels are called for which an archive has no names."""
+    return tuple(f"label{index}" for index in range(count))
 
 
 def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: AnyPath) -> np.ndarray | csr_array:

@@ -18,7 +18,7 @@ from ...common.storage.begun import begun
 from ...common.storage.partial_work import claimed
 from ...data.from_tables.files import local_copies
 from ...data.manifest import Manifest
-from ...runs.decisions import best_epoch, decisions_of
+from ...runs.decisions import decisions_of
 from ...runs.trained_run import TrainedRun, open_to_score
 from ..top import require_top
 from .columns import label_columns
@@ -130,7 +130,8 @@ def _fingerprint(run: TrainedRun, job: Job, found: NewSource, options: TableOpti
     elsewhere = {"decisions": None, "manifest": None, "images": None, "folder": Path(), "pages": Path()}
     values = asdict(replace(job, **elsewhere)) | {"folder": address_of(job.folder)}  # type: ignore[arg-type]
     decisions = [] if job.decisions is None else [job.decisions.raw_thresholds, job.decisions.coefficients]
-    plain = [_VERSION, values, [each.tolist() for each in decisions], found.state, asdict(options), best_epoch(run)]
+    chosen = [each.tolist() for each in decisions]
+    plain = [_VERSION, values, chosen, found.state, asdict(options), run.weights_digest()]
     return hashlib.sha256(json.dumps(plain, default=str).encode()).hexdigest()
 
 

@@ -55,18 +55,17 @@ def open_source(source: str | Path, run: TrainedRun) -> NewSource:
         run.require_fit(manifest)
         return NewSource(manifest, state=manifest.fingerprint())
     if location.is_file():
-        info = location.info()
-        folder, sizes, when = location.parent, {location.name: info.size}, info.mtime_ns
+        folder, found = location.parent, {location.name: location.info()}
     elif location.is_folder():
-        folder, sizes, when = location, location.files(), None
+        folder, found = location, location.listed()
     else:
         raise DataError(f"{location}: there is no such file or folder")
-    names = tuple(name for name in sizes if _is_image(name) == of_images and (of_images or _is_table(name)))
+    names = tuple(name for name in found if _is_image(name) == of_images and (of_images or _is_table(name)))
     if not names:
-        raise _no_use(location, of_images, len(sizes))
-    if others := len(sizes) - len(names):
+        raise _no_use(location, of_images, len(found))
+    if others := len(found) - len(names):
         _log.info("%s: %d other file%s left out", location, others, " is" if others == 1 else "s are")
-    listing = json.dumps([str(folder), when, [(name, sizes[name]) for name in names]])
+    listing = json.dumps([str(folder), [(name, found[name].size, found[name].mtime_ns) for name in names]])
     state = hashlib.sha256(listing.encode()).hexdigest()
     images, tables = (names, ()) if of_images else ((), names)
     return NewSource(folder=folder, images=images, tables=tables, state=state)

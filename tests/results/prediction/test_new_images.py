@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -18,8 +20,14 @@ from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError, RunError
 from d2ace.pipeline.data.from_images.prepare import prepare_images
+from d2ace.pipeline.results import prediction
 from d2ace.pipeline.results.prediction.new_images import image_pieces
+from d2ace.pipeline.results.prediction.new_tables import TableOptions
+from d2ace.pipeline.results.prediction.output import Output
 from d2ace.pipeline.results.prediction.predictor import Predictor
+from d2ace.pipeline.results.prediction.source import open_source
+from d2ace.pipeline.runs.run_folder import RunFolder, save_weights
+from d2ace.pipeline.runs.trained_run import TrainedRun, open_to_score
 
 BAD = {"a/broken.jpg": b"no image", "cut.png": encode(picture(9), "PNG")[:60], "empty.jpg": b""}
 
@@ -129,6 +137,27 @@ def test_a_killed_prediction_goes_on(run, photos, predicted, tmp_path, monkeypat
     assert (done, again) == ([0], [1]) and "1 of 2 parts" in caplog.text
     files = [sorted(path.relative_to(out) for path in out.rglob("*")) for out in (predicted, tmp_path / "out")]
     assert files[0] == files[1] and not (tmp_path / "out.partial").exists()
+
+
+def begun_fingerprint(run, source, tmp_path):
+    """Return what a prediction into a folder of its own goes on by."""
+    opened = open_to_score(run.path)
+    found, output = open_source(source, opened), Output.of(tmp_path / "out")
+    return prediction._fingerprint(opened, prediction._job(opened, found, output, 5, None, 0), found, TableOptions())
+
+
+def test_other_files_or_weights_are_another_prediction(run, photos, tmp_path):
+    here, copied = tmp_path / "in", RunFolder(tmp_path / "run")
+    shutil.copytree(photos, here)
+    shutil.copytree(run.path, copied.path)
+    first = begun_fingerprint(copied, here, tmp_path)
+    assert begun_fingerprint(copied, here, tmp_path) == first
+    changed = next(path for path in here.rglob("*.jpg"))
+    os.utime(changed, ns=(1, 1))  # of the same size
+    second = begun_fingerprint(copied, here, tmp_path)
+    weights = {name: value + 1 for name, value in TrainedRun.open(copied.path).weights().items()}
+    save_weights(copied.weights, weights)  # of the same epoch
+    assert len({first, second, begun_fingerprint(copied, here, tmp_path)}) == 3
 
 
 def test_the_page_shows_each_image_with_its_labels(run, predicted):
