@@ -179,3 +179,10 @@ def test_a_new_folder_is_there_whole_or_not_at_all(folder):
             (files / name).write_text(name)
     assert set(Location.of(target).files()) == {"deep/x", "last.json", "y"}
     assert (target / "deep/x").read_text(encoding="utf-8") == "deep/x"
+
+
+def test_a_new_folder_through_a_link_to_nothing_appears_where_the_link_leads(tmp_path):
+    (tmp_path / "link").symlink_to("big/made")
+    with new_folder(tmp_path / "link", "last.json") as files:
+        (files / "last.json").write_text("{}")
+    assert (tmp_path / "link").is_symlink() and [path.name for path in (tmp_path / "big").iterdir()] == ["made"]
