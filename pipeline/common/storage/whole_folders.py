@@ -62,7 +62,8 @@ def _gone_on_failure(folder: AnyPath, marker: str) -> Iterator[None]:
 def new_folder(target: AnyPath, marker: str) -> Iterator[Path]:
     """Yield a local folder to write, with folders in it maybe; it becomes ``target``, which is not there, on success.
 
-    Of a link to a place that is not there it becomes that place. Others may write beside ``target``. To a bucket the files are sent one after the other.
+    Of a link to a place that is not there it becomes that place. Others may write beside ``target``. To a bucket the
+    files are sent one after the other.
 
     Args:
         target: the folder.
