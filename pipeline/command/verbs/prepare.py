@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ...data.manifest import Manifest
 
 _Group: TypeAlias = "argparse._ArgumentGroup"
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),')
+"""A name in quotes, or without, and the comma after it."""
 _SPLIT_WORDS = ("train", "training", "val", "valid", "validation", "dev", "test")
 
 
@@ -105,7 +108,9 @@ class _PerSplit(argparse.Action):
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
+    """Return the names between commas; in quotes, as in a CSV file, a name keeps commas, and blanks at its ends."""
+    found = (match.groups() for match in _NAME.finditer(f"{text},"))
+    return [plain.strip() if quoted is None else quoted.replace('""', '"') for quoted, plain in found]
 
 
 def run(options: argparse.Namespace) -> None:
