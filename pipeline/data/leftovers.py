@@ -63,7 +63,13 @@ def settle(target: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Remove a data set, the manifest first: what a kill leaves of it is no data set."""
+    """Remove a data set, the manifest first: what a kill leaves of it is no data set.
+
+    Of a link, which older versions left, only the link goes: the data set that it leads to is somebody's.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
     with suppress(OSError):
         (folder / MANIFEST_FILE).unlink()
     shutil.rmtree(folder, ignore_errors=True)

@@ -19,19 +19,27 @@ def staged_folder(target: str | Path | Location, *, overwrite: bool = False) -> 
     """Yield a local folder to write; on success it takes the target's place, on failure it is removed.
 
     For a local target it is a temporary sibling. What an earlier, killed process left beside the target is removed or
-    put back first (its lock is free, a living one's is not).
+    put back first (its lock is free, a living one's is not). Where the target is a link, what it leads to is written.
 
     Raises:
         DataError: when the target exists and ``overwrite`` is False, or is no prepared data set.
     """
     place = Location.of(target)
     staged = (
-        _renamed_folder(Path(place.as_given), overwrite)
+        _renamed_folder(without_link(Path(place.as_given)), overwrite)
         if place.is_local
         else uploaded_folder(place, overwrite=overwrite)
     )
     with staged as folder:
         yield folder
+
+
+def without_link(target: Path) -> Path:
+    """Return where a link leads, else the path as given: a link that is renamed or replaced leaves its folder behind.
+
+    Whatever makes a folder beside a target and renames it starts here: both have to lie on one file system.
+    """
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
 @contextmanager

@@ -4,7 +4,7 @@ C verdicts.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def read_verdicts(path: str | Path, manifest: Manifest) -> Verdicts:
     file = local_path(path, "--verdicts", DataError)
     places = {name: place for place, name in enumerate(manifest.labels)}
     found: dict[tuple[int, int], tuple[bool, int]] = {}
-    for line, record in _records(file):
+    for line, record in _records(file, places):
         if problem := _problem(record, manifest):
             raise DataError.at(file, line, problem)
         if record["verdict"] == "unsure":
@@ -64,8 +64,11 @@ def read_verdicts(path: str | Path, manifest: Manifest) -> Verdicts:
     return Verdicts(rows, labels, np.array([present for present, _ in found.values()]))
 
 
-def _records(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the lines below the header with their numbers, cells without spaces around them."""
+def _records(file: Path, labels: Collection[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the lines below the header with their numbers, cells without spaces around them.
+
+    A cell keeps its spaces where it so names one of the labels: Parquet and NPZ have labels with blanks at an end.
+    """
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.DictReader(text, strict=True)
@@ -75,7 +78,10 @@ def _records(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
             for record in reader:
                 if None in record or None in record.values():
                     raise DataError.at(file, reader.line_num, f"expected {len(reader.fieldnames or ())} cells")
-                yield reader.line_num, {name: cell.strip() for name, cell in record.items()}
+                cells = {name: cell.strip() for name, cell in record.items()}
+                if record["label"] in labels:
+                    cells["label"] = record["label"]
+                yield reader.line_num, cells
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

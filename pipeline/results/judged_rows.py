@@ -3,7 +3,7 @@
 n rows, L labels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -57,6 +57,17 @@ class JudgedRows:
             raise DataError(f"{run.folder.path}: the run has no {split} rows")
         ids, probabilities = probabilities_of(run, manifest, wanted)
         return cls(run, manifest, split, ids, probabilities, read_labels(manifest).dense(ids))
+
+    def judgeable(self) -> "JudgedRows":
+        """Return the rows of which some label is known: of another nobody can say whether the run is right.
+
+        Raises:
+            DataError: when there is none.
+        """
+        mine = (~np.isnan(self.truth)).any(axis=1)
+        if not mine.any():
+            raise DataError(f"{self.run.folder.path}: no label of any of the {len(mine)} {self.split} rows is known")
+        return replace(self, ids=self.ids[mine], probabilities=self.probabilities[mine], truth=self.truth[mine])
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Neighbour lists from a folder of earlier results, wherever it lies."""
 
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -7,12 +8,18 @@ import numpy as np
 from scipy import sparse
 
 from ...selectors.neighbours.cache import file_name, neighbour_ids
+from ..common.errors import DataError
 from ..common.storage.any_path import in_bucket, place_of
 from ..common.storage.copies import download
+from ..common.storage.locations import Location
+
+_log = logging.getLogger(__name__)
 
 
 def neighbour_lists(features: np.ndarray | sparse.csr_array, k: int, cache: str | None) -> np.ndarray:
     """Return ``neighbour_ids``; for a folder in a bucket the file is fetched, or sent there when it is found anew.
+
+    A bucket that does not take the file is a warning, as a folder is that does not.
 
     Args:
         features: (N, d), what neighbours are looked for in.
@@ -20,7 +27,7 @@ def neighbour_lists(features: np.ndarray | sparse.csr_array, k: int, cache: str 
         cache: path or address of the folder of earlier results; None computes anew.
 
     Raises:
-        DataError: when a bucket refuses something.
+        DataError: when a bucket does not say whether the file is there, or does not give it.
     """
     folder = None if cache is None else place_of(cache)
     if folder is None or not in_bucket(folder):
@@ -31,6 +38,13 @@ def neighbour_lists(features: np.ndarray | sparse.csr_array, k: int, cache: str 
         if known := kept.is_file():
             download(kept, copy)
         found = neighbour_ids(features, k, cache=name)
-        if not known:
-            kept.write(copy)
+        if not known and copy.is_file():  # else this machine could not write it, and has said so
+            _send(copy, kept)
     return found
+
+
+def _send(copy: Path, kept: Location) -> None:
+    try:
+        kept.write(copy)
+    except DataError as error:
+        _log.warning("%s; its neighbours are looked for again next time", error)

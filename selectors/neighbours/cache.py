@@ -26,7 +26,8 @@ def neighbour_ids(
     """Return ``neighbours.nearest_neighbours``, from a folder of earlier results where possible.
 
     The result does not depend on the device, so neither does the file. A file that cannot be used is replaced,
-    with a warning. Several processes may share a folder: files appear whole or not at all.
+    with a warning; where none can be kept, as in a folder that is read-only, that is a warning, too. Several processes
+    may share a folder: files appear whole or not at all.
 
     Args:
         features: (N, d) array or scipy sparse matrix, finite; scaled as the caller wants them compared.
@@ -48,7 +49,7 @@ def neighbour_ids(
     found = _read(path, shape)
     if found is None:
         found = search(matrix, k, device)
-        _write(path, found)
+        _keep(path, found)
     return found
 
 
@@ -81,6 +82,14 @@ def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
         _log.warning("%s holds no neighbour lists of shape %s and is computed anew", path, shape)
         return None
     return found.astype(np.int64)
+
+
+def _keep(path: Path, found: np.ndarray) -> None:
+    """Write the file, or warn: whoever wants neighbours has them, and may be allowed to read only."""
+    try:
+        _write(path, found)
+    except OSError as error:
+        _log.warning("%s cannot be kept, so its neighbours are looked for again next time: %s", path, error.strerror)
 
 
 def _write(path: Path, found: np.ndarray) -> None:

@@ -168,6 +168,15 @@ def test_ray_is_not_told_of_a_moment_without_the_bucket(bucket, no_waiting):
         file.write(b"content")
 
 
+def test_a_bucket_that_takes_no_neighbour_lists_is_a_warning(bucket, no_waiting, caplog):
+    features = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    bucket.fail("PutObject", "denied", 1)
+    found = neighbour_lists(features, 2, bucket.address("b/kept"))
+    np.testing.assert_array_equal(found, cache.neighbour_ids(features, 2))
+    assert "cannot be written" in caplog.text and "are looked for again next time" in caplog.text
+    assert not bucket.buckets["b"]
+
+
 def test_a_new_folder_is_there_whole_or_not_at_all(folder):
     target = folder / "made"
     with pytest.raises(FileNotFoundError), new_folder(target, "last.json") as files:
@@ -179,3 +188,10 @@ def test_a_new_folder_is_there_whole_or_not_at_all(folder):
             (files / name).write_text(name)
     assert set(Location.of(target).files()) == {"deep/x", "last.json", "y"}
     assert (target / "deep/x").read_text(encoding="utf-8") == "deep/x"
+
+
+def test_a_new_folder_through_a_link_to_nothing_appears_where_the_link_leads(tmp_path):
+    (tmp_path / "link").symlink_to("big/made")
+    with new_folder(tmp_path / "link", "last.json") as files:
+        (files / "last.json").write_text("{}")
+    assert (tmp_path / "link").is_symlink() and [path.name for path in (tmp_path / "big").iterdir()] == ["made"]

@@ -10,6 +10,7 @@ from d2ace.pipeline import cli
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data import digit_scenes, shard_writer
 from d2ace.pipeline.data.audited import audited
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
 from d2ace.pipeline.data.summary import read_summary
@@ -110,3 +111,16 @@ def test_the_command_writes_the_data_set_and_refuses_other_options(table, tmp_pa
     assert "filter verdicts: 2 of verdicts.csv" in capsys.readouterr().out
     assert cli.main(["prepare", str(table), str(tmp_path / "b"), "--verdicts", file, "--delimiter", ";"]) == 2
     assert "a prepared data set with --verdicts takes no --delimiter" in capsys.readouterr().err
+
+
+def test_labels_with_blanks_at_an_end_are_decided_as_they_are_written(tmp_path):
+    labels = np.array([[0, 0, 0], [1, 1, 0]])
+    names = np.array([" cat", "cat", "dog "])
+    np.savez(tmp_path / "t.npz", X=np.ones((2, 3), np.float32), Y=labels, label_names=names)
+    old = prepare(tmp_path / "t.npz", tmp_path / "old")
+    assert old.labels == (" cat", "cat", "dog ")
+    file = verdicts(tmp_path, "0, cat,present", "0,dog ,present", " 1 , cat , absent ")
+    new = audited(old.folder, tmp_path / "new", file)
+    assert read_labels(new).dense().tolist() == [[1, 0, 1], [1, 0, 0]]
+    with pytest.raises(DataError, match=r":2: the data has no label 'dog'; did you mean 'dog '"):
+        audited(old.folder, tmp_path / "other", verdicts(tmp_path, "0,dog,present"))

@@ -11,7 +11,7 @@ import pytest
 
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data import leftovers, staging
-from d2ace.pipeline.data.manifest import MANIFEST_FILE
+from d2ace.pipeline.data.manifest import MANIFEST_FILE, Manifest
 from d2ace.pipeline.data.staging import staged_folder
 from d2ace.pipeline.data.verification import verify
 
@@ -188,3 +188,41 @@ def test_a_data_set_without_a_lock_is_put_back(make_prepared, tmp_path):
     begin_another(first.folder)
     verify(first)
     assert names(tmp_path) == ["set"]
+
+
+def linked(tmp_path, make_prepared):
+    """Return a data set in one folder and a link to it in another."""
+    first = make_prepared(rows=20, folder=tmp_path / "big" / "set").manifest
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to("../big/set")
+    return first, tmp_path / "data" / "link"
+
+
+def test_a_data_set_is_replaced_through_a_link_which_stays(make_prepared, tmp_path):
+    first, link = linked(tmp_path, make_prepared)
+    with pytest.raises(DataError, match="exists already"):
+        make_prepared(rows=30, folder=link)
+    verify(first)
+    assert make_prepared(rows=30, folder=link, overwrite=True).manifest.rows == 30
+    assert link.is_symlink() and names(tmp_path / "data") == ["link"] and names(tmp_path / "big") == ["set"]
+    verify(Manifest.load(first.folder))
+    assert Manifest.load(first.folder).rows == 30
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_to_an_empty_folder_or_to_none_is_written_through(make_prepared, tmp_path, there):
+    (tmp_path / "link").symlink_to("big/set")
+    if there:
+        (tmp_path / "big" / "set").mkdir(parents=True)
+    verify(make_prepared(rows=20, folder=tmp_path / "link").manifest)
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "big" / "set" / MANIFEST_FILE).is_file()
+    assert names(tmp_path) == ["big", "link"] and names(tmp_path / "big") == ["set"]
+
+
+def test_of_a_link_that_an_older_version_left_only_the_link_goes(make_prepared, tmp_path):
+    first, _ = linked(tmp_path, make_prepared)
+    make_prepared(rows=30, folder=tmp_path / "data" / "mine")
+    (tmp_path / "data" / ".mine.old-00000001").symlink_to("../big/set")
+    make_prepared(rows=30, folder=tmp_path / "data" / "mine", overwrite=True)
+    verify(first)
+    assert names(tmp_path / "data") == ["link", "mine"]

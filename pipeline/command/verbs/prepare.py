@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ...data.manifest import Manifest
 
 _Group: TypeAlias = "argparse._ArgumentGroup"
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),')
+"""A name in quotes, or without, and the comma after it."""
 _SPLIT_WORDS = ("train", "training", "val", "valid", "validation", "dev", "test")
 
 
@@ -42,6 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add("--soft-labels", action="store_true", default=None, help="values between 0 and 1 are labels")
     add("--assume-negative", action="store_true", default=None, help="take every unknown label for 0")
     add("--encoding", help="of text files; default utf-8")
+    add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
     add("--min-positives", type=int, metavar="N", help="drop labels with N positives or fewer")
     add("--drop-unlabelled", action="store_true", default=None, help="drop rows without labels")
     add("--verdicts", metavar="FILE", help="SOURCE is a prepared data set: put right what this CSV file decides")
@@ -60,7 +64,6 @@ def _add_table_options(group: _Group) -> None:
     add("--labels-of", metavar="PREPARED", help="the labels are those of this prepared data set")
     add("--label-mask", metavar="FILE", help="CSV or NPZ in the shape of the labels: 1 known, 0 unknown")
     add("--index", choices=("auto", "keep", "drop"), help="what becomes of a saved row index; default auto")
-    add("--delimiter", metavar="C", help="what separates the fields of a CSV or TSV file")
     add("--decimal", choices=(".", ","), help="what stands before the fraction of a number there; default .")
     add("--kind", choices=("auto", "dense", "sparse"), help="how to store features")
     add("--top-features", type=float, metavar="SHARE", help="keep this share of the features, by column sum")
@@ -105,7 +108,9 @@ class _PerSplit(argparse.Action):
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
+    """Return the names between commas; in quotes, as in a CSV file, a name keeps commas, and blanks at its ends."""
+    found = (match.groups() for match in _NAME.finditer(f"{text},"))
+    return [plain.strip() if quoted is None else quoted.replace('""', '"') for quoted, plain in found]
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Folders that are there whole or not at all, on a mounted file system and in a bucket."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,7 +62,8 @@ def _gone_on_failure(folder: AnyPath, marker: str) -> Iterator[None]:
 def new_folder(target: AnyPath, marker: str) -> Iterator[Path]:
     """Yield a local folder to write, with folders in it maybe; it becomes ``target``, which is not there, on success.
 
-    Others may write beside ``target``. To a bucket the files are sent one after the other.
+    Of a link to a place that is not there it becomes that place. Others may write beside ``target``. To a bucket the
+    files are sent one after the other.
 
     Args:
         target: the folder.
@@ -75,11 +77,12 @@ def new_folder(target: AnyPath, marker: str) -> Iterator[Path]:
             yield Path(name)
             _upload(Path(name), target, marker)
         return
-    temporary = temporary_beside(Path(target).absolute())
+    place = Path(os.path.realpath(target))
+    temporary = temporary_beside(place)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        temporary.replace(target)
+        temporary.replace(place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

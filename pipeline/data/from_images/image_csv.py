@@ -19,7 +19,7 @@ from .vocabulary import Vocabulary
 
 OPTIONS = frozenset(
     {"files", "images", "labels", "label_prefix", "label_column", "label_delimiter"}
-    | {"split_column", "path_column", "exclude", "encoding", "missing_labels", "unknown", "soft_labels"}
+    | {"split_column", "path_column", "exclude", "encoding", "delimiter", "missing_labels", "unknown", "soft_labels"}
 )
 _PATTERNS = ("labels.csv", "*.csv", "*.tsv")
 _TAB_SEPARATED = (".tsv", ".tab")
@@ -38,7 +38,7 @@ def list_images(source: Location, options: SourceOptions, *, reject: bool) -> Li
     """
     parts = find_parts(source, options.files, _PATTERNS)
     home = source.folder
-    tables = [_table(part, options.encoding) for part in parts]
+    tables = [_table(part, options) for part in parts]
     names, encoders = _encoders(parts, tables, options)
     known = any(encoder.labels for encoder in encoders) or (bool(names) and options.missing_labels == "absent")
     builder = ListingBuilder(
@@ -76,9 +76,9 @@ def _encoders(
     return names, encoders
 
 
-def _table(part: Part, encoding: str) -> Table:
-    delimiter = "\t" if format_suffix(part.location.name) in _TAB_SEPARATED else ","
-    return csv_table(part.location, delimiter=delimiter, encoding=encoding)
+def _table(part: Part, options: SourceOptions) -> Table:
+    usual = "\t" if format_suffix(part.location.name) in _TAB_SEPARATED else ","
+    return csv_table(part.location, delimiter=options.delimiter or usual, encoding=options.encoding)
 
 
 def _path_column(table: Table, options: SourceOptions) -> int:

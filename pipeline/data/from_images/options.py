@@ -40,6 +40,7 @@ class SourceOptions:
         image_column: the column (in a tar: the members' suffix) that holds the image.
         exclude: columns to leave out.
         encoding: of CSV files.
+        delimiter: what separates the fields of a CSV or TSV file; None for a comma, a tab.
         difficult: keep the labels of objects that VOC marks difficult, or drop them.
         confidence: the least confidence for a label to count.
         missing_labels: what a table means that lacks a column for a label: see ``MissingLabels``.
@@ -63,6 +64,7 @@ class SourceOptions:
     image_column: str | None = None
     exclude: Sequence[str] = ()
     encoding: str = "utf-8"
+    delimiter: str | None = None
     difficult: Difficult = "keep"
     confidence: float = 0.5
     missing_labels: MissingLabels = "error"
@@ -90,6 +92,8 @@ class SourceOptions:
             raise DataError(f"confidence must be in [0, 1], got {self.confidence}")
         if not self.label_delimiter:
             raise DataError("label_delimiter must not be empty")
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise DataError(f"delimiter must be one character, got {self.delimiter!r}")
         for value in (self.files, self.images):
             _check_splits(value)
 

@@ -15,7 +15,7 @@ from ...common.storage.partial_work import LOCK, PLAN, WORK, claimed, partial_pa
 from ...common.storage.whole_files import remove_temporaries
 from ..leftovers import settle
 from ..manifest import Manifest
-from ..staging import check_replaceable, put_in_place
+from ..staging import check_replaceable, put_in_place, without_link
 from ..uploading import drop_manifest, remove_others, require_free
 from .pieces import Finished
 
@@ -113,7 +113,7 @@ def partial_pieces(target: Location, fingerprint: str, *, overwrite: bool) -> It
             yield bucket
         bucket.records.delete()  # the mark of an empty folder that some services keep
         return
-    path = Path(target.as_given)
+    path = without_link(Path(target.as_given))
     settle(path)
     check_replaceable(path, overwrite)
     partial = PartialFolder(path)

@@ -90,6 +90,7 @@ def prepare_images(
     image_column: str | None = None,
     exclude: Sequence[str] = (),
     encoding: str = "utf-8",
+    delimiter: str | None = None,
     difficult: Difficult = "keep",
     confidence: float = 0.5,
     missing_labels: MissingLabels = "error",
@@ -132,6 +133,7 @@ def prepare_images(
         image_column: what holds the image.
         exclude: columns to leave out.
         encoding: of CSV files.
+        delimiter: what separates the fields of an image table.
         difficult: of VOC objects.
         confidence: the least that counts, of Open Images.
         missing_labels: what an image table means that lacks labels: "absent", none of its images has them; "unknown",

@@ -79,6 +79,7 @@ def diff(
 
     Raises:
         ConfigError: for a top below 1.
+        DataError: when no label of any of the rows is known.
         RunError: when the runs are of other data, other rows or other labels, or have no validated epoch.
     """
     from .diff_page import diff_page

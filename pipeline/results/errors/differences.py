@@ -21,12 +21,12 @@ class Difference:
 
     Attributes:
         split: which rows.
-        n_rows: how many.
-        overall: a row a measure (``mean loss``, ``macro-F1``, ``micro-F1``): ``first``, ``second``, ``difference`` and
-            the ends of its 95 % interval, ``low`` and ``high``.
+        n_rows: how many; those of which no label is known are left out.
+        overall: a row a measure (``mean loss``, ``macro-F1``, ``micro-F1``, these as ``training.metrics`` has them):
+            ``first``, ``second``, ``difference`` and the ends of its 95 % interval, ``low`` and ``high``.
         labels: a row a label, in the order of the difference of F1: ``label``, ``positives``, ``first``, ``second``,
-            ``difference``, ``low``, ``high`` (of F1), and ``verdict``: better, worse, or nothing when the interval
-            holds 0.
+            ``difference``, ``low``, ``high`` (of F1, NaN where nothing is there and nothing given), and ``verdict``:
+            better, worse, or nothing when the interval holds 0.
         rows: a row a row, the greatest fall of the mean loss first: ``row``, ``first``, ``second``, ``difference``,
             and names of labels: ``mended`` (only the first was wrong) and ``broken`` (only the second is).
         top: how many rows of either end are shown.
@@ -56,7 +56,8 @@ class Difference:
 
 
 def difference(first: JudgedRows, second: JudgedRows, top: int) -> Difference:
-    """Compare two runs that are alike, see ``require_alike``."""
+    """Compare two runs that are alike, see ``require_alike``; raises DataError when no label of any row is known."""
+    first, second = first.judgeable(), second.judgeable()
     losses = np.column_stack([row_losses(first), row_losses(second)])
     labels = _labels(first, second)
     return Difference(
@@ -118,13 +119,13 @@ def _labels(first: JudgedRows, second: JudgedRows) -> pd.DataFrame:
 
 def _overall(first: JudgedRows, second: JudgedRows, losses: np.ndarray) -> pd.DataFrame:
     one, other = _counts(first), _counts(second)
+    known = ~np.isnan(first.truth).all(axis=0)
 
     def measured(counts: np.ndarray, drawn: np.ndarray) -> list[np.ndarray]:
-        """Return macro-F1 and micro-F1 of resamples, float (r,) each."""
-        by_label = [drawn @ part for part in counts]
-        with np.errstate(all="ignore"):
-            macro = np.nanmean(_f1(*by_label), axis=1)
-        return [macro, _f1(*(part.sum(axis=1) for part in by_label))]
+        """Return macro-F1 and micro-F1 of resamples, float (r,) each; as in ``training.metrics`` 0/0 counts as 0."""
+        by_label = [drawn @ part[:, known] for part in counts]
+        macro = np.nan_to_num(_f1(*by_label)).mean(axis=1, dtype=np.float64)
+        return [macro, np.nan_to_num(_f1(*(part.sum(axis=1) for part in by_label)))]
 
     def values(drawn: np.ndarray) -> np.ndarray:
         """Return both runs' measures, float (r, 2, 3)."""

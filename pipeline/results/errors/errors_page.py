@@ -36,7 +36,8 @@ def _error_sections(judged: JudgedRows, found: Errors) -> list[Section]:
         (f"loss {fixed(line['loss'], 3)}", [("missed", line["missed"]), ("wrongly given", line["wrong"])])
         for line in records(found.rows)
     ]
-    gallery = row_cards(judged, found.rows["row"].to_numpy(), worst)
+    ids = found.rows["row"].to_numpy()
+    gallery = row_cards(judged, ids, worst) if len(ids) else prose("No label of any row is known.")
     return [
         Section(
             f"{name}-rows", f"Rows, {name}", joined(prose("The rows with the largest loss, worst first."), gallery)

@@ -30,13 +30,14 @@ def interval(n_rows: int, statistic: Callable[[np.ndarray], np.ndarray]) -> tupl
 
     Args:
         n_rows: n.
-        statistic: from counts (r, n) to its values (r, ...); NaN where a resample has none.
+        statistic: from counts (r, n) to its values (r, ...); NaN where a resample has none. Where none has a value,
+            the ends are NaN, too.
     """
     values = np.concatenate([statistic(block) for block in counts(n_rows)])
     tails = (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2)
-    with np.errstate(all="ignore"):
-        low, high = np.nanpercentile(values, tails, axis=0)
-    return low, high
+    nowhere = np.isnan(values).all(axis=0)
+    low, high = np.nanpercentile(np.where(nowhere, 0, values), tails, axis=0)
+    return np.where(nowhere, np.nan, low), np.where(nowhere, np.nan, high)
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:

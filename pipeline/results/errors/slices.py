@@ -158,14 +158,19 @@ def _line_of(file: Path, record: int) -> int:
 
 
 def row_table(judged: JudgedRows, groups: Sequence[RowGroup]) -> pd.DataFrame:
-    """Return a line a group: rows, mean loss with its interval, share of rows without an error, micro-F1."""
+    """Return a line a group: rows, mean loss with its interval, share of rows without an error, micro-F1.
+
+    Rows of which no label is known are in no group: their loss would be 0, and none of their labels wrong.
+    """
     known, has = ~np.isnan(judged.truth), judged.truth >= 0.5
     right = known & has & judged.decided
     off = known & (has != judged.decided)
     loss = judged.losses.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     lines = []
     for group in groups:
-        mine = group.rows
+        mine = group.rows & known.any(axis=1)
+        if not mine.any():
+            continue
         low, high = mean_interval(loss[mine])
         found, errors = right[mine].sum(), off[mine].sum()
         lines.append(
@@ -184,10 +189,14 @@ def row_table(judged: JudgedRows, groups: Sequence[RowGroup]) -> pd.DataFrame:
 
 
 def label_table(labels: pd.DataFrame, groups: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Return a line for each group of labels: how many, positives, errors, mean F1, average precision and loss."""
+    """Return a line for each group of labels: how many, positives, errors, mean F1, average precision and loss.
+
+    As in ``training.metrics`` the mean F1 is over the labels that are known in some row, and an F1 of 0/0 counts as 0.
+    """
+    rated = labels.assign(f1=labels["f1"].fillna(0).where(labels["loss"].notna()))
     lines = []
     for name, places in groups.items():
-        mine = labels[labels["place"].isin(places)]
+        mine = rated[rated["place"].isin(places)]
         means = {key: mine[key].mean() for key in ("f1", "average_precision", "loss")}
         sums = {key: int(mine[key].sum()) for key in ("positives", "missed", "wrong")}
         lines.append({"group": name, "labels": len(mine), **sums, **means})

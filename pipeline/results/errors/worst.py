@@ -25,9 +25,9 @@ class Errors:
     Attributes:
         split: which rows.
         rows: the rows with the largest mean loss over their known labels, worst first: ``row``, ``loss``, ``missed``
-            and ``wrong`` (names of labels).
+            and ``wrong`` (names of labels); none of which nothing is known.
         labels: a row a label, the lowest F1 first: ``label``, ``place`` (its index among the run's), ``positives``,
-            ``missed``, ``wrong``, ``f1``, ``average_precision``, ``loss``.
+            ``missed``, ``wrong``, ``f1``, ``average_precision``, ``loss``; the latter three are NaN where no row says.
         confusions: pairs of labels that replace each other: ``missed``, ``instead``, ``rows``, and ``lift``, how many
             times as often as if errors of both were independent [own].
         row_slices: errors of groups of rows, with a bootstrap interval of the mean loss.
@@ -75,9 +75,13 @@ def row_losses(judged: JudgedRows) -> np.ndarray:
 
 
 def worst_rows(judged: JudgedRows, values: np.ndarray, top: int) -> pd.DataFrame:
-    """Return the ``top`` rows with the largest values, largest first, with what was missed and wrongly given."""
+    """Return the ``top`` rows with the largest values, largest first, with what was missed and wrongly given.
+
+    A row of which no label is known is left out.
+    """
     missed, wrong = mistakes(judged)
-    order = np.argsort(-values, kind="stable")[:top]
+    order = np.argsort(-values, kind="stable")
+    order = order[(~np.isnan(judged.truth[order])).any(axis=1)][:top]
     return pd.DataFrame(
         {
             "row": judged.ids[order],
@@ -93,7 +97,7 @@ def _names(judged: JudgedRows, which: np.ndarray) -> list[str]:
 
 
 def _labels(judged: JudgedRows, missed: np.ndarray, wrong: np.ndarray) -> pd.DataFrame:
-    known = ~np.isnan(judged.truth)
+    known = (~np.isnan(judged.truth)).sum(axis=0)
     positives = (judged.truth >= 0.5).sum(axis=0)
     found, misses, extra = positives - missed.sum(axis=0), missed.sum(axis=0), wrong.sum(axis=0)
     total = 2 * found + misses + extra
@@ -108,7 +112,7 @@ def _labels(judged: JudgedRows, missed: np.ndarray, wrong: np.ndarray) -> pd.Dat
             "average_precision": label_average_precision(
                 torch.from_numpy(judged.probabilities), torch.from_numpy(judged.truth)
             ),
-            "loss": judged.losses.sum(axis=0) / np.maximum(known.sum(axis=0), 1),
+            "loss": np.where(known > 0, judged.losses.sum(axis=0) / np.maximum(known, 1), np.nan),
         }
     )
     return frame.sort_values(["f1", "loss"], ascending=[True, False], kind="stable", ignore_index=True)

@@ -1,6 +1,7 @@
 """Where a prediction goes: a folder of Parquet files, or one Parquet or CSV file with what belongs to it beside."""
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,9 @@ class Output:
         target = place_of(out)
         if target.suffix.lower() in (".json", ".tsv", ".xlsx", ".txt", ".arff"):
             raise ConfigError(f"{target}: predictions are written as NAME.csv, NAME.parquet, or into a folder")
-        output = cls(target.absolute() if isinstance(target, Path) else target)
+        if isinstance(target, Path):  # a folder is renamed into place at the end, which a link there would stop
+            target = Path(os.path.realpath(target)) if target.is_symlink() else target.absolute()
+        output = cls(target)
         for path in (output.target, output.page) if output.is_file else (output._whole,):
             if is_there(path):
                 raise RunError(f"{path}: exists already; predictions are not mixed with what is there")

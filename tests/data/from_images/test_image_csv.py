@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from image_files import encode, jpeg, picture, write
 
+from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import DataError
+from d2ace.pipeline.data.manifest import Manifest
 from d2ace.pipeline.data.shards import read_labels
 
 
@@ -41,6 +43,19 @@ def test_delimited_labels_splits_and_a_path_column(folder, prepared):
     manifest, rows = prepared(folder, format="image-csv", files="t.tsv", **options)
     assert manifest.labels == ("blue", "red")
     assert [row[1:3] for row in rows] == [(["blue", "red"], "test"), ([], "validation"), (["blue"], "train")]
+
+
+def test_a_table_with_another_delimiter_is_read_as_its_message_says(folder, prepared, capsys):
+    write(folder, "labels.csv", "file;red;blue\nc.png;1;0\na.jpg;0;1\n")
+    arguments = ["prepare", str(folder), str(folder.parent / "out"), "--format", "image-csv"]
+    assert main(arguments) == 2
+    assert "say --delimiter ';'" in capsys.readouterr().err
+    assert main([*arguments, "--delimiter", ";"]) == 0
+    assert Manifest.load(folder.parent / "out").label_counts == (1, 1)
+    with pytest.raises(DataError, match="delimiter must be one character, got ';;'"):
+        prepared(folder, format="image-csv", delimiter=";;", overwrite=True)
+    with pytest.raises(DataError, match="delimiter does not apply to coco"):
+        prepared(folder, format="coco", delimiter=";", overwrite=True)
 
 
 def test_prefix_names_and_excluded_columns(folder, prepared):

@@ -83,6 +83,15 @@ def test_nothing_is_left_when_every_image_is_bad(tmp_path):
         prepare_one(folder, tmp_path / "set", on_error="reject")
 
 
+def test_images_are_prepared_through_a_link_which_stays(tmp_path):
+    first = prepare_one(make_folder(tmp_path / "a", [jpeg(0)]), tmp_path / "big" / "set")
+    (tmp_path / "link").symlink_to("big/set")
+    prepare_one(make_folder(tmp_path / "b", [jpeg(1), jpeg(2)]), tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink() and [path.name for path in (tmp_path / "big").iterdir()] == ["set"]
+    verify(Manifest.load(first.folder))
+    assert Manifest.load(first.folder).rows == 2
+
+
 def test_conversions_are_counted(tmp_path):
     contents = [jpeg(0), encode(picture(1, mode="CMYK")), encode(picture(2), "WEBP"), encode(picture(3), "WEBP")]
     folder = make_folder(tmp_path / "in", contents)

@@ -2,13 +2,15 @@ import gzip
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.data import filters
 from d2ace.pipeline.data.from_tables.arff_rows import RowParser
 from d2ace.pipeline.data.from_tables.prepare import prepare
-from d2ace.pipeline.data.manifest import MANIFEST_FILE
+from d2ace.pipeline.data.manifest import MANIFEST_FILE, Manifest
 from d2ace.pipeline.data.shards import read_features, read_labels, read_splits
 from d2ace.pipeline.data.verification import verify
 
@@ -204,3 +206,15 @@ def test_other_formats_go_through(pair, out):
     assert prepare(tsv, out, labels=["y"], overwrite=True).feature_names == ("x",)
     text = write_csv(pair, name="t.txt")
     assert prepare(text, out, format="csv", labels=["y"], overwrite=True).rows == 2
+
+
+def test_names_in_quotes_keep_commas_and_blanks(tmp_path, capsys):
+    frame = pd.DataFrame({" cat": [0, 1], "a, b": [1, 0], 'so "big"': [1, 1], "x": [0.5, 1.5], "y": [1.0, 2.0]})
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    arguments = ["prepare", str(tmp_path / "t.parquet"), str(tmp_path / "out")]
+    labels = '" cat" , "a, b","so ""big"""'
+    assert main([*arguments, "--labels", labels, "--exclude", " y"]) == 0
+    manifest = Manifest.load(tmp_path / "out")
+    assert manifest.labels == (" cat", "a, b", 'so "big"') and manifest.feature_names == ("x",)
+    assert main([*arguments, "--overwrite", "--labels", 'x, so "big"', "--unknown", ",nan"]) == 2
+    assert "label 'x' is 0.5" in capsys.readouterr().err

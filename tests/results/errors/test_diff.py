@@ -9,7 +9,9 @@ import pytest
 from digit_run import judged_test_rows, with_other_weights
 
 from d2ace.pipeline.cli import main
+from d2ace.pipeline.common.errors import DataError
 from d2ace.pipeline.results.errors.differences import difference
+from d2ace.pipeline.training.metrics import evaluate_predictions
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,36 @@ def test_rows_stand_by_the_change_of_their_loss(judged):
     assert found.rows["difference"].is_monotonic_increasing
     assert found.worse["row"].tolist() == sorted(change, key=change.get)[::-1][:4]
     assert found.overall["difference"].iloc[0] == pytest.approx((after - before).mean(), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_f1_of_both_runs_are_those_of_the_metrics(judged):
+    truth = judged[0].truth.copy()
+    truth[:, 0], truth[:, 1], truth[:, 2], truth[:15, 3] = 0, 1, np.nan, np.nan
+    absent = [each.probabilities.copy() for each in judged]
+    for each in absent:
+        each[:, 0] = 0.1  # never given, and never there
+    pair = [replace(each, truth=truth, probabilities=p) for each, p in zip(judged, absent, strict=True)]
+    found = difference(*pair, 1)
+    values = found.overall.set_index("measure")
+    for run, each in zip(("first", "second"), pair, strict=True):
+        expected = evaluate_predictions(each.probabilities, truth)
+        assert values[run]["macro-F1"] == pytest.approx(expected["macro_f1"], abs=1e-6)
+        assert values[run]["micro-F1"] == pytest.approx(expected["micro_f1"], abs=1e-6)
+    undefined = found.labels[found.labels["label"].isin([pair[0].labels[place] for place in (0, 2)])]
+    assert undefined[["first", "second", "low", "high"]].isna().all(axis=None) and (undefined["verdict"] == "").all()
+
+
+def test_rows_of_which_nothing_is_known_are_left_out(judged):
+    truth = judged[0].truth.copy()
+    truth[:40] = np.nan
+    found = difference(*(replace(each, truth=truth) for each in judged), 60)
+    losses = [each.losses[40:].mean() for each in judged]
+    assert found.n_rows == len(truth) - 40 and sorted(found.rows["row"]) == judged[0].ids[40:].tolist()
+    assert found.overall.iloc[0][["first", "second"]].tolist() == pytest.approx(losses)
+    truth[:] = np.nan
+    with pytest.raises(DataError, match="no label of any of the 60 test rows is known"):
+        difference(*(replace(each, truth=truth) for each in judged), 60)
 
 
 def test_a_paired_interval_is_narrower_than_the_rows_own_spread(judged):

@@ -4,16 +4,19 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from digit_run import judged_test_rows, with_other_weights
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError
 from d2ace.pipeline.results.errors import errors
+from d2ace.pipeline.results.errors.errors_page import errors_page
 from d2ace.pipeline.results.errors.intervals import RESAMPLES, mean_interval
-from d2ace.pipeline.results.errors.slices import column_values, row_groups_of, row_table
+from d2ace.pipeline.results.errors.slices import RowGroup, column_values, label_table, row_groups_of, row_table
 from d2ace.pipeline.results.errors.text import errors_text
 from d2ace.pipeline.results.errors.worst import confusions, errors_of, mistakes, row_losses
+from d2ace.pipeline.training.metrics import evaluate_predictions
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,31 @@ def test_unknown_labels_count_nowhere(judged):
     missed, wrong = mistakes(partly)
     assert not missed[:, 0].any() and not wrong[:, 0].any() and row_losses(partly)[3] == 0
     np.testing.assert_allclose(row_losses(partly)[0], judged.losses[0, 1:].mean())
+
+
+def test_rows_of_which_nothing_is_known_are_in_no_list_and_no_group(judged):
+    truth = judged.truth.copy()
+    truth[:40] = np.nan
+    partly = replace(judged, truth=truth)
+    rest = replace(judged, ids=judged.ids[40:], probabilities=judged.probabilities[40:], truth=judged.truth[40:])
+    (groups,), (expected,) = row_groups_of([partly], None), row_groups_of([rest], None)
+    groups.append(RowGroup("place", "north", np.arange(len(truth)) < 40))
+    found = errors_of(partly, 60, groups)
+    pd.testing.assert_frame_equal(found.row_slices, row_table(rest, expected))
+    assert sorted(found.rows["row"]) == rest.ids.tolist()
+    nothing = errors_of(replace(judged, truth=np.full_like(truth, np.nan)), 60, groups)
+    assert nothing.rows.empty and nothing.row_slices.empty and nothing.labels["loss"].isna().all()
+    assert "No label of any row is known." in errors_page([judged], [nothing]) and errors_text([nothing])
+
+
+def test_macro_f1_of_groups_of_labels_is_that_of_the_metrics(judged):
+    truth, probabilities = judged.truth.copy(), judged.probabilities.copy()
+    truth[:, 1], truth[:, 2], probabilities[:, 1] = 0, np.nan, 0.1  # label 1 is neither there nor given
+    changed = replace(judged, truth=truth, probabilities=probabilities)
+    found = errors_of(changed, 1, [])
+    frame = label_table(found.labels, {"all": np.arange(truth.shape[1])})
+    assert frame["f1"].iloc[0] == pytest.approx(evaluate_predictions(probabilities, truth)["macro_f1"])
+    assert found.labels.set_index("place")["f1"][[1, 2]].isna().all()
 
 
 def test_groups_hold_each_row_once_and_their_intervals_hold_the_mean(judged):

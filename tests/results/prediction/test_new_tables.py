@@ -11,6 +11,7 @@ from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError, DataError
 from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.results.prediction.new_tables import TableOptions
+from d2ace.pipeline.results.prediction.output import Output
 from d2ace.pipeline.runs.trained_run import TrainedRun
 
 FEATURES, LABELS = ["size", "mass", "price", "age"], ["red", "id", "big"]
@@ -183,3 +184,11 @@ def test_a_run_of_an_older_version_finds_its_columns_in_its_data(run, new, expec
     monkeypatch.setattr("d2ace.pipeline.results.prediction.open_to_score", lambda _: older)
     source = write_as("csv", new[FEATURES[::-1]], tmp_path)
     np.testing.assert_allclose(probabilities(predict(run.path, source, tmp_path / "out")), expected, rtol=1e-5)
+
+
+def test_a_folder_is_predicted_through_a_link_to_nothing(tmp_path):
+    (tmp_path / "link").symlink_to("big/rows")
+    output = Output.of(tmp_path / "link")
+    assert output.target == tmp_path / "big" / "rows" and output.parts == tmp_path / "big" / "rows.partial"
+    (tmp_path / "file").symlink_to("big/rows.csv")
+    assert Output.of(tmp_path / "file").is_file

@@ -81,6 +81,17 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_cannot_be_kept_is_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(neighbour_cache.tempfile, "mkstemp", refuse)
+    with caplog.at_level(logging.WARNING):
+        found = neighbour_ids(FEATURES, 3, cache=tmp_path)
+    np.testing.assert_array_equal(found, nearest_neighbours(FEATURES, 3))
+    assert not list(tmp_path.iterdir()) and "cannot be kept" in caplog.text and "Permission denied" in caplog.text
+
+
 def test_without_a_folder_nothing_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(neighbour_ids(FEATURES, 3), nearest_neighbours(FEATURES, 3))
