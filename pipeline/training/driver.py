@@ -33,7 +33,9 @@ from ..runs.trackers.tracking import RUN, tracked_run
 from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
 from .in_folder import train_in
+from .optim import require_momentum
 from .selection_start import selection_line
+from .selector_setup import without_idle_embeddings
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def fit(config: Config | Mapping[str, Any] | str | Path, *, quiet: bool = False)
     elif not isinstance(config, Config):
         config = Config.make(config)
     check(config)
+    require_momentum(config)
     config = with_absolute_paths(config)
     manifest = Manifest.load(config.data.path)
     check_data(config, manifest)
@@ -121,7 +124,11 @@ def resume(
 
 
 def _without_start(config: Config) -> Config:
-    """Return what a run that goes on needs: the run that it started from has given all it had."""
+    """Return what a run that goes on needs: the run that it started from has given all it had.
+
+    Embeddings that nobody looks at may stay: older versions took them.
+    """
+    config = without_idle_embeddings(config)
     return config.model_copy(update={"model": config.model.model_copy(update={"initial": None})})
 
 

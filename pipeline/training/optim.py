@@ -64,6 +64,16 @@ def require_layers(network: type[MultiLabelModel], backbone_lr_factor: float, la
         )
 
 
+def require_momentum(config: Config) -> None:
+    """Raise ConfigError for a momentum other than the default beside an optimiser that takes none."""
+    name, momentum = config.optimizer.name, config.optimizer.momentum
+    if name != "sgd" and momentum != type(config.optimizer).model_fields["momentum"].default:
+        raise ConfigError(
+            f"optimizer.momentum={momentum:g} would do nothing: optimizer.name is {name!r}, and only 'sgd' takes a "
+            "momentum; leave it out"
+        )
+
+
 def build_optimizer(
     parameters: Iterable[Parameter] | Iterable[dict[str, Any]],
     *,

@@ -19,6 +19,8 @@ from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.tune.execution import tune
 from d2ace.pipeline.studies.tune.sweep import Sweep
 from d2ace.pipeline.training.checks import check, check_data, check_storage
+from d2ace.pipeline.training.optim import require_momentum
+from d2ace.pipeline.training.selector_setup import without_idle_embeddings
 from d2ace.selectors import api as selectors
 
 
@@ -47,6 +49,7 @@ WRONG = [
     ("train.loss=bse", "no loss is called 'bse'; did you mean 'bce'"),
     ("train.loss_options.gamma=1", "has no setting 'gamma'"),
     ("train.monitor=macro_acu", "train.monitor: no metric is called 'macro_acu'; did you mean 'macro_auc'"),
+    ("optimizer.momentum=0.5", "momentum=0.5 would do nothing: optimizer.name is 'adam', and only 'sgd' takes"),
     ("optimizer.layer_decay=0.5", "need a network with a backbone"),
     ("data.scale=imagenet", "holds dense features, not images"),
     ("images.flip=0.5", "images.flip: "),
@@ -173,6 +176,49 @@ def test_a_study_is_checked_whole(table, tmp_path):
     with pytest.raises(ConfigError, match=r"s, x x net x bad: selector\.options of 'd2ace': pressure"):
         compare(study, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["selector.name=loss-rank", "selector.options={}"], "method 'loss-rank' has none"),
+        (["selector.options.neighbours=0"], "selector.options.neighbours is 0"),
+        (["selector.options.correlation=false"], "selector.options.correlation is false"),
+    ],
+)
+def test_embeddings_that_no_neighbours_would_be_looked_for_in_are_refused(overrides, words, table, tmp_path):
+    config = small_config(table, tmp_path, "selector.neighbour_features=embeddings", *overrides)
+    with pytest.raises(ConfigError, match=f"would do nothing: {words}, so no neighbours are looked for; leave it out"):
+        check(config)
+    check(small_config(table, tmp_path, *overrides))
+    with_neighbours = small_config(table, tmp_path, "selector.neighbour_features=embeddings")
+    check(with_neighbours)
+    assert without_idle_embeddings(with_neighbours) == with_neighbours
+    assert without_idle_embeddings(config) == small_config(table, tmp_path, *overrides)  # of a point of a sweep
+
+
+@pytest.mark.parametrize("given", [["optimizer.name=sgd", "optimizer.momentum=0.5"], ["optimizer.momentum=0.9"]])
+def test_a_momentum_that_is_taken_or_the_default_is_no_fault(given, table, tmp_path):
+    require_momentum(small_config(table, tmp_path, *given))
+
+
+def test_a_sweep_over_optimizers_may_have_a_momentum_for_one_of_them(table, tmp_path):
+    base = {"data": {"path": str(table)}, "optimizer": {"momentum": 0.5}}
+    values = {"name": "s", "space": "none", "sampler": "grid", "config": base}
+    with pytest.raises(ConfigError, match=r"optimizer\.momentum=0\.5 would do nothing"):
+        tune(Sweep.make({**values, "knobs": {"optimizer.lr": {"choice": [0.1, 0.2]}}}), tmp_path / "out")
+    several = Sweep.make({**values, "knobs": {"optimizer.name": {"choice": ["adam", "sgd"]}}})
+    several.config["data"]["path"] = str(tmp_path / "nothing")  # what is found next
+    with pytest.raises(DataError, match="nothing"):
+        tune(several, tmp_path / "out")
+
+
+def test_a_sweep_may_search_settings_without_neighbours_beside_embeddings(table):
+    selector = {"name": "d2ace", "neighbour_features": "embeddings"}
+    sweep = Sweep.make({"name": "s", "preset": "wide", "config": {"data": {"path": str(table)}, "selector": selector}})
+    point = sweep.points()[0]
+    found = [sweep.make_config({**point, "neighbours": k}).selector.neighbour_features for k in (0, 3)]
+    assert found == ["inputs", "embeddings"]
 
 
 def test_a_sweep_is_checked_with_all_points_that_are_known(table, tmp_path):

@@ -19,6 +19,8 @@ from ...feeds.shard_rows import ShardRows
 from ...training.checks import check, check_data, with_absolute_paths
 from ...training.local_run import Prepared
 from ...training.metrics import HIGHER_IS_BETTER, evaluate_predictions
+from ...training.optim import require_momentum
+from ...training.selector_setup import without_idle_embeddings
 from ...training.threads import torch_threads
 from .arms import Arms, ArmState, arm_configs
 from .candidates import UNIFORM, Candidate, candidates_of, uniform_config
@@ -97,9 +99,10 @@ def _checked(base: Config, candidates: Sequence[Candidate], schedule: Schedule) 
             raise ConfigError(f"selector.{key}: choose compares methods of drawing rows; leave it out")
     if base.train.patience:
         raise ConfigError("train.patience: arms are compared epoch by epoch and train all of them; leave it out")
+    require_momentum(base)
     manifest = Manifest.load(base.data.path)
     for config in (uniform_config(base), *arm_configs(candidates, base, schedule.shared).values()):
-        check(config)
+        check(without_idle_embeddings(config))  # what choose says of embeddings comes later
         check_data(config, manifest)
     return manifest
 

@@ -25,6 +25,7 @@ from ...data.shards import read_labels
 from ...feeds.choice import choose_feed
 from ...feeds.row_store import materialise
 from ...training.checks import check, check_data, require_all_epochs, with_absolute_paths
+from ...training.optim import require_momentum
 from ..bounds import require_bounds
 from .room import require_room_for, trial_resources, trials_at_once
 from .sweep import Sweep
@@ -65,6 +66,8 @@ def tune(
     for known in sweep.known_configs():
         check(known)
         require_all_epochs(known)
+    if "optimizer.name" not in sweep.knobs:  # else the momentum is that of the points that take one
+        require_momentum(sweep.base)
     config = with_absolute_paths(sweep.base).model_dump(mode="json")
     sweep = Sweep.make({**sweep.model_dump(mode="json"), "config": config})
     check_data(sweep.make_config(sweep.first_point, sweep.repeats()[0]), Manifest.load(sweep.base.data.path))

@@ -26,6 +26,7 @@ from ...common.errors import ConfigError
 from ...common.storage.any_path import AnyPath
 from ...training.entry_release import epochs_until_settled
 from ...training.selection_start import sample_selector
+from ...training.selector_setup import without_idle_embeddings
 from .added_knobs import KnobSection, check_key, nested, refuse_fixed
 
 Point = dict[str, Any]
@@ -222,7 +223,7 @@ class Sweep(Section):
             values = merged(values, {"run": {"seed": repeat.seed}})
         if repeat is not None and repeat.fold is not None:
             values = merged(values, {"data": {"fold": repeat.fold, "folds": self.folds}})
-        return Config.make(values, self.source)
+        return without_idle_embeddings(Config.make(values, self.source))  # a knob may have left no neighbours
 
     def check(self) -> None:
         """Raise ConfigError, before anything is started, for what could not work in any trial."""

@@ -24,6 +24,7 @@ from ...feeds.row_store import StoredRows
 from ...runs.run_data import RunData, make_run_data
 from ..checks import check, check_data, with_absolute_paths
 from ..initial_weights import initial_scaler
+from ..optim import require_momentum
 from .findings import Findings, Memory, Setting, Size
 from .rate import Rate
 from .sample import Sample, read_sample
@@ -50,6 +51,7 @@ def examine(config: Config, *, budget_s: float = BUDGET_S) -> Findings:
     if not budget_s > 0:
         raise ConfigError(f"seconds for each stage must be above 0, got {budget_s!r}")
     check(config)
+    require_momentum(config)
     config = with_absolute_paths(config)
     manifest = Manifest.load(config.data.path)
     check_data(config, manifest)
