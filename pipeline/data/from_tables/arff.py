@@ -77,8 +77,9 @@ def _peek(path: AnyPath, encoding: str) -> tuple[Header, bool]:
     lines = enumerate(read_lines(path, encoding), start=1)
     header = read_header(path, lines)
     for _, line in lines:
-        if line.strip() and not line.startswith("%"):
-            return header, line.lstrip().startswith("{")
+        text = line.strip()
+        if text and text[0] != "%":
+            return header, text[0] == "{"
     raise DataError.at(path, header.line, "no rows after @data")
 
 

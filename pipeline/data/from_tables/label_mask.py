@@ -4,7 +4,9 @@ N rows of the source   L labels   n rows of a chunk
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -13,24 +15,28 @@ from ...common.storage.any_path import AnyPath, place_of
 from ..label_choice import unknown_where
 from ..rows import Rows
 from .csv_table import csv_table
-from .named_columns import find_column
+from .named_columns import Table, find_column
 from .npz_arrays import read_arrays
 from .source import Source
-from .text import format_suffix
+from .text import TextOptions, format_suffix
+
+_PLAIN = TextOptions()
 
 
-def masked(source: Source, path: "str | AnyPath") -> Source:
+def masked(source: Source, path: "str | AnyPath", text: TextOptions = _PLAIN) -> Source:
     """Return a source in which labels are unknown where a mask has 0, whatever the source says there.
 
     Args:
         source: all rows of the data set, in the order of the mask's.
         path: a CSV file with a column for each label, or an ``.npz`` archive with one array (N, L) in their order.
+        text: how the data's text files are written; a CSV file may be so, too, or as by default.
 
     Raises:
         DataError: for a mask of another shape, or of other values than 0 and 1.
     """
     path = place_of(path)
-    known = _from_npz(path, source.labels) if format_suffix(path.name) == ".npz" else _from_csv(path, source.labels)
+    labels = source.labels
+    known = _from_npz(path, labels) if format_suffix(path.name) == ".npz" else _from_csv(path, labels, text)
 
     def chunks() -> Iterator[Rows]:
         start = 0
@@ -47,9 +53,9 @@ def masked(source: Source, path: "str | AnyPath") -> Source:
     return replace(source, chunks=chunks)
 
 
-def _from_csv(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:
+def _from_csv(path: AnyPath, labels: tuple[str, ...], text: TextOptions) -> np.ndarray:
     """Return a mask, bool (N, L), whose columns are found by the labels' names."""
-    table = csv_table(path, delimiter="\t" if format_suffix(path.name) in (".tsv", ".tab") else ",")
+    table = _table(path, labels, text)
     columns = [find_column(table, name, "label") for name in labels]
     parts = []
     for chunk in table.chunks():
@@ -59,6 +65,27 @@ def _from_csv(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:
             raise chunk.error(int(row), told)
         parts.append(values == 1)
     return np.concatenate(parts) if parts else np.zeros((0, len(labels)), bool)
+
+
+def _table(path: AnyPath, labels: tuple[str, ...], text: TextOptions) -> Table:
+    """Return the table of a mask, written as the data is said to be, or as by default: what made them may differ.
+
+    Raises:
+        DataError: for one that is neither, as the data is said to be.
+    """
+    usual = "\t" if format_suffix(path.name) in (".tsv", ".tab") else ","
+    said = text.encoding, text.delimiter or usual
+
+    def opened(encoding: str, delimiter: str) -> Table:
+        decimal = text.decimal if text.decimal != delimiter else _PLAIN.decimal
+        return csv_table(path, delimiter=delimiter, encoding=encoding, decimal=decimal)
+
+    for encoding, delimiter in product(dict.fromkeys((said[0], _PLAIN.encoding)), dict.fromkeys((said[1], usual))):
+        with suppress(DataError):
+            table = opened(encoding, delimiter)
+            if set(labels) <= set(table.names):
+                return table
+    return opened(*said)
 
 
 def _from_npz(path: AnyPath, labels: tuple[str, ...]) -> np.ndarray:

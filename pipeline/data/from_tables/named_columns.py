@@ -14,7 +14,7 @@ from ..label_choice import labels_from
 from ..label_reading import PLAIN, LabelReading
 from ..manifest import SPLITS
 from ..truth import TRUTH
-from .alignment import MissingLabels, is_number, unknown_hint
+from .alignment import MissingLabels, is_number, listed, unknown_hint
 from .label_cells import CellScan, cell_words
 
 SPLIT_WORDS = {
@@ -71,6 +71,9 @@ class ColumnOptions:
     ``labels`` together with ``label_column`` fixes the label names and their order; a name in the data that is not
     among them is an error then. ``index``, ``missing_labels`` and ``reading``: see ``IndexColumns``, ``MissingLabels``
     and ``LabelReading``.
+
+    Raises:
+        DataError: for a label without a name, or a column that is to be a label and to be left out.
     """
 
     labels: Sequence[str] | None = None
@@ -82,6 +85,13 @@ class ColumnOptions:
     index: IndexColumns = "auto"
     missing_labels: MissingLabels = "error"
     reading: LabelReading = PLAIN
+
+    def __post_init__(self) -> None:
+        labels = self.labels or ()
+        if not all(map(str.strip, labels)):
+            raise DataError(f"a label name is empty, expected names in labels, got {listed(labels)}")
+        if self.label_column is None and (both := [name for name in labels if name in self.exclude]):
+            raise DataError(f"labels and exclude both name {listed(both)}: a column is a label, or it is left out")
 
 
 def collect_labels(parts: Sequence[tuple[Table, int]], options: ColumnOptions) -> list[str]:

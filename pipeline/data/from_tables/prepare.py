@@ -1,7 +1,6 @@
 """``prepare``: from a file, or a training and a test file, in any known format to a prepared data set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,6 +22,7 @@ from .npz import npz_source
 from .parquet_table import parquet_table
 from .source import Source, assumed_negative
 from .table_source import table_source
+from .text import TextOptions, format_suffix
 
 StoredKind = Literal["auto", "dense", "sparse"]
 _OPTIONS = {
@@ -30,17 +30,9 @@ _OPTIONS = {
     "parquet": {"labels", "label_prefix", "label_column", "label_delimiter", "split_column", "exclude", "index"},
     "npz": set[str](),
 }
-_OPTIONS["csv"] = _OPTIONS["tsv"] = _OPTIONS["parquet"] | {"encoding", "delimiter", "decimal"}
+_TEXT = {"encoding", "delimiter", "decimal"}
+_OPTIONS["csv"] = _OPTIONS["tsv"] = _OPTIONS["parquet"] | _TEXT
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """How text files are written; ``delimiter`` None is that of the format. See ``prepare``."""
-
-    encoding: str = "utf-8"
-    delimiter: str | None = None
-    decimal: str = "."
 
 
 def prepare(
@@ -95,7 +87,8 @@ def prepare(
             knows them there. By default that is an error, but for rows to predict: a file that has none of ``labels``.
         unknown: texts of cells of labels that mean that nobody knows: "" for empty ones, "-1", "nan", "?".
         soft_labels: values between 0 and 1 are labels.
-        label_mask: a CSV or NPZ file in the shape of the labels, 1 where they are known and 0 where not.
+        label_mask: a CSV or NPZ file in the shape of the labels, 1 where they are known and 0 where not; a CSV file is
+            written as ``delimiter``, ``decimal`` and ``encoding`` say, or as by default.
         assume_negative: take every unknown label for 0.
         delimiter: what separates the fields of a CSV or TSV file; by default a comma, a tab.
         decimal: what stands before the fraction of a number there: "." or ",".
@@ -121,12 +114,13 @@ def prepare(
     text = TextOptions(encoding, delimiter, decimal)
     parts = parts_of(place_of(source), validation, test)
     name = format_of(parts, format)
-    _check_options(name, columns, label_file, text)
+    mask = None if label_mask is None else place_of(label_mask)
+    _check_options(name, columns, label_file, text, mask)
     filters = Filters(min_positives, drop_unlabelled, top_features)
     with local_copies() as local:
         listed = None if label_file is None else local(label_file)
         opened = _open([(local(path), split) for path, split in parts], name, columns, listed, text)
-        opened = opened if label_mask is None else masked(opened, local(label_mask))
+        opened = opened if mask is None else masked(opened, local(mask), text)
         read = assumed_negative(opened) if assume_negative else opened
         manifest = write_source(read, target, filters, kind, overwrite)
     summarise(manifest, opened.notices)
@@ -199,11 +193,14 @@ def write_source(
     return writer.manifest
 
 
-def _check_options(name: str, columns: ColumnOptions, label_file: "str | AnyPath | None", text: TextOptions) -> None:
+def _check_options(
+    name: str, columns: ColumnOptions, label_file: "str | AnyPath | None", text: TextOptions, mask: "AnyPath | None"
+) -> None:
     """Refuse options that the format would ignore, and two ways of naming the labels."""
+    known = _OPTIONS[name] | (set() if mask is None or format_suffix(mask.name) == ".npz" else _TEXT)
     given = _given(columns) | _given(text)
     given |= {"label_file"} if label_file is not None else set()
-    for option in sorted(given - _OPTIONS[name] - {"missing_labels", "reading"}):
+    for option in sorted(given - known - {"missing_labels", "reading"}):
         raise DataError(f"{option} does not apply to {name} files{did_you_mean(option, _OPTIONS[name])}")
     ways = given & {"labels", "label_file", "label_prefix", "label_column"}
     if len(ways) > 1 and ways != {"labels", "label_column"}:

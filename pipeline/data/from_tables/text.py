@@ -6,6 +6,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +14,15 @@ from ...common.errors import DataError
 from ...common.storage.locations import Location
 
 OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text files are written; ``delimiter`` None is that of the format. See ``prepare``."""
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    decimal: str = "."
 
 
 def format_suffix(path: str | Path) -> str:
@@ -44,7 +54,7 @@ def read_lines(path: str | Path | Location, encoding: str = "utf-8", newline: st
     except LookupError:
         raise DataError(f"{path}: unknown encoding {encoding!r}") from None
     except UnicodeDecodeError as error:
-        hint = "give its encoding, for example encoding='latin-1'"
+        hint = "say its encoding, for example --encoding latin-1"
         raise DataError.at(path, number + 1, f"not {encoding} text ({error.reason}): {hint}") from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError.at(path, number + 1, f"truncated or damaged archive: {error}") from None

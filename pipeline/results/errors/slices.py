@@ -55,7 +55,7 @@ def row_groups_of(judged: Sequence[JudgedRows], column: str | None) -> list[list
     groups = [[*_by_number(rows), *_by_rarest(rows)] for rows in judged]
     if column is not None:
         for mine, values in zip(groups, column_values(judged, column), strict=True):
-            mine += _by_values(column.rpartition(":")[2], values)
+            mine += _by_values(_column_name(judged[0], column), values)
     return [[group for group in mine if group.rows.any()] for mine in groups]
 
 
@@ -99,22 +99,27 @@ def column_values(judged: Sequence[JudgedRows], column: str) -> list[pd.Series]:
 
     Args:
         judged: the rows of each of some splits, of one data set.
-        column: ``FILE.csv:COLUMN``, of a file with a column ``row`` (row ids); else a feature of a table.
+        column: a feature of a table, also one with a colon in its name; else ``FILE.csv:COLUMN``, of a file with a
+            column ``row`` (row ids).
 
     Raises:
         ConfigError: when there is no such file or column, or the file says nothing of any judged row.
     """
-    file, sign, name = column.rpartition(":")
-    if sign:
-        return _of_file(Path(file), name, [rows.ids for rows in judged])
     manifest = judged[0].manifest
-    names = manifest.feature_names
+    names, (file, sign, name) = manifest.feature_names, column.rpartition(":")
+    if sign and column not in (names or ()):
+        return _of_file(Path(file), name, [rows.ids for rows in judged])
     if names is None or column not in names:
         hint = did_you_mean(column, names) if names else "; the data has no named features"
         raise ConfigError(f"--slice {column}: no such feature{hint}; FILE.csv:COLUMN takes a column of a file")
     at = names.index(column)
     found = [ShardRows(manifest).open().gather(rows.ids).features for rows in judged]
     return [pd.Series(features[:, at]) for features in found if features is not None]  # only images have none, or names
+
+
+def _column_name(judged: JudgedRows, column: str) -> str:
+    """Return what a column is called: a feature's name, or that of a column of a file."""
+    return column if column in (judged.manifest.feature_names or ()) else column.rpartition(":")[2]
 
 
 def _of_file(file: Path, column: str, splits: Sequence[np.ndarray]) -> list[pd.Series]:

@@ -72,6 +72,10 @@ def test_sparse_rows_leave_out_zeros_and_first_values(tmp_path):
     np.testing.assert_array_equal(features, expected)
 
 
+def test_sparse_rows_are_known_behind_a_comment_that_begins_with_a_blank(tmp_path):
+    assert read(write(tmp_path, f"{HEADER} \t% a comment\n{SPARSE}"))[0].kind == "sparse"
+
+
 @pytest.mark.parametrize("rows", [DENSE, SPARSE])
 def test_chunks_of_any_size_give_the_same_rows(tmp_path, rows, monkeypatch):
     path = write(tmp_path, HEADER + rows * 5)
@@ -287,7 +291,7 @@ def test_files_that_cannot_be_read(tmp_path):
         read(tmp_path / "y.arff")
     path = tmp_path / "latin.arff"
     path.write_bytes((HEADER.replace("flag", "fläg") + DENSE).encode("latin-1"))
-    with pytest.raises(DataError, match=r"latin\.arff:\d+: not utf-8.* encoding='latin-1'"):
+    with pytest.raises(DataError, match=r"latin\.arff:\d+: not utf-8.* --encoding latin-1"):
         read(path)
     assert read(path, encoding="latin-1")[0].feature_names[4] == "fläg=yes"
     with pytest.raises(DataError, match="unknown encoding 'klingon'"):

@@ -11,6 +11,7 @@ from d2ace.pipeline.data.from_tables import parquet_table as parquet_module
 from d2ace.pipeline.data.from_tables.csv_table import csv_table
 from d2ace.pipeline.data.from_tables.named_columns import ColumnOptions
 from d2ace.pipeline.data.from_tables.parquet_table import parquet_table
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.data.from_tables.table_source import table_source
 from d2ace.pipeline.data.rows import concatenate
 
@@ -488,3 +489,19 @@ def test_zeros_and_ones_are_no_names(tmp_path):
     assert tagged(tmp_path, "1", "0", delimiter="none")[0] == ("0", "1")
     assert tagged(tmp_path, "1 0", "0", delimiter=" ")[0] == ("0", "1")  # of different lengths: class numbers
     assert tagged(tmp_path, "1 0", "0 1", delimiter=" ", labels=["0", "1"])[1] == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("labels", [[""], ["y", ""], ["y", " "]])
+@pytest.mark.parametrize("missing", ["error", "absent", "unknown"])
+def test_labels_without_a_name_are_refused(tmp_path, labels, missing):
+    (tmp_path / "t.csv").write_text("x,y\n1,0\n2,1\n")
+    with pytest.raises(DataError, match="a label name is empty, expected names in labels, got"):
+        prepare(tmp_path / "t.csv", tmp_path / "out", labels=labels, missing_labels=missing)
+
+
+def test_a_column_is_a_label_or_left_out(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y,z,tags\n1,0,1,y\n2,1,0,z\n")
+    with pytest.raises(DataError, match="labels and exclude both name 'y': a column is a label, or it is left out"):
+        prepare(tmp_path / "t.csv", tmp_path / "out", labels=["y", "z"], exclude=["tags", "y"])
+    options = {"labels": ["y", "z"], "label_column": "tags"}  # here the columns y and z are no labels
+    assert prepare(tmp_path / "t.csv", tmp_path / "out", exclude=["y", "z"], **options).feature_names == ("x",)

@@ -187,3 +187,34 @@ def test_a_mask_that_does_not_fit(tmp_path, mask, message):
     with pytest.raises(DataError, match=message):
         prepare(path, tmp_path / "out", labels=NAMES, unknown=["-1"], label_mask=tmp_path / "mask.npz")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_a_mask_is_written_as_the_options_say_or_as_by_default(tmp_path, form):
+    names = ["y_a", "y_b", "y_ß"]
+    path = tmp_path / f"t.{form}"
+    frame = pd.DataFrame(np.nan_to_num(TRUTH, nan=1.0), columns=names)
+    frame.insert(0, "x", FEATURES[:, 0])
+    known = pd.DataFrame((~np.isnan(TRUTH)).astype(float), columns=names)
+    known.to_csv(tmp_path / "mask.csv", index=False, sep=";", decimal=",", encoding="latin-1")
+    known.astype(int).to_csv(tmp_path / "plain.csv", index=False)
+    said, options = {"delimiter": ";", "decimal": ",", "encoding": "latin-1"}, {"labels": names}
+    if form == "csv":
+        frame.to_csv(path, index=False, sep=";", decimal=",", encoding="latin-1")
+    elif form == "parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        np.savez(path, X=FEATURES, Y=frame[names].to_numpy(), label_names=np.array(names))
+        options = {}
+    for mask in ("mask.csv", "plain.csv"):
+        check(prepare(path, tmp_path / "out", label_mask=tmp_path / mask, overwrite=True, **options, **said))
+    known.to_csv(tmp_path / "mask.csv", index=False, sep="|")
+    with pytest.raises(DataError, match=r"mask\.csv:1: .* say --delimiter '\|'"):
+        prepare(path, tmp_path / "out", label_mask=tmp_path / "mask.csv", overwrite=True, **options, **said)
+
+
+def test_options_of_text_are_refused_beside_a_mask_that_is_none(tmp_path):
+    np.savez(tmp_path / "t.npz", X=FEATURES, Y=np.nan_to_num(TRUTH), label_names=np.array(NAMES))
+    np.savez(tmp_path / "mask.npz", ~np.isnan(TRUTH))
+    with pytest.raises(DataError, match="delimiter does not apply to npz files"):
+        prepare(tmp_path / "t.npz", tmp_path / "out", label_mask=tmp_path / "mask.npz", delimiter=";")

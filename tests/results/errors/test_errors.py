@@ -10,6 +10,7 @@ from digit_run import judged_test_rows, with_other_weights
 
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError
+from d2ace.pipeline.data.from_tables.prepare import prepare
 from d2ace.pipeline.results.errors import errors
 from d2ace.pipeline.results.errors.errors_page import errors_page
 from d2ace.pipeline.results.errors.intervals import RESAMPLES, mean_interval
@@ -139,6 +140,16 @@ def test_a_column_of_a_file_makes_groups(judged, tmp_path):
     ):
         with pytest.raises(ConfigError, match=message):
             column_values([judged], column)
+
+
+def test_a_feature_with_a_colon_makes_groups(judged, tmp_path):
+    ids = np.arange(len(judged.ids))
+    pd.DataFrame({"x": 0.5, "time:hour": ids % 2, "y": 1 - ids % 2}).to_csv(tmp_path / "t.csv", index=False)
+    table = replace(judged, manifest=prepare(tmp_path / "t.csv", tmp_path / "out", labels=["y"]), ids=ids)
+    (groups,) = row_groups_of([table], "time:hour")
+    assert [group.name for group in groups if group.kind == "time:hour"] == ["0.0", "1.0"]
+    with pytest.raises(ConfigError, match="--slice time: cannot be read"):
+        row_groups_of([table], "time:minute")
 
 
 @pytest.mark.parametrize("cell", ["x", "", "1.5", "1e400", "99999999999999999999", "True"])
