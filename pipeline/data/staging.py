@@ -70,7 +70,7 @@ def check_replaceable(target: Path, overwrite: bool) -> None:
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return
     if not overwrite:
-        raise DataError(f"{target}: exists already; choose another folder, or overwrite=True to replace it")
+        raise DataError(f"{target}: exists already; choose another folder, or --overwrite (overwrite=True)")
     if not (target / MANIFEST_FILE).is_file():
         raise DataError(f"{target}: exists and holds no {MANIFEST_FILE}, so it is not replaced: choose another folder")
 

@@ -38,7 +38,7 @@ def require_free(target: Location, overwrite: bool) -> None:
     """
     if (target / MANIFEST_FILE).is_file():
         if not overwrite:
-            raise DataError(f"{target}: exists already; choose another place, or overwrite=True to replace it")
+            raise DataError(f"{target}: exists already; choose another place, or --overwrite (overwrite=True)")
     elif others := [name for name in target.files() if not _OWN.fullmatch(name)]:
         told = f"holds {others[0]} and no {MANIFEST_FILE}, so nothing is written there: choose another place"
         raise DataError(f"{target}: {told}")

@@ -44,7 +44,7 @@ def evaluate(run: "str | AnyPath", data: str | Path | None = None, *, split: Spl
         manifest = Manifest.load(Location.of(data).resolved())
     wanted = rows_of(opened, manifest, split)
     if not len(wanted):
-        raise DataError(f"{manifest.folder}: no rows are marked {split!r}; use split='all' for all of them")
+        raise DataError(f"{manifest.folder}: no rows are marked {split!r}; split 'all' takes all of them")
     labels = read_labels(manifest)
     if not labels.take(wanted).positive_counts().any():
         raise DataError(f"{manifest.folder}: none of these {len(wanted)} rows has a label, so nothing can be judged")

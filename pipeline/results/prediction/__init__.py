@@ -138,8 +138,10 @@ def _fingerprint(run: TrainedRun, job: Job, found: NewSource, options: TableOpti
 def _predicted(run: TrainedRun, found: NewSource, options: TableOptions, job: Job, output: Output) -> AnyPath:
     """Run what is left of the pieces, and put the result in place."""
     if found.tables:
-        with stage(f"reading {found.folder}"), local_copies() as local:
-            files = [(local(place), kind) for place, kind in found.table_files()]
+        places = found.table_files()
+        told = places[0][0] if len(places) == 1 else found.folder
+        with stage(f"reading {redacted(str(told))}"), local_copies() as local:
+            files = [(local(place), kind) for place, kind in places]
             manifest = staged(files, run, options, job.folder / ROWS)
         named = "name" if options.id_column is not None else None
         job = replace(_of_manifest(job, manifest, run), names=named)
