@@ -1,5 +1,6 @@
 """Where the paths in settings lead, and addresses where only a path works."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.config.config import Config
 from d2ace.pipeline.common.errors import ConfigError, DataError
+from d2ace.pipeline.common.storage.any_path import place_of
 from d2ace.pipeline.common.storage.local_paths import local_path
+from d2ace.pipeline.common.storage.locations import Location
 from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.tune.sweep import Sweep
 
@@ -128,3 +131,16 @@ def test_the_results_of_a_job_come_to_a_path(tmp_path, monkeypatch, capsys):
     assert main(["submit", "--follow", "job", "--out", "s3://b/out"]) == 2
     assert "expected a path, got the address s3://b/" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("made", [place_of, Location.of])
+def test_a_name_that_is_no_utf8_is_refused(made, tmp_path):
+    name = os.fsdecode(b"q\xff.csv")
+    with pytest.raises(DataError, match=r"q\\xff\.csv': a name there is no UTF-8 text"):
+        made(str(tmp_path / name))
+    try:
+        (tmp_path / name).write_text("")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(DataError, match=r"q\\xff\.csv' is no UTF-8 text; give that file another name"):
+        Location.of(tmp_path).files()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ForwardRef, TypeAlias, TypeGuard
 
 from ..errors import DataError
 from . import whole_files
-from .local_paths import address_problem
+from .local_paths import address_problem, require_text
 
 if TYPE_CHECKING:
     from .locations import Location
@@ -29,8 +29,9 @@ def place_of(text: str | os.PathLike[str]) -> AnyPath:
 
     Raises:
         DataError: when an address's file system is not known or cannot be reached, it holds keys, or it is a ``Path``,
-            which would be a folder called ``s3:``.
+            which would be a folder called ``s3:``; or a name in it is no UTF-8.
     """
+    require_text(text)
     if isinstance(text, Path) and address_problem(text):
         raise DataError(f"{text}: an address is given as text: a Path keeps one of its slashes only")
     if isinstance(text, Path) or (isinstance(text, str) and "://" not in text):

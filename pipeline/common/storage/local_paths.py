@@ -1,9 +1,10 @@
 """Paths of a mounted file system: what is no ``s3://`` address, where only a path works."""
 
+import os
 import re
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from .addresses import redacted
 
 # A path keeps one slash of an address: str(Path("s3://bucket")) is "s3:/bucket". Drive letters are no schemes.
@@ -37,3 +38,12 @@ def address_problem(text: str | Path) -> str | None:
     else:
         advice = f"use a folder or a mounted file system, and copy between it and {scheme}:// with that storage's tool"
     return f"expected a path, got the address {redacted(f'{scheme}://{rest}')}; {advice}"
+
+
+def require_text(path: str | os.PathLike[str]) -> None:
+    """Refuse a path whose bytes are no UTF-8, which neither Arrow nor JSON could name; raises DataError."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="surrogateescape")
+        raise DataError(f"{shown!r}: a name there is no UTF-8 text; give the file or folder another one") from None

@@ -16,6 +16,7 @@ from ..errors import DataError, NotThereError
 from .addresses import redacted, refuse_keys
 from .file_systems import store_of
 from .hidden_names import is_hidden
+from .local_paths import require_text
 from .local_store import LocalStore
 from .stores import OpenFile, Store
 
@@ -49,6 +50,7 @@ class Location(os.PathLike[str]):
         if isinstance(text, Location):
             return text
         if "://" not in str(text):
+            require_text(text)
             return cls(LocalStore(), Path(text).absolute().as_posix(), str(Path(text)))
         refuse_keys(str(text))
         store, path = store_of(str(text))
@@ -206,13 +208,12 @@ class Location(os.PathLike[str]):
         """Return what is known of the files in this folder by relative name, sorted, but for those that ``is_hidden``.
 
         Raises:
-            DataError: when the folder cannot be listed.
+            DataError: when the folder cannot be listed, or a name in it is no UTF-8.
         """
         with self.worded("listed"):
             found = self.store.listed(self.path, recursive=recursive)
-        start = len(self.path.rstrip("/")) + 1
-        files = sorted([(str(x.path), x) for x in found if x.type == fs.FileType.File], key=lambda pair: pair[0])
-        return {name: info for path, info in files if not is_hidden(name := path[start:])}
+            files = sorted([(str(x.path), x) for x in found if x.type == fs.FileType.File], key=lambda pair: pair[0])
+        return {name: info for path, info in files if not is_hidden(name := path[len(self.path.rstrip("/")) + 1 :])}
 
     def folders(self) -> list[str]:
         """Return the names of the folders in this folder, sorted, none where there are none; raises as ``listed``."""
@@ -245,3 +246,5 @@ class Location(os.PathLike[str]):
             raise NotThereError(f"{self}: cannot be {what}: {os.strerror(errno.ENOENT)}{why}") from None
         except OSError as error:
             raise DataError(f"{self}: cannot be {what}: {self.store.explained(error)}") from None
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self}: {error.object!r} is no UTF-8 text; give that file another name") from None
