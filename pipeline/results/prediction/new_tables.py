@@ -102,7 +102,7 @@ def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | 
     surplus = [name for name in table.names if names is not None and name not in {*names, *special}]
     if options.id_column is not None:
         find_column(table, options.id_column, "id column")
-    left_out = [*surplus, *([options.id_column] if options.id_column is not None else [])]
+    left_out = [name for name in (*surplus, options.id_column) if name is not None and name not in labels]
     chosen = ColumnOptions(labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown")
     _require(table.names, names, run, path)
     source = matched(table_source([(table, 0)], chosen), names, run)
