@@ -10,6 +10,7 @@ from d2ace.pipeline import predict
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError, DataError
 from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.results.prediction.new_tables import TableOptions
 from d2ace.pipeline.results.prediction.output import Output
 from d2ace.pipeline.runs.trained_run import TrainedRun
 
@@ -131,7 +132,7 @@ def test_a_run_of_an_older_version_finds_its_columns_in_its_data(run, new, expec
 
 def test_a_column_of_a_label_may_name_the_rows(run, new, tmp_path):
     new.to_csv(tmp_path / "new.csv", index=False)
-    predict(run.path, tmp_path / "new.csv", tmp_path / "o.csv", id_column="id")
+    predict(run.path, tmp_path / "new.csv", tmp_path / "o.csv", tables=TableOptions(id_column="id"))
     assert pd.read_csv(tmp_path / "o.csv")["name"].tolist() == new["id"].tolist()
 
 
