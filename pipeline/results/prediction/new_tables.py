@@ -107,7 +107,7 @@ def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | 
     left_out = list(surplus)
     if options.id_column is not None:
         find_column(table, options.id_column, "id column")
-        if options.id_column not in (names or ()):  # a feature may name the rows, too
+        if options.id_column not in {*labels, *(names or ())}:  # which may name the rows, too
             left_out.append(options.id_column)
     chosen = ColumnOptions(
         labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown", reading=_READING

@@ -186,6 +186,12 @@ def test_a_run_of_an_older_version_finds_its_columns_in_its_data(run, new, expec
     np.testing.assert_allclose(probabilities(predict(run.path, source, tmp_path / "out")), expected, rtol=1e-5)
 
 
+def test_a_column_of_a_label_may_name_the_rows(run, new, tmp_path):
+    new.to_csv(tmp_path / "new.csv", index=False)
+    predict(run.path, tmp_path / "new.csv", tmp_path / "o.csv", tables=TableOptions(id_column="id"))
+    assert pd.read_csv(tmp_path / "o.csv")["name"].tolist() == new["id"].tolist()
+
+
 def test_a_folder_is_predicted_through_a_link_to_nothing(tmp_path):
     (tmp_path / "link").symlink_to("big/rows")
     output = Output.of(tmp_path / "link")
