@@ -28,6 +28,7 @@ from ...data.manifest import MANIFEST_FILE, Manifest
 from ...data.rows import Rows
 from ...runs.own_data import own_data
 from ...runs.trained_run import TrainedRun
+from .known_labels import with_labels_of_run
 from .predictor import NAMES_FILE
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -93,7 +94,7 @@ def feature_names(run: TrainedRun) -> tuple[str, ...] | None:
 def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
     labels = run.data.labels
     if kind == "npz":
-        return matched(npz_source(path), names, run)
+        return matched(with_labels_of_run(npz_source(path, unnamed=labels), labels), names, run)
     if kind == "arff":
         source = arff_source(path, labels=labels, encoding=options.encoding, optional=True)
         return matched(assembled([source], labels, "unknown", not source.labels), names, run)
