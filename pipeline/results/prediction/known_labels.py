@@ -12,7 +12,11 @@ from ....selectors.common.label_matrix import LabelMatrix
 from ...data.from_tables.alignment import listed
 from ...data.from_tables.source import Source
 from ...data.label_choice import chosen_labels, nothing_known, unknown_where
+from ...data.label_reading import LabelReading
 from ...data.rows import Rows
+
+READING = LabelReading(("", "nan", "?"), soft=True)
+"""How cells of labels are read: rows to predict often are a template whose labels nobody has filled in."""
 
 
 def with_labels_of_run(source: Source, labels: tuple[str, ...]) -> Source:

@@ -28,7 +28,7 @@ from ...data.manifest import MANIFEST_FILE, Manifest
 from ...data.rows import Rows
 from ...runs.own_data import own_data
 from ...runs.trained_run import TrainedRun
-from .known_labels import with_labels_of_run
+from .known_labels import READING, with_labels_of_run
 from .predictor import NAMES_FILE
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -94,9 +94,10 @@ def feature_names(run: TrainedRun) -> tuple[str, ...] | None:
 def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
     labels = run.data.labels
     if kind == "npz":
-        return matched(with_labels_of_run(npz_source(path, unnamed=labels), labels), names, run)
+        archive = npz_source(path, reading=READING, unnamed=labels)
+        return matched(with_labels_of_run(archive, labels), names, run)
     if kind == "arff":
-        source = arff_source(path, labels=labels, encoding=options.encoding, optional=True)
+        source = arff_source(path, labels=labels, encoding=options.encoding, optional=True, reading=READING)
         return matched(assembled([source], labels, "unknown", not source.labels), names, run)
     table = _table(path, kind, options)
     special = {options.id_column, options.split_column, *labels}
@@ -104,7 +105,9 @@ def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | 
     if options.id_column is not None:
         find_column(table, options.id_column, "id column")
     left_out = [*surplus, *([options.id_column] if options.id_column is not None else [])]
-    chosen = ColumnOptions(labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown")
+    chosen = ColumnOptions(
+        labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown", reading=READING
+    )
     _require(table.names, names, run, path)
     source = matched(table_source([(table, 0)], chosen), names, run)
     return replace(source, notices=(*source.notices, *_told(path.name, surplus)))

@@ -80,3 +80,56 @@ def test_a_folder_may_mix_archives_with_and_without_labels_and_text(run, tmp_pat
     truth, unknown = known(predict(run, folder, tmp_path / "out"))
     assert truth == [None] * 3 + true_names(range(4)) + [{"big"}]
     assert unknown == [set(LABELS)] * 3 + [set()] * 4 + [set(LABELS) - {"big"}]
+
+
+CELLS = [["", "1", "0.25", "?"], ["nan", "0", "0.5", "yes"], ["", "", "", ""]]
+WANTED = [{"big"}, {"old", "new"}, None], [{"red", "new"}, {"red"}, set(LABELS)]
+
+
+def written(folder, kind, cells):
+    """Write a table with such cells of labels."""
+    frame = pd.DataFrame(np.ones((len(cells), 3)), columns=FEATURES)
+    labels = pd.DataFrame(cells, columns=LABELS)
+    path = folder / f"new.{kind}"
+    if kind == "csv":
+        pd.concat([frame, labels], axis=1).to_csv(path, index=False)
+        return path
+    labels = labels.replace({"": "nan", "?": "nan", "yes": "1"})
+    if kind == "parquet":
+        pd.concat([frame, labels.astype(float)], axis=1).to_parquet(path, index=False)
+    elif kind == "npz":
+        archive(path, LABELS, labels.to_numpy(float))
+    else:
+        names = [f"@attribute {name} numeric" for name in (*FEATURES, *LABELS)]
+        lines = [",".join(["1", "1", "1", *("?" if cell == "nan" else cell for cell in row)]) for row in labels.values]
+        path.write_text("\n".join(["@relation new", *names, "@data", *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "arff"])
+def test_a_template_of_labels_may_be_empty_and_hold_soft_and_unknown_ones(run, tmp_path, kind):
+    assert known(predict(run, written(tmp_path, kind, CELLS), tmp_path / "out")) == WANTED
+    (tmp_path / "empty").mkdir()
+    out = predict(run, written(tmp_path / "empty", kind, [[""] * 4] * 2), tmp_path / "nothing")
+    assert not {"truth", "unknown"} & set(pq.read_table(out).schema.names)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "arff"])
+def test_cells_that_are_no_label_are_told_without_options_that_predict_lacks(run, tmp_path, kind):
+    with pytest.raises(DataError, match=r"new\..*is -1(\.0)?, expected a number from 0 to 1$"):
+        predict(run, written(tmp_path, kind, [["1", "0", "0", "-1"]]), tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == [f"new.{kind}"]
+
+
+def test_text_that_is_no_label_is_told_by_its_label(run, tmp_path):
+    frame = pd.DataFrame(np.ones((2, 3)), columns=FEATURES).assign(red=["", "maybe"])
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    frame.to_parquet(tmp_path / "new.parquet", index=False)
+    frame.assign(red=pd.to_datetime(["2026-01-01", "2026-01-02"])).to_parquet(tmp_path / "dates.parquet", index=False)
+    for name, message in (
+        ("new.csv", r"new.csv:3: label 'red' is 'maybe', expected 0 or 1, true or false, yes or no$"),
+        ("new.parquet", r"label 'red' is 'maybe', expected 0 or 1, true or false, yes or no$"),
+        ("dates.parquet", r"column 'red' has type timestamp.*expected numbers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            predict(run, tmp_path / name, tmp_path / "out")
