@@ -99,18 +99,24 @@ def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | 
     if kind == "arff":
         source = arff_source(path, labels=labels, encoding=options.encoding, optional=True, reading=READING)
         return matched(assembled([source], labels, "unknown", not source.labels), names, run)
-    table = _table(path, kind, options)
+    return _of_columns(_table(path, kind, options), run, names, options)
+
+
+def _of_columns(table: Table, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
+    """Return a table with named columns in those of the run; the id column may be one of them."""
+    labels, own = run.data.labels, set(names or ())
     special = {options.id_column, options.split_column, *labels}
-    surplus = [name for name in table.names if names is not None and name not in {*names, *special}]
+    left_out = [name for name in table.names if names is not None and name not in own | special]
+    told = _told(table.path.name, left_out)
     if options.id_column is not None:
         find_column(table, options.id_column, "id column")
-    left_out = [*surplus, *([options.id_column] if options.id_column is not None else [])]
+        left_out += [options.id_column] if options.id_column not in own else []
     chosen = ColumnOptions(
         labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown", reading=READING
     )
-    _require(table.names, names, run, path)
+    _require(table.names, names, run, table.path)
     source = matched(table_source([(table, 0)], chosen), names, run)
-    return replace(source, notices=(*source.notices, *_told(path.name, surplus)))
+    return replace(source, notices=(*source.notices, *told))
 
 
 def _table(path: AnyPath, kind: str, options: TableOptions) -> Table:

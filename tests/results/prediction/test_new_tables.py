@@ -10,6 +10,7 @@ from d2ace.pipeline import predict
 from d2ace.pipeline.cli import main
 from d2ace.pipeline.common.errors import ConfigError, DataError
 from d2ace.pipeline.data.from_tables.prepare import prepare
+from d2ace.pipeline.results.prediction import TableOptions
 from d2ace.pipeline.runs.trained_run import TrainedRun
 
 FEATURES, LABELS = ["size", "mass", "price", "age"], ["red", "id", "big"]
@@ -90,6 +91,14 @@ def test_names_of_rows_known_labels_and_splits_come_along(run, new, expected, tm
         assert line.truth.split(";") == ([name for name in ("red", "id") if getattr(row, name)] or [""])
         assert line.unknown == "big"
     assert found["red"].to_numpy() == pytest.approx(expected[:, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_of_the_run_may_name_the_rows_too(run, new, expected, tmp_path, kind):
+    frame = new[FEATURES].round(3)
+    out = predict(run.path, write_as(kind, frame, tmp_path), tmp_path / "o", tables=TableOptions(id_column="age"))
+    np.testing.assert_allclose(probabilities(out), expected, atol=0.01)
+    assert np.array(pq.read_table(out)["name"].to_pylist(), float) == pytest.approx(frame["age"].to_numpy())
 
 
 def test_a_folder_of_tables_is_read_in_the_order_of_their_names(run, new, expected, tmp_path):
