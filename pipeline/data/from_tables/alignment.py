@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import csr_array
 
+from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import SHOWN, DataError, did_you_mean, nearest
 from ..label_choice import chosen_labels, nothing_known, unknown_where
 from ..rows import Rows
@@ -57,7 +59,7 @@ def _unlabelled(source: Source, labels: tuple[str, ...]) -> Source:
             yield replace(rows, labels=nothing_known(len(rows), len(labels)))
 
     told = f"{source.description}: has no column for a label: nobody knows the labels of its rows"
-    return replace(source, labels=labels, chunks=chunks, notices=(*source.notices, told))
+    return replace(source, labels=labels, chunks=chunks, notices=(*source.notices, told), labelled=False)
 
 
 def is_number(text: str) -> bool:
@@ -75,6 +77,7 @@ def joined(parts: Sequence[Source], missing_labels: MissingLabels = "error") -> 
     Raises:
         DataError: see ``aligned``.
     """
+    parts = _listing_alike(parts)
     first = parts[0]
     parts = [first, *(aligned(first, other, missing_labels) for other in parts[1:])]
 
@@ -86,6 +89,23 @@ def joined(parts: Sequence[Source], missing_labels: MissingLabels = "error") -> 
     description = " + ".join(part.description for part in parts)
     notices = tuple(dict.fromkeys(notice for part in parts for notice in part.notices))
     return replace(first, kind=kind, chunks=chunks, description=description, notices=notices)  # type: ignore[arg-type]
+
+
+def _listing_alike(parts: Sequence[Source]) -> Sequence[Source]:
+    """Return the parts; where some say nothing of labels and others do, each of their rows lists all as unknown."""
+    if len({part.labelled for part in parts}) == 1:
+        return parts
+    return [part if part.labelled else _listing_unknown(part) for part in parts]
+
+
+def _listing_unknown(source: Source) -> Source:
+    def chunks() -> Iterator[Rows]:
+        for rows in source.chunks():
+            shape = rows.labels.shape
+            nothing = LabelMatrix(csr_array(shape, dtype=np.uint8))
+            yield replace(rows, labels=unknown_where(nothing, np.ones(shape, bool)))
+
+    return replace(source, chunks=chunks, labelled=True)
 
 
 def with_labels(source: Source, labels: Sequence[str] | None, missing: MissingLabels) -> Source:

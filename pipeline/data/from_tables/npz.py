@@ -5,7 +5,7 @@ Optional: ``label_names`` (L,), ``feature_names`` (d,), ``split`` (N,) of "", "t
 Without ``Y``, and with no other key, nobody knows the labels of its rows.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -29,8 +29,16 @@ _WITHOUT_LABELS = {"X", *(f"X_{part}" for part in CSR_PARTS), "label_names", "fe
 """Keys of an archive of rows to predict; with another one, the labels may be there under another name."""
 
 
-def npz_source(path: "str | AnyPath", *, split: int = 0, reading: LabelReading = PLAIN) -> Source:
+def npz_source(
+    path: "str | AnyPath", *, split: int = 0, reading: LabelReading = PLAIN, unnamed: Sequence[str] | None = None
+) -> Source:
     """Read an archive into memory.
+
+    Args:
+        path: the archive.
+        split: split code of its rows, where it says none.
+        reading: what its labels may say beside 0 and 1.
+        unnamed: what the columns of ``Y`` are where it does not name them; None for ``label0``, ``label1`` and so on.
 
     Raises:
         DataError: naming the key, or the row, that is wrong.
@@ -62,14 +70,10 @@ def npz_source(path: "str | AnyPath", *, split: int = 0, reading: LabelReading =
     label_names = _names(arrays, "label_names", labels.shape[1], path)
     feature_names = _names(arrays, "feature_names", features.shape[1], path)
     kind = "dense" if isinstance(features, np.ndarray) else "sparse"
-    names = label_names or unnamed(labels.shape[1])
+    names = label_names or _by_place(labels.shape[1], unnamed, path)
     notices = (f"{path.name}: has no Y: nobody knows the labels of its rows",) if unlabelled else ()
-    return Source(kind, names, feature_names, features.shape[1], chunks, path.name, notices)  # type: ignore[arg-type]
-
-
-def unnamed(count: int) -> tuple[str, ...]:
-    """Return what labels are called for which an archive has no names."""
-    return tuple(f"label{index}" for index in range(count))
+    about = feature_names, features.shape[1], chunks, path.name, notices, not unlabelled
+    return Source(kind, names, *about)  # type: ignore[arg-type]
 
 
 def _matrix(arrays: Mapping[str, np.ndarray], name: str, path: AnyPath) -> np.ndarray | csr_array:
@@ -132,6 +136,16 @@ def _splits(arrays: Mapping[str, np.ndarray], rows: int, split: int, path: AnyPa
         if word not in SPLITS:
             raise DataError(f"{path}: row {row}: split {word!r}{did_you_mean(word, SPLITS[1:])}")
     return np.array([SPLITS.index(word) for word in words], np.int8)
+
+
+def _by_place(count: int, unnamed: Sequence[str] | None, path: AnyPath) -> tuple[str, ...]:
+    """Return the names of labels that the archive does not name."""
+    if unnamed is None or not count:
+        return tuple(f"label{index}" for index in range(count))
+    if len(unnamed) != count:
+        hint = "add label_names to say which they are"
+        raise DataError(f"{path}: Y has {count} columns, expected {len(unnamed)}: {hint}")
+    return tuple(unnamed)
 
 
 def _names(arrays: Mapping[str, np.ndarray], key: str, expected: int, path: AnyPath) -> tuple[str, ...] | None:

@@ -86,11 +86,14 @@ class _ParquetChunk:
         """Return 0 and 1 stored as text; raises DataError for other text, which may be codes rather than numbers."""
         kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        numbers = []
-        for cell in array.to_pylist() if text else [""]:
-            truth = words.get(cell.strip().lower())
-            if truth is None and cell.strip()[:1].isdigit():
+        numbers: list[float] = []
+        for cell in array.to_pylist():
+            truth = words.get(cell.strip().lower()) if text else None
+            if text and truth is None and cell.strip()[:1].isdigit():
                 truth = truth_of(cell)
+            if truth is None and text and words is not BOOLEAN:
+                wanted = "expected 0 or 1, true or false, yes or no"
+                raise DataError(f"{self._path}: label {name!r} is {cell[:40]!r}, {wanted}")
             if truth is None:
                 what = f" and holds {cell[:40]!r}" if text else ""
                 hint = "exclude the column, or encode it as numbers first"

@@ -24,6 +24,7 @@ class Source:
         chunks: starts one pass over the rows, in order; may be called again.
         description: where the rows come from, in words.
         notices: what was decided about the columns that a user may want to know, a sentence each.
+        labelled: whether it says something of labels; else none is known in any row, and no row lists that.
     """
 
     kind: Literal["dense", "sparse"]
@@ -33,6 +34,7 @@ class Source:
     chunks: Callable[[], Iterator[Rows]]
     description: str
     notices: tuple[str, ...] = ()
+    labelled: bool = True
 
 
 def unusable(values: np.ndarray) -> np.ndarray:

@@ -19,22 +19,19 @@ from ...data.from_tables.alignment import assembled, joined, listed
 from ...data.from_tables.arff import arff_source
 from ...data.from_tables.csv_table import csv_table
 from ...data.from_tables.named_columns import ColumnOptions, Table, find_column
-from ...data.from_tables.npz import npz_source, unnamed
+from ...data.from_tables.npz import npz_source
 from ...data.from_tables.parquet_table import parquet_table
 from ...data.from_tables.prepare import write_source
 from ...data.from_tables.source import Source
 from ...data.from_tables.table_source import table_source
-from ...data.label_choice import chosen_labels, nothing_known, unknown_where
-from ...data.label_reading import LabelReading
 from ...data.manifest import MANIFEST_FILE, Manifest
 from ...data.rows import Rows
 from ...runs.own_data import own_data
 from ...runs.trained_run import TrainedRun
+from .known_labels import READING, with_labels_of_run
 from .predictor import NAMES_FILE
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-_READING = LabelReading(("", "nan", "?"), soft=True)
-"""Of labels that may be there: rows to predict are often a form that somebody will fill in."""
 _log = logging.getLogger("d2ace")
 
 
@@ -97,53 +94,29 @@ def feature_names(run: TrainedRun) -> tuple[str, ...] | None:
 def _source(path: AnyPath, kind: str, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
     labels = run.data.labels
     if kind == "npz":
-        return matched(_labelled(npz_source(path, reading=_READING), labels), names, run)
+        archive = npz_source(path, reading=READING, unnamed=labels)
+        return matched(with_labels_of_run(archive, labels), names, run)
     if kind == "arff":
-        source = arff_source(path, labels=labels, encoding=options.encoding, optional=True, reading=_READING)
+        source = arff_source(path, labels=labels, encoding=options.encoding, optional=True, reading=READING)
         return matched(assembled([source], labels, "unknown", not source.labels), names, run)
-    table = _table(path, kind, options)
+    return _of_columns(_table(path, kind, options), run, names, options)
+
+
+def _of_columns(table: Table, run: TrainedRun, names: tuple[str, ...] | None, options: TableOptions) -> Source:
+    """Return a table with named columns in those of the run; the id column may be one of them."""
+    labels, own = run.data.labels, set(names or ())
     special = {options.id_column, options.split_column, *labels}
-    surplus = [name for name in table.names if names is not None and name not in {*names, *special}]
-    left_out = list(surplus)
+    left_out = [name for name in table.names if names is not None and name not in own | special]
+    told = _told(table.path.name, left_out)
     if options.id_column is not None:
         find_column(table, options.id_column, "id column")
-        if options.id_column not in {*labels, *(names or ())}:  # which may name the rows, too
-            left_out.append(options.id_column)
+        left_out += [options.id_column] if options.id_column not in own | set(labels) else []
     chosen = ColumnOptions(
-        labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown", reading=_READING
+        labels, split_column=options.split_column, exclude=left_out, missing_labels="unknown", reading=READING
     )
-    _require(table.names, names, run, path)
+    _require(table.names, names, run, table.path)
     source = matched(table_source([(table, 0)], chosen), names, run)
-    return replace(source, notices=(*source.notices, *_told(path.name, surplus)))
-
-
-def _labelled(source: Source, labels: tuple[str, ...]) -> Source:
-    """Return the rows of an archive with the run's labels, by name; by place, where neither has names for them.
-
-    Labels that the run does not know are left out and told; those that the archive lacks are unknown.
-
-    Raises:
-        DataError: when it has labels without names, and not as many as the run.
-    """
-    if source.labels == labels:
-        return source
-    if source.labels and source.labels == unnamed(len(source.labels)) and not set(source.labels) & set(labels):
-        if len(source.labels) != len(labels):
-            have = f"Y has {len(source.labels)} labels, the run was trained on {len(labels)}"
-            raise DataError(f"{source.description}: {have}, and there are no label_names to find them by")
-        return replace(source, labels=labels)
-    places = np.array([source.labels.index(name) if name in source.labels else -1 for name in labels], np.int64)
-
-    def chunks() -> Iterator[Rows]:
-        for rows in source.chunks():
-            if rows.labels.unlisted == "unknown":
-                yield replace(rows, labels=nothing_known(len(rows), len(labels)))
-                continue
-            chosen = chosen_labels(rows.labels, places)
-            yield replace(rows, labels=unknown_where(chosen, np.broadcast_to(places < 0, chosen.shape)))
-
-    surplus = [name for name in source.labels if name not in set(labels)]
-    return replace(source, labels=labels, chunks=chunks, notices=(*source.notices, *_told(source.description, surplus)))
+    return replace(source, notices=(*source.notices, *told))
 
 
 def _table(path: AnyPath, kind: str, options: TableOptions) -> Table:

@@ -140,3 +140,10 @@ def test_features_of_any_number_type_become_float32(tmp_path, dtype, form):
     out = tmp_path / "prepared"
     prepare(tmp_path / "a.npz", out, min_positives=1)
     np.testing.assert_array_equal(read_features(Manifest.load(out), np.arange(4)), X)
+
+
+def test_rows_with_labels_and_rows_without_become_one_set(tmp_path):
+    np.savez(tmp_path / "train.npz", X=X, Y=Y, label_names=["a", "b"])
+    np.savez(tmp_path / "test.npz", X=X[:2], label_names=["b", "a"])
+    manifest = prepare(tmp_path / "train.npz", tmp_path / "out", test=tmp_path / "test.npz")
+    assert manifest.rows == 6 and manifest.known_counts == (4, 4) and manifest.label_counts == (2, 2)

@@ -109,33 +109,6 @@ def truths(path):
     return table["truth"].to_pylist(), table["unknown"].to_pylist() if "unknown" in table.schema.names else None
 
 
-def test_labels_of_an_archive_are_found_by_name_too(run, new, tmp_path, caplog):
-    wanted = [[name for name in LABELS if row[name]] for _, row in new.iterrows()]
-    order = ["big", "red", "more", "id"]
-    values = new.assign(more=1)[order].to_numpy()
-    np.savez(tmp_path / "named.npz", X=new[FEATURES].to_numpy(), Y=values, label_names=order)
-    with caplog.at_level("INFO", "d2ace"):
-        found, _ = truths(predict(run.path, tmp_path / "named.npz", tmp_path / "named"))
-    assert found == wanted and "column 'more' was not in the run's data; left out" in caplog.text
-    np.savez(tmp_path / "less.npz", X=new[FEATURES].to_numpy(), Y=values[:, :2], label_names=order[:2])
-    found, unknown = truths(predict(run.path, tmp_path / "less.npz", tmp_path / "less"))
-    assert found == [[name for name in row if name != "id"] for row in wanted] and unknown == [["id"]] * len(new)
-
-
-def test_labels_without_names_must_be_as_many_as_the_runs(run, new, tmp_path):
-    features = new[FEATURES].to_numpy()
-    np.savez(tmp_path / "plain.npz", X=features, Y=new[LABELS].to_numpy())
-    found, _ = truths(predict(run.path, tmp_path / "plain.npz", tmp_path / "out"))
-    assert found == [[name for name in LABELS if row[name]] for _, row in new.iterrows()]
-    np.savez(tmp_path / "more.npz", X=features, Y=np.ones((len(new), 6)))
-    with pytest.raises(
-        DataError, match=r"more\.npz: Y has 6 labels, the run was trained on 3, and there are no label_"
-    ):
-        predict(run.path, tmp_path / "more.npz", tmp_path / "more")
-    np.savez(tmp_path / "none.npz", X=features, label_names=np.array(["id", "red"]))
-    assert "truth" not in pq.read_table(predict(run.path, tmp_path / "none.npz", tmp_path / "none")).schema.names
-
-
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npz", "arff"])
 def test_cells_of_labels_may_be_empty_or_soft(run, new, expected, tmp_path, kind):
     frame = new.astype({"red": float, "id": float})

@@ -1,0 +1,58 @@
+"""What a new table says of its rows' labels, in the run's labels and their order.
+
+n rows   L labels of the run
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ....selectors.common.label_matrix import LabelMatrix
+from ...data.from_tables.alignment import listed
+from ...data.from_tables.source import Source
+from ...data.label_choice import chosen_labels, nothing_known, unknown_where
+from ...data.label_reading import LabelReading
+from ...data.rows import Rows
+
+READING = LabelReading(("", "nan", "?"), soft=True)
+"""How cells of labels are read: rows to predict often are a template whose labels nobody has filled in."""
+
+
+def with_labels_of_run(source: Source, labels: tuple[str, ...]) -> Source:
+    """Return a source with the run's labels, found by their names.
+
+    Those that it lacks are unknown in all its rows; what the run does not know is left out. Both are told.
+
+    Args:
+        source: of rows whose own labels are called as they like.
+        labels: names of the L labels of the run.
+    """
+    if source.labels == labels:
+        return source
+    place = {name: index for index, name in enumerate(source.labels)}
+    places = np.array([place.get(name, -1) for name in labels], np.int64)
+
+    def chunks() -> Iterator[Rows]:
+        for rows in source.chunks():
+            chosen = _chosen(rows.labels, places) if source.labelled else nothing_known(len(rows), len(labels))
+            yield replace(rows, labels=chosen)
+
+    notices = (*source.notices, *_told(source, labels))
+    return replace(source, labels=labels, chunks=chunks, notices=notices)
+
+
+def _chosen(labels: LabelMatrix, places: np.ndarray) -> LabelMatrix:
+    """Return the labels at int64 places (L,), unknown where that is -1, as a matrix (n, L)."""
+    chosen = chosen_labels(labels, places)
+    return unknown_where(chosen, np.broadcast_to(places < 0, chosen.shape))
+
+
+def _told(source: Source, labels: tuple[str, ...]) -> Iterator[str]:
+    """Yield the sentences on labels that only one of the two knows; of rows without any the reader has told."""
+    surplus = [name for name in source.labels if name not in set(labels)]
+    lacking = [name for name in labels if name not in set(source.labels)]
+    if surplus and source.labelled:
+        yield f"{source.description}: the run does not know the labels {listed(surplus)}; left out"
+    if lacking and source.labelled:
+        yield f"{source.description}: lacks the labels {listed(lacking)}: unknown in all its rows"
