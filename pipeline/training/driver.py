@@ -32,10 +32,10 @@ from ..runs.run_folder import RunFolder
 from ..runs.trackers.tracking import RUN, tracked_run
 from .changes import changed, require_same_run
 from .checks import check, check_data, check_storage, with_absolute_paths
+from .idle_neighbours import without_idle_embeddings
 from .in_folder import train_in
 from .optim import require_momentum
 from .selection_start import selection_line
-from .selector_setup import without_idle_embeddings
 
 
 @dataclass(frozen=True)

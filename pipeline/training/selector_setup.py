@@ -12,7 +12,6 @@ from ...selectors.entries import api as policies
 from ...selectors.plans.schedules import warm_up
 from .. import models
 from ..common.config.config import Config
-from ..common.config.selector_section import SelectorSection
 from ..common.errors import ConfigError
 from ..common.storage.any_path import address_of, fetched, place_of
 from ..common.storage.reading import reading
@@ -26,7 +25,7 @@ from ..runs.trained_run import TrainedRun
 from ..selection.blueprint import Blueprint
 from ..selection.conversation import Messages
 from ..selection.inherited import Inherited
-from .selection_start import option
+from .idle_neighbours import why_no_neighbours
 
 _BLOCK_ROWS = 65_536
 
@@ -43,7 +42,7 @@ def check_neighbour_features(config: Config) -> None:
             )
         if warmup_of(config) < 1:
             raise ConfigError("selector.neighbour_features='embeddings' needs a warm-up of at least 1 epoch")
-        if idle := _why_no_neighbours(config.selector):
+        if idle := why_no_neighbours(config.selector):
             raise ConfigError(
                 f"selector.neighbour_features='embeddings' would do nothing: {idle}, so no neighbours are looked for; "
                 "leave it out"
@@ -52,24 +51,6 @@ def check_neighbour_features(config: Config) -> None:
         raise ConfigError(
             f"selector.neighbour_features must be 'inputs', 'embeddings' or a .npy file, got {wanted!r}, no such file"
         )
-
-
-def without_idle_embeddings(config: Config) -> Config:
-    """Return the configuration without embeddings as neighbour features where nobody looks for neighbours in them."""
-    selector = config.selector
-    if selector.neighbour_features != "embeddings" or _why_no_neighbours(selector) is None:
-        return config
-    return config.model_copy(update={"selector": selector.model_copy(update={"neighbour_features": "inputs"})})
-
-
-def _why_no_neighbours(selector: SelectorSection) -> str | None:
-    """Return why a run's method looks for no neighbours; None where it does."""
-    if not selectors.get(selector.name).uses_neighbours:
-        return f"method {selector.name!r} has none"
-    for name, off in (("neighbours", 0), ("correlation", False)):
-        if name in selectors.options(selector.name) and option(selector, name) == off:
-            return f"selector.options.{name} is {str(off).lower()}"
-    return None
 
 
 def selection_blueprint(

@@ -19,8 +19,8 @@ from d2ace.pipeline.studies.compare.study import Study
 from d2ace.pipeline.studies.tune.execution import tune
 from d2ace.pipeline.studies.tune.sweep import Sweep
 from d2ace.pipeline.training.checks import check, check_data, check_storage
+from d2ace.pipeline.training.idle_neighbours import without_idle_embeddings
 from d2ace.pipeline.training.optim import require_momentum
-from d2ace.pipeline.training.selector_setup import without_idle_embeddings
 from d2ace.selectors import api as selectors
 
 

@@ -17,10 +17,10 @@ from ...data.manifest import Manifest
 from ...data.shards import read_labels
 from ...feeds.shard_rows import ShardRows
 from ...training.checks import check, check_data, with_absolute_paths
+from ...training.idle_neighbours import without_idle_embeddings
 from ...training.local_run import Prepared
 from ...training.metrics import HIGHER_IS_BETTER, evaluate_predictions
 from ...training.optim import require_momentum
-from ...training.selector_setup import without_idle_embeddings
 from ...training.threads import torch_threads
 from .arms import Arms, ArmState, arm_configs
 from .candidates import UNIFORM, Candidate, candidates_of, uniform_config

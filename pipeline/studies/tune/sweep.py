@@ -25,8 +25,8 @@ from ...common.config.yaml_file import merged, read_settings
 from ...common.errors import ConfigError
 from ...common.storage.any_path import AnyPath
 from ...training.entry_release import epochs_until_settled
+from ...training.idle_neighbours import without_idle_embeddings
 from ...training.selection_start import sample_selector
-from ...training.selector_setup import without_idle_embeddings
 from .added_knobs import KnobSection, check_key, nested, refuse_fixed
 
 Point = dict[str, Any]
