@@ -14,7 +14,7 @@ from d2ace.pipeline.studies.compare.levels import below_linear, levels_told
 METRICS = ("map", "macro_auc")
 _COLUMNS = ("data", "network", "method", "fold", "seed", "reference", "protocol", "monitor", "tuned", "known", "rival")
 _NARROW = "tuned by the rate alone"
-ABOUT = f"""# Selection on strong baselines
+ABOUT = """# Selection on strong baselines
 
 Written by `python benchmarks/proof.py --page` from `benchmarks/results/proof.json`.
 
@@ -22,11 +22,10 @@ An MLP of 512 units, AdamW and a one-cycle rate that falls to its end, monitored
 rates, each with two dropouts (0.3, 0.7) and two weight decays (0.01, 1), were tried on validation rows of one to
 three seeds of their own, 20 runs for each of these. Then each was trained with 10 seeds (large sets 3) on the data's
 own split; the test rows are those of the epoch that validation chose. Runs are long enough that most are best before
-their end; the section of a set says when. Sets that are {_NARROW} had five runs for each tuning seed, at a dropout of
-0.3 and a weight decay of 0.01. Labels have 20 positives or more. Features are scaled, but for the sets of words
-(`scale` in `benchmarks/_proof_studies.py`); of rcv1sub1 and yahoo_arts the 2 % of the words with the largest sums are
-kept. mirflickr14 and ccp are features of photographs. All arms draw the same rows and take the same steps. Linear and
-plain rivals see the same rows, tuned with no more runs; gradient boosting only where it fits in minutes.
+their end; the section of a set says when. Labels have 20 positives or more. Features are scaled, but for the sets of
+words (`scale` in `benchmarks/_proof_studies.py`); of rcv1sub1 and yahoo_arts the 2 % of the words with the largest
+sums are kept. mirflickr14 and ccp are features of photographs. All arms draw the same rows and take the same steps.
+Linear and plain rivals see the same rows, tuned with no more runs; gradient boosting only where it fits in minutes.
 
 Seeds share the split, so intervals tell what initial weights, validation rows and batches do, not what other data
 would. `paper` and `recommended` are the presets of `d2ace`; a run that is best before `recommended` begins to select,
