@@ -13,7 +13,6 @@ from d2ace.pipeline.studies.compare.levels import below_linear, levels_told
 
 METRICS = ("map", "macro_auc")
 _COLUMNS = ("data", "network", "method", "fold", "seed", "reference", "protocol", "monitor", "tuned", "known", "rival")
-_NARROW = "tuned by the rate alone"
 ABOUT = """# Selection on strong baselines
 
 Written by `python benchmarks/proof.py --page` from `benchmarks/results/proof.json`.
@@ -70,16 +69,16 @@ def page(kept: Mapping[str, Any], about: str = ABOUT, also: Sequence[str] = ()) 
         also: arms; the first of them that a set has is compared with the others, besides their reference.
     """
     parts = [about]
-    for (_, said), names in _alike(kept).items():
+    for names in _alike(kept):
         if len(names) > 1:
-            title = "## Over all sets" if len(names) == len(kept["sets"]) else f"## Over {', '.join(names)}{said}"
+            title = "## Over all sets" if len(names) == len(kept["sets"]) else f"## Over {', '.join(names)}"
             parts += [
                 title,
                 *_comparisons(as_table([run for name in names for run in kept["sets"][name]["runs"]]), also),
             ]
     for name, one in kept["sets"].items():
         parts += [
-            f"## {name}{_said(one)}",
+            f"## {name}",
             _where(one),
             *_comparisons(as_table(one["runs"]), also),
             *_when_best(one["runs"]),
@@ -87,19 +86,13 @@ def page(kept: Mapping[str, Any], about: str = ABOUT, also: Sequence[str] = ()) 
     return "\n\n".join(parts) + "\n"
 
 
-def _alike(kept: Mapping[str, Any]) -> dict[tuple[str, str], list[str]]:
-    """Return the names of sets by the arm that their others are compared with, and by what is said of their tuning."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _alike(kept: Mapping[str, Any]) -> list[list[str]]:
+    """Return the names of sets whose arms are compared with the same one, together."""
+    found: dict[str, list[str]] = {}
     for name, one in kept["sets"].items():
         reference = next(run["method"] for run in one["runs"] if run["reference"])
-        found.setdefault((reference, _said(one)), []).append(name)
-    return found
-
-
-def _said(one: Mapping[str, Any]) -> str:
-    """Return what a heading says of the tuning of a set with rivals that was tuned by the rate alone."""
-    has_rivals = any(run.get("rival") for run in one["runs"])
-    return f", {_NARROW}" if has_rivals and "epochs" not in one["runs"][0] else ""  # it is kept since more is tuned
+        found.setdefault(reference, []).append(name)
+    return list(found.values())
 
 
 def _comparisons(table: pd.DataFrame, also: Sequence[str]) -> list[str]:

@@ -48,6 +48,12 @@ def nothing_known(rows: int, labels: int) -> LabelMatrix:
     return LabelMatrix(csr_array((rows, labels), dtype=np.uint8), None, "unknown")
 
 
+def chosen_or_unknown(labels: LabelMatrix, places: np.ndarray) -> LabelMatrix:
+    """Return ``chosen_labels``, but -1 gives a label that nobody knows in any row."""
+    chosen = chosen_labels(labels, places)
+    return unknown_where(chosen, np.broadcast_to(places < 0, chosen.shape))
+
+
 def unknown_where(labels: LabelMatrix, unknown: np.ndarray) -> LabelMatrix:
     """Return labels (n, L), unlisted ones negative, that are unknown where a mask says so, bool (n, L)."""
     assert labels.unlisted == "negative"

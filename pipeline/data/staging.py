@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..common.errors import DataError
+from ..common.storage.any_path import without_link
 from ..common.storage.locations import Location
 from ..common.storage.whole_files import naming
 from .leftovers import beside, discard, living, settle
@@ -32,14 +33,6 @@ def staged_folder(target: str | Path | Location, *, overwrite: bool = False) -> 
     )
     with staged as folder:
         yield folder
-
-
-def without_link(target: Path) -> Path:
-    """Return where a link leads, else the path as given: a link that is renamed or replaced leaves its folder behind.
-
-    Whatever makes a folder beside a target and renames it starts here: both have to lie on one file system.
-    """
-    return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
 @contextmanager

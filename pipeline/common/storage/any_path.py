@@ -41,6 +41,14 @@ def place_of(text: str | os.PathLike[str]) -> AnyPath:
     return Location.of(text).as_given
 
 
+def without_link(target: Path) -> Path:
+    """Return where a link leads, else the path as given: a link that is renamed or replaced leaves its folder behind.
+
+    Whatever makes a folder beside a target and renames it starts here: both have to lie on one file system.
+    """
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
 def any_path(text: str | os.PathLike[str]) -> AnyPath:
     """Return the absolute path, without symbolic links, of what the user wrote, or its location in a bucket.
 

@@ -1,6 +1,5 @@
 """Folders that are there whole or not at all, on a mounted file system and in a bucket."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..errors import DataError
-from .any_path import AnyPath, in_bucket
+from .any_path import AnyPath, in_bucket, without_link
 from .locations import Location
 from .whole_files import flush, remove_temporaries, temporary_beside
 
@@ -77,7 +76,7 @@ def new_folder(target: AnyPath, marker: str) -> Iterator[Path]:
             yield Path(name)
             _upload(Path(name), target, marker)
         return
-    place = Path(os.path.realpath(target))
+    place = without_link(Path(target)).absolute()
     temporary = temporary_beside(place)
     temporary.mkdir(parents=True)
     try:

@@ -10,7 +10,7 @@ from ..from_tables.alignment import has_no_labels
 from ..from_tables.csv_table import csv_table
 from ..from_tables.index_columns import index_columns, require_names
 from ..from_tables.named_columns import ColumnOptions, LabelColumns, Table, collect_labels, find_column
-from ..from_tables.text import format_suffix
+from ..from_tables.text import usual_delimiter
 from ..row_labels import each_row
 from .folders import ImageFolder, first_folder
 from .options import SourceOptions, find_parts, images_of
@@ -22,7 +22,6 @@ OPTIONS = frozenset(
     | {"split_column", "path_column", "exclude", "encoding", "delimiter", "missing_labels", "unknown", "soft_labels"}
 )
 _PATTERNS = ("labels.csv", "*.csv", "*.tsv")
-_TAB_SEPARATED = (".tsv", ".tab")
 _SPLIT_NAMES = frozenset({"split", "subset", "partition", "fold", "is_train", "is_valid", "is_val", "is_test"})
 """Names of columns that rather say a split than a label; one of 0 and 1 would be learnt as a label."""
 
@@ -77,8 +76,8 @@ def _encoders(
 
 
 def _table(part: Part, options: SourceOptions) -> Table:
-    usual = "\t" if format_suffix(part.location.name) in _TAB_SEPARATED else ","
-    return csv_table(part.location, delimiter=options.delimiter or usual, encoding=options.encoding)
+    delimiter = options.delimiter or usual_delimiter(part.location.name)
+    return csv_table(part.location, delimiter=delimiter, encoding=options.encoding)
 
 
 def _path_column(table: Table, options: SourceOptions) -> int:

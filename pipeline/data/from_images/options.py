@@ -11,6 +11,7 @@ from ...common.errors import DataError, did_you_mean
 from ...common.storage.locations import Location
 from ..from_tables.alignment import MissingLabels
 from ..from_tables.named_columns import SPLIT_WORDS
+from ..from_tables.text import require_delimiter
 from ..label_reading import LabelReading, texts_of
 from ..manifest import SPLITS
 from .label_lists import ListReading
@@ -92,8 +93,7 @@ class SourceOptions:
             raise DataError(f"confidence must be in [0, 1], got {self.confidence}")
         if not self.label_delimiter:
             raise DataError("label_delimiter must not be empty")
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise DataError(f"delimiter must be one character, got {self.delimiter!r}")
+        require_delimiter(self.delimiter)
         for value in (self.files, self.images):
             _check_splits(value)
 

@@ -9,13 +9,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...common.errors import DataError
+from ...common.storage.any_path import without_link
 from ...common.storage.json_files import as_json
 from ...common.storage.locations import Location
 from ...common.storage.partial_work import LOCK, PLAN, WORK, claimed, partial_path
 from ...common.storage.whole_files import remove_temporaries
 from ..leftovers import settle
 from ..manifest import Manifest
-from ..staging import check_replaceable, put_in_place, without_link
+from ..staging import check_replaceable, put_in_place
 from ..uploading import drop_manifest, remove_others, require_free
 from .pieces import Finished
 

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from ....selectors.common.label_matrix import LabelMatrix
 from ...common.errors import SHOWN, DataError, did_you_mean, nearest
-from ..label_choice import chosen_labels, nothing_known, unknown_where
+from ..label_choice import chosen_labels, chosen_or_unknown, nothing_known, unknown_where
 from ..rows import Rows
 from .source import Source
 
@@ -126,7 +126,7 @@ def aligned(first: Source, other: Source, missing: MissingLabels) -> Source:
     Raises:
         DataError: naming what is missing, what is too much, and the option that helps.
     """
-    labels = _places(first.labels, other.labels)
+    labels = places_of(first.labels, other.labels)
     lacking = [name for name, place in zip(first.labels, labels, strict=True) if place < 0]
     surplus = sorted(set(other.labels) - set(first.labels))
     if surplus:
@@ -145,9 +145,8 @@ def aligned(first: Source, other: Source, missing: MissingLabels) -> Source:
 
     def chunks() -> Iterator[Rows]:
         for rows in other.chunks():
-            chosen = chosen_labels(rows.labels, labels)
-            if lacking and missing == "unknown":
-                chosen = unknown_where(chosen, np.broadcast_to(labels < 0, chosen.shape))
+            choose = chosen_or_unknown if lacking and missing == "unknown" else chosen_labels
+            chosen = choose(rows.labels, labels)
             yield Rows(rows.features[:, features], chosen, rows.split)  # type: ignore[call-overload]
 
     names = (*other.notices, *notices)
@@ -167,7 +166,7 @@ def listed(names: Sequence[str]) -> str:
     return shown if len(names) <= SHOWN else f"{shown}, ... ({len(names)} in all)"
 
 
-def _places(wanted: Sequence[str], have: Sequence[str]) -> np.ndarray:
+def places_of(wanted: Sequence[str], have: Sequence[str]) -> np.ndarray:
     """Return where each wanted name stands among those that are there, int64, -1 where it does not."""
     place = {name: index for index, name in enumerate(have)}
     return np.array([place.get(name, -1) for name in wanted], np.int64)
@@ -179,7 +178,7 @@ def _feature_places(first: Source, other: Source) -> np.ndarray:
             have = f"has {other.n_features} features, {first.description} has {first.n_features}"
             raise DataError(f"{other.description}: {have}")
         return np.arange(first.n_features)
-    places = _places(first.feature_names, other.feature_names)
+    places = places_of(first.feature_names, other.feature_names)
     lacking = [name for name, place in zip(first.feature_names, places, strict=True) if place < 0]
     surplus = [name for name in other.feature_names if name not in set(first.feature_names)]
     if not lacking and not surplus:

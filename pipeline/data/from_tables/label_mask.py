@@ -18,7 +18,7 @@ from .csv_table import csv_table
 from .named_columns import Table, find_column
 from .npz_arrays import read_arrays
 from .source import Source
-from .text import TextOptions, format_suffix
+from .text import TextOptions, format_suffix, usual_delimiter
 
 _PLAIN = TextOptions()
 
@@ -73,7 +73,7 @@ def _table(path: AnyPath, labels: tuple[str, ...], text: TextOptions) -> Table:
     Raises:
         DataError: for one that is neither, as the data is said to be.
     """
-    usual = "\t" if format_suffix(path.name) in (".tsv", ".tab") else ","
+    usual = usual_delimiter(path.name)
     said = text.encoding, text.delimiter or usual
 
     def opened(encoding: str, delimiter: str) -> Table:

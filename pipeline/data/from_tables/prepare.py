@@ -22,7 +22,7 @@ from .npz import npz_source
 from .parquet_table import parquet_table
 from .source import Source, assumed_negative
 from .table_source import table_source
-from .text import TextOptions, format_suffix
+from .text import TextOptions, format_suffix, require_delimiter
 
 StoredKind = Literal["auto", "dense", "sparse"]
 _OPTIONS = {
@@ -211,8 +211,7 @@ def _check_options(
         raise DataError("unknown and soft_labels are of labels with columns of their own, not of a label_column")
     if columns.label_delimiter == "":
         raise DataError("label_delimiter must not be empty")
-    if text.delimiter is not None and len(text.delimiter) != 1:
-        raise DataError(f"delimiter must be one character, got {text.delimiter!r}")
+    require_delimiter(text.delimiter)
     if text.decimal not in (".", ","):
         raise DataError(f"decimal must be '.' or ',', got {text.decimal!r}")
 

@@ -25,6 +25,17 @@ class TextOptions:
     decimal: str = "."
 
 
+def usual_delimiter(name: str) -> str:
+    """Return what separates the fields of a text table by its name: a tab in TSV files, else a comma."""
+    return "\t" if format_suffix(name) in (".tsv", ".tab") else ","
+
+
+def require_delimiter(delimiter: str | None) -> None:
+    """Raise DataError unless a delimiter is one character, or None for the usual one."""
+    if delimiter is not None and len(delimiter) != 1:
+        raise DataError(f"delimiter must be one character, got {delimiter!r}")
+
+
 def format_suffix(path: str | Path) -> str:
     """Return the suffix that tells the format, in lower case: ``.arff`` for ``x.arff.gz``."""
     path = Path(path)

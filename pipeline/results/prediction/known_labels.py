@@ -6,12 +6,9 @@ n rows   L labels of the run
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from ....selectors.common.label_matrix import LabelMatrix
-from ...data.from_tables.alignment import listed
+from ...data.from_tables.alignment import listed, places_of
 from ...data.from_tables.source import Source
-from ...data.label_choice import chosen_labels, nothing_known, unknown_where
+from ...data.label_choice import chosen_or_unknown, nothing_known
 from ...data.label_reading import LabelReading
 from ...data.rows import Rows
 
@@ -30,22 +27,17 @@ def with_labels_of_run(source: Source, labels: tuple[str, ...]) -> Source:
     """
     if source.labels == labels:
         return source
-    place = {name: index for index, name in enumerate(source.labels)}
-    places = np.array([place.get(name, -1) for name in labels], np.int64)
+    places = places_of(labels, source.labels)
 
     def chunks() -> Iterator[Rows]:
         for rows in source.chunks():
-            chosen = _chosen(rows.labels, places) if source.labelled else nothing_known(len(rows), len(labels))
+            chosen = (
+                chosen_or_unknown(rows.labels, places) if source.labelled else nothing_known(len(rows), len(labels))
+            )
             yield replace(rows, labels=chosen)
 
     notices = (*source.notices, *_told(source, labels))
     return replace(source, labels=labels, chunks=chunks, notices=notices)
-
-
-def _chosen(labels: LabelMatrix, places: np.ndarray) -> LabelMatrix:
-    """Return the labels at int64 places (L,), unknown where that is -1, as a matrix (n, L)."""
-    chosen = chosen_labels(labels, places)
-    return unknown_where(chosen, np.broadcast_to(places < 0, chosen.shape))
 
 
 def _told(source: Source, labels: tuple[str, ...]) -> Iterator[str]:

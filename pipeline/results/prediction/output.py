@@ -1,7 +1,6 @@
 """Where a prediction goes: a folder of Parquet files, or one Parquet or CSV file with what belongs to it beside."""
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from ...common.errors import ConfigError, RunError
-from ...common.storage.any_path import AnyPath, fetched, in_bucket, is_there, place_of, remove, replacing
+from ...common.storage.any_path import AnyPath, fetched, in_bucket, is_there, place_of, remove, replacing, without_link
 from ...common.storage.json_files import write_json
 from ...common.storage.locations import Location
 from ...common.storage.partial_work import LOCK, PLAN, partial_path
@@ -55,7 +54,7 @@ class Output:
         if target.suffix.lower() in (".json", ".tsv", ".xlsx", ".txt", ".arff"):
             raise ConfigError(f"{target}: predictions are written as NAME.csv, NAME.parquet, or into a folder")
         if isinstance(target, Path):  # a folder is renamed into place at the end, which a link there would stop
-            target = Path(os.path.realpath(target)) if target.is_symlink() else target.absolute()
+            target = without_link(target).absolute()
         output = cls(target)
         for path in (output.target, output.page) if output.is_file else (output._whole,):
             if is_there(path):
